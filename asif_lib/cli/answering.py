@@ -179,7 +179,7 @@ def _verdict(row):
     own = "is an anchor of this bank" if row.get("is_anchor") else None
     if near := row.get("familiarity"):
         verdict = own or ("unlike anything in the bank" if near["unlike"] else "familiar")
-        below = f"at most {near['false_alarm']:.0%} of the bank's own pictures are below {near['threshold']:.2f}"
+        below = f"at most {near['false_alarm']:.0%} of {near['n']} own pictures are below {near['threshold']:.2f}"
         lines.append(f"  {verdict}: cosine {near['cosine']:.2f} with the most similar anchor; {below}")
     return lines
 
@@ -297,7 +297,7 @@ def _evaluate(
     if any(near := _familiar(model, z)):
         unlike, promised = sum(one["unlike"] for one in near) / len(near), near[0]["false_alarm"]
         of_each = {"unlike": unlike, "unlike_promised": promised}
-        promise = f"promised: at most {promised:.0%} of pictures of its kind"
+        promise = f"promised: at most {promised:.0%} of pictures of its kind, by {near[0]['n']} own pictures"
         note = f"unlike anything in the bank: {unlike:.0%} of the pictures ({promise})\n"
     pictures, about = [data.pictures[i] for i in kept], {"templates": templates, "reduce": reduce}
     for kind, amount in damages:

@@ -53,7 +53,7 @@ def debiased_cka(a, b) -> float:
     """Return the debiased linear CKA of two (n, n) similarities, at most 1; about 0 if they are unrelated.
 
     CKA: Kornblith et al., ICML 2019; unbiased HSIC: Song et al., JMLR 2012, equation 5. The diagonals are not used.
-    Raises `ParameterError` for fewer than 4 items.
+    Raises `ParameterError` for fewer than 4 items, or if all similarities of a space are equal.
     """
     if (n := len(a)) < 4:
         raise ParameterError(f"the debiased CKA needs 4 items or more, not {n}: give more pairs")
@@ -62,6 +62,8 @@ def debiased_cka(a, b) -> float:
     def hsic(x, y):  # times n (n - 3)
         return x.ravel() @ y.ravel() - 2 / (n - 2) * x.sum(0) @ y.sum(0) + x.sum() * y.sum() / ((n - 1) * (n - 2))
 
+    if any(hsic(x, x) <= 1e-12 * x.square().sum() for x in (a, b)):
+        raise ParameterError("all similarities of a space are equal: there is nothing to compare; check its vectors")
     return float(hsic(a, b) / (hsic(a, a) * hsic(b, b)).sqrt())
 
 

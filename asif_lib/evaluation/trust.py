@@ -11,6 +11,7 @@ import scipy  # scipy.stats takes a second, and loads itself when it is first us
 import torch
 
 from asif_lib.errors import ParameterError
+from asif_lib.machine import chunks_of
 
 from .measures import RESAMPLES, Measure, share_with_interval
 
@@ -18,6 +19,8 @@ MOST_PAIRS = 2_000
 """The largest number of pairs that `own_choices` asks, drawn at random."""
 BINS = 10
 """Of `reliability` and `calibration_error`."""
+BLOCK = 1_000_000
+"""Answers that are resampled at a time: about 50 MB."""
 
 
 def probabilities(scores, temperature) -> torch.Tensor:
@@ -86,7 +89,8 @@ def fit_temperature(scores, labels) -> float:
 def reliability(confidence, right) -> pd.DataFrame:
     """Sort q answers by their confidence, and compare confidence and accuracy in `BINS` of equally many answers.
 
-    `confidence` (q,) holds the probability of each answer, and `right` (q,) bools. The table has the columns ``n``,
+    `confidence` (q,) holds the probability of each answer, and `right` (q,) bools. A fixed seed sorts equal confidences
+    at random. The table has the columns ``n``,
     ``confidence`` (the mean of the bin), ``accuracy``, and its interval ``low``, ``high``. Raises `ParameterError` if
     there are no answers, or the numbers differ.
     """
@@ -103,7 +107,7 @@ def calibration_error(confidence, right, seed=0) -> tuple[Measure, Measure]:
 
     With few answers the error is above 0 for calibrated probabilities too: the floor is the mean and the middle 95 %
     over draws in which an answer is right with the probability of its confidence. The interval of the error is the
-    basic bootstrap's (Davison and Hinkley, Bootstrap Methods, section 5.2), and too short if there are few answers.
+    basic bootstrap's (Davison and Hinkley, Bootstrap Methods, section 5.2), and too short.
 
     Parameters
     ----------
@@ -119,17 +123,21 @@ def calibration_error(confidence, right, seed=0) -> tuple[Measure, Measure]:
         gaps = np.take_along_axis(confidence - right, confidence.argsort(axis=1, kind="stable"), axis=1)
         return np.abs(np.add.reduceat(gaps, first, axis=1)).sum(axis=1) / q
 
-    value, drawn = float(errors(confidence[None], right[None])[0]), rng.integers(q, size=(RESAMPLES, q))
-    ends = 2 * value - np.quantile(errors(confidence[drawn], right[drawn]), [0.975, 0.025])
-    calibrated = errors(np.tile(confidence, (RESAMPLES, 1)), rng.random((RESAMPLES, q)) < confidence)
+    blocks = [(len(part), q) for part in chunks_of(range(RESAMPLES), max(1, BLOCK // q))]
+    both = np.stack([confidence, right])  # (2, q)
+    value = float(errors(*both[:, None])[0])
+    drawn = np.concatenate([errors(*both[:, rng.integers(q, size=block)]) for block in blocks])  # (RESAMPLES,)
+    low, high = (2 * value - np.quantile(drawn, [0.975, 0.025])).tolist()
+    sure = (np.broadcast_to(confidence, block) for block in blocks)
+    calibrated = np.concatenate([errors(block, rng.random(block.shape) < block) for block in sure])
     floor = float(calibrated.mean()), *np.quantile(calibrated, [0.025, 0.975]).tolist()
-    return Measure(value, *ends.clip(0).tolist(), q), Measure(*floor, q)
+    return Measure(value, max(0.0, min(low, value)), max(high, value), q), Measure(*floor, q)
 
 
 def coverage_curve(confidence, right) -> pd.DataFrame:
     """Return the accuracy if only the most confident answers are given, and the model is silent otherwise.
 
-    The arguments and errors are those of `reliability`; among equal confidences the first come first. The table has the
+    The arguments and errors are those of `reliability`, as is the order of equal confidences. The table has the
     columns ``coverage``, from 0.1 to 1, ``n``, ``accuracy``, and its interval ``low``, ``high``.
     """
     confidence, right = _answers(confidence, right)
@@ -150,7 +158,8 @@ def _answers(confidence, right):
     confidence, right = np.asarray(confidence, dtype=float), np.asarray(right, dtype=bool)
     if confidence.shape != right.shape or not right.size:
         raise ParameterError(f"{confidence.size} confidences and {right.size} answers; give one for each, and some")
-    return confidence, right
+    order = np.random.default_rng(0).permutation(len(right))  # the given order of equal confidences may tell the right
+    return confidence[order], right[order]
 
 
 class McNemar(NamedTuple):

@@ -11,6 +11,8 @@ from asif_lib.relative import check_dimensions
 from asif_lib.search.inverted import check_reduce
 from asif_lib.sparse import SideAnchors, SparseVectors
 
+from .review import COPY
+
 
 def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, reduce=None) -> pd.DataFrame:
     """Split the score of one picture and one text, or one label, into the exact contributions of anchors.
@@ -157,15 +159,24 @@ def own_coverage(model, pictures):
     """Return the `Coverage` by the bank's own pictures, each compared with the other anchors, and q `familiarity`.
 
     At most 500 own pictures are drawn at random; fewer of a bank of over 16,000, such as 40 of 200,000. They are asked
-    in one pass with the q `pictures`, or their embeddings. Raises `ParameterError` as `calibrate`, or for other widths.
+    in one pass with the q `pictures`, or their embeddings. Copies of a picture are not its other anchors; over 15 of
+    them take a further pass. Raises `ParameterError` as `calibrate`, for other widths, or if all anchors are copies.
     """
     first, n = model.bank.sides[0], len(model.bank)
     drawn = np.random.default_rng(0).permutation(n)[: min(max(8_000_000 // n, 40), 500)]
     own, z = model.bank.rows(first).take(drawn).float(), model.embeddings(first, pictures).float()
     check_dimensions(z, own)
     anchors = SideAnchors(*model.bank.searchable(first, center=model.settings.center), model.device)
-    nearest = anchors.cosines(torch.cat([own, z]), min(2, n)).values  # of its own: itself, and the one that is wanted
-    return calibrate(nearest[: len(own), -1]), nearest[len(own) :, 0]
+    nearest = anchors.cosines(torch.cat([own, z]), min(16, n)).values  # (len(own) + q, 16)
+    near, copy = nearest[: len(own)], 1 - COPY**2 / 2  # the cosine of unit vectors at this distance
+    if (near >= copy).all(dim=1).any():
+        near = anchors.cosines(own, n).values
+    others = near.masked_fill(near >= copy, -torch.inf)
+    others[:, 0] = -torch.inf  # itself, also where its cosine is not quite 1
+    rule = calibrate(others.amax(dim=1))
+    if rule.threshold == -torch.inf or not near.any():  # centred copies are zero vectors
+        raise ParameterError(f"the {n} pictures of bank {model.bank.name!r} are copies of one; add different ones")
+    return rule, nearest[len(own) :, 0]
 
 
 def _with_columns(table, pairs, n):

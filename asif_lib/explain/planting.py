@@ -123,5 +123,7 @@ def over_seeds(values, bounds=(-np.inf, np.inf)) -> Measure:
     values = np.asarray(values, dtype=float)
     if values.size < 2:
         raise ParameterError(f"{values.size} seed: an interval over seeds takes at least two")
+    if np.ptp(values) == 0:  # no spread; SciPy warns
+        return Measure(*values[[0, 0, 0]].tolist(), values.size)
     low, high = np.clip(scipy.stats.ttest_1samp(values, 0).confidence_interval(), *bounds)
     return Measure(float(values.mean()), float(low), float(high), values.size)

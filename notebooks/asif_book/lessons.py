@@ -557,7 +557,8 @@ def share_of_pairs(curves, size) -> dict[str, Measure]:
     """Divide the pairs of ASIF, `size`, by the pairs with which each rival reaches the same recall; 0 if none do.
 
     `curves` has for each method, ASIF first, and each number of pairs the recall of q questions, (draws, q). It is read
-    on lines in log n. Draws and questions are resampled together for all methods.
+    on lines in log n. A rival that reaches it before the smallest number counts as if it needed this number: the ratio
+    is then a lower bound. Draws and questions are resampled together for all methods.
     """
     from asif_lib.evaluation.benchmark.comparing import resampled_means
 

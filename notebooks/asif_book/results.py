@@ -167,32 +167,38 @@ def recorded_by(chapter: str) -> list[str]:
         return []
 
 
-def over_draws():
-    """Read `repeated_splits.csv` by method; ``gap`` is its mean recall minus that of ASIF over draws, a `Measure`."""
+def over_draws(profile: str, pairs: str):
+    """Read `repeated_splits.csv` by method; ``gap`` is its mean recall minus that of ASIF over draws, a `Measure`.
+
+    The draws are those of the stamps and of the encoders "offline": for other `profile` and `pairs` no row is returned.
+    """
     import pandas as pd  # these take seconds, and no chapter needs them in order to record
 
     from asif_lib.evaluation.measures import Measure
 
     file = ROOT / "benchmarks" / "accuracy" / "repeated_splits.csv"
     table = pd.read_csv(file if file.exists() else Path(__file__).with_name(file.name))  # there in an installed package
-    table = table[table["measure"] == "mean recall"].set_index("method")
+    stands = (table["measure"] == "mean recall") & (profile == "offline") & (pairs == "stamps")
+    table = table[stands].set_index("method")
     gaps = table[["difference", "difference_low", "difference_high", "n"]].itertuples(index=False)
     return table.assign(gap=[Measure(*gap) for gap in gaps])
 
 
-def verdict_of(gap, method: str | None = None) -> str:
+def verdict_of(gap, method: str | None = None, draws=()) -> str:
     """Say what may be claimed of a paired difference, a `Measure`, that one split of the pairs measured.
 
-    "one split only": its interval excludes 0; "undecided": it does not. If `over_draws` has the `method`, the draws
-    decide: the difference "holds" if theirs has the same sign and is real after Holm's correction. Theirs follows.
+    "one split only": its interval excludes 0; "undecided": it does not. If the `draws` of `over_draws` have the
+    `method`, their difference follows; one that excludes 0 "holds" if theirs has the same sign and is real after Holm's
+    correction.
     """
-    alone, draws = "one split only" if gap.low > 0 or gap.high < 0 else "undecided", over_draws()
-    if method not in draws.index:
-        return alone
+    decided = gap.low > 0 or gap.high < 0
+    if not len(draws) or method not in draws.index:
+        return "one split only" if decided else "undecided"
     row = draws.loc[method]
-    holds = row["verdict"] != "undecided" and row["gap"].value * gap.value > 0
+    holds = decided and row["verdict"] != "undecided" and row["gap"].value * gap.value > 0
+    claim = "holds" if holds else "one split only;" if decided else "undecided on this split;"
     value, low, high = (f"{100 * end:z.1f}" for end in (row["gap"].value, *row["gap"].ci))
-    return f"{'holds' if holds else f'{alone};'} over {row['seeds']} draws: {value} ({low} to {high})"
+    return f"{claim} over {row['seeds']} draws: {value} ({low} to {high})"
 
 
 def results_table(results: dict[str, Result]) -> str:

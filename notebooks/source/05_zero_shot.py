@@ -432,7 +432,8 @@ gaps = pd.DataFrame(
 count = gaps.map(lambda gap: gap.low > 0).sum(axis=1)
 words = ", ".join(f"{name} {n}" for name, n in count.items())
 print(f"intervals above 0 (ASIF is ahead), of 4 for each baseline: {words}")
-for name, row in over_draws().loc[[*best_of]].iterrows():
+drawn = over_draws(profile, pairs)  # of the stamps and the offline encoders only
+for name, row in drawn[drawn.index.isin([*best_of])].iterrows():
     print(f"{row.seeds} draws of the stamps: {name} minus ASIF {in_points(row.gap)}")
 bold = {True: "font-weight: bold", False: ""}
 gaps.style.format(in_points).map(lambda gap: bold[bool(gap.low > 0 or gap.high < 0)])

@@ -155,8 +155,13 @@ def test_a_rival_on_the_same_curve_with_half_the_pairs_each_needs_twice_as_many(
         spread = np.random.default_rng(0).normal(0, 0.01, (draws, 50))
         return {n: 0.1 * np.log(factor * n) + spread[: 1 if n == 800 else draws] for n in (50, 100, 200, 800)}
 
-    shares = share_of_pairs({"ASIF": curve(1), "half": curve(0.5), "far below": curve(0.01)}, 100)
-    assert list(shares) == ["half", "far below"]
+    dips = curve(0.9)
+    dips[100] = dips[100] - 0.3  # a rival that has reached a recall with 50 pairs keeps it
+    rivals = {"half": curve(0.5), "far below": curve(0.01), "ahead": curve(9), "dips": dips}
+    shares = share_of_pairs({"ASIF": curve(1)} | rivals, 100)
+    assert list(shares) == [*rivals]
+    assert shares["ahead"].value == pytest.approx(2)  # it needs 50 pairs or fewer
+    assert shares["dips"].value == pytest.approx(0.67, abs=0.02)
     assert shares["half"].value == pytest.approx(0.5, abs=0.03) and shares["far below"].value == 0
     assert shares["half"].low <= shares["half"].value <= shares["half"].high and shares["half"].n == 50
 

@@ -46,6 +46,12 @@ def test_a_calibration_shuffles_rows_and_columns_together():
     assert found.value == 1 and found.shuffled.tolist() == [1, 1, 1]
 
 
+def test_a_space_without_structure_is_refused():
+    for a, b in ((torch.full((9, 9), 0.3), similarity(9, 0)), (similarity(9, 0), torch.ones(9, 9))):
+        with pytest.raises(ParameterError, match="all similarities of a space are equal"):
+            debiased_cka(a, b)
+
+
 def two_spaces(n=80):
     """Similarities of n items in two spaces that see the same 5 hidden coordinates, each turned its own way."""
     generator = torch.Generator().manual_seed(0)

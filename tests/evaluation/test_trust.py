@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 from asif_lib.errors import ParameterError
@@ -62,13 +63,41 @@ def test_a_picture_of_the_bank_chooses_among_its_own_caption_and_others(stamps_b
 
 def test_bins_hold_equally_many_answers_and_the_error_is_weighted(monkeypatch):
     monkeypatch.setattr("asif_lib.evaluation.trust.BINS", 2)
-    confidence = np.array([0.9, 0.5, 0.5, 0.9, 0.9])
+    confidence = np.array([0.9, 0.5, 0.5, 0.95, 0.95])
     table = reliability(confidence, [True, False, False, False, True])
     assert table.n.tolist() == [3, 2]
     assert table.accuracy.tolist() == [1 / 3, 0.5]
     error = calibration_error(confidence, [True, False, False, False, True])[0]
-    assert error.value == pytest.approx((3 * (1.9 / 3 - 1 / 3) + 2 * 0.4) / 5)
+    assert error.value == pytest.approx((3 * (1.9 / 3 - 1 / 3) + 2 * 0.45) / 5)
     assert (table.low <= table.accuracy).all() and (table.accuracy <= table.high).all()
+
+
+@pytest.mark.parametrize("right", [[True] * 50 + [False] * 50, [False] * 50 + [True] * 50, [True, False] * 50])
+def test_the_order_of_equal_confidences_tells_nothing(right):
+    error, floor = calibration_error(np.full(100, 0.5), right)
+    assert error.low <= error.value <= error.high and floor.low <= error.value <= floor.high
+    assert 0.2 < reliability(np.full(100, 0.5), right).accuracy.median() < 0.8
+    assert coverage_curve(np.full(100, 0.5), right).accuracy[4] == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_interval_of_the_error_is_the_basic_bootstrap_s_in_blocks_too(monkeypatch):
+    rng = np.random.default_rng(3)
+    confidence = rng.uniform(0.2, 1, 200)
+    right = rng.random(200) < confidence
+    error = calibration_error(confidence, right)[0]
+
+    def plainly(confidence, right):
+        parts = np.array_split(np.argsort(confidence, kind="stable"), 10)
+        return sum(abs((confidence[part] - right[part]).sum()) for part in parts) / 200
+
+    basic = scipy.stats.bootstrap(
+        (confidence, right), plainly, paired=True, vectorized=False, n_resamples=1_000, method="basic", rng=rng
+    ).confidence_interval
+    assert error.value == pytest.approx(plainly(confidence, right))
+    assert error.ci == pytest.approx((max(0, basic.low), basic.high), abs=0.01)
+    assert error.high - error.value < 0.04 < np.diff(error.ci)  # a percentile interval lies above the error
+    monkeypatch.setattr("asif_lib.evaluation.trust.BLOCK", 6_000)
+    assert calibration_error(confidence, right)[0].ci == pytest.approx(error.ci, abs=0.005)
 
 
 def test_silence_leaves_the_most_confident_answers():

@@ -1,11 +1,14 @@
 """An audit finds wrong captions, without a new bank."""
 
+import warnings
+
 import pytest
 import torch
 
 from asif_lib import ASIF
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.baselines import NearestAnchorCaption
+from asif_lib.evaluation.measures import Measure
 from asif_lib.explain.audit import BETA, HUBS, NEIGHBOURS, leave_one_out, rank_pairs
 from asif_lib.explain.contribution import contributions
 from asif_lib.explain.planting import AGREEMENT, detection, over_seeds, plant_wrong_captions
@@ -136,4 +139,6 @@ def test_an_interval_over_seeds_is_students():
         (0.92 - 4.3027 * 0.02 / 3**0.5, 0.92 + 4.3027 * 0.02 / 3**0.5), abs=1e-5
     )
     assert over_seeds([0.97, 0.99, 1.0]).high > 1
+    with warnings.catch_warnings(action="error"):
+        assert over_seeds([0.9, 0.9, 0.9]) == Measure(0.9, 0.9, 0.9, 3)
     assert over_seeds([0.97, 0.99, 1.0], (0, 1)).ci == (over_seeds([0.97, 0.99, 1.0]).low, 1)

@@ -129,6 +129,7 @@ def test_noise_is_unfamiliar_to_the_stamps_and_stamps_are_not(stamps_bank):
     assert alarms.low < 0.1 < alarms.high + 0.05
     coverage, near = own_coverage(model, stamps_bank.image[order[:300]])  # by its own 493: the promise is 0.05
     assert 0.01 < coverage.unfamiliar(near).float().mean() < 0.075
+    assert own_coverage(ASIF(stamps_bank, device="cpu"), stamps_bank.image[:0])[0].n == 500
 
 
 def test_the_bank_s_own_pictures_set_the_threshold_without_themselves(stamps_bank):
@@ -141,6 +142,20 @@ def test_the_bank_s_own_pictures_set_the_threshold_without_themselves(stamps_ban
     for rows, z, words in ((18, 1280, "18 pictures are too few"), (1, 1280, "too few"), (30, 9, "not of one space")):
         with pytest.raises(ParameterError, match=words):
             own_coverage(ASIF(stamps_bank.subset(range(rows)), k=1, device="cpu"), torch.ones(1, z))
+
+
+@pytest.mark.parametrize("times", [2, 17])  # the further anchors that are asked hold 16 copies
+def test_copies_of_a_picture_are_not_its_other_anchors(stamps_bank, times):
+    once = stamps_bank.subset(range(0, 793, 16 if times > 2 else 4))
+    pairs = pd.concat([once.pairs.assign(id=once.pairs.id + f"-{i}") for i in range(times)], ignore_index=True)
+    image = torch.cat([once.image, *[once.image.half().float()] * (times - 1)])  # as a join rounds them
+    bank = once.replace(image=image, text=once.text.repeat(times, 1), pairs=pairs)
+    found, again = (own_coverage(ASIF(b, 10, device="cpu"), once.image[:0])[0].threshold for b in (once, bank))
+    assert again == pytest.approx(found, abs=0.03 if times > 2 else 1e-3)  # 17 copies: other ranks of so few pictures
+    same = once.replace(image=once.image[:1].repeat(len(once), 1)).subset(range(40))
+    for center in (True, False):
+        with pytest.raises(ParameterError, match="40 pictures of bank .* are copies of one"):
+            own_coverage(ASIF(same, 1, device="cpu", center=center), once.image[:1])
 
 
 def test_a_rate_has_the_binomial_interval():

@@ -36,7 +36,7 @@ def test_a_hidden_region_has_the_colour_of_the_edge_and_the_rest_its_own():
     assert (pixels[10:20, 20:30] == (250, 240, 230)).all()
     pixels[10:20, 20:30] = 0
     assert (pixels == np.asarray(picture)).all()
-    assert max(hidden(Image.new("RGB", (3_000, 40)), regions).size) == MOST_PIXELS
+    assert hidden(Image.new("RGB", (3_000, 300)), regions).size == (MOST_PIXELS, 102)  # in proportion
 
 
 def test_the_drop_of_a_region_is_what_the_value_loses_without_it():
@@ -70,11 +70,18 @@ def test_what_has_no_regions_is_refused_in_one_sentence(tmp_path):
     picture = picture_of(np.eye(2, 4) * 255)
     picture.save(tmp_path / "other.png")
     files, z = [tmp_path / "other.png", tmp_path / "lost.png"], Blocks().encode([picture.rotate(180)] * 2)
+    z[0] = Blocks().encode([picture])[0] + torch.eye(8)[3] / 2  # a picture that is like it, with a cosine of 0.94
     bank = AnchorBank.from_embeddings(z, z, ["a", "b"], pictures=files, encoders=(Blocks.identity, "ear"))
     model = ASIF(bank, 1, device="cpu", image_encoder=Blocks())
     for call, words in (
         (lambda: occlusion(Blocks(), picture, None, grid=81), "80 × 40 pixels is too small for 81 × 40 regions"),
         (lambda: occlusion(Blocks(), picture, None, grid=0), "at least one region"),
+        (lambda: occlusion(Blocks(), picture, None, grid=1.5), "grid = 1.5: .* a whole number"),
+        (lambda: occlusion(Blocks(), picture, lambda z: z, grid=2), "Tensor of the shape \\(3, 8\\); .*\\(3,\\)"),
+        (lambda: occlusion(Blocks(), picture, lambda z: z[:, 0].numpy(), grid=2), "returned a ndarray"),
+        (lambda: shared_regions(model, picture, 9999), "anchor = 9999: .* from 0 to 1"),
+        (lambda: shared_regions(model, picture, -1), "anchor = -1"),
+        (lambda: shared_regions(model, picture, "a"), "anchor = 'a'"),
         (lambda: shared_regions(model, picture, 0), "other.png: is not the picture that was encoded as anchor 0"),
         (lambda: shared_regions(model, picture, 1), "its picture is not here \\(.*lost.png\\)"),
     ):

@@ -187,7 +187,7 @@ rows = curves[curves.method != "ASIF"].copy()
 rows["rival minus ASIF"] = [in_points(gap_of(row)) for row in rows.itertuples()]
 rows["p-value (Holm)"] = [f"{p:.3f}" for p in rows.p_holm]
 drawn = over_draws(profile, pairs)  # of the stamps and the offline encoders only
-rows["stored"] = rows.method.map(drawn.gap.map(in_points)).fillna("")
+rows["stored"] = rows.method.map(drawn.gap.map(in_points)).astype(object).fillna("")
 rows.loc[rows["size"] < rows["size"].max(), "stored"] = ""  # the draws had all pairs
 full = curves[curves["size"] == curves["size"].max()].set_index("method")
 asif = full.loc["ASIF"]

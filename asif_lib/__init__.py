@@ -19,7 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "explain": ["contributions"],
         "relative": ["relative_representation"],
         "settings": ["Settings"],
-        "sparse": ["SparseVectors", "represent", "sparse_relative_representation", "sparsify"],
+        "sparse": ["SparseVectors", "represent", "sparsify"],
         "zeroshot": ["ASIF", "Classification"],
     },
 )

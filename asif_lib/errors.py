@@ -116,10 +116,7 @@ def version_of(package) -> str | None:
 
 
 def import_extra(module, extra) -> ModuleType:
-    """Import a module that is installed by an extra of this package, and return it; else raise `MissingExtraError`.
-
-    >>> client = import_extra("dask.distributed", "cluster").Client    # doctest: +SKIP
-    """
+    """Import a module that is installed by an extra of this package, and return it; else raise `MissingExtraError`."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

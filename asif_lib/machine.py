@@ -28,12 +28,7 @@ def progress_bar(iterable=None, *, progress=True, **options) -> terminal_tqdm:
     A log keeps every redrawing of a bar. So where nobody watches, its state is written after 4, 8, 16, … seconds,
     and at the end, if the work took `WORTH_A_LINE` seconds or more.
 
-    Parameters
-    ----------
-    iterable, options
-        As for `tqdm.tqdm`, but a bar goes when its work is done.
-    progress : bool
-        Whether there is a bar at all.
+    A bar goes when its work is done, and no bar is shown without `progress`; the rest is as for `tqdm.tqdm`.
     """
     in_notebook = any(base.__module__ == "tqdm.notebook" for base in any_tqdm.__mro__)
     watched = in_notebook or sys.stderr.isatty()

@@ -82,7 +82,7 @@ def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:
     """Compute the (q, n) float32 cosines of q vectors `z` (q, d) with n `anchors` (n, d).
 
     Entry (i, j) is cos(z_i - mean, anchor_j - mean): row i describes z_i, and column j has the name of anchor j.
-    The result is dense, for chapters and small n; `sparse_relative_representation` keeps the largest entries only. A
+    The result is dense, for chapters and small n; `asif_lib.represent` keeps the largest entries only. A
     cosine is computed in double precision and rounded once, so that equal cosines stay equal.
 
     A rotation or a rescaling of `z` and `anchors` together changes nothing, nor, with the mean, does a translation.

@@ -164,7 +164,7 @@ class SideAnchors:
                 bar.update(len(z))
         return hubness_of(torch.cat(near))
 
-    def cosines(self, z, k, *, hubs=False, **search) -> KeptCosines:
+    def cosines(self, z, k, *, hubs=False) -> KeptCosines:
         """Return the k largest cosines of vectors with the anchors.
 
         Parameters
@@ -173,10 +173,8 @@ class SideAnchors:
         k : int
         hubs : bool
             Whether the settings may correct for hubs.
-        search : optional
-            ``method``, ``memory``, ``progress`` of `asif_lib.search.top_anchors`.
         """
-        return KeptCosines(*self._search(self._white(z), k, **search), len(self), self.hubness if hubs else None)
+        return KeptCosines(*self._search(self._white(z), k), len(self), self.hubness if hubs else None)
 
     def _white(self, z):
         if self.whitening is None:
@@ -259,13 +257,3 @@ def sparsify(relative, k, p) -> SparseVectors:
     """
     settings = Settings(k, p).checked(relative.shape[1])
     return KeptCosines(*relative.sort(dim=1, descending=True, stable=True), relative.shape[1]).sparse(settings)
-
-
-def sparse_relative_representation(z, anchors, k, p, *, mean=None, **search) -> SparseVectors:
-    """Compute ``sparsify(relative_representation(z, anchors, mean=mean), k, p)`` without the dense matrix.
-
-    Parameters
-    ----------
-    z, anchors, k, p, mean : as for `represent`, which raises the same; without a `mean`, nothing is subtracted
-    """
-    return represent(z, anchors, Settings(k, p, center=mean is not None), mean=mean, **search)

@@ -65,11 +65,16 @@ def bank_of_things(n, seed=1, encoder="eye"):
     )  # fmt: skip
 
 
+def without(bank, rows):
+    """The bank without the pairs at these positions."""
+    return bank.remove(bank.pairs.id.iloc[list(rows)].tolist())
+
+
 def stored_things(folder):
     """900 things on disk, in three parts and with removed rows."""
     bank = AnchorBank.load(bank_of_things(500).save(folder / "made"))
     bank = bank.add(bank_of_things(300, seed=2)).add(bank_of_things(130, seed=3))
-    return bank.remove(rows=list(range(480, 510)))
+    return without(bank, range(480, 510))
 
 
 # -- files with checksums --------------------------------------------------------------------------------

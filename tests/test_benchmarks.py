@@ -19,7 +19,8 @@ from asif_lib.files import ROOT
 from asif_lib.machine import has_fast_bfloat16
 from asif_lib.search.exact import top_anchors
 from asif_lib.search.inverted import InvertedIndex
-from asif_lib.sparse import sparse_relative_representation
+from asif_lib.settings import Settings
+from asif_lib.sparse import represent
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
@@ -54,8 +55,8 @@ def test_the_searches_of_the_peers_find_what_the_engine_finds(searched, chunk, b
 def compared():
     """Sparse vectors of pictures and prompts, and the engine's scores."""
     pictures, captions = WORLD.pairs(500, seed=1)
-    images = sparse_relative_representation(WORLD.pictures(25, seed=0)[0], pictures, 40, 8)
-    texts = sparse_relative_representation(WORLD.prompts(3), captions, 40, 8)
+    images = represent(WORLD.pictures(25, seed=0)[0], pictures, Settings(40, 8, center=False))
+    texts = represent(WORLD.prompts(3), captions, Settings(40, 8, center=False))
     return images, texts, InvertedIndex(texts).scores(images)
 
 
@@ -152,7 +153,7 @@ def test_paper_scale_goes_from_pairs_to_the_accuracy_of_the_plain_method(tmp_pat
     image, text = (torch.cat(kind).half().float() for kind in zip(*parts, strict=True))
     new, labels = world.pictures(80, seed=0)
     vectors = [
-        sparse_relative_representation(z, anchors, 50, 8, mean=anchors.mean(dim=0)).to_dense()
+        represent(z, anchors, Settings(50, 8), mean=anchors.mean(dim=0)).to_dense()
         for z, anchors in ((new, image), (world.prompts(7), text))
     ]
     scores = (vectors[0] @ vectors[1].T).reshape(80, -1, 7).mean(dim=2)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
-from made_banks import assert_same
+from made_banks import assert_same, without
 
 from asif_lib import ASIF, AnchorBank
 from asif_lib.bank.joining import concatenate
@@ -23,7 +23,7 @@ from asif_lib.search.passes import merge_top
 from asif_lib.search.prepared import prepare
 from asif_lib.search.rows import Rows
 from asif_lib.settings import Settings
-from asif_lib.sparse import SideAnchors, represent, sparse_relative_representation, sparsify
+from asif_lib.sparse import SideAnchors, represent, sparsify
 
 COMMON = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 QUICK = {"max_examples": 25, "derandomize": True, **COMMON}
@@ -149,7 +149,7 @@ def test_the_dense_way_gives_the_sparse_vectors(drawn, p, centred):
     mean = anchors.mean(dim=0) if centred else None
     cosines = relative_representation(z, anchors, mean=mean)
     some = cosines.amax(dim=1) > 0.01  # below, the largest cosine may itself be rounding
-    dense, sparse = sparsify(cosines, k, p)[some], sparse_relative_representation(z, anchors, k, p, mean=mean)[some]
+    dense, sparse = sparsify(cosines, k, p)[some], represent(z, anchors, Settings(k, p, centred), mean=mean)[some]
     torch.testing.assert_close(sparse.values, dense.values, atol=1e-4, rtol=0)
     kept = [cosines[some].gather(1, vectors.indices.long()) for vectors in (sparse, dense)]
     torch.testing.assert_close(*kept, atol=ROUNDING, rtol=0)
@@ -165,7 +165,7 @@ def test_of_equal_cosines_the_earlier_anchors_are_kept_dense_or_sparse(d, seed, 
     anchors += spread * torch.from_numpy(rng.uniform(0, 0.1, (30, d))).float()
     for vectors in (
         sparsify(relative_representation(z, anchors), k, 8),
-        sparse_relative_representation(z, anchors, k, 8),
+        represent(z, anchors, Settings(k, 8, center=False)),
     ):
         assert vectors.indices.tolist() == [list(range(k))]
 
@@ -207,7 +207,7 @@ def test_add_then_remove_is_identity_and_parts_make_the_whole(tmp_path_factory, 
         assert_same(whole, bank)
         back = whole.remove(ids=added)
         assert_same(back, first)
-        assert_same(back.add(more).remove(rows=list(range(cut))), more)
+        assert_same(without(back.add(more), range(cut)), more)
 
 
 @law(data=st.data(), drawn=banks(["plain"]), center=st.booleans())

@@ -12,7 +12,7 @@ from asif_lib.errors import ParameterError
 from asif_lib.relative import relative_representation
 from asif_lib.search.rows import Rows
 from asif_lib.settings import Settings
-from asif_lib.sparse import KeptCosines, SideAnchors, SparseVectors, represent, sparse_relative_representation, sparsify
+from asif_lib.sparse import KeptCosines, SideAnchors, SparseVectors, represent, sparsify
 
 
 def random_matrix(rows, columns, seed):
@@ -57,7 +57,7 @@ def test_negative_cosines_are_forgotten_before_an_even_power_hides_their_sign(p)
 @pytest.mark.parametrize("p", [1e3, 1e6, 1e30])
 def test_a_huge_p_is_the_nearest_anchor(p):
     z, anchors = random_matrix(5, 6, 1) * 0.01, random_matrix(30, 6, 2)
-    vectors = sparse_relative_representation(z, anchors, 10, p)
+    vectors = represent(z, anchors, Settings(10, p, center=False))
     nearest = relative_representation(z, anchors).argmax(dim=1)
     assert vectors.indices[:, 0].tolist() == nearest.tolist()
     assert (vectors.values[:, 0] > 0.9).all()
@@ -70,7 +70,7 @@ def test_without_the_dense_matrix_it_is_the_same(k, centred, method):
     z, anchors = random_matrix(9, 6, 1), random_matrix(40, 6, 2) + 0.5
     mean = anchors.mean(dim=0) if centred else None
     dense = sparsify(relative_representation(z, anchors, mean=mean), k, 3)
-    sparse = sparse_relative_representation(z, anchors, k, 3, mean=mean, method=method)
+    sparse = represent(z, anchors, Settings(k, 3, centred), mean=mean, method=method)
     assert sparse.indices.shape == (9, k)
     torch.testing.assert_close(sparse.to_dense(), dense.to_dense(), atol=1e-6, rtol=1e-5)
     assert all(len(set(row)) == k for row in sparse.indices.tolist())
@@ -149,8 +149,8 @@ def test_anchors_in_pieces_are_whitened_without_gathering_them(monkeypatch):
 
 
 def test_similarity_is_the_cosine_of_the_dense_vectors():
-    a = sparse_relative_representation(random_matrix(9, 6, 1), random_matrix(40, 6, 2), 7, 2)
-    b = sparse_relative_representation(random_matrix(4, 8, 3), random_matrix(40, 8, 4), 5, 2)
+    a = represent(random_matrix(9, 6, 1), random_matrix(40, 6, 2), Settings(7, 2))
+    b = represent(random_matrix(4, 8, 3), random_matrix(40, 8, 4), Settings(5, 2))
     similarity = a.similarity(b)
     assert similarity.shape == (9, 4)
     assert similarity.dtype == torch.float32

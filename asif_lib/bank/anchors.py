@@ -128,36 +128,6 @@ class AnchorBank:
         return cls(name or pairs.name, *values, image_encoder.identity, text_encoder.identity, pairs.licence)
 
     @classmethod
-    def from_items(cls, first, second, captions, encoders, *, sides, progress=True, **columns) -> Self:
-        """Encode two lists of items with two encoders into a bank, in memory.
-
-        Parameters
-        ----------
-        first, second : list of n items
-            Strings or pictures, as each encoder takes them; item i of both is pair i.
-        captions : sequence of n str
-            A pair is named by its caption.
-        encoders : tuple of two encoders
-            As for `asif_lib.encoders.embed`.
-        sides : tuple of two str
-        **columns
-            ``ids``, ``pictures``, ``groups``, ``name`` and ``licence``, as for `from_embeddings`.
-
-        Examples
-        --------
-        >>> bank = AnchorBank.from_items(                                 # doctest: +SKIP
-        ...     english, german, english, (encoder, german_encoder), sides=("english", "german"))
-        """
-        from asif_lib.encoders.embeddings import embed  # needed where items are encoded only
-
-        checks.check_sides(sides)
-        for side, encoder in zip(sides, encoders, strict=True):
-            checked_identity(side, encoder)
-        both = zip(encoders, (first, second), strict=True)
-        matrices = [embed(encoder, items, progress=progress) for encoder, items in both]
-        return cls.from_embeddings(*matrices, captions, sides=sides, encoders=encoders, **columns)
-
-    @classmethod
     def from_embeddings(
         cls, first, second, captions, *, sides=IMAGE_TEXT, ids=None, pictures=None, groups=None, encoders=None,
         image_encoder=None, text_encoder=None, name="mine", licence="unknown",
@@ -202,9 +172,7 @@ class AnchorBank:
             encoders = [named.get(side) for side in sides]
         elif image_encoder or text_encoder or len(encoders) != 2:
             raise BankError("pass encoders=(first, second), or image_encoder and text_encoder")
-        bank = cls(name, *matrices, pairs, *encoders, licence, sides=sides)
-        checks.check_directions(bank)
-        return bank
+        return cls(name, *matrices, pairs, *encoders, licence, sides=sides)
 
     def subset(self, rows) -> Self:
         """Return the bank of those rows (a list or slice), in that order, in memory."""
@@ -223,7 +191,7 @@ class AnchorBank:
         """
         checks.check_dtype(dtype)
         bank = self.with_rows({side: as_rows(self.matrix(side).to(dtype)) for side in self.sides}, self.pairs)
-        checks.check_precision(self, bank)
+        checks.check_embeddings(bank)
         return bank
 
     # -- read --------------------------------------------------------------------------------------------
@@ -347,7 +315,7 @@ class AnchorBank:
     def _newest(self, *, seen=False):
         """Give the bank that an edit changes: in memory this one, on disk the newest version, under its lock.
 
-        With `seen`, raise `BankError` unless it is this version: positions and `undo` would hit something else.
+        With `seen`, raise `BankError` unless it is this version: `undo` would hit something else.
         """
         if self.disk is None:
             yield self
@@ -373,7 +341,7 @@ class AnchorBank:
         pairs = pd.concat([bank.pairs, new.pairs[bank.columns]], ignore_index=True)
         return bank.with_rows({side: as_rows(matrix) for side, matrix in matrices.items()}, pairs)
 
-    def add(self, new, image_encoder=None, text_encoder=None, *, skip_broken=False, progress=True) -> Self:
+    def add(self, new, image_encoder=None, text_encoder=None, *, progress=True) -> Self:
         """Append pairs; the result equals a bank that was built with them.
 
         On disk they are appended to the newest version, also from an older view, at the cost of the new pairs alone.
@@ -388,17 +356,14 @@ class AnchorBank:
             Captioned pictures, or a bank of the same encoders; stored at this bank's precision.
         image_encoder, text_encoder : optional
             The bank's own encoders; needed to embed `Pairs`.
-        skip_broken : bool
-            Skip pairs whose picture cannot be read.
         """
         if not isinstance(new, AnchorBank):
             checks.check_ids_free(self, new.ids)  # now, rather than after slow work
-            new = self.embed(new, image_encoder, text_encoder, skip_broken=skip_broken, progress=progress)
+            new = self.embed(new, image_encoder, text_encoder, progress=progress)
         checks.check_encoders(self, new)
         if not len(new):
             raise BankError("there is no pair to add")
         new = new.replace(**{side: new.matrix(side).to(self.dtypes[side]) for side in self.sides})
-        checks.check_directions(new)
         with self._newest() as bank:
             checks.check_fits(bank, new)
             return bank._edited(f"added {_counted(new)}", new=new)
@@ -419,13 +384,13 @@ class AnchorBank:
             self.check_encoder(checked_identity(side, encoder), side)
         return AnchorBank.build(pairs, image_encoder, text_encoder, skip_broken=skip_broken, progress=progress)
 
-    def remove(self, ids=None, *, where=None, rows=None) -> Self:
+    def remove(self, ids=None, *, where=None) -> Self:
         """Return the bank without some pairs, as if it was built without them; this view keeps them.
 
-        On disk the pairs are only marked: their embeddings, captions and ids stay in the files until `compact`. From
-        an older view, ids and conditions apply to the newest version; positions are refused.
+        On disk the pairs are only marked: their embeddings, captions and ids stay in the files until `compact`. Also
+        from an older view, they are chosen in the newest version.
 
-        Raises `BankError` if not exactly one of the three is given, a pair does not exist or is named twice, no pair or
+        Raises `BankError` if not exactly one of the two is given, a pair does not exist or is named twice, no pair or
         every pair fits, or the condition cannot be used; nothing is removed.
 
         Parameters
@@ -434,17 +399,11 @@ class AnchorBank:
         where : str, optional
             An SQL condition over the columns of `pairs`, as SQLite reads it: ``"group = 'food'"``,
             ``"caption like '%cat%' and length(caption) < 20"``.
-        rows : list of int or array of bool, optional
-            Positions, or a mask.
-
-        Examples
-        --------
-        >>> bank = bank.remove(where="group = 'food'")                 # doctest: +SKIP
         """
         from .selecting import check_choice, positions_of  # SQLite serves removals only
 
-        choice = check_choice(ids, where, rows)
-        with self._newest(seen=rows is not None) as bank:
+        choice = check_choice(ids, where)
+        with self._newest() as bank:
             gone = positions_of(bank, *choice)
             return bank._edited(f"removed {_counted(gone)}{f' where {where}' if where is not None else ''}", gone)
 
@@ -461,10 +420,6 @@ class AnchorBank:
             The embedding of the caption; else `text_encoder`, the bank's own, computes it.
         side : str
             The side that embeds the caption.
-
-        Examples
-        --------
-        >>> bank = bank.relabel("owl.png", "A barn owl.", text_encoder=text_encoder)      # doctest: +SKIP
         """
         own = self.encoder_of(side)
         plain_table(pd.DataFrame({"caption": [caption]}, dtype=object))  # raises if it cannot be stored
@@ -494,7 +449,7 @@ class AnchorBank:
         """
         from .selecting import check_choice, positions_of  # as for `remove`
 
-        choice, new = check_choice([*captions, *gone], None, None), None
+        choice, new = check_choice([*captions, *gone], None), None
         with self._newest(seen=seen) as bank:  # a pair, or the whole bank, may have changed since this view was opened
             checks.check_encoders(self, bank)
             rows = positions_of(bank, *choice)
@@ -502,7 +457,6 @@ class AnchorBank:
                 pairs = bank.subset(rows[pd.Index(bank.pairs["id"].iloc[rows]).get_indexer(list(captions))])
                 table = pairs.pairs.assign(caption=list(captions.values()))
                 new = pairs.replace(**{side: as_embeddings(text).to(bank.dtypes[side]), "pairs": table})
-                checks.check_directions(new)
             named = next(iter(captions)) if len(captions) == 1 else _counted(captions)
             done = [f"relabelled {named}"] * bool(captions) + [f"removed {_counted(gone)}"] * bool(gone)
             return bank._edited(", ".join(done), rows, new)

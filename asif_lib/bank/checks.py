@@ -69,7 +69,7 @@ def check_content(bank):
         if found != expected:
             fault = f"the {side} embeddings have the shape {tuple(found)}"
             raise BankError(f"{fault}; {len(bank.pairs)} pairs for bank {bank.name!r} need {expected}")
-    _check_rows(bank, "not finite (NaN or infinity), or beyond 2**20,", lambda _, largest: ~(largest <= LARGEST))
+    check_embeddings(bank)
     if missing := [name for name in COLUMNS if name not in bank.pairs]:
         raise BankError(f"the table of bank {bank.name!r} has no column {missing[0]!r}; it needs {', '.join(COLUMNS)}")
     whys = {"id": "pairs are known by their ids", "caption": "an anchor is named by its caption"}
@@ -93,34 +93,23 @@ def check_ids(pairs):
         raise BankError(f"these ids occur more than once among the pairs: {first_names(pairs['id'][twice])}")
 
 
-def _largest(rows) -> torch.Tensor:
-    """Return the largest absolute value of each row of `Rows` (n, d): (n,) float64, NaN if one is NaN."""
-    largest = torch.zeros(len(rows), dtype=torch.float64)
-    for start, block in rows.blocks(PART) if rows.shape[1] else ():
-        largest[start : start + len(block)] = block.abs().amax(dim=1)
-    return largest
-
-
-def _check_rows(bank, wrong, find):
-    """Raise `BankError` with the ids of the pairs for which `find(side, their _largest)` is true."""
+def check_embeddings(bank):
+    """Raise `BankError` with the ids of the pairs if an embedding is not finite, too large, or zero."""
     for side in bank.sides:
-        if (bad := find(side, _largest(bank.rows(side)))).any():
-            which = first_names(bank.pairs["id"][bad.numpy()])
-            raise BankError(f"at the bank's precision {bank.dtypes[side]} the {side} embedding is {wrong} of: {which}")
-
-
-def check_directions(bank):
-    """Raise `BankError` if an embedding is zero: it has no cosine with anything."""
-    _check_rows(bank, "zero, which has no direction", lambda _, largest: largest == 0)
-
-
-def check_precision(before, bank):
-    """Raise `BankError` if an embedding of the bank `before` is lost in `bank`, the same rows in another dtype."""
-
-    def is_lost(side, largest):
-        return (_largest(before.rows(side)) > 0) & (largest == 0) | ~largest.isfinite()
-
-    _check_rows(bank, "not finite, or becomes zero,", is_lost)
+        rows = bank.rows(side)
+        largest = torch.zeros(len(rows), dtype=torch.float64)  # (n,), the absolute value; NaN if one is NaN
+        for start, block in rows.blocks(PART) if rows.shape[1] else ():
+            largest[start : start + len(block)] = block.abs().amax(dim=1)
+        faults = {
+            "not finite (NaN or infinity), or beyond 2**20,": ~(largest <= LARGEST),
+            "zero, which has no direction": largest == 0,
+        }
+        for fault, bad in faults.items():
+            if bad.any():
+                which = first_names(bank.pairs["id"][bad.numpy()])
+                raise BankError(
+                    f"at the bank's precision {bank.dtypes[side]} the {side} embedding is {fault} of: {which}"
+                )
 
 
 def check_encoders(bank, other):

@@ -20,7 +20,7 @@ class BankIndex(ApproximateIndex):
     bank : AnchorBank
         A view of the version that the index is of. The other attributes are those of `ApproximateIndex`.
     about : dict
-        The content of the file's record: ``kind``, ``parameters``, ``modality``, ``centred``, ``n``, ``d`` and others.
+        The content of the file's record: ``kind``, ``parameters``, ``modality``, ``n``, ``d`` and others.
     """
 
     bank: object
@@ -32,10 +32,11 @@ class BankIndex(ApproximateIndex):
         return self.about["size"]
 
 
-def build_index(bank, modality, kind="ivf", *, centred=True, progress=True, **parameters) -> BankIndex:
+def build_index(bank, modality, kind="ivf", *, progress=True, **parameters) -> BankIndex:
     """Build an approximate index of a bank on disk and keep it with this version, in place of an earlier one.
 
-    Raises `BankError` for a bank in memory, or if no index can be written; `LockedError` if another process builds it.
+    The mean of the bank is subtracted, as `ASIF` does by default. Raises `BankError` for a bank in memory, or if no
+    index can be written; `LockedError` if another process builds it.
 
     Parameters
     ----------
@@ -45,10 +46,8 @@ def build_index(bank, modality, kind="ivf", *, centred=True, progress=True, **pa
         A side of the bank, such as ``"image"``.
     kind, parameters
         As for `asif_lib.search.make_index`, which describes the other errors too.
-    centred : bool
-        Subtract the bank's mean, as `ASIF` does by default.
     """
-    file, about, rows, mean = _place(bank, modality, kind, centred)
+    file, about, rows, mean = _place(bank, modality, kind)
     try:
         file.parent.mkdir(exist_ok=True)
         with locked(file), recorded(file, about) as part:
@@ -58,21 +57,21 @@ def build_index(bank, modality, kind="ivf", *, centred=True, progress=True, **pa
     except (OSError, RuntimeError) as error:
         fault = f"{file}: the index could not be written ({first_line(error)})"
         raise BankError(f"{fault}; make room, or load the bank again if it was edited, and repeat") from None
-    return open_index(bank, modality, kind, centred=centred)
+    return open_index(bank, modality, kind)
 
 
-def open_index(bank, modality, kind="ivf", *, centred=True) -> BankIndex:
+def open_index(bank, modality, kind="ivf") -> BankIndex:
     """Open the index that `build_index` kept with this version of the bank; its file is mapped.
 
     Raises `BankError` if there is no index, the bank was edited since, the index is another bank's, or it is damaged.
 
     Parameters
     ----------
-    bank, modality, kind, centred
+    bank, modality, kind
         As for `build_index`.
     """
-    file, about, rows, mean = _place(bank, modality, kind, centred)
-    build = f"build it: build_index(bank, {modality!r}, {kind!r}, centred={centred})"
+    file, about, rows, mean = _place(bank, modality, kind)
+    build = f"build it: build_index(bank, {modality!r}, {kind!r})"
     try:
         record = checked_record(file, about)
         bank.disk.compare_file(file, record.checksum)
@@ -88,12 +87,12 @@ def open_index(bank, modality, kind="ivf", *, centred=True) -> BankIndex:
     return BankIndex(rows, mean, KINDS[kind](**record.parameters), index, bank, record.model_dump())
 
 
-def _place(bank, modality, kind, centred):
+def _place(bank, modality, kind):
     """Return the file of an index, its record's keys that name the owner, and the rows and the mean."""
     check_kind(kind)
     if modality not in bank.sides:
         raise ParameterError(f"modality = {modality!r}: an index is of the bank's {' or '.join(map(repr, bank.sides))}")
-    folder, rows, mean = bank.index_folder, bank.rows(modality), bank.mean(modality) if centred else None
-    about = {"kind": kind, "n": len(rows), "d": rows.shape[1], "modality": modality, "centred": centred,
+    folder, rows, mean = bank.index_folder, bank.rows(modality), bank.mean(modality)
+    about = {"kind": kind, "n": len(rows), "d": rows.shape[1], "modality": modality,
              "encoder": bank.encoders[modality].digest, "state": folder.name.removeprefix("index-")}  # fmt: skip
-    return folder / f"{kind}-{modality}-{'centred' if centred else 'plain'}.faiss", about, rows, mean
+    return folder / f"{kind}-{modality}-centred.faiss", about, rows, mean

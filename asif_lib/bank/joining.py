@@ -16,19 +16,8 @@ def concatenate(banks, name=None) -> AnchorBank:
     banks have becomes several anchors; `asif_lib.explain.review_bank` names it. The joined bank reads the embeddings of
     banks on disk when it needs them, and its `save` copies them block by block.
 
-    Raises `IdentityError` or `BankError` if encoders, sides, precision or columns differ, two banks of one name share
-    ids, or a file is damaged.
-
-    Parameters
-    ----------
-    banks : list of AnchorBank
-        With the same sides, encoders, precision and columns.
-    name : str, optional
-        Default: the names of the banks, joined by ``+``.
-
-    Examples
-    --------
-    >>> both = concatenate([stamps, photographs])                     # doctest: +SKIP
+    By default, its name is the names of the `banks`, a list of AnchorBank, joined by ``+``. Raises `IdentityError` or
+    `BankError` if encoders, sides, precision or columns differ, two banks of one name share ids, or a file is damaged.
     """
     banks = [None] if isinstance(banks, AnchorBank) else list(banks)
     if not banks or not all(isinstance(bank, AnchorBank) for bank in banks):

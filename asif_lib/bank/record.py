@@ -21,8 +21,6 @@ from asif_lib.errors import BankError, first_line, first_names, guess
 from asif_lib.files import cache_dir, parse_json, read_file, unsealed
 
 FORMAT_VERSION = 4
-OLDER_FORMATS = (2, 3)
-"""Their histories can be read, to see whether a bank was edited."""
 COLUMNS = ("id", "caption", "picture", "group")
 """The columns that every table of pairs has."""
 OURS = re.compile(r"part-[0-9a-f]{12}|state-[0-9a-f]{12}\.safetensors|index-[0-9a-f]{12}|bank\.json-[0-9a-f]{12}")
@@ -38,15 +36,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class BankFormatError(BankError):
-    """A bank that another version of this library wrote; one of an older format with one version holds no edit."""
-
-    def __init__(self, folder, name, about):
-        found, history = about.get("format"), about.get("history")
-        self.is_edited = found not in OLDER_FORMATS or not isinstance(history, list) or len(history) != 1
-        super().__init__(
-            f"{folder}: has bank format {found!s:.20}, and this version reads format {FORMAT_VERSION}; build the "
-            f"bank again: asif bank build {name} --replace (or import, stream or join it, as it was made)"
-        )
+    """A bank that another version of this library wrote."""
 
 
 class _Entry(BaseModel):
@@ -152,7 +142,9 @@ def read_record(folder, name) -> BankRecord:
         content = read_file(file)
         about = parse_json(content, dict[str, Any])  # also of a bank without a checksum
         if (type(about.get("format")), about.get("format")) != (int, FORMAT_VERSION):
-            raise BankFormatError(folder, name, about)
+            found = f"has bank format {about.get('format')!s:.20}, and this version reads format {FORMAT_VERSION}"
+            again = f"asif bank build {name} --replace (or import, stream or join it, as it was made)"
+            raise BankFormatError(f"{folder}: {found}; build the bank again: {again}")
         record = unsealed(content, BankRecord)
         if not record.parts or not record.history:
             raise ValueError("it names no part, or no version")

@@ -1,4 +1,4 @@
-"""The choice of pairs to remove: by id, by position, or by an SQL condition over the table's columns."""
+"""The choice of pairs to remove: by id, or by an SQL condition over the table's columns."""
 
 import contextlib
 import re
@@ -20,21 +20,21 @@ LOOK_EVERY = 10
 """Instructions of SQLite between two looks at the time: a few calls of functions."""
 
 
-def check_choice(ids, where, rows):
-    """Return `ids` as a list, `where` and `rows`; raise `BankError` if they cannot be right for any bank."""
-    if sum(choice is not None for choice in (ids, where, rows)) != 1:
-        raise BankError("say which pairs to remove in one way: by ids, where or rows")
+def check_choice(ids, where):
+    """Return `ids` as a list, and `where`; raise `BankError` if they cannot be right for any bank."""
+    if (ids is None) == (where is None):
+        raise BankError("say which pairs to remove in one way: by ids or where")
     if ids is None:
-        return None, where, rows
+        return None, where
     ids = ids if isinstance(ids, str) else list(ids)
     if isinstance(ids, str) or not ids or not all(isinstance(id, str) for id in ids):
         raise BankError(f"ids is a list of one text or more, not {ids!r:.80}; nothing was changed")
     if twice := [id for id, count in Counter(ids).items() if count > 1]:
         raise BankError(f"named more than once: {first_names(sorted(twice))}")
-    return ids, where, rows
+    return ids, where
 
 
-def positions_of(bank, ids, where, rows) -> np.ndarray:
+def positions_of(bank, ids, where) -> np.ndarray:
     """Return the positions, ascending, of the chosen pairs of a bank; raise `BankError` if they are not there."""
     if ids is not None:
         there, positions = bank.find_ids(ids)
@@ -42,26 +42,10 @@ def positions_of(bank, ids, where, rows) -> np.ndarray:
             missing = [id for id, found in zip(ids, there, strict=True) if not found]
             raise BankError(f"bank {bank.name!r} has no pair {first_names(missing)}; nothing was changed")
         return positions
-    if where is not None:
-        positions = _positions_that_fit(bank, where)
-        if not len(positions):
-            raise BankError(f"no pair fits the condition {where!r}; nothing was changed")
-        return positions
-    return _positions(rows, len(bank))
-
-
-def _positions(rows, count) -> np.ndarray:
-    """Return positions among `count` pairs, ascending, from a list of positions or a mask."""
-    rows = np.asarray(rows)
-    if rows.dtype == bool and rows.shape == (count,):
-        rows = np.flatnonzero(rows)
-    whole = rows.ndim == 1 and len(rows) and np.issubdtype(rows.dtype, np.integer)
-    if not whole or rows.min() < 0 or rows.max() >= count or len(np.unique(rows)) < len(rows):
-        raise BankError(
-            f"rows is a list of positions from 0 to {count - 1}, whole numbers and each once, or a mask of {count} "
-            f"values; at least one pair is chosen"
-        )
-    return np.sort(rows).astype(np.int64)
+    positions = _positions_that_fit(bank, where)
+    if not len(positions):
+        raise BankError(f"no pair fits the condition {where!r}; nothing was changed")
+    return positions
 
 
 def _positions_that_fit(bank, where) -> np.ndarray:

@@ -24,7 +24,7 @@ from asif_lib.machine import progress_bar
 
 from .anchors import AnchorBank
 from .building import cut_positions, pairs_table
-from .checks import IMAGE_TEXT, check_directions
+from .checks import IMAGE_TEXT
 from .record import BankRecord, Side
 from .writing import check_folder, plain_table, write_bank
 
@@ -121,7 +121,6 @@ def _encode_block(file, first, pairs, state, encoders, name, dtype):
         text = encoders[1].encode(captions, progress=False)
         identities = [encoder.identity for encoder in encoders]
         bank = AnchorBank(name, image.to(dtype), text.to(dtype), pairs_table(captions, ids), *identities)
-        check_directions(bank)
         save_file({"image": bank.image, "text": bank.text}, file.with_suffix(".safetensors"))
     remarks = [[first + i, f"left out: {left_out[i]}"] for i in sorted(left_out)]
     cut = [[int(ids[j]), "the text encoder cuts off its caption"] for j in cut_positions(captions, encoders[1])]

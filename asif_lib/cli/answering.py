@@ -15,7 +15,7 @@ from asif_lib.bank.record import bank_dir, stored_count
 from asif_lib.datasets.folders import picture_files
 from asif_lib.datasets.providers import names_of
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_TEMPLATE
-from asif_lib.errors import BrokenPicturesError, DataError, MissingExtraError, ParameterError, PictureError, first_line
+from asif_lib.errors import BrokenPicturesError, DataError, MissingExtraError, ParameterError, PictureError
 from asif_lib.files import write_whole
 from asif_lib.settings import Settings
 
@@ -253,7 +253,7 @@ def _evaluate(
     _check_model(asked)
     if asked.language and folder and list(templates) == [DEFAULT_TEMPLATE]:
         say(f"the labels are put into the English prompt {DEFAULT_TEMPLATE!r}; for another: --template TEXT")
-    from asif_lib.evaluation.measures import accuracy, per_class, summarise_zero_shot
+    from asif_lib.evaluation.measures import accuracy, per_class
     from asif_lib.evaluation.robustness import read_damages
     from asif_lib.zeroshot import make_prompts
 
@@ -291,7 +291,8 @@ def _evaluate(
             f"transductive ({transductive.value}, with its default settings): all {len(kept)} pictures were looked at "
             f"together, on the assumption that they spread evenly over the classes; each alone: {alone}\n"
         )
-    measure, result = summarise_zero_shot(model, answer, data.labels[kept], templates, reduce)
+    measure = accuracy(answer.predicted, data.labels[kept])
+    result = _summary(model, answer, data.labels[kept], measure) | {"templates": list(templates), "reduce": reduce}
     each = answer.to_frame()
     each.insert(0, "true", [data.classes[label] for label in data.labels[kept]])
     each.insert(0, "picture", [str(data.pictures[i]) for i in kept])
@@ -306,6 +307,29 @@ def _evaluate(
         f"{model}, {result['image_encoder']} × {result['text_encoder']}, {seconds} s"
     )
     return result, text
+
+
+def _summary(model, answer, labels, measure):
+    """The accuracy over all classes and for each, and the settings of the model, for JSON."""
+    from asif_lib.evaluation.measures import confusion_of, per_class
+
+    return {
+        "n": measure.n,
+        "classes": answer.labels,
+        "accuracy": measure.value,
+        "ci95": list(measure.ci),
+        "chance": 1 / len(answer.labels),
+        "undecided": int((answer.predicted < 0).sum()),
+        "bank": model.bank.name,
+        "anchors": len(model.bank),
+        "image_encoder": model.bank.image_encoder.name,
+        "text_encoder": model.bank.text_encoder.name,
+        **asdict(model.settings),
+        "transductive": answer.transductive,
+        "device": str(model.device),
+        "per_class": per_class(answer, labels).to_dict("records"),
+        "confusion": confusion_of(answer, labels).to_numpy().tolist(),
+    }
 
 
 def _asked_damaged(model, pictures, damage, labels, answer, about):
@@ -328,18 +352,16 @@ def _of_embeddings(image_embeddings, prompt_embeddings, labels):
     import numpy as np
     import pandas as pd
 
+    from asif_lib.datasets.captions import read_table
     from asif_lib.datasets.labelled import Labelled
     from asif_lib.encoders.known import read_array, read_labels
 
     z, (classes, prompts) = read_array(image_embeddings), read_labels(prompt_embeddings)
-    targets, names = read_array(labels) if Path(labels).suffix in (".npy", ".pt") else None, dict(enumerate(classes))
-    try:
-        if targets is None:
-            table = pd.read_csv(labels, dtype=str, keep_default_na=False)
-        else:  # positions of labels; pandas refuses several for a picture
-            table = pd.DataFrame({"label": np.asarray(targets)}).map(lambda i: names.get(i, i))
-    except (ValueError, OSError) as error:
-        raise DataError(f"{labels}: is not a readable CSV, or one label a picture ({first_line(error)})") from None
+    if Path(labels).suffix in (".npy", ".pt"):
+        names = dict(enumerate(classes))
+        table = pd.DataFrame({"label": [names.get(i, i) for i in np.ravel(read_array(labels)).tolist()]})
+    else:
+        table = read_table(Path(labels))
     if "label" not in table:
         raise DataError(f"{labels}: has no column label, but {', '.join(map(str, table)) or 'nothing'}")
     if len(table) != len(z):

@@ -220,8 +220,8 @@ def _check_replace(name, replace, rebuild=False):
     """Raise `BankError` if a bank of that name would be lost; `replace` allows it, `rebuild` for one without edits."""
     try:
         newest = read_record(bank_dir(name), name).newest
-    except BankFormatError as error:
-        if replace or (rebuild and not error.is_edited):
+    except BankFormatError:
+        if replace:
             return
         raise
     except BankError:

@@ -25,7 +25,7 @@ from PIL import Image
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.building import cut_captions, table_of_pairs
-from asif_lib.bank.checks import check_directions, check_ids
+from asif_lib.bank.checks import check_ids
 from asif_lib.bank.joining import concatenate
 from asif_lib.bank.writing import check_folder
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER
@@ -180,7 +180,6 @@ def _build_shard(pairs, folder, how, expected):
             text = text_encoder.encode(pairs.captions, progress=False)  # (m, d_text)
             encoders = image_encoder, text_encoder
             bank = AnchorBank(pairs.name, image, text, table_of_pairs(pairs), *encoders, pairs.licence)
-            check_directions(bank)
             bank.to(dtype).save(folder)
         return cut, [error for _, error in broken]
 

@@ -65,11 +65,6 @@ def connect(where="local", *, workers=2, timeout=30, **options) -> ClusterClient
         Seconds to wait for the scheduler and for the first worker; a queue may need many.
     options
         For `LocalCluster`, `SLURMCluster` (such as ``queue="short", walltime="02:00:00"``) or `LocalCUDACluster`.
-
-    Examples
-    --------
-    >>> with connect(workers=2) as client:                               # doctest: +SKIP
-    ...     values, indices = distributed_top_anchors(client, queries, bank, "image", k=800)
     """
     if where in KINDS:
         environment = {**dask.config.get("distributed.nanny.pre-spawn-environ"), **KEEP}

@@ -44,7 +44,7 @@ def load_encoder_of(identity, *, device="auto"):
     that the user never named and does not confirm.
     """
     if identity.is_external:
-        ways = "of a new caption with --text-embedding FILE, of others in Python"
+        ways = "of new captions with --text-embedding FILE (--text-embeddings of a review), of others in Python"
         raise EncoderError(f"the encoder {identity} cannot be loaded by its name; bring its embeddings, {ways}")
     return load_encoder(identity.kind, identity.locator, device=device, expected=identity)
 

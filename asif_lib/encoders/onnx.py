@@ -88,15 +88,9 @@ def onnx_file(name) -> Path:
 
 
 def _exported(model, inputs, axes) -> bytes:
-    """Return a model as the bytes of an ONNX file.
+    """Return a model as the bytes of an ONNX file; the `axes` of its inputs, int to str, may have any length.
 
-    Parameters
-    ----------
-    model : Module
-    inputs : dict of str to Tensor
-        Three rows. Two are exported; all three are compared, of texts with more tokens besides.
-    axes : dict of int to str
-        The axes of the inputs that may have any length.
+    The `inputs`, str to Tensor, have three rows. Two are exported, all three compared, of texts with more tokens.
     """
     sample, names = tuple(each[:2, :9] for each in inputs.values()), list(inputs)  # pictures have 3 channels
     with warnings.catch_warnings(), torch.no_grad():

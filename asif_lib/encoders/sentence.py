@@ -129,12 +129,8 @@ class MeanOfTokens(torch.nn.Sequential):
 class OnnxSentences:
     """A `MeanOfTokens` whose layers ONNX Runtime computes, and whose tokens are cut without `transformers`.
 
-    Parameters
-    ----------
-    model : callable
-        From the ids and the mask of tokens to embeddings: `MeanOfTokens`, exported.
-    folder : path
-        With the tokenizer and the settings.
+    The `model` is a `MeanOfTokens`, exported: from the ids and the mask of tokens to embeddings. The `folder` holds the
+    tokenizer and the settings.
     """
 
     def __init__(self, model, folder):

@@ -18,8 +18,6 @@ from .onnx import onnx_model
 from .registry import E5_PACKAGE, MINILM_PACKAGE, MINILM_SHA256, MPNET_PACKAGES, MPNET_SHA256, MULTILINGUAL
 from .weights import check_expected, configuration, folder_checksum, model_folder, package_file, short_name, unzip_mpnet
 
-PRECISIONS = ("float32", "bfloat16")
-
 
 class TextEncoder(Encoder):
     """A frozen sentence encoder.
@@ -80,9 +78,7 @@ def check_strings(texts):
             raise EncoderError(f"text {i} is not valid Unicode; save or type it as UTF-8")
 
 
-def load_text_encoder(
-    name=DEFAULT_TEXT_ENCODER, *, device="auto", precision="float32", backend="auto", expected=None
-) -> TextEncoder:
+def load_text_encoder(name=DEFAULT_TEXT_ENCODER, *, device="auto", backend="auto", expected=None) -> TextEncoder:
     """Load a frozen text encoder.
 
     Raises `EncoderError` or `IdentityError` as for `load_image_encoder`, or if the device has no instructions for
@@ -94,14 +90,11 @@ def load_text_encoder(
     name : str or Path
         ``all-MiniLM-L6-v2``, ``all-mpnet-base-v2`` or ``multilingual-e5-small`` (from the Python package registry;
         the second needs the extra ``scale``, the third ``languages``), the name of a sentence-transformers model (from
-        the hub, as ``intfloat/multilingual-e5-small``), or its folder. The ending ``:bfloat16`` asks for that
-        precision, as in the identity of such an encoder.
+        the hub, as ``intfloat/multilingual-e5-small``), or its folder. With the ending ``:bfloat16`` the linear layers
+        compute in bfloat16: a processor with instructions for it takes about half the time. The embeddings are those of
+        another encoder, with another identity (for all-MiniLM-L6-v2 the cosine with float32 is 0.9999 or more).
     device : {"auto", "cpu", "cuda", "mps"}
         The packaged ``multilingual-e5-small`` computes in 4 bits, and on the CPU in any case.
-    precision : {"float32", "bfloat16"}
-        The number format of the linear layers. In bfloat16, a processor with instructions for it takes about half
-        the time. The embeddings are those of another encoder, with another identity (for all-MiniLM-L6-v2 the
-        cosine with float32 is 0.9999 or more).
     backend : {"auto", "torch"}
         As for `load_image_encoder`: on a CPU, ``"auto"`` is ONNX Runtime for all-MiniLM-L6-v2 in float32.
     expected : EncoderIdentity, optional
@@ -109,7 +102,7 @@ def load_text_encoder(
     """
     check_backend(backend)
     device = resolve_device(device)
-    name, precision = _name_and_precision(str(name), precision, device)
+    name, precision = _name_and_precision(str(name), device)
     if name == MULTILINGUAL:
         return _packaged_e5(precision, expected)
     published = None
@@ -140,7 +133,7 @@ def load_text_encoder(
 
 def _packaged_e5(precision, expected):
     if precision != "float32":
-        raise EncoderError(f"{MULTILINGUAL}: the package computes in 4 bits; leave precision='float32'")
+        raise EncoderError(f"{MULTILINGUAL}: the package computes in 4 bits; leave out {BFLOAT16}")
     model = PackagedE5()
     check_expected(expected, model.checksum, model.settings)
     source = f"package {E5_PACKAGE}"
@@ -173,15 +166,13 @@ def _sentence_transformers():
     return package
 
 
-def _name_and_precision(name, precision, device):
-    if name.endswith(BFLOAT16):
-        name, precision = name.removesuffix(BFLOAT16), "bfloat16"
-    if precision not in PRECISIONS:
-        raise EncoderError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
-    if precision == "bfloat16" and not has_bfloat16(device):
+def _name_and_precision(name, device):
+    if not name.endswith(BFLOAT16):
+        return name, "float32"
+    if not has_bfloat16(device):
         fault = f"{name}: this {device.type} has no instructions for bfloat16, which would be slower than float32"
-        raise EncoderError(f"{fault}; leave precision='float32'")
-    return name, precision
+        raise EncoderError(f"{fault}; leave out {BFLOAT16}")
+    return name.removesuffix(BFLOAT16), "bfloat16"
 
 
 def has_bfloat16(device) -> bool:

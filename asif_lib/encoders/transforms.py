@@ -60,10 +60,7 @@ def centre_crop(config) -> CentreCrop:
 def only_the_crop(transform):
     """Return the `CentreCrop` of a transform, or the transform itself if it has other steps than timm's usual ones.
 
-    Parameters
-    ----------
-    transform : callable
-        From an RGB PIL image to a (3, h, w) float32 tensor, such as ``timm.data.create_transform`` makes.
+    It maps an RGB PIL image to a (3, h, w) float32 tensor, as what ``timm.data.create_transform`` makes.
     """
     from timm.data.transforms import MaybeToTensor  # seconds, which a packaged encoder does not need
     from torchvision.transforms import CenterCrop, Compose, Normalize, Resize

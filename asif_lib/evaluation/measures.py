@@ -1,6 +1,6 @@
-"""How good a model is, and how sure the number is: accuracy and recall with intervals, sweeps, zero-shot summaries."""
+"""How good a model is, and how sure the number is: accuracy and recall with intervals, and sweeps."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -196,44 +196,6 @@ def scaling_curve(evaluate, n, sizes, seeds=range(5)) -> pd.DataFrame:
     orders = {seed: np.random.default_rng(seed).permutation(n) for seed in seeds}
     rows = [(size, seed, float(evaluate(orders[seed][:size].tolist()))) for size in sizes for seed in seeds]
     return pd.DataFrame(rows, columns=["size", "seed", "value"])
-
-
-def summarise_zero_shot(model, answer, labels, templates, reduce):
-    """Measure the accuracy of an answer of the model, over all classes and for each.
-
-    Returns the `Measure`, and a dictionary for JSON: the accuracy with its 95 % interval, the chance level, the number
-    of undecided pictures, all settings, `per_class` as rows, and `confusion_of` as lists.
-
-    Parameters
-    ----------
-    model : ASIF
-    answer : Classification
-        Of q pictures.
-    labels : sequence of q positions in the classes of the answer
-    templates, reduce
-        As for `ASIF.classify`.
-    """
-    predicted, classes = answer.predicted, answer.labels
-    measure = accuracy(predicted, labels)
-    return measure, {
-        "n": measure.n,
-        "classes": classes,
-        "accuracy": measure.value,
-        "ci95": list(measure.ci),
-        "chance": 1 / len(classes),
-        "undecided": int((predicted < 0).sum()),
-        "bank": model.bank.name,
-        "anchors": len(model.bank),
-        "image_encoder": model.bank.image_encoder.name,
-        "text_encoder": model.bank.text_encoder.name,
-        **asdict(model.settings),
-        "transductive": answer.transductive,
-        "templates": list(templates),
-        "reduce": reduce,
-        "device": str(model.device),
-        "per_class": per_class(answer, labels).to_dict("records"),
-        "confusion": confusion_of(answer, labels).to_numpy().tolist(),
-    }
 
 
 def per_class(answer, labels) -> pd.DataFrame:

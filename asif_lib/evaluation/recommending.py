@@ -126,11 +126,6 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
         first, and are clusters of pictures for the second.
     seed : int
         Of the folds.
-
-    Examples
-    --------
-    >>> advice = recommend(bank, task="another kind")        # doctest: +SKIP
-    >>> model = ASIF(bank, **advice.settings)                # doctest: +SKIP
     """
     if task not in TASKS:
         raise ParameterError(f"there is no task {task!r}; take one of: {', '.join(map(repr, TASKS))}")

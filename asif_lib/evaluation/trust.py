@@ -16,7 +16,8 @@ from .measures import RESAMPLES, Measure, share_with_interval
 
 MOST_PAIRS = 2_000
 """The largest number of pairs that `own_choices` asks, drawn at random."""
-TENTHS = tuple(i / 10 for i in range(1, 11))
+BINS = 10
+"""Of `reliability` and `calibration_error`."""
 
 
 def probabilities(scores, temperature) -> torch.Tensor:
@@ -82,28 +83,22 @@ def fit_temperature(scores, labels) -> float:
     return float(np.exp(scipy.optimize.minimize_scalar(surprise, bounds=bounds, method="bounded").x))
 
 
-def reliability(confidence, right, bins=10) -> pd.DataFrame:
-    """Sort q answers by their confidence, and compare confidence and accuracy in bins of equally many answers.
+def reliability(confidence, right) -> pd.DataFrame:
+    """Sort q answers by their confidence, and compare confidence and accuracy in `BINS` of equally many answers.
 
-    The table has the columns ``n``, ``confidence`` (the mean of the bin), ``accuracy``, and its interval ``low``,
-    ``high``. Raises `ParameterError` if there are no answers, or the numbers differ.
-
-    Parameters
-    ----------
-    confidence : array of shape (q,)
-        The probability of each answer.
-    right : array of shape (q,), bool
-    bins : int
+    `confidence` (q,) holds the probability of each answer, and `right` (q,) bools. The table has the columns ``n``,
+    ``confidence`` (the mean of the bin), ``accuracy``, and its interval ``low``, ``high``. Raises `ParameterError` if
+    there are no answers, or the numbers differ.
     """
     confidence, right = _answers(confidence, right)
     order = np.argsort(confidence, kind="stable")  # the least sure first
-    parts = np.array_split(order, min(bins, len(right)))
+    parts = np.array_split(order, min(BINS, len(right)))
     shares = _shares_right(right[part] for part in parts)
     shares.insert(1, "confidence", [confidence[part].mean() for part in parts])
     return shares
 
 
-def calibration_error(confidence, right, bins=10, seed=0) -> tuple[Measure, Measure]:
+def calibration_error(confidence, right, seed=0) -> tuple[Measure, Measure]:
     """Return the expected calibration error, the mean |confidence - accuracy| over the bins, and its floor.
 
     With few answers the error is above 0 for calibrated probabilities too: the floor is the mean and the middle 95 %
@@ -112,13 +107,13 @@ def calibration_error(confidence, right, bins=10, seed=0) -> tuple[Measure, Meas
 
     Parameters
     ----------
-    confidence, right, bins
+    confidence, right
         As for `reliability`, with the same errors.
     seed : int
     """
     confidence, right = _answers(confidence, right)
     q, rng = len(right), np.random.default_rng(seed)
-    first = [part[0] for part in np.array_split(np.arange(q), min(bins, q))]  # of each bin
+    first = [part[0] for part in np.array_split(np.arange(q), min(BINS, q))]  # of each bin
 
     def errors(confidence, right):  # (r, q) each, to (r,)
         gaps = np.take_along_axis(confidence - right, confidence.argsort(axis=1, kind="stable"), axis=1)
@@ -131,19 +126,14 @@ def calibration_error(confidence, right, bins=10, seed=0) -> tuple[Measure, Meas
     return Measure(value, *ends.clip(0).tolist(), q), Measure(*floor, q)
 
 
-def coverage_curve(confidence, right, shares=TENTHS) -> pd.DataFrame:
+def coverage_curve(confidence, right) -> pd.DataFrame:
     """Return the accuracy if only the most confident answers are given, and the model is silent otherwise.
 
-    The table has the columns ``coverage``, ``n``, ``accuracy``, and its interval ``low``, ``high``.
-
-    Parameters
-    ----------
-    confidence, right : arrays of shape (q,)
-        As for `reliability`, with the same errors. Among equal confidences the first come first.
-    shares : sequence of numbers from 0 to 1
-        Of the questions that get an answer.
+    The arguments and errors are those of `reliability`; among equal confidences the first come first. The table has the
+    columns ``coverage``, from 0.1 to 1, ``n``, ``accuracy``, and its interval ``low``, ``high``.
     """
     confidence, right = _answers(confidence, right)
+    shares = [i / 10 for i in range(1, 11)]
     right = right[np.argsort(-confidence, kind="stable")]
     table = _shares_right(right[: max(1, round(share * len(right)))] for share in shares)
     table.insert(0, "coverage", shares)

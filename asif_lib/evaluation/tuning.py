@@ -81,11 +81,6 @@ def choose_effort(table, margin) -> Tuned:
     """Choose from a table of `measure_efforts` the smallest effort whose whole interval lies above ``-margin`` points.
 
     Raises `ParameterError` if the margin is not between 0 and 100 points.
-
-    Examples
-    --------
-    >>> print(choose_effort(measure_efforts(index, validation, k=50, p=2), margin=1))        # doctest: +SKIP
-    nprobe = 8: accuracy -0.20 points [-0.60, +0.20], recall 96.1%, 1.70 times as fast as exact search
     """
     if not 0 < margin < 100:
         raise ParameterError(f"margin = {margin}: the accuracy that may be lost is between 0 and 100 points")
@@ -119,7 +114,7 @@ def measure_efforts(index, data, k, p, *, efforts=None, rounds=1, progress=True)
         ``high``; ``seconds`` of the search; ``speedup`` over exact search. In ``attrs``: ``knob``, ``n`` pictures,
         ``exact_accuracy``, ``exact_seconds``.
     """
-    model = ASIF(index.bank, k, p, center=index.about["centred"], device="cpu")
+    model = ASIF(index.bank, k, p, device="cpu")
     if isinstance(rounds, bool) or not isinstance(rounds, Integral) or rounds < 1:
         raise ParameterError(f"rounds = {rounds}: each setting is timed a whole number of times, 1 or more")
     efforts = index.efforts(k) if efforts is None else sorted(efforts)

@@ -9,7 +9,6 @@ import torch
 from asif_lib.defaults import AUDIT_K_SHARE, DEFAULT_P
 from asif_lib.errors import ParameterError
 from asif_lib.machine import WORTH_A_LINE, progress_bar
-from asif_lib.relative import unit_rows
 from asif_lib.search.inverted import InvertedIndex
 from asif_lib.search.rows import BLOCK, QUERY_BLOCK
 from asif_lib.settings import Settings, default_k
@@ -32,7 +31,7 @@ def leave_one_out(bank, k=None, p=DEFAULT_P, *, hubs=0.0, center=True, device="c
     included. No bank is rebuilt. With x_i the rows centred by the mean of all n, the mean of all but i is
     m = -x_i / (n - 1). So every cosine about m follows from the inner products x_i·a, tile by tile (`cosines_about`).
 
-    Raises `ParameterError` if the bank has under two pairs, k, p or `hubs` is out of range, or an embedding holds NaN.
+    Raises `ParameterError` if the bank has under two pairs, or k, p or `hubs` is out of range.
 
     Parameters
     ----------
@@ -59,16 +58,16 @@ def leave_one_out(bank, k=None, p=DEFAULT_P, *, hubs=0.0, center=True, device="c
 
 def _leave_one_out(bank, side, settings, device):
     x, n, k = bank.rows(side).gathered(), len(bank), settings.k  # (n, d)
-    mean, share = (bank.mean(side), 1 / (n - 1)) if settings.center else (None, 0.0)  # m = -share · x_i
+    mean, share = (bank.mean(side), 1 / (n - 1)) if settings.center else (0.0, 0.0)  # m = -share · x_i
     values = torch.full((n, k), -torch.inf)
     indices = torch.zeros((n, k), dtype=torch.int64)
     tiles = list(itertools.product(range(0, n, BLOCK), range(0, n, QUERY_BLOCK)))
     for start, first in progress_bar(tiles, desc="leaving each pair out", unit="tile", delay=WORTH_A_LINE):
         if first == 0:
-            anchors = _centred(x[start : start + BLOCK], mean, start).to(device)  # (b, d)
+            anchors = (x[start : start + BLOCK].float() - mean).to(device)  # (b, d)
             squared = anchors.square().sum(dim=1)  # (b,)
         rows = slice(first, min(first + QUERY_BLOCK, n))
-        queries = _centred(x[rows], mean, first).to(device)  # (q, d)
+        queries = (x[rows].float() - mean).to(device)  # (q, d)
         own = queries.square().sum(dim=1, keepdim=True)  # (q, 1)
         inner = queries @ anchors.T  # (q, b)
         tile = cosines_about(inner, -share * own, -share * inner, share**2 * own, own, squared)
@@ -78,11 +77,6 @@ def _leave_one_out(bank, side, settings, device):
         values[rows], order = torch.cat([values[rows], best], dim=1).topk(k, dim=1)
         indices[rows] = torch.cat([indices[rows], where + start], dim=1).gather(1, order)
     return KeptCosines(values, indices, n, hubness_of(values[:, :NEIGHBOURS])).sparse(settings)
-
-
-def _centred(x, mean, first):
-    unit_rows(x, first=first)  # refuses NaN
-    return x.float() if mean is None else x.float() - mean
 
 
 def rank_pairs(bank, k=None, p=DEFAULT_P, *, device="cpu") -> pd.DataFrame:

@@ -105,25 +105,15 @@ def influence(images, prompts, labels, pairs=None, *, against=None) -> pd.DataFr
     return _with_columns(table, pairs, images.n)
 
 
-def familiarity(model, pictures, m=1) -> torch.Tensor:
-    """Return the mean of each picture's m largest cosines with the anchors, (q,) float32: how near the bank is.
+def familiarity(model, pictures) -> torch.Tensor:
+    """Return each picture's largest cosine with an anchor, (q,) float32: how near the bank is.
 
-    The cosines are centred if the model centres, and never whitened.
-
-    Raises `ParameterError` unless 1 ≤ m ≤ n, or if an embedding holds NaN.
-
-    Parameters
-    ----------
-    model : ASIF
-    pictures : items of the bank's first side, or Tensor of shape (q, d_image)
-    m : int
+    The cosines are centred if the model centres, and never whitened. The `pictures` are items of the bank's first side,
+    or their embeddings (q, d_image). Raises `ParameterError` if an embedding holds NaN.
     """
-    n = len(model.bank)
-    if not 1 <= m <= n:
-        raise ParameterError(f"m = {m}: the mean is over 1 to {n} anchors")
     first, bank = model.bank.sides[0], model.bank
     anchors = SideAnchors(*bank.searchable(first, center=model.settings.center), model.device)
-    return anchors.cosines(model.embeddings(first, pictures), m).values.mean(dim=1)
+    return anchors.cosines(model.embeddings(first, pictures), 1).values[:, 0]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from .removals import TOLERANCE
 
 
 def faithfulness_curves(
-    model, pictures, labels, *, templates=(DEFAULT_TEMPLATE,), prompts=None, steps=10, orders=5, seed=0, progress=True
+    model, pictures, labels, *, templates=(DEFAULT_TEMPLATE,), prompts=None, steps=10, orders=5, seed=0
 ) -> pd.DataFrame:
     """Remove the anchors of an explanation step by step, or bring them back (Petsiuk et al., RISE, 2018).
 
@@ -36,8 +36,6 @@ def faithfulness_curves(
         Points of a curve after the first.
     orders, seed : int
         Random orders for each picture, and their seed.
-    progress : bool
-        Show a bar, if it takes seconds.
 
     Returns
     -------
@@ -53,7 +51,7 @@ def faithfulness_curves(
         raise ParameterError("there are no pictures to draw curves of")
     z_text = model.prompts(labels, templates, prompts)
     random = np.random.default_rng(seed)
-    bar = progress_bar(range(len(z_image)), desc="curves", unit="picture", progress=progress, delay=WORTH_A_LINE)
+    bar = progress_bar(range(len(z_image)), desc="curves", unit="picture", delay=WORTH_A_LINE)
     tables = [_of_picture(Decision(model, z_image[[i]], z_text, labels), steps, orders, random) for i in bar]
     return pd.concat(tables, keys=range(len(tables)), names=["picture"]).reset_index("picture").reset_index(drop=True)
 

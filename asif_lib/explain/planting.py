@@ -10,7 +10,6 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import KFold
 
 from asif_lib.bank.anchors import AnchorBank
-from asif_lib.defaults import DEFAULT_P
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import Measure
 from asif_lib.machine import WORTH_A_LINE, progress_bar
@@ -75,7 +74,7 @@ def _held_out_agreement(bank, method, seed):
     return scores
 
 
-def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines, progress=True) -> pd.DataFrame:
+def detection(bank, shares, seeds, k=None, *, baselines) -> pd.DataFrame:
     """Measure how well each method finds planted wrong captions.
 
     ASIF is asked for the excess of `rank_pairs`, whose settings come from other plantings in the stamps, and for the
@@ -88,11 +87,9 @@ def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines, progress=T
     bank : AnchorBank
     shares, seeds : sequences of float and of int
         A bank is planted for each share of wrong captions and each seed.
-    k, p : as for `rank_pairs`
+    k : as for `rank_pairs`
     baselines : dict from name to class
         With ``fit(image, text)`` and ``similarity(image, text)``, as in `asif_lib.evaluation.baselines`.
-    progress : bool
-        Show a bar, if it takes seconds.
 
     Returns
     -------
@@ -103,11 +100,11 @@ def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines, progress=T
     """
     rows = []
     plans = list(itertools.product(shares, seeds))
-    for share, seed in progress_bar(plans, desc="planting", unit="bank", progress=progress, delay=WORTH_A_LINE):
+    for share, seed in progress_bar(plans, desc="planting", unit="bank", delay=WORTH_A_LINE):
         planted = plant_wrong_captions(bank, share, seed)
         if planted.wrong.all():
             raise ParameterError(f"share = {share}: all captions are wrong; leave some right ones to compare with")
-        table = rank_pairs(planted.bank, k, p).sort_values("anchor")
+        table = rank_pairs(planted.bank, k).sort_values("anchor")
         scores = {"ASIF": table.excess.to_numpy(), AGREEMENT: table.agreement.to_numpy()}
         scores |= {name: _held_out_agreement(planted.bank, m(), seed) for name, m in baselines.items()}
         count = int(planted.wrong.sum())

@@ -124,8 +124,7 @@ def as_fiftyone(table, name) -> dict:
     if bare := int((table["picture"] == "").sum()):
         raise BankError(f"FiftyOne shows pictures, and {bare} rows of the review have none: write a CSV only")
     table = table.rename(columns={"picture": "filepath", "id": "pair"})
-    kinds = {column: "Float" if column == "score" else "String" for column in table}
-    fields = {column: f"fiftyone.core.fields.{kind}Field" for column, kind in kinds.items()}
+    fields = dict.fromkeys(table, "fiftyone.core.fields.StringField") | {"score": "fiftyone.core.fields.FloatField"}
     samples = [{**row, "tags": [row["issue"]]} for row in table.to_dict("records")]
     return {"name": f"review of {name}", "media_type": "image", "sample_fields": fields, "samples": samples}
 
@@ -170,9 +169,6 @@ def apply_review(bank, file, text=None, *, device="auto"):
     if not (relabelled := {id: new for id, (_, new) in chosen.items() if new}):
         return bank.revise({}, None, gone) if gone else bank
     if text is None:
-        if bank.text_encoder.is_external:
-            fault = f"the encoder {bank.text_encoder} cannot be loaded to embed {len(relabelled)} new captions"
-            raise BankError(f"{file}: {fault}; embed them yourself, and add --text-embeddings FILE (text=z)")
         from asif_lib.encoders.embeddings import embed  # brings an encoder
 
         text = embed(load_encoder_of(bank.text_encoder, device=device), list(relabelled.values()))

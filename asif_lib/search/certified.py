@@ -66,13 +66,7 @@ class Rounded:
 
 
 class RoundedLater:
-    """The same of anchors as they are: a thread rounds a tile just before it multiplies it.
-
-    Parameters
-    ----------
-    rows : Rows of shape (n, d)
-    mean : Tensor of shape (d,), or None
-    """
+    """The same of `Rows` (n, d) minus a `mean` (d,), or None: a thread rounds a tile just before it multiplies it."""
 
     def __init__(self, rows, mean):
         self.rows, self.mean = rows, mean

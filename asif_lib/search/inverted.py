@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 from numba import njit
+from scipy.sparse import csr_array
 
 from asif_lib.errors import ParameterError
 
@@ -39,10 +40,10 @@ class InvertedIndex:
 
     Attributes
     ----------
-    starts : ndarray of shape (n + 1,), int64
+    starts : ndarray of shape (n + 1,)
         Anchor i has the entries from ``starts[i]`` up to ``starts[i + 1]``.
-    entries : ndarray of pairs of an int32 ``row`` and a float32 ``value``
-        The vector (for means: the label) and its entry; sorted by row in each anchor.
+    rows, values : ndarrays of int32 and float32
+        The vector of each entry (for means: the label), and the entry; sorted by row in each anchor.
 
     Examples
     --------
@@ -58,12 +59,12 @@ class InvertedIndex:
             raise ParameterError(f"{len(vectors)} prompts are not a whole number of labels in {templates} templates")
         self.n, self.t, self.templates = vectors.n, len(vectors), templates
         self.is_max = reduce == "max" and templates > 1
-        rows_of = 1 if self.is_max else templates  # prompts that share a row of the index
-        indices, values = vectors.indices.numpy(), vectors.values.numpy()
-        self.starts = np.zeros(self.n + 1, np.int64)
-        entries = np.empty(values.size, [("row", np.int32), ("value", np.float32)])
-        kept = _build(indices, values, rows_of, self.starts, entries)
-        self.entries = entries[:kept].copy() if kept < len(entries) else entries
+        matrix = vectors.to_csr()  # (t, n)
+        if templates > 1 and not self.is_max:
+            shares, bounds = np.full(self.t, 1 / templates, np.float32), np.arange(0, self.t + 1, templates)
+            matrix = csr_array((shares, np.arange(self.t), bounds), shape=(len(bounds) - 1, self.t)) @ matrix
+        matrix = matrix.tocsc()
+        self.starts, self.rows, self.values = matrix.indptr, matrix.indices, matrix.data
 
     def scores(self, vectors) -> torch.Tensor:
         """Return the float32 scores of q SparseVectors of the same anchors: (q, t), or (q, t / templates) if reduced.
@@ -77,10 +78,10 @@ class InvertedIndex:
 
         def run(first):
             part = slice(first, first + QUERIES)
+            of_rows = np.zeros((len(scores[part]), self.t), np.float32) if self.is_max else scores[part]
+            _add(indices[part], values[part], self.starts, self.rows, self.values, of_rows)
             if self.is_max:
-                _scores_max(indices[part], values[part], self.starts, self.entries, self.templates, scores[part])
-            else:
-                _scores(indices[part], values[part], self.starts, self.entries, scores[part])
+                scores[part] = of_rows.reshape(len(of_rows), -1, self.templates).max(axis=2)
 
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             list(pool.map(run, range(0, len(vectors), QUERIES)))  # raises the error of a thread
@@ -88,55 +89,10 @@ class InvertedIndex:
 
 
 @njit(nogil=True, cache=True)
-def _build(indices, values, rows_of, starts, entries):
-    """Sort the entries by anchor, and sum the entries of one row (prompts of one label); return their number."""
-    for row in indices:
-        for anchor in row:
-            starts[anchor + 1] += 1
-    for i in range(len(starts) - 1):
-        starts[i + 1] += starts[i]
-    fill = starts[:-1].copy()
-    for r in range(len(indices)):
-        for anchor, value in zip(indices[r], values[r]):  # noqa: B905 (numba knows no strict)
-            entries[fill[anchor]].row = r // rows_of
-            entries[fill[anchor]].value = value / np.float32(rows_of)
-            fill[anchor] += 1
-    if rows_of == 1:
-        return len(entries)
-    kept = first = 0
-    for i in range(len(starts) - 1):
-        last, begin = starts[i + 1], kept
-        for j in range(first, last):
-            if kept > begin and entries[kept - 1].row == entries[j].row:
-                entries[kept - 1].value += entries[j].value
-            else:
-                entries[kept].row = entries[j].row
-                entries[kept].value = entries[j].value
-                kept += 1
-        first = last
-        starts[i + 1] = kept
-    return kept
-
-
-@njit(nogil=True, cache=True)
-def _scores(indices, values, starts, entries, scores):
-    for r in range(len(indices)):
-        _add(indices[r], values[r], starts, entries, scores[r])
-
-
-@njit(nogil=True, cache=True)
-def _scores_max(indices, values, starts, entries, templates, scores):
-    of_prompts = np.empty(scores.shape[1] * templates, np.float32)
-    for r in range(len(indices)):
-        of_prompts[:] = 0
-        _add(indices[r], values[r], starts, entries, of_prompts)
-        for label in range(scores.shape[1]):
-            scores[r, label] = of_prompts[label * templates : (label + 1) * templates].max()
-
-
-@njit(nogil=True, cache=True)
-def _add(anchors, values, starts, entries, scores):
-    for anchor, value in zip(anchors, values):  # noqa: B905
-        if value > 0:
-            for j in range(starts[anchor], starts[anchor + 1]):
-                scores[entries[j].row] += value * entries[j].value
+def _add(anchors, factors, starts, rows, values, scores):
+    """Add the products of each vector's entries with those of the index to its `scores`."""
+    for i in range(len(anchors)):
+        for anchor, factor in zip(anchors[i], factors[i]):  # noqa: B905 (numba knows no strict)
+            if factor > 0:
+                for j in range(starts[anchor], starts[anchor + 1]):
+                    scores[i, rows[j]] += factor * values[j]

@@ -587,14 +587,12 @@ def asked_without(fitted, image, text, nearby) -> dict[str, torch.Tensor]:
 
 # Chapter 10: the stamps' captions in other languages
 
-E5 = {"offline": "multilingual-e5-small", "hub": "intfloat/multilingual-e5-small"}
-"""The text encoder for about a hundred languages, by profile."""
-
 
 def load_multilingual(profile="offline", device="auto") -> TextEncoder | None:
-    """Load this encoder. Where it does not work, one sentence says what to do, and the cells below do nothing."""
+    """Load E5, for many languages. Where it does not work, a sentence says what to do; the cells below do nothing."""
+    name = "intfloat/multilingual-e5-small" if profile == "hub" else "multilingual-e5-small"
     try:
-        return load_text_encoder(E5[profile], device=device)
+        return load_text_encoder(name, device=device)
     except (EncoderError, MissingExtraError) as error:
         from IPython import display, get_ipython
 
@@ -637,7 +635,6 @@ def scores_between(anchors, asked, share, p) -> torch.Tensor:
     Parameters
     ----------
     anchors, asked : (Tensor of shape (n, d), Tensor of shape (n, e)), (Tensor of (q, d), Tensor of (t, e))
-        Embeddings of the two sides.
     share, p : float
         The share of the anchors that is kept, and the exponent.
     """

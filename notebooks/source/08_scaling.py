@@ -4,8 +4,8 @@
 # > **Question.** What does it cost at 1.6 million anchors, and beyond one machine?
 #
 # In chapter 07 one pair turned “deer” into “kangaroo”, in a bank of some hundred
-# anchors. The paper's bank has 1.6 million. Is the edit still a matter of a moment
-# there? And what does each question cost?
+# anchors. The paper's bank has 1.6 million. Is the edit still quick there? And what
+# does each question cost?
 #
 # <details><summary>Goals, minutes, what runs</summary>
 #
@@ -175,7 +175,7 @@ print(f"encode all pairs again: {draw.duration(paper[next(iter(paper))])}")
 
 # %% tags=["hide-input"]
 # Draw a search in blocks of 8 anchors.
-from asif_lib import relative_representation, sparse_relative_representation
+from asif_lib import Settings, relative_representation, represent
 
 train = stamps.splits["train"]
 few = train[:: max(1, len(train) // 48)][:48]
@@ -515,7 +515,7 @@ rows = []  # q, n, k, bytes of the dense matrix, bytes of the sparse vectors
 in_bank = len(bank)
 dense = relative_representation(bank.image, bank.image, mean=mean)  # (793, 793)
 for kept in (round(0.1 * in_bank), min(800, in_bank)):
-    sparse = sparse_relative_representation(bank.image, bank.image, kept, 2, mean=mean)
+    sparse = represent(bank.image, bank.image, Settings(kept, 2), mean=mean)
     rows.append((in_bank, in_bank, kept, dense.nbytes, sparse.nbytes))
     assert rows[-1][3:] == (4 * in_bank**2, 8 * in_bank * kept)  # the formulas
 rows.append((q, n, paper_k, 4 * q * n, 8 * q * paper_k))

@@ -279,7 +279,7 @@ check_holm(my_holm)
 # subtraction and then with it. How many of them will keep the largest hub?
 
 # %%
-from asif_lib import sparse_relative_representation
+from asif_lib import Settings, represent
 from asif_lib.evaluation import same_text
 
 captions = stamps.captions
@@ -291,7 +291,7 @@ print(f"ASIF: {base.settings}")
 asked, small = z_image[validation], (z_image[train], z_text[train])
 with_mean = METHODS["ASIF"](**base.settings).fit(*small)
 k, p = with_mean.k, with_mean.p
-plain = sparse_relative_representation(asked, small[0], k, p).indices  # (150, k)
+plain = represent(asked, small[0], Settings(k, p, center=False)).indices  # (150, k)
 kept = {"mean not subtracted": plain, "mean subtracted": with_mean.kept(asked)}
 n = len(train)  # the counts say how many pictures keep an anchor, (493,) each
 counts = {m: torch.bincount(rows.ravel(), minlength=n) for m, rows in kept.items()}

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import draw
-from made_banks import assert_same, seal_again
+from made_banks import assert_same, seal_again, without
 from safetensors.torch import load_file
 
 from asif_lib import AnchorBank, Pairs
@@ -93,11 +93,10 @@ def test_another_type_is_refused_in_one_sentence(bank, tmp_path, dtype):
 
 
 @pytest.mark.parametrize("kind", ["image", "text"])
-@pytest.mark.parametrize("row", [1e5, 1e-9, float("nan")])
-def test_an_embedding_that_is_lost_in_half_precision_is_refused(bank, kind, row):
-    getattr(bank, kind)[2] = 0  # as before
+@pytest.mark.parametrize("row, fault", [(1e5, "not finite"), (1e-9, "zero, which"), (float("nan"), "not finite")])
+def test_an_embedding_that_is_lost_in_half_precision_is_refused(bank, kind, row, fault):
     getattr(bank, kind)[[1, 4]] = torch.tensor(row)
-    words = f"the {kind} embedding is not finite, or becomes zero, of: {bank.pairs.id[1]}, {bank.pairs.id[4]}"
+    words = f"the {kind} embedding is {fault}.* of: {bank.pairs.id[1]}, {bank.pairs.id[4]}"
     with pytest.raises(BankError, match=words):
         bank.to(torch.float16)
 
@@ -258,7 +257,7 @@ def test_files_with_names_like_a_banks_are_left_alone(bank, changed, tmp_path, n
     folder = bank.save(tmp_path / "mine")
     (folder / name).write_text("years of work")
     changed.save(folder)
-    AnchorBank.load(folder).remove(rows=[0]).compact()
+    without(AnchorBank.load(folder), [0]).compact()
     assert (folder / name).read_text() == "years of work"
     (tmp_path / "other").mkdir()
     (folder / name).rename(tmp_path / "other" / name)
@@ -382,8 +381,8 @@ def test_a_version_that_is_gone_is_not_prepared(bank, changed, tmp_path, change)
     folder = bank.save(tmp_path / "mine")
     view = AnchorBank.load(folder)
     {
-        "edited": lambda: AnchorBank.load(folder).remove(rows=[0]),
-        "compacted": lambda: AnchorBank.load(folder).remove(rows=[0]).compact(),
+        "edited": lambda: without(AnchorBank.load(folder), [0]),
+        "compacted": lambda: without(AnchorBank.load(folder), [0]).compact(),
         "replaced": lambda: changed.save(folder),
         "deleted": lambda: shutil.rmtree(folder),
     }[change]()

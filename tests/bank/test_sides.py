@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from made_banks import assert_same, ids
+from made_banks import assert_same, ids, without
 from made_banks import make as numbered
 
 from asif_lib import AnchorBank, Pairs, embed, load_text_encoder
@@ -36,7 +36,7 @@ def test_a_bank_of_any_sides_lives_as_one_of_pictures_and_texts(sides, tmp_path)
     assert_same(bank, make(sides))
     (part,) = (tmp_path / "both").glob("part-*")
     assert {file.name for file in part.iterdir()} == {f"{first}.safetensors", f"{second}.safetensors", "pairs.parquet"}
-    edited = bank.add(make(sides, N, 40)).remove(ids(3, 35)).remove(where="id = 'id-0007'").remove(rows=[0])
+    edited = without(bank.add(make(sides, N, 40)).remove(ids(3, 35)).remove(where="id = 'id-0007'"), [0])
     left = [i for i in range(1, 40) if i not in (3, 7, 35)]
     assert_same(edited, make(sides, 0, 40).subset(left))
     assert_same(edited.compact(), make(sides, 0, 40).subset(left))
@@ -70,17 +70,16 @@ def test_a_bank_of_any_sides_is_searched(sides, tmp_path):
 def test_two_sides_of_one_encoder_are_no_mistake(sentence_transformer_folder, tmp_path, tmp_cache):
     encoder = load_text_encoder(sentence_transformer_folder, device="cpu")
     english, german = ["a cat", "the dog"], ["die katze", "der hund"]
-    how = {"sides": ("english", "german"), "progress": False}
-    bank = AnchorBank.from_items(english, german, english, (encoder, encoder), **how, ids=["c", "d"], name="mine")
+    how = {"sides": ("english", "german"), "encoders": (encoder, encoder), "ids": ["c", "d"]}
+    z = [embed(encoder, texts, progress=False) for texts in (english, german)]
+    bank = AnchorBank.from_embeddings(*z, english, **how)
     bank = AnchorBank.load(bank.save(tmp_path / "same"))
     bank.check_encoder(encoder.identity)
     assert torch.equal(bank.matrix("german"), embed(encoder, german, progress=False))
     assert (bank.name, bank.pairs.id.tolist(), bank.encoders["english"]) == ("mine", ["c", "d"], encoder.identity)
     assert len(bank.add(bank.subset([1]).replace(pairs=bank.subset([1]).pairs.assign(id="new")))) == 3
-    for encoders, words in (((encoder, "ear"), "'ear' is a name; pass the german encoder itself$"),
-                            ((encoder, len), "german encoder .* needs an `identity`, not")):  # fmt: skip
-        with pytest.raises(EncoderError, match=words):
-            AnchorBank.from_items(english, german, english, encoders, **how)
+    with pytest.raises(EncoderError, match="german encoder .* needs an `identity`, not"):
+        AnchorBank.from_embeddings(*z, english, **how | {"encoders": (encoder, len)})
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import warnings
 import pyarrow.parquet as pq
 import pytest
 import torch
-from made_banks import ids, make, seal_again
+from made_banks import ids, make, seal_again, without
 from safetensors.torch import load_file, save_file
 
 from asif_lib import ASIF, files
@@ -116,7 +116,7 @@ USES = {
     "a condition": ("pairs.parquet", lambda bank: bank.remove(where="id = 'id-0003'")),
     "ids": ("pairs.parquet", lambda bank: bank.remove(ids(3))),
     "find": ("pairs.parquet", lambda bank: bank.find_ids(["new"])),
-    "remove": ("image.safetensors", lambda bank: bank.remove(rows=[0])),
+    "remove": ("image.safetensors", lambda bank: without(bank, [0])),
     "relabel": ("image.safetensors", lambda bank: bank.relabel("id-0003", "another", torch.ones(1, 4))),
     "compact": ("image.safetensors", lambda bank: bank.compact()),
     "verify": ("image.safetensors", lambda bank: bank.verify(progress=False)),
@@ -178,7 +178,7 @@ def test_a_bank_of_more_than_64_mib_is_opened_at_once_and_compared_when_it_is_re
     spoil(file)
     bank = AnchorBank.load(folder)
     assert len(bank) == 9_000 and bank.image_mean.shape == (4_096,) and torch.equal(bank.text, rows[:, :8])
-    for use in (lambda: bank.remove(rows=[0]), lambda: bank.to(torch.float32), lambda: bank.searchable("image")):
+    for use in (lambda: without(bank, [0]), lambda: bank.to(torch.float32), lambda: bank.searchable("image")):
         with pytest.raises(BankError, match=rf"{folder}: the bank is damaged \(image.safetensors is not as it was"):
             use()
 
@@ -344,7 +344,7 @@ def test_an_index_with_a_wrong_record_is_refused(folder, key):
 
 def test_the_count_is_that_of_the_newest_version(tmp_path, stamps_bank):
     """None of the other files is opened: they may be gone."""
-    bank = AnchorBank.load(stamps_bank.subset([0, 1, 2]).save(tmp_path / "few")).remove(rows=[0])
+    bank = without(AnchorBank.load(stamps_bank.subset([0, 1, 2]).save(tmp_path / "few")), [0])
     for part in (tmp_path / "few").glob("part-*/*"):
         part.unlink()
     assert (stored_count(tmp_path / "few"), len(bank)) == (2, 2)
@@ -418,14 +418,14 @@ def test_hubs_of_many_anchors_are_found_once_and_kept_beside_their_version(folde
     spoil(file)
     (mended, same), (kept, _) = searches(hubs=0.5), searches(hubs=0.5)
     assert (mended, kept) == (True, False) and torch.equal(answer, same)
-    bank.remove(rows=[0])
+    without(bank, [0])
     assert searches(hubs=0.5)[0]
 
 
 def test_a_few_captions_are_read_without_the_table(tmp_path, monkeypatch):
     """Of removed rows, of several parts, and of several groups of rows; in the order that was asked."""
     monkeypatch.setattr(writing, "BLOCK", 4)
-    bank = AnchorBank.load(make(0, 12).save(tmp_path / "toy")).add(make(20, 30)).remove(rows=[1, 5, 13])
+    bank = without(AnchorBank.load(make(0, 12).save(tmp_path / "toy")).add(make(20, 30)), [1, 5, 13])
     table, read = bank.pairs, []
     opened = AnchorBank.load(tmp_path / "toy")
     batches = pq.ParquetFile.iter_batches

@@ -382,7 +382,7 @@ def test_evaluate_takes_embeddings_of_your_own(own_embeddings, run_command, tmp_
         ("label\ncat\n", "holds 1 labels, and .*a.npy 9 embeddings; give one each"),
         ("label\n" + "cat\n" * 8 + "cow\n", "row 9: the label 'cow' is not in .*p.npz; its labels are cat, dog, hen"),
         ("name\ncat\n", "has no column label, but name"),
-        ("", "is not a readable CSV, or one label a picture"),
+        ("", "has no column label, but nothing"),
     ],
 )
 def test_labels_that_do_not_fit_the_embeddings_are_one_sentence(own_embeddings, run_command, tmp_path, text, words):
@@ -412,7 +412,7 @@ def test_evaluate_takes_the_files_of_clip_benchmark(own_embeddings, run_command,
     for target, words in [
         (torch.tensor([0] * 8 + [3]), "row 9: the label 3 is not in"),
         (torch.zeros(8, dtype=torch.int64), "holds 8 labels, and .*features_test.pt 9 embeddings; give one each"),
-        (torch.zeros(9, 3, dtype=torch.int64), "is not a readable CSV, or one label a picture"),
+        (torch.zeros(9, 3, dtype=torch.int64), "holds 27 labels, and .*features_test.pt 9 embeddings"),
         ([0] * 9, "is not a matrix that numpy.save or torch.save wrote .it holds several arrays"),
         (Path(), "is not a matrix that numpy.save or torch.save wrote .Weights only load failed"),
     ]:

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import draw
-from made_banks import D_IMAGE, D_TEXT, make
+from made_banks import D_IMAGE, D_TEXT, make, without
 from safetensors.torch import load_file, save_file
 
 from asif_lib import ASIF, AnchorBank, Pairs
@@ -56,7 +56,7 @@ def bank(tmp_path_factory):
     """Three parts of 900, 500 and 700 pairs, some of each removed; 1,992 pairs are left."""
     folder = made_up(0, 900).save(tmp_path_factory.mktemp("bank") / "made-up")
     bank = AnchorBank.load(folder).add(made_up(900, 1400)).add(made_up(1400, 2100))
-    return bank.remove(rows=sorted({*range(0, 2100, 25), *range(880, 905)}))
+    return without(bank, sorted({*range(0, 2100, 25), *range(880, 905)}))
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +197,7 @@ def test_search_refuses_what_it_cannot_answer(client, bank, queries, change, err
 def test_bank_that_changed_meanwhile(client, queries, tmp_path):
     old = AnchorBank.load(made_up(0, 300).save(tmp_path / "changing"))
     distributed_top_anchors(client, queries, old, "image", 5, progress=False)
-    new = old.remove(rows=[1])
+    new = without(old, [1])
     with pytest.raises(BankError, match="was changed since it was opened; load it again"):
         distributed_top_anchors(client, queries, old, "image", 5, progress=False)
     assert distributed_top_anchors(client, queries, new, "image", 5, progress=False)[0].shape == (70, 5)

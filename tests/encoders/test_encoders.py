@@ -135,7 +135,7 @@ needs_bfloat16 = pytest.mark.skipif(not has_bfloat16(torch.device("cpu")), reaso
 
 @pytest.fixture(scope="module")
 def bfloat16_encoder():
-    return load_text_encoder(device="cpu", precision="bfloat16")
+    return load_text_encoder("all-MiniLM-L6-v2:bfloat16", device="cpu")
 
 
 @needs_bfloat16
@@ -162,10 +162,9 @@ def test_bfloat16_is_another_encoder_that_loads_by_its_own_name(bfloat16_encoder
 
 def test_bfloat16_where_it_would_be_slow_is_refused_in_one_sentence(monkeypatch):
     monkeypatch.setattr(text_encoders, "has_bfloat16", lambda device: False)
-    for options in ({"precision": "bfloat16"}, {"name": "all-MiniLM-L6-v2:bfloat16"}):
-        with pytest.raises(EncoderError, match="no instructions for bfloat16.*float32") as caught:
-            load_text_encoder(device="cpu", **options)
-        assert "\n" not in str(caught.value)
+    with pytest.raises(EncoderError, match="no instructions for bfloat16.*float32") as caught:
+        load_text_encoder("all-MiniLM-L6-v2:bfloat16", device="cpu")
+    assert "\n" not in str(caught.value)
 
 
 # -- a control: random weights ---------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from asif_lib import ASIF, AnchorBank, load_text_encoder
+from asif_lib import ASIF, AnchorBank, embed, load_text_encoder
 from asif_lib.bank.building import cut_positions
 from asif_lib.encoders.multilingual import PROMPT
 from asif_lib.errors import EncoderError, IdentityError, MissingExtraError
@@ -48,7 +48,8 @@ def test_a_folder_of_e5_gets_the_same_prompt_as_the_package(e5, sentence_transfo
 
 
 def test_two_sides_of_one_encoder_are_a_bank_of_two_languages(e5, text_encoder, tmp_path):
-    bank = AnchorBank.from_items(ENGLISH, GERMAN, ENGLISH, (e5, e5), sides=("english", "german"), progress=False)
+    z = [embed(e5, texts, progress=False) for texts in (ENGLISH, GERMAN)]
+    bank = AnchorBank.from_embeddings(*z, ENGLISH, sides=("english", "german"), encoders=(e5, e5))
     bank.save(tmp_path / "words")
     model = ASIF(AnchorBank.load(tmp_path / "words"), 5, 1, device="cpu")
     assert model.similarity(["A dog sleeps.", "The castle."], GERMAN).argmax(dim=1).tolist() == [0, 4]
@@ -77,7 +78,7 @@ def test_a_package_that_is_not_as_it_should_be_is_refused_in_one_sentence(e5, mo
 
 
 def test_other_weights_than_the_banks_and_another_precision_are_refused(e5):
-    with pytest.raises(EncoderError, match="computes in 4 bits; leave precision='float32'"):
+    with pytest.raises(EncoderError, match="computes in 4 bits; leave out :bfloat16"):
         load_text_encoder(f"{NAME}:bfloat16")
     with pytest.raises(IdentityError, match="no longer agree"):
         load_text_encoder(NAME, expected=replace(e5.identity, checksum="0" * 64))

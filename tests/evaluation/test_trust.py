@@ -60,20 +60,21 @@ def test_a_picture_of_the_bank_chooses_among_its_own_caption_and_others(stamps_b
         own_choices(images, texts, captions, 12)
 
 
-def test_bins_hold_equally_many_answers_and_the_error_is_weighted():
+def test_bins_hold_equally_many_answers_and_the_error_is_weighted(monkeypatch):
+    monkeypatch.setattr("asif_lib.evaluation.trust.BINS", 2)
     confidence = np.array([0.9, 0.5, 0.5, 0.9, 0.9])
-    table = reliability(confidence, [True, False, False, False, True], bins=2)
+    table = reliability(confidence, [True, False, False, False, True])
     assert table.n.tolist() == [3, 2]
     assert table.accuracy.tolist() == [1 / 3, 0.5]
-    error = calibration_error(confidence, [True, False, False, False, True], bins=2)[0]
+    error = calibration_error(confidence, [True, False, False, False, True])[0]
     assert error.value == pytest.approx((3 * (1.9 / 3 - 1 / 3) + 2 * 0.4) / 5)
     assert (table.low <= table.accuracy).all() and (table.accuracy <= table.high).all()
 
 
 def test_silence_leaves_the_most_confident_answers():
-    curve = coverage_curve([0.2, 0.9, 0.8, 0.1], [False, True, True, False], [0.25, 0.5, 1.0])
-    assert curve.n.tolist() == [1, 2, 4]
-    assert curve.accuracy.tolist() == [1, 1, 0.5]
+    curve = coverage_curve([0.2, 0.9, 0.8, 0.1], [False, True, True, False])
+    assert curve.n.tolist() == [1, 1, 1, 2, 2, 2, 3, 3, 4, 4] and curve.coverage.iloc[[0, -1]].tolist() == [0.1, 1]
+    assert curve.accuracy.round(3).tolist() == [1] * 6 + [0.667] * 2 + [0.5] * 2
 
 
 def test_only_disagreements_count():

@@ -12,13 +12,14 @@ from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import share_with_interval
 from asif_lib.explain.contribution import calibrate, contrast, contributions, familiarity, influence, own_coverage
 from asif_lib.relative import relative_representation
-from asif_lib.sparse import sparse_relative_representation
+from asif_lib.settings import Settings
+from asif_lib.sparse import represent
 
 
 def sparse(q, k, seed, n=60, p=2):
     random = torch.Generator().manual_seed(seed)
     z, anchors = torch.randn(q, 5, generator=random), torch.randn(n, 5, generator=random)
-    return sparse_relative_representation(z, anchors, k, p)
+    return represent(z, anchors, Settings(k, p, center=False))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -101,16 +102,12 @@ def test_contrastive_influence_adds_up_to_the_mean_difference():
     assert influence(images, prompts, labels, against=others).contribution.sum() == pytest.approx(difference, abs=1e-6)
 
 
-def test_familiarity_is_the_mean_of_the_largest_cosines(stamps_bank):
+def test_familiarity_is_the_largest_cosine(stamps_bank):
     for center in (True, False):
         model = ASIF(stamps_bank.subset(slice(0, 700)), center=center, device="cpu")
         mean = model.bank.image_mean if center else None
         cosines = relative_representation(stamps_bank.image[700:], model.bank.image, mean=mean)
-        expected = cosines.sort(dim=1, descending=True).values[:, :5].mean(dim=1)
-        assert torch.allclose(familiarity(model, stamps_bank.image[700:], 5), expected, atol=1e-6)
-    for m in (0, 701):
-        with pytest.raises(ParameterError, match=f"m = {m}"):
-            familiarity(model, stamps_bank.image[:1], m)
+        assert torch.allclose(familiarity(model, stamps_bank.image[700:]), cosines.amax(dim=1), atol=1e-6)
 
 
 def test_calibration_keeps_the_false_alarm_rate_that_it_states():

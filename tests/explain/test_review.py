@@ -125,7 +125,7 @@ def test_decisions_are_one_version_and_undone_together(reviewed):
             "lacks the columns decision, version of a review; it has: id, caption, ",
         ),
         ({"version": ""}, {}, "is a review of no version; bank 'mine' is at version 1"),
-        (RELABEL, {}, "cannot be loaded to embed 1 new captions; embed them yourself, and add --text-embeddings FILE"),
+        (RELABEL, {}, r"by its name; bring .* with --text-embedding FILE \(--text-embeddings of a review"),
         (RELABEL, {"text": np.ones((2, 6))}, r"shape \(2, 6\)"),
     ],
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from forks import run_forked
-from made_banks import make
+from made_banks import make, without
 
 from asif_lib import AnchorBank
 from asif_lib.errors import ParameterError
@@ -343,7 +343,7 @@ def test_merged_shards_are_the_whole():
 def test_a_bank_that_was_opened_is_searched_in_its_parts(tmp_path):
     z = randn(1, 5, D)
     sides = {"image": ("image", D), "text": ("text", 7)}
-    bank = AnchorBank.load(make(0, 30, sides=sides).save(tmp_path / "bank")).remove(rows=[0, 7, 8])
+    bank = without(AnchorBank.load(make(0, 30, sides=sides).save(tmp_path / "bank")), [0, 7, 8])
     rows, mean = bank.searchable("image")
     assert isinstance(rows, Rows)
     expected = by_hand(z, bank.image, 5, mean)
@@ -352,7 +352,7 @@ def test_a_bank_that_was_opened_is_searched_in_its_parts(tmp_path):
     prepared, mean = bank.searchable("image")
     assert mean is None
     assert_same(top_anchors(z, prepared, 5, method="bf16"), expected)
-    assert isinstance(bank.remove(rows=[1]).searchable("image")[0], Rows)  # it was of the version before
+    assert isinstance(without(bank, [1]).searchable("image")[0], Rows)  # it was of the version before
     assert list((tmp_path / "bank").glob("index-*"))
     bank.compact()
     assert not list((tmp_path / "bank").glob("index-*"))  # what is forgotten is nowhere

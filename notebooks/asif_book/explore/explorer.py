@@ -482,7 +482,7 @@ def entered_html(explanation, without) -> str:
     labels, pairs, entered = explanation.answer.labels, explanation.model.bank.pairs, without.entered
     keys = [("image", 0), *(("text", row) for row in range(len(labels)))]
     parts = [entered[(entered.side == side) & (entered.row == row)] for side, row in keys]
-    names = ["the picture", *(f"“{label}”" for label in labels)]
+    names = ["the picture", *(Markup("“<bdi>{}</bdi>”").format(label) for label in labels)]
     figures = [
         [
             (picture_tag(pairs.picture[one.anchor], pairs.caption[one.anchor]),

@@ -86,7 +86,7 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
     matrices = zip((bank.image, bank.text, prompts), (*scale, scale[1]), strict=True)
     halves = [(z.float() * by).numpy().astype("<f2") for z, by in matrices]
     content = {
-        "captions": captions, "translations": translations(bank),
+        "captions": captions, "translations": captions_by_language(bank),
         "words": words, "dimensions": [bank.image.shape[1], bank.text.shape[1]],
         "embeddings": [base64.b64encode(half).decode() for half in halves], "scale": scale[0],
         "digest": hashlib.sha256(b"".join(half.tobytes() for half in halves)).hexdigest()[:8],
@@ -106,8 +106,8 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
     return about
 
 
-def translations(bank) -> dict:
-    """Return language → the caption of each anchor in it, "" where there is none. Without stamps: no languages."""
+def captions_by_language(bank) -> dict:
+    """Return language → the caption of each anchor in it, "" where it lacks one; {} where no stamp is found."""
     if not dataset_dir("stamps").exists():
         return {}
     stamps = load_pairs("stamps")

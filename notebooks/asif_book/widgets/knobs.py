@@ -193,22 +193,10 @@ def language_knob(models, stamps, rows, z, *, language, text) -> ipywidgets.VBox
 
 
 def asked_in_language(models, stamps, rows, z, questions, top=4):
-    """Search pictures for words in several languages; return a table as HTML.
+    """Search pictures for questions (language, text); return a table as HTML, the `top` pictures in each row.
 
+    `models` holds a model for each language; `rows` are the pictures' positions in `stamps`, `z` their embeddings.
     Raises `ParameterError` for a question without words.
-
-    Parameters
-    ----------
-    models : dict of str to ASIF
-        For each language a model with captions of this language.
-    stamps : Pairs
-    rows : sequence of q int
-        The pictures to search, as positions in `stamps`.
-    z : Tensor of shape (q, d)
-        Their embeddings.
-    questions : sequence of (language, text)
-    top : int
-        Pictures for each question, the best first.
     """
     table = []
     for language, text in questions:
@@ -217,4 +205,4 @@ def asked_in_language(models, stamps, rows, z, questions, top=4):
         found, _ = models[language].search_pictures(text, z, top=top)
         tags = (image_tag(stamps.pictures[rows[i]], stamps.captions[rows[i]], 64) for i in found)
         table.append([language, (text, language), *tags])
-    return words_of_scripts(["language", "words", "best picture", *(f"{n}." for n in range(2, top + 1))], table)
+    return words_of_scripts(["asked in", "words", "best picture", *(f"{n}." for n in range(2, top + 1))], table)

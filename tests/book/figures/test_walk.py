@@ -12,7 +12,7 @@ from PIL import Image
 from asif_book.report.__main__ import walk_the_bank
 from asif_book.report.book import _index
 from asif_book.walk import building
-from asif_book.walk.building import bank_page, translations
+from asif_book.walk.building import bank_page, captions_by_language
 from asif_lib import ASIF, AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
@@ -193,9 +193,9 @@ def test_captions_are_read_in_a_language_and_the_decision_stays(browser, made):
 
 def test_only_a_stamp_has_translations(stamps_bank):
     three = stamps_bank.subset([0, 1, 2])
-    found = translations(three.replace(pairs=three.pairs.assign(caption=["Ein Frosch.", "Mine.", "A bug."])))
+    found = captions_by_language(three.replace(pairs=three.pairs.assign(caption=["Ein Frosch.", "Mine.", "A bug."])))
     assert found["fr"][:2] == ["Une grenouille.", ""]  # what has its id, and not its caption, is another picture
-    assert translations(small()) == {}
+    assert captions_by_language(small()) == {}
 
 
 # A reader's own picture

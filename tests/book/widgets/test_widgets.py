@@ -16,6 +16,7 @@ from asif_book.widgets import (
     anchor_page,
     answer_html,
     find_anchors,
+    language_knob,
     nearest_by_both,
     parse_labels,
     read_upload,
@@ -293,6 +294,19 @@ def upload(widget, files, words=()):
     return picker.words
 
 
+def test_words_of_any_language_are_shown_in_their_direction_and_trusted_in_none(model, stamps):
+    rows = stamps.splits["test"][:20]
+    z = model.embeddings("image", [stamps.pictures[i] for i in rows])
+    widget = language_knob({"Arabic": model, "German": model}, stamps, rows, z, language="Arabic", text="سيارة")
+    page = inside(widget, ipywidgets.HTML)[0]
+    assert '<span lang="ar" dir="auto">سيارة</span>' in page.value and page.value.count("<img") == 4
+    control(widget, "Words").value = "<b>Hut</b>"
+    control(widget, "Language").value = "German"
+    assert '<span lang="de" dir="auto">&lt;b&gt;Hut&lt;/b&gt;</span>' in page.value
+    control(widget, "Words").value = " "
+    assert "the field holds no words" in page.value
+
+
 @pytest.fixture(scope="module")
 def beaver(queries):
     row = queries.pairs.id.tolist().index("animals/mammals/rodents/beaver.png")
@@ -332,7 +346,7 @@ def test_an_answer_ranks_labels_and_names_the_anchors(model, beaver):
     order = model.classify(vector, labels, templates=["a photo of a {}."]).scores[0].argsort(descending=True)
     places = [page.index(f">{labels[i]}</th>") for i in order]
     assert places == sorted(places)
-    assert page.count("<figure") == 4 and "%" in page.split("<figcaption>")[1][:4]
+    assert page.count("<figure") == 4 and "%" in page.split('<figcaption dir="auto">')[1][:4]
     alone = answer_html(model, "b.png", picture, vector, ["ship"], "a {}.", model.bank.pairs.picture)
     assert "b.png: ship</h4>" in alone
     many = [f"label {i}" for i in range(13)]

@@ -168,8 +168,7 @@ class _Run:
         self.configuration, self.device, self.progress = configuration, device, progress
         self.load = functools.cache(functools.partial(load_any_encoder, device=device))
         self.load_of = functools.cache(functools.partial(load_encoder_of, device=device))
-        self.bank, self.pairs = functools.cache(AnchorBank.load), functools.cache(self.load_pairs)
-        self.failures = []
+        self.bank, self.pairs, self.failures = functools.cache(AnchorBank.load), functools.cache(self.load_pairs), []
 
     def load_pairs(self, name):
         """Return the `Pairs` of a data set, or of a stored bank."""

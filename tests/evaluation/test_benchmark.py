@@ -24,7 +24,9 @@ from asif_lib.bank import streaming
 from asif_lib.cli import main
 from asif_lib.datasets.labelled import load_labelled
 from asif_lib.datasets.pairs import Pairs
+from asif_lib.datasets.splits import fixed_splits
 from asif_lib.encoders.contrastive import load_contrastive
+from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import DataError
 from asif_lib.evaluation.baselines import LinearProbe
 from asif_lib.evaluation.benchmark import resuming as running
@@ -188,8 +190,64 @@ def test_a_pair_counts_in_the_splits_that_ask_it():
 
 def test_a_stored_bank_has_no_splits_to_draw(folders, tmp_path):
     file = folders(('colours = ["{pairs}"]', 'colours = "mine"'), ("seeds = 2", "seeds = 2\nsplits = 3"))
-    with pytest.raises(DataError, match="splits = 3: the stored bank 'mine' has none; name its data sets"):
+    with pytest.raises(DataError, match="splits: the stored bank 'mine' has none; name its data sets"):
         run_benchmark(read_configuration(file), tmp_path / "out", progress=False)
+
+
+OWN = [
+    ('colours = ["{pairs}"]', 'colours = "mine"'), ('validation = "{pairs}"', 'validation = "mine"'),
+    ('pairs = "{pairs}"', 'pairs = "mine"'), ("seeds = 2", "splits = 3"), ('[10, "all"]', '["all"]'),
+    ("[0.1, 0.3]", "[1.0]"), ("alpha = [1.0]", "alpha = [1.0, 9.0]"),
+]  # fmt: skip
+
+
+def import_mine(folder, n):
+    """Import n pairs, the texts a noisy turn of the pictures, of which ten stand twice; return both matrices."""
+    random = np.random.default_rng(0)
+    image = random.normal(size=(n, 8))[np.arange(n) % (n - 10)]
+    sides = image, image @ random.normal(size=(8, 6)) + random.normal(size=(n, 6))
+    words = ["--replace", "--captions", str(folder / "c.csv")]
+    (folder / "c.csv").write_text("\n".join(["caption", *(f"caption {i}" for i in range(n))]))
+    for side, z in zip(("image", "text"), sides, strict=True):
+        np.save(folder / f"{side}.npy", z)
+        words += [f"--{side}-embeddings", str(folder / f"{side}.npy")]
+    assert main(["bank", "import", "mine", *words]) == 0
+    return sides
+
+
+@pytest.mark.parametrize("external", [True, False])
+def test_splits_of_own_embeddings_are_drawn_and_no_encoder_is_loaded(
+    measured, tmp_path, tmp_cache, monkeypatch, external
+):
+    monkeypatch.setattr(EncoderIdentity, "is_external", external)
+    monkeypatch.setattr(running, "load_encoder_of", lambda *_, **__: 1 / 0)
+    sides, outcome = import_mine(tmp_path, 60), measured(*OWN)
+    table, right = outcome.table.set_index(["method", "measure"]), []
+    failed = [(what, "its bank its own pairs only" in why) for what, why in outcome.failures]
+    assert failed == [("task name", external)] and set(table.loc["ridge"]["seeds"]) == {3}
+    for draw in range(3):
+        train, chooses, test = fixed_splits(60 * [""], *((12, 12) if draw else (0.2, 0.25)), seed=draw).values()
+        seen = {i % 50 for i in test}, {i % 50 for i in test + chooses}  # a copy of a question is no anchor
+        anchors = [i for i in train if i % 50 not in seen[1]] + [i for i in chooses if i % 50 not in seen[0]]
+        vectors = []
+        for z in (z - z[anchors].mean(axis=0) for z in sides):
+            z /= np.linalg.norm(z, axis=1, keepdims=True)
+            kept = (z[test] @ z[anchors].T).clip(0)  # k is the number of anchors, and p = 1
+            vectors.append(kept / np.linalg.norm(kept, axis=1, keepdims=True))
+        right += list((vectors[0] @ vectors[1].T).argmax(axis=1) == np.arange(12))
+        assert draw or 0 < 48 - len(anchors) == set(table["left_out"]).pop()
+    assert table.loc["ASIF", "R@1, picture → text"]["value"] == pytest.approx(np.mean(right)) and np.mean(right) > 0.2
+
+
+def test_a_stored_bank_that_cannot_be_asked_its_own_pairs_is_one_sentence(measured, tmp_path, tmp_cache):
+    import_mine(tmp_path, 60)
+    with pytest.raises(DataError, match="asks the train pairs of mine, which are anchors or choose the settings"):
+        measured(*OWN, ('pairs = "mine"', 'pairs = "mine"\nsplit = "train"'))
+    other = ('colours = "mine"', 'mine = "mine"\ncolours = ["{pairs}"]')
+    assert any("not by colour histogram (external, 64 dim" in why for _, why in measured(*OWN, other).failures)
+    import_mine(tmp_path, 19)
+    words = "the stored bank 'mine' has 19 pairs; to draw splits, 20 are needed"
+    assert ("task find", words) in measured(*OWN).failures
 
 
 def test_holms_correction_goes_over_the_family_that_the_file_names(measured):
@@ -432,6 +490,7 @@ def test_a_stored_bank_is_fitted_without_the_pictures_that_are_asked(measured, t
     bank = AnchorBank.build(load_pairs(tmp_path / "pairs"), *encoders.values(), progress=False, name="leak")
     bank.save(tmp_cache / "banks" / "leak")
     monkeypatch.setattr(running, "load_encoder_of", lambda identity, **_: encoders[identity.kind])
+    monkeypatch.setattr(EncoderIdentity, "is_external", False)
     found = measured(('colours = ["{pairs}"]', 'colours = "leak"')).table
     assert set(found["left_out"]) == {16} and found["size"].max() == 24  # test and validation
     for file in (tmp_path / "pairs").glob("*.png"):  # without the pictures, their embeddings tell it
@@ -535,6 +594,7 @@ STOPPED = """
 import os, signal
 from asif_lib import files
 from asif_lib.bank import streaming
+from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
 
 streaming.build_streamed.__kwdefaults__["block"] = 16

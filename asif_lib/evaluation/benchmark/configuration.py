@@ -36,8 +36,9 @@ def method_of(name):
 
 
 def _one_spelling(name):
-    """Return the name of a data set, or the whole path of a folder: one folder can be written in several ways."""
-    return name if name in catalogue() or not Path(name).is_dir() else str(Path(name).resolve())
+    """Return the name of a data set or stored bank, or the whole path of a folder, which has several spellings."""
+    is_folder = name not in catalogue() and Path(name).is_dir() and not (Path(name) / "bank.json").exists()
+    return str(Path(name).resolve()) if is_folder else name
 
 
 def _each_once(names):
@@ -65,7 +66,7 @@ class RetrievalTask(_Table):
 
     kind: Literal["retrieval"]
     pairs: Pairs
-    """A data set of captioned pictures, or its folder."""
+    """A data set of captioned pictures, or its folder; or a stored bank of the file."""
     split: str = "test"
 
 
@@ -114,13 +115,19 @@ class Configuration(_Table):
     family: Literal["column", "file"] = "column"
     """The comparisons that Holm's correction is made over: those of one bank, task, measure and size, or all."""
     validation: Pairs | None = None
-    """The data set whose validation pairs choose the settings."""
+    """The data set, or stored bank, whose validation pairs choose the settings."""
     image_encoders: _list_of(str) = [DEFAULT_IMAGE_ENCODER]
     text_encoders: _list_of(str) = [DEFAULT_TEXT_ENCODER]
     grids: dict[str, dict[str, list]] = {}
     """The values to try, for methods whose own are not wanted."""
     streams: dict[str, Annotated[str, AfterValidator(shlex.split)]] = {}
     """Name of a stored bank → the words after ``asif bank stream NAME`` with which the command makes a missing one."""
+
+    @property
+    def drawn(self) -> set:
+        """The stored banks whose own pairs are asked or choose settings; a data set of the same name goes first."""
+        named = {self.validation, *(task.pairs for task in self.tasks.values() if task.kind == "retrieval")}
+        return {name for name in self.banks.values() if isinstance(name, str) and name in named - set(catalogue())}
 
 
 def read_configuration(path) -> Configuration:
@@ -180,17 +187,16 @@ def check_configuration(configuration):
     stored = [source for source in configuration.banks.values() if isinstance(source, str)]
     if unused := sorted(set(configuration.streams) - set(stored)):
         raise DataError(f"[streams] {unused[0]!r} is no stored bank of this file; name it in [banks]")
-    if configuration.splits > 1 and stored:
-        raise DataError(f"splits = {configuration.splits}: the stored bank {stored[0]!r} has none; name its data sets")
-    anchors = {name for names in configuration.banks.values() if isinstance(names, list) for name in names}
+    if configuration.splits > 1 and (whole := sorted(set(stored) - configuration.drawn)):
+        raise DataError(f"splits: the stored bank {whole[0]!r} has none; name its data sets, or ask its own pairs")
+    anchors = configuration.drawn.union(*(names for names in configuration.banks.values() if isinstance(names, list)))
     used = {(name, split) for name in anchors for split in ("train", "validation")}
-    if configuration.validation:
-        used.add((configuration.validation, "validation"))
-    for name, _ in sorted(used):
+    used.add((configuration.validation, "validation"))
+    asked = {task.pairs for task in configuration.tasks.values() if task.kind == "retrieval"}
+    for name in sorted(asked.union(name for name, _ in used) - configuration.drawn - {None}):
         check_known(name, "pairs")
     for name, task in configuration.tasks.items():
         if task.kind == "retrieval":
-            check_known(task.pairs, "pairs")
             if (task.pairs, task.split) in used:
                 fault = f"asks the {task.split} pairs of {task.pairs}, which are anchors or choose the settings"
                 raise DataError(f"[tasks.{name}] {fault}; ask its test pairs")

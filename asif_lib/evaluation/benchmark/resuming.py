@@ -29,7 +29,7 @@ from ..methods import choose
 from .comparing import COLUMNS, tidy_table
 from .configuration import check_configuration, method_of
 from .control_encoders import identical, load_any_encoder, showing
-from .tasks import digest_of, embedded_pairs, prepare_task, redrawn_pairs
+from .tasks import StoredPairs, digest_of, embedded_pairs, prepare_task, redrawn_pairs
 
 
 class Outcome(NamedTuple):
@@ -167,8 +167,21 @@ class _Run:
     def __init__(self, configuration, device, progress):
         self.configuration, self.device, self.progress = configuration, device, progress
         self.load = functools.cache(functools.partial(load_any_encoder, device=device))
-        self.pairs = functools.cache(functools.partial(load_pairs, progress=progress))
-        self.failures = []
+        self.load_of = functools.cache(functools.partial(load_encoder_of, device=device))
+        self.bank, self.pairs, self.failures = functools.cache(AnchorBank.load), functools.cache(self.load_pairs), []
+
+    def load_pairs(self, name):
+        """Return the `Pairs` of a data set, or of a stored bank."""
+        is_stored = name in self.configuration.drawn
+        return StoredPairs.of(self.bank(name)) if is_stored else load_pairs(name, progress=self.progress)
+
+    def loaded(self, encoders, source):
+        """Return encoders, to embed a source with; those of a stored bank are identities until this needs them."""
+        if source in self.configuration.drawn or hasattr(encoders[0], "encode"):
+            return encoders
+        if external := [encoder for encoder in encoders if encoder.is_external]:
+            raise DataError(f"{source}: the encoder {external[0]} cannot be loaded; ask its bank its own pairs only")
+        return [self.load_of(encoder) for encoder in encoders]
 
     @contextmanager
     def reported(self, what):
@@ -178,10 +191,9 @@ class _Run:
         except BrokenPicturesError as error:
             why = f"{len(error.errors)} of the pictures cannot be read, for example {error.errors[0]}"
             self.failures.append((what, f"{why}; mend or remove them"))
-        except AsifError as error:
-            self.failures.append((what, first_line(error)))
         except Exception as error:
-            self.failures.append((what, f"{type(error).__name__}: {first_line(error)}"))
+            kind = "" if isinstance(error, AsifError) else f"{type(error).__name__}: "
+            self.failures.append((what, kind + first_line(error)))
 
     def asked_of_yardsticks(self, draw):
         """Return for each model that was trained on pairs the questions in its own embeddings; none if it fails."""
@@ -196,7 +208,8 @@ class _Run:
         questions = {}
         for name, task in self.configuration.tasks.items():
             with self.reported(f"task {name}"):
-                questions[name] = prepare_task(task, *encoders, self.progress, draw, self.pairs)
+                loaded = self.loaded(encoders, task.pairs if task.kind == "retrieval" else task.data)
+                questions[name] = prepare_task(task, *loaded, self.progress, draw, self.pairs)
         return questions
 
     def prepare(self, about, draw):
@@ -205,11 +218,9 @@ class _Run:
         Anchors that show a picture that is asked are left out; ``left_out`` counts them.
         """
         source, validation = self.configuration.banks[about["bank"]], self.configuration.validation
-        stored = AnchorBank.load(source) if isinstance(source, str) else None
-        if stored:
-            identities = stored.image_encoder, stored.text_encoder
-            encoders = [load_encoder_of(identity, device=self.device) for identity in identities]
-            about = {**about, "image_encoder": identities[0].name, "text_encoder": identities[1].name}
+        if stored := isinstance(source, str) and self.bank(source):
+            encoders = stored.image_encoder, stored.text_encoder
+            about = {**about, "image_encoder": encoders[0].name, "text_encoder": encoders[1].name}
         else:
             encoders = [self.load(kind, about[f"{kind}_encoder"]) for kind in ("image", "text")]
         questions = self.questions(encoders, draw)
@@ -219,21 +230,23 @@ class _Run:
         asked, seen = None, [(None if q.templates else q.source, q.pictures) for q in questions.values()]
         if validation:
             pairs = redrawn_pairs(self.pairs(validation), draw).split("validation")
-            asked = (*embedded_pairs(pairs, encoders, self.progress), pairs.captions)
+            asked = (*embedded_pairs(pairs, self.loaded(encoders, validation), self.progress), pairs.captions)
             seen.append((validation, pairs.pictures))
-        known = [question.image for question in questions.values()] + ([asked[0]] if asked else [])
-        train, more, left_out = (
-            self.unseen(stored, seen, known) if stored else self.joined(source, seen, encoders, draw)
-        )
+        known = {"validation": [question.image for question in questions.values()]}
+        known["train"] = known["validation"] + ([asked[0]] if asked else [])
+        if stored and source not in self.configuration.drawn:
+            train, more, left_out = self.unseen(stored, seen, known["train"])
+        else:
+            train, more, left_out = self.joined([source] if stored else source, seen, known, encoders, draw)
         if not len(train[0]):
             raise DataError(f"no anchor is left to fit: {left_out:,} pairs show pictures that are asked")
         return Pool(train, more, asked), questions, {**about, "left_out": left_out}
 
-    def joined(self, names, seen, encoders, draw):
+    def joined(self, names, seen, known, encoders, draw):
         """Return the train pairs, the validation pairs, and the number of pairs left out.
 
         Pairs of the data set that is asked are in other splits than the questions. A pair of another data set is left
-        out if it shows the drawing of a question.
+        out if it shows the drawing of a question; one of a stored bank, if its embedding is `known` to its split.
         """
         sides, left_out = {"train": [], "validation": []}, 0
         for name in names:
@@ -242,6 +255,8 @@ class _Run:
             for split, parts in sides.items():
                 part = pairs.split(split)
                 shown = showing(part.pictures, others, self.progress)
+                if isinstance(part, StoredPairs):
+                    shown |= identical(part.bank.image, torch.cat(known[split]))
                 parts.append(embedded_pairs(part.subset(np.flatnonzero(~shown)), encoders, self.progress))
                 left_out += int(shown.sum())
         return *(tuple(torch.cat(side) for side in zip(*parts, strict=True)) for parts in sides.values()), left_out
@@ -306,9 +321,8 @@ def _read_part(file, key) -> list:
 def _computed(configuration, pool, questions, make, grid, size) -> list:
     """Choose the settings of a method, fit it once for each seed, and ask it: a row for each task and measure."""
     n = len(pool.train[0])
-    if size == "all":
-        drawn = [np.arange(n)]  # no lot is drawn, so one fit is enough
-    else:
+    drawn = [np.arange(n)]  # of all pairs no lot is drawn, so one fit is enough
+    if size != "all":
         drawn = [np.random.default_rng(seed).permutation(n)[:size] for seed in range(configuration.seeds)]
     settings, values = _settings(make, grid, pool, drawn[0]), {}
     for rows in drawn:

@@ -12,9 +12,10 @@ from PIL import ImageOps
 from scipy.stats import hypergeom
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
+from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.hub import labelled_from_hub
 from asif_lib.datasets.labelled import load_labelled
-from asif_lib.datasets.pairs import load_pairs
+from asif_lib.datasets.pairs import Pairs, load_pairs
 from asif_lib.datasets.splits import fixed_splits
 from asif_lib.defaults import DEFAULT_TEMPLATE, HUB, LARGEST_DEFAULT_K
 from asif_lib.encoders.embeddings import embed
@@ -185,8 +186,32 @@ def digest_of(*tensors) -> str:
     return digest.hexdigest()
 
 
+@dataclass(frozen=True, repr=False, eq=False)
+class StoredPairs(Pairs):
+    """The pairs of a stored bank, and the bank with their embeddings: row i is pair i."""
+
+    bank: AnchorBank | None = None
+
+    @classmethod
+    def of(cls, bank):
+        """Draw 60 % train, 20 % validation and 20 % test pairs. Raises `DataError` if there are fewer than 20."""
+        if len(bank) < 20:  # as of a folder
+            raise DataError(f"the stored bank {bank.name!r} has {len(bank)} pairs; to draw splits, 20 are needed")
+        columns = [bank.pairs[name].tolist() for name in ("picture", "caption", "id", "group")]
+        splits = fixed_splits([group.split("/")[0] for group in columns[-1]], 0.2, 0.25)
+        return cls(bank.name, *columns, splits, bank.licence, bank)
+
+    def subset(self, positions):
+        positions = list(positions)
+        return replace(super().subset(positions), bank=self.bank.subset(positions))
+
+
 def embedded_pairs(pairs, encoders, progress):
-    """Embed n `Pairs` by an image and a text encoder, and return the two matrices, (n, d_image) and (n, d_text)."""
+    """Embed n `Pairs` into two matrices, (n, d_image) and (n, d_text); `IdentityError` if others made `StoredPairs`."""
+    if isinstance(pairs, StoredPairs):
+        for side, encoder in zip(pairs.bank.sides, encoders, strict=True):
+            pairs.bank.check_encoder(getattr(encoder, "identity", encoder), side)
+        return pairs.bank.image, pairs.bank.text
     sides = zip(encoders, (pairs.pictures, pairs.captions), strict=True)
     return tuple(embed(encoder, items, progress=progress) for encoder, items in sides)
 

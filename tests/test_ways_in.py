@@ -182,7 +182,7 @@ def test_the_five_lines_of_the_readme_print_what_they_say(stamps_bank, capsys):
 
 
 def test_the_workbook_is_cited_with_its_version(project):
-    assert f"version   = {{{project['version']}}}\n" in (ROOT / "notebooks" / "library.md").read_text(encoding="utf-8")
+    assert f"version   = {{{project['version']}}},\n" in (ROOT / "notebooks" / "library.md").read_text(encoding="utf-8")
 
 
 # -- the book online

@@ -8,6 +8,7 @@ import runpy
 import shutil
 import signal
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -667,7 +668,7 @@ def test_a_bank_whose_stream_fails_stops_no_other_and_ctrl_c_stops_all(papers_fi
     assert set(pd.read_parquet(tmp_path / "out" / "results.parquet")["bank"]) == {"supervised"}
     assert len(json.loads(output.out)["failures"]) == 1
     papers_file.write_text(text)
-    monkeypatch.setattr(streaming, "build_streamed", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(streaming, "build_streamed", Mock(side_effect=KeyboardInterrupt))
     assert main(["benchmark", str(papers_file), "--out", str(tmp_path / "stopped")]) == 130
     assert not (tmp_path / "stopped").exists()
 

@@ -26,6 +26,12 @@ mistakes = {
     "Your columns are swapped: the position in `mine` comes first.": result(lambda pairs: pairs.flip(1)),
     "Your pairs are in the order of `other`; keep the order of `mine`.": (lambda m, o: same_stamps(o, m).flip(1)),
     "You kept only the positions in `mine`; each pair has two.": result(lambda pairs: pairs[:, 0]),
+    "Your two lists do not belong together: in each row, mine[i] and other[j] must be the same number.": (
+        lambda m, o: torch.stack([torch.isin(m, o).nonzero()[:, 0], torch.isin(o, m).nonzero()[:, 0]], dim=1)
+    ),
+    "Your pairs are sorted by the number of the stamp; keep the order of `mine`.": (
+        lambda m, o: (pairs := same_stamps(m, o))[m[pairs[:, 0]].argsort()]
+    ),
 }
 check_same_stamps = Exercise("10.1", "The same stamp", same_stamps, cases, mistakes, word="positions")
 
@@ -85,6 +91,11 @@ def each_alone(first, second):
     return torch.stack([one & two, ~one, one & ~two]).float().mean(dim=1)
 
 
+def lost_though_arrived(first, second):
+    arrived, _, later = two_bridges(first, second)
+    return torch.stack([arrived, 1 - (first.argmax(dim=1) == torch.arange(len(first))).float().mean(), later])
+
+
 def scores_of_stamps(q, seed):
     return random_tensor(q, q, seed=seed) + 2.2 * torch.eye(q)
 
@@ -99,6 +110,9 @@ mistakes = {
     "You went over the bridges in the other order; the first one leads from pictures to English.": reordered(1, 0),
     "You searched down the columns; the best caption of a row is argmax(dim=1).": lambda a, b: two_bridges(a.T, b.T),
     "You return counts; divide by the number of stamps.": lambda a, b: two_bridges(a, b) * len(a),
+    "Your shares add up to more than 1: a stamp that arrives is not lost, even over a wrong English caption.": (
+        lost_though_arrived
+    ),
     "The two losses are exchanged: arrived, lost at the first, lost at the second.": result(lambda s: s[[0, 2, 1]]),
 }
 notes = {1: "where two errors cancel"}

@@ -75,6 +75,12 @@ def returns_another(languages, measure):
     return languages
 
 
+def lost_though_arrived(first, second):
+    found = bridges_at_once(first, second)
+    found[1] = (first.argmax(dim=1) != torch.arange(len(first))).float().mean()
+    return found
+
+
 RIGHT = {
     "10.1": [pairs_in_a_loop, pairs_by_broadcasting],
     "10.2": [back_in_a_loop, back_by_index],
@@ -90,6 +96,8 @@ WRONG = {
         (lambda m, o: torch.where(m[:, None] == o)[0], "only the positions in `mine`"),
         (lambda m, o: torch.stack(torch.where(m[:, None] == o)), "."),
         (lambda m, o: pairs_in_a_loop(m, o).flip(1), "swapped"),
+        (lambda m, o: torch.stack([torch.isin(m, o).nonzero()[:, 0], torch.isin(o, m).nonzero()[:, 0]], 1), "belong"),
+        (lambda m, o: pairs_in_a_loop(m, o)[m[pairs_in_a_loop(m, o)[:, 0]].argsort()], "sorted by the number"),
     ],
     "10.2": [
         (lambda s: s.argmax(1) == torch.arange(len(s)), "needs the truth"),
@@ -108,6 +116,7 @@ WRONG = {
     ],
     "10.4": [
         (bridges_apart, "two errors may cancel"),
+        (lost_though_arrived, "more than 1"),
         (lambda a, b: bridges_in_a_loop(a, b) * len(a), "divide by the number"),
         (lambda a, b: bridges_in_a_loop(b, a), "in the other order"),
         (lambda a, b: bridges_at_once(a, b)[[0, 2, 1]], "exchanged"),

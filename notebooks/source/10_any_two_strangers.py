@@ -429,7 +429,7 @@ for other in ("cosine", "cosine, own means"):
 # language. Triangles: the bank. Where the two languages lie apart, the bank is ahead of
 # the plain cosine. But the squares come about as far: most of the repair is the mean.
 # And where E5 aligns a language well, the bank can harm. The printed lines count the
-# languages whose interval lies on one side of 0; so many looks prove little each.
+# languages whose interval lies on one side of 0; one look of thirty proves little.
 #
 # ### Exercise 10.3 · A mean for each language
 #

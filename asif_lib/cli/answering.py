@@ -20,7 +20,7 @@ from asif_lib.errors import BrokenPicturesError, DataError, MissingExtraError, P
 from asif_lib.files import sha256_of, write_whole
 from asif_lib.settings import Settings
 
-from .banks import _build
+from .banks import build_once
 from .command import (
     PAGES,
     ModelOptions,
@@ -112,7 +112,8 @@ def _explain(
     row = {"picture": picture, "scores": {labels[i]: scores[i] for i in order}, "against": labels[order[1]]}
     row["best"] = labels[order[0]] if scores[order[0]] > 0 else None
     if row["best"] is None:
-        say(f"asif: {page} is not written, since nothing decides") if page else None
+        if page:
+            say(f"asif: {page} is not written, since nothing decides")
         return row, _verdict({**row, "anchors": []})
     sides = contrast(vector, *(texts[i] for i in order[:2]), reduce=reduce)
     ends = {"for": sides[sides.difference > 0].head(top), "other": sides[sides.difference < 0].tail(top)[::-1]}
@@ -279,7 +280,7 @@ def _evaluate(
     from asif_lib.evaluation.robustness import read_damages
     from asif_lib.zeroshot import make_prompts
 
-    damages = [*dict.fromkeys(read_damages(corrupt))] if corrupt else []  # bad ones are refused before any slow work
+    damages = read_damages(corrupt) if corrupt else []  # bad ones are refused before any slow work
     if path:
         from asif_lib.datasets.labelled import load_labelled
 
@@ -432,9 +433,8 @@ def _model(asked):
 
     bank = _named(asked)
     if _must_be_built(asked):
-        say(f"bank {bank!r} is not here yet: building it, once")
         source = {} if bank == asked.bank else {"source": asked.bank, "language": asked.language}
-        _build(bank, **source, device=asked.device)
+        build_once(bank, **source, device=asked.device)
     settings = {"center": not asked.no_center, "hubs": asked.hubs, "whiten": asked.whiten, "device": asked.device}
     return ASIF(AnchorBank.load(bank), asked.k, asked.p, **settings)
 

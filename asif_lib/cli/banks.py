@@ -129,6 +129,13 @@ def _build(
     return _saved(bank, name, precision)
 
 
+def build_once(name, **options):
+    """Build a bank as ``asif bank build`` does with these options, unless it is here already."""
+    if not (bank_dir(name) / "bank.json").exists():
+        say(f"bank {name!r} is not here yet: building it, once")
+        _build(name, **options)
+
+
 @command(
     bank_app, "import",
     "asif bank import mine --image-embeddings a.npy --text-embeddings b.npy --captions c.csv --image-encoder dinov2",

@@ -52,7 +52,5 @@ class PackagedE5:
     def encode(self, texts) -> torch.Tensor:
         """Return the (n, 384) embeddings of n strings, computed as one batch."""
         texts = [text.replace("\0", " ") for text in texts]  # in C, it would end the text
-        with self._openmp.limit(
-            limits=1
-        ):  # on a busy machine, threads that wait for each other take seven times as long
+        with self._openmp.limit(limits=1):  # threads that wait for each other take seven times as long, if it is busy
             return torch.from_numpy(self._embed(texts))

@@ -19,7 +19,7 @@ AT_A_TIME = 256
 
 
 def read_damages(text) -> list:
-    """Read ``"jpeg:50,blur:2"`` as a list of (kind, amount).
+    """Read ``"jpeg:50,blur:2"`` as a list of (kind, amount), each once.
 
     Raises `ParameterError` if a kind is not one of `RANGES`, or an amount is out of its range.
 
@@ -41,7 +41,7 @@ def read_damages(text) -> list:
                 f"{part.strip()}: {kind} takes a number from {low:g} to {high:g}, as in {kind}:{low:g}"
             )
         damages.append((kind, value))
-    return damages
+    return [*dict.fromkeys(damages)]
 
 
 def damaged(picture, kind, amount) -> PictureBytes:

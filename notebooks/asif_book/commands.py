@@ -12,6 +12,7 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from asif_lib.bank.record import bank_dir, stored_count
+from asif_lib.cli.banks import build_once
 from asif_lib.cli.command import PAGES, BankName, Device, app, command, group, say
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.errors import import_extra
@@ -125,27 +126,14 @@ def _explore(
 ):
     """Open a page to ask about pictures, edit a copy of a bank, and export both."""
     if language not in (None, "en"):
-        bank = _in_language(bank, language, device)
+        data, bank = bank, f"{bank}-{language}"
+        build_once(bank, source=data, language=language, device=device)
     stored_count(bank)  # refuses a bank that is not here before any slow work
     _need("explore", "voila.app", "anywidget", "matplotlib", "nbformat")
     from asif_book.explore.server import serve
 
     serving = serve(bank, port=port, browser=not no_browser, device=device, labels_from=labels_from, say=say)
     return serving, "the explorer has ended"
-
-
-def _in_language(bank, language, device):
-    """Return the name of the bank of captions in a language, which is built when it is first asked for."""
-    from asif_lib.cli import main
-
-    name = f"{bank}-{language}"
-    if not (bank_dir(name) / "bank.json").exists():
-        say(f"bank {name!r} is not here yet: building it, once")
-        with redirect_stdout(sys.stderr):
-            failed = main(["bank", "build", name, "--from", bank, "--language", language, "--device", device])
-        if failed:
-            raise SystemExit(failed)  # the reason stands there already
-    return name
 
 
 @command(app, "page", "asif page stamps", "asif page birds --output birds.html")

@@ -14,9 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from timing import lines_of
-
 from asif_lib.files import build_dir, write_whole
+from timing import lines_of
 
 FOLDER = build_dir() / "benchmarks"
 QUICK = {

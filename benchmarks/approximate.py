@@ -32,11 +32,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from asif_lab import KINDS, ValidationSet, build_index, choose_effort, measure_efforts
 from asif_lib import AnchorBank, EncoderIdentity
-from asif_lib.bank import build_index
-from asif_lib.evaluation import ValidationSet, choose_effort, measure_efforts
 from asif_lib.relative import unit_rows
-from asif_lib.search import KINDS
 
 IMAGE = EncoderIdentity("image", "made up", "seed", "0" * 64, "none", 768)
 TEXT = EncoderIdentity("text", "made up", "seed", "1" * 64, "none", 384)

@@ -7,7 +7,7 @@ size of the search, and dominates runs much shorter than the default. Two worker
 
     python benchmarks/cluster.py --json > cluster.json                                     (8 minutes, 0.5 GB of disk)
     python benchmarks/cluster.py --quick                  (small sizes, as a test; judges only the answers)
-    python benchmarks/cluster.py --machine       (two of the rates of asif_lib.cluster.Machine, `products` of one thread
+    python benchmarks/cluster.py --machine       (two of the rates of asif_lab.cluster.Machine, `products` of one thread
                                                   and `merged`; benchmarks/encoding.py measures the others)
 """
 
@@ -23,13 +23,13 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from made_up import World
-from timing import interleaved, lines_of, machine, ratio, seconds_of, summary, target, without_targets
 
+from asif_lab.cluster import connect, distributed_top_anchors, library, working
 from asif_lib import AnchorBank, EncoderIdentity
-from asif_lib.cluster import connect, distributed_top_anchors, library, working
 from asif_lib.search import merge_top
 from asif_lib.search import top_anchors as search
+from made_up import World
+from timing import interleaved, lines_of, machine, ratio, seconds_of, summary, target, without_targets
 
 WIDTHS = (384, 16)
 QUICK = {"pairs": 20_000, "queries": 200, "k": 20, "rounds": 1}
@@ -99,7 +99,7 @@ def run_with_loss(client, way, after):
 
 
 def measure_machine(bank, queries, k):
-    """Measure the rates of `asif_lib.cluster.Machine` for the search, with one thread; merging never uses more."""
+    """Measure the rates of `asif_lab.cluster.Machine` for the search, with one thread; merging never uses more."""
     rows = bank.rows("image")
     with working(library()):
         products = len(queries) * len(rows) * rows.shape[1]

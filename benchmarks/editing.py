@@ -25,10 +25,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from made_up import IMAGE, TEXT
-from timing import resident
 
 from asif_lib import AnchorBank
+from made_up import IMAGE, TEXT
+from timing import resident
 
 BYTES_PER_PAIR = 2 * (IMAGE.dim + TEXT.dim) + 60
 

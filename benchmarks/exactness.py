@@ -12,12 +12,12 @@ every method.
 
 import numpy as np
 import torch
-from made_up import World
-from peers import author_top, faiss_top
-from timing import target
 
 from asif_lib.relative import unit_rows
 from asif_lib.search import centred_unit, prepare, top_anchors
+from made_up import World
+from peers import author_top, faiss_top
+from timing import target
 
 ULP = 2.0**-24
 """The distance of neighbouring float32 numbers below 1; the answer cannot tell nearer cosines apart."""

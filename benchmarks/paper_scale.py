@@ -25,14 +25,14 @@ import time
 from pathlib import Path
 
 import pandas as pd
-from made_up import IMAGE, TEXT, World
-from timing import machine, peak_memory, target, without_targets
 from tqdm.auto import tqdm
 
 from asif_lib import ASIF, AnchorBank
 from asif_lib.evaluation import accuracy
 from asif_lib.files import build_dir
 from asif_lib.search import InvertedIndex
+from made_up import IMAGE, TEXT, World
+from timing import machine, peak_memory, target, without_targets
 
 CLASSES, TEMPLATES, K, P = 1_000, 7, 800, 8
 FULL = 1_600_000, 10_000, K

@@ -28,12 +28,18 @@ import platform
 import sys
 import warnings
 
-import exactness
 import numpy as np
 import torch
+from scipy.optimize import minimize_scalar, nnls
+
+import exactness
+from asif_lib.machine import has_fast_bfloat16
+from asif_lib.relative import unit_rows
+from asif_lib.search import InvertedIndex, PreparedAnchors, Rows, prepare, round_rows, top_anchors
+from asif_lib.settings import Settings
+from asif_lib.sparse import represent
 from made_up import World
 from peers import author_similarity, author_top, faiss_top, products_alone, scipy_similarity, torch_similarity
-from scipy.optimize import minimize_scalar, nnls
 from timing import (
     MB,
     in_child,
@@ -47,12 +53,6 @@ from timing import (
     target,
     without_targets,
 )
-
-from asif_lib.machine import has_fast_bfloat16
-from asif_lib.relative import unit_rows
-from asif_lib.search import InvertedIndex, PreparedAnchors, Rows, prepare, round_rows, top_anchors
-from asif_lib.settings import Settings
-from asif_lib.sparse import represent
 
 AVX2 = {
     "ATEN_CPU_CAPABILITY": "avx2",

@@ -45,9 +45,9 @@ def make(folder, pairs):
 
 def build(folder, name, block):
     """Build a bank, in a process of its own; return the seconds and the largest resident set in GiB."""
+    from asif_lab.streaming import build_streamed
+    from asif_lab.streams import stream_from_hub
     from asif_lib import load_image_encoder, load_text_encoder
-    from asif_lib.bank.streaming import build_streamed
-    from asif_lib.datasets.streams import stream_from_hub
 
     encoders = load_image_encoder(folder / "tiny-vit"), load_text_encoder(folder / "tiny-bert")
     start = time.perf_counter()

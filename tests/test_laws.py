@@ -245,7 +245,7 @@ def test_contributions_add_up_to_the_score(drawn, p, reduce):
 def test_a_cluster_gives_the_same_bits(tmp_path_factory):
     from distributed import Client
 
-    from asif_lib.cluster.distributed import distributed_top_anchors
+    from asif_lab.cluster.distributed import distributed_top_anchors
 
     @settings(PROFILE, max_examples=PROFILE.max_examples // 5)
     @given(drawn=banks(dtypes=DTYPES), shard=st.integers(1, 20), center=st.booleans())

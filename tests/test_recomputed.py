@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from asif_lib.evaluation.benchmark.comparing import compare_paired
+from asif_lab.benchmark.comparing import compare_paired
 from asif_lib.files import ROOT
 
 PAGE = (ROOT / "notebooks" / "results.md").read_text(encoding="utf-8")

@@ -11,8 +11,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "anchors": ["AnchorBank"],
         "building": ["cut_captions"],
         "joining": ["concatenate"],
-        "indexes": ["BankIndex", "build_index", "open_index"],
         "record": ["bank_dir", "stored_count"],
-        "streaming": ["build_streamed"],
     },
 )

@@ -182,33 +182,6 @@ def _import(
     return _saved(bank, name, precision)
 
 
-@command(bank_app, "stream", "asif bank stream cc12m pixparse/cc12m-wds --limit 1600000 --precision bfloat16")
-def _stream(
-    name: Name,
-    repository: Annotated[str, Argument(metavar="REPOSITORY", help="of the hub, or a folder in its formats")],
-    split: Annotated[str, Option(metavar="NAME")] = "train",
-    picture_column: Annotated[str | None, Option(metavar="NAME", help="default: the only one")] = None,
-    caption_column: Annotated[str | None, Option(metavar="NAME", help="default: caption, text or txt")] = None,
-    limit: Annotated[int | None, Option(metavar="N", min=1, help="read the first N rows")] = None,
-    image_encoder: Encoder = defaults.DEFAULT_IMAGE_ENCODER,
-    text_encoder: Encoder = defaults.DEFAULT_TEXT_ENCODER,
-    precision: Precision = "float32",
-    device: Device = "auto",
-    replace: Replace = False,
-):
-    """Encode captioned pictures of the hub into a bank, while they are read; any number fits into the memory."""
-    _check_replace(name, replace)
-    _check_encoders(image_encoder, text_encoder)
-    import torch
-
-    from asif_lib.bank.streaming import build_streamed
-    from asif_lib.datasets.streams import stream_from_hub
-
-    pairs = stream_from_hub(repository, split, picture=picture_column, caption=caption_column)
-    options = {"name": bank_name(name), "limit": limit, "dtype": getattr(torch, precision)}
-    return _built(build_streamed(pairs, bank_dir(name), *_loaded(image_encoder, text_encoder, device), **options), name)
-
-
 @command(bank_app, "join", "asif bank join both stamps birds")
 def _join(name: Name, banks: Annotated[list[str], Argument(metavar="BANK")], replace: Replace = False):
     """Join banks of the same encoders into a new one; ids that collide are kept apart by the bank's name."""

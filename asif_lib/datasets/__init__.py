@@ -12,6 +12,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "hub": ["labelled_from_hub"],
         "labelled": ["Labelled", "load_labelled"],
         "pairs": ["Pairs", "caption_languages", "load_pairs"],
-        "streams": ["PairStream", "stream_from_hub"],
     },
 )

@@ -9,7 +9,6 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "contrastive": ["load_contrastive"],
         "embeddings": ["embed", "embed_readable"],
         "identity": ["EncoderIdentity", "external_identity"],
         "image": ["load_image_encoder"],

@@ -14,6 +14,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "audit": ["leave_one_out", "rank_pairs"],
         "review": ["apply_review", "as_fiftyone", "near_distance", "review_bank"],
         "regions": ["hidden", "occlusion", "shared_regions"],
-        "planting": ["AGREEMENT", "detection", "over_seeds", "plant_wrong_captions"],
     },
 )

@@ -16,6 +16,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "certified": ["Rounded", "Sieve", "round_rows"],
         "reranking": ["centred_unit", "rerank"],
         "inverted": ["InvertedIndex"],
-        "approximate": ["KINDS", "ApproximateIndex", "make_index"],
     },
 )

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from asif_book.report.benchmark_page import table_of
-from asif_lib.evaluation.benchmark import read_configuration
-from asif_lib.evaluation.benchmark.comparing import ENCODERS
+from asif_lab.benchmark import read_configuration
+from asif_lab.benchmark.comparing import ENCODERS
 from asif_lib.files import build_dir, write_whole
 
 HERE = Path(__file__).resolve().parent

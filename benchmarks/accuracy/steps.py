@@ -13,15 +13,15 @@ import fsspec
 import pandas as pd
 import torch
 
+from asif_lab.benchmark import read_configuration
+from asif_lab.cluster.costs import TABLE_BYTES
+from asif_lab.streaming import BLOCK, begin_of_blocks
+from asif_lab.streams import stream_from_hub
 from asif_lib.bank.record import bank_dir, bank_name
-from asif_lib.bank.streaming import BLOCK, begin_of_blocks
-from asif_lib.cluster.costs import TABLE_BYTES
 from asif_lib.datasets.hub import configured, tars_of, text_beside
-from asif_lib.datasets.streams import stream_from_hub
 from asif_lib.defaults import HUB
 from asif_lib.encoders.loading import load_encoder
 from asif_lib.errors import AsifError, DataError, hub_fault
-from asif_lib.evaluation.benchmark import read_configuration
 from asif_lib.files import build_dir, size_of_file
 
 ROWS = 128

@@ -174,13 +174,13 @@ def _benchmark(
     device: Device = "auto",
 ):
     """Measure methods, encoders and banks on held-out data; what is done already is not done again."""
-    from asif_lib.evaluation.benchmark.configuration import check_configuration, read_configuration
+    from asif_lab.benchmark.configuration import check_configuration, read_configuration
 
     configuration = read_configuration(config)
     _need("workbook", "bs4", "IPython", "jinja2", "matplotlib")
     from asif_book.report.benchmark_page import benchmark_page
+    from asif_lab.benchmark.resuming import run_benchmark
     from asif_lib.cli import main
-    from asif_lib.evaluation.benchmark.resuming import run_benchmark
 
     check_configuration(configuration)
     for bank in (bank for bank in configuration.streams if not bank_dir(bank).exists()):

@@ -109,7 +109,7 @@ def scoreboard(bank, splits, chapter="04", seed=0):
     seed : int
         Of the intervals.
     """
-    from asif_lib.evaluation.baselines import RelativeRepresentation  # scikit-learn takes a second to import
+    from asif_lab.baselines import RelativeRepresentation  # scikit-learn takes a second to import
 
     anchors, asked = bank.subset(splits["train"]), bank.subset(splits["validation"])
     pictures = relative_representation(asked.image, anchors.image)  # (q, n)
@@ -560,7 +560,7 @@ def share_of_pairs(curves, size) -> dict[str, Measure]:
     on lines in log n. A rival that reaches it before the smallest number counts as if it needed this number: the ratio
     is then a lower bound. Draws and questions are resampled together for all methods.
     """
-    from asif_lib.evaluation.benchmark.comparing import resampled_means
+    from asif_lab.benchmark.comparing import resampled_means
 
     sizes = sorted(curves["ASIF"])
     values = [np.stack([curve[n] for curve in curves.values()]) for n in sizes]  # of each size (m, draws, q)

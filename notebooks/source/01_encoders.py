@@ -435,9 +435,8 @@ check_same_group_share(same_group_share)
 # untrained network at chance?
 
 # %%
+from asif_lab.benchmark.control_encoders import colour_histogram
 from sklearn.feature_extraction.text import CountVectorizer
-
-from asif_lib.evaluation.benchmark.control_encoders import colour_histogram
 
 locator = image_encoder.identity.locator
 untrained = load_image_encoder(locator, device=device, random_seed=seed)

@@ -292,7 +292,7 @@ draw.show(draw.before_after(centred(z, a).ravel()[some], after))
 # caption come first? Will centring help? What if we shuffle the anchors' captions?
 
 # %%
-from asif_lib.evaluation import RelativeRepresentation
+from asif_lab import RelativeRepresentation
 
 
 def scores_with(text_anchors):

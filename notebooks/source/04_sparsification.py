@@ -592,7 +592,7 @@ check_trap(my_trap)
 # are?
 
 # %%
-from asif_lib.evaluation import NearestAnchorCaption
+from asif_lab import NearestAnchorCaption
 
 baseline = NearestAnchorCaption().fit(bank.image, bank.text)
 borrowed = baseline.similarity(held_out.image, held_out.text).argmax(dim=1)  # (150,)

@@ -201,7 +201,7 @@ print("R@1, factor for each doubling:", ", ".join(f"{f:.2f}" for f in factors[1:
 # closest?
 
 # %%
-from asif_lib.evaluation import METHODS, choose
+from asif_lab import METHODS, choose
 
 image, text = everything.image[test], everything.text[test]  # (150, 1280), (150, 384)
 test_captions = [captions[i] for i in test]

@@ -622,8 +622,14 @@ draw.show(draw.show_pictures(suspects.picture.tolist(), titles, title=title))
 
 # %% tags=["hide-input"]
 # Plant wrong captions, rank the pairs in three ways, draw and compare the AUCs.
-from asif_lib.evaluation import NearestAnchorCaption, Ridge
-from asif_lib.explain import AGREEMENT, detection, over_seeds, plant_wrong_captions
+from asif_lab import (
+    AGREEMENT,
+    NearestAnchorCaption,
+    Ridge,
+    detection,
+    over_seeds,
+    plant_wrong_captions,
+)
 
 
 def in_words(found, sign=""):

@@ -680,9 +680,11 @@ print(f"multiplications: dense {dense:,}; index {multiplied:,}")
 
 # %% tags=["hide-input"]
 # Add a lesson to the bank, and prepare the questions.
+from asif_lab import compare_decisions
+
 from asif_book.lessons import captioned, inverted
 from asif_book.measuring import recall_of_pairs
-from asif_lib.evaluation import compare_decisions, same_text
+from asif_lib.evaluation import same_text
 from asif_lib.zeroshot import make_prompts
 
 fashion = load_labelled("fashion_mnist")
@@ -765,8 +767,7 @@ pd.DataFrame(rows, columns=columns).style.hide(axis="index")
 
 # %% tags=["hide-input"]
 # Build an approximate index, and measure recall and accuracy for each effort.
-from asif_lib.bank import build_index
-from asif_lib.evaluation import ValidationSet, choose_effort, measure_efforts
+from asif_lab import ValidationSet, build_index, choose_effort, measure_efforts
 
 MARGIN = 2.0  # points of accuracy that we would not miss: said before looking
 count = 20_000 if fast else 200_000
@@ -839,7 +840,7 @@ check_knob(my_knob)
 # ## 7 · Past one machine
 #
 # A search over shards is many searches and one merge, exercise 08.2. In
-# `asif_lib.cluster`, on [Dask](https://www.dask.org), a **scheduler** hands out tasks,
+# `asif_lab.cluster`, on [Dask](https://www.dask.org), a **scheduler** hands out tasks,
 # and **workers** do them. Here the workers share your own cores. (*Beyond one
 # machine*, a page, has clusters, GPUs, and the costs of a billion pairs.)
 #
@@ -848,7 +849,7 @@ check_knob(my_knob)
 # or nearly?
 
 # %%
-from asif_lib.cluster import connect, distributed_top_anchors
+from asif_lab.cluster import connect, distributed_top_anchors
 
 image, text = (many, many_captions) if fast else world.pairs(400_000, number=1)[:2]
 shared = save_bank(home / "shared", image, text)

@@ -38,15 +38,14 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import torch
+from asif_lab import METHODS, choose
 
 import asif_book.figures as draw
 from asif_book import over_draws, record, verdict_of
 from asif_lib import embed, load_labelled
 from asif_lib.defaults import PROFILES
 from asif_lib.evaluation import (
-    METHODS,
     Measure,
-    choose,
     in_points,
     mean_with_interval,
     paired_difference,
@@ -78,7 +77,7 @@ print(f"{len(test)} for the test")
 
 # %% tags=["hide-input"]
 # Run the benchmark of section 2, and draw ASIF and its closest rival.
-from asif_lib.evaluation.benchmark import Configuration, run_benchmark
+from asif_lab.benchmark import Configuration, run_benchmark
 
 RIVALS = ["label transfer", "ridge", "CSA", "LiT head", "CLIP heads"]
 MEASURE = "mean of R@1, R@5, R@10"
@@ -115,7 +114,7 @@ draw.show(draw.curves_by_method(two, ylabel=MEASURE))
 
 # %% tags=["hide-input"]
 # Show the paper's Table 1, and below it the rows of your own run.
-from asif_lib.evaluation import paper_table
+from asif_lab import paper_table
 
 table = paper_table(results / "paper_table_1" / "results.parquet")
 table.style.hide(axis="index").format(precision=1, na_rep="–")
@@ -479,9 +478,9 @@ check_sinkhorn(my_sinkhorn_round)
 # test picture. Is that fair in this test? Would it be fair in a search engine?
 
 # %%
-from asif_lib.evaluation import CORRECTIONS, corrected
-from asif_lib.evaluation.benchmark import compare_paired
-from asif_lib.evaluation.benchmark.tasks import HeldOut
+from asif_lab import CORRECTIONS, corrected
+from asif_lab.benchmark import compare_paired
+from asif_lab.benchmark.tasks import HeldOut
 
 of_anchors = "hub-corrected anchors", "pictures whitened", "whitened and hub-corrected"
 changes = {"ASIF": METHODS["ASIF"]} | {n: METHODS[f"ASIF, {n}"] for n in of_anchors}

@@ -8,9 +8,9 @@ import torch
 from made_banks import assert_same, ids, without
 from made_banks import make as numbered
 
+from asif_lab.indexes import build_index
 from asif_lib import AnchorBank, Pairs, embed, load_text_encoder
 from asif_lib.bank import disk
-from asif_lib.bank.indexes import build_index
 from asif_lib.bank.joining import concatenate
 from asif_lib.encoders.identity import external_identity
 from asif_lib.errors import AsifError, BankError, EncoderError, IdentityError

@@ -13,10 +13,10 @@ import torch
 from made_banks import ids, make, seal_again, without
 from safetensors.torch import load_file, save_file
 
+from asif_lab.indexes import build_index, open_index
 from asif_lib import ASIF, files
 from asif_lib.bank import anchors, disk, writing
 from asif_lib.bank.anchors import AnchorBank
-from asif_lib.bank.indexes import build_index, open_index
 from asif_lib.bank.joining import concatenate
 from asif_lib.bank.record import bank_dir, bank_name, stored_count
 from asif_lib.errors import AsifError, BankError

@@ -20,9 +20,9 @@ from asif_book.lessons import (
     twins,
     word_pieces,
 )
+from asif_lab.benchmark.control_encoders import colour_histogram
 from asif_lib.datasets.pairs import Pairs, load_pairs
 from asif_lib.encoders.pictures import PictureFile
-from asif_lib.evaluation.benchmark.control_encoders import colour_histogram
 from asif_lib.evaluation.neighbours import mutual_neighbours
 from asif_lib.relative import unit_rows
 

@@ -31,10 +31,10 @@ from asif_book.report.benchmark_page import benchmark_page
 from asif_book.report.book import search_page
 from asif_book.report.rendering import render
 from asif_book.widgets.parts import problem
+from asif_lab.benchmark.comparing import tidy_table
 from asif_lib import ASIF, AnchorBank
 from asif_lib.datasets.pairs import Pairs
 from asif_lib.errors import AsifError
-from asif_lib.evaluation.benchmark.comparing import tidy_table
 from asif_lib.explain.contribution import contributions
 
 COUNT = 24

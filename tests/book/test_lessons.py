@@ -24,12 +24,12 @@ from asif_book.lessons import (
     switch_sweep,
     with_classes,
 )
+from asif_lab import METHODS
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.labelled import Labelled
 from asif_lib.datasets.pairs import Pairs
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import ParameterError
-from asif_lib.evaluation import METHODS
 from asif_lib.zeroshot import ASIF
 
 WHITE_ON_BLACK = Image.new("L", (28, 28), 0)

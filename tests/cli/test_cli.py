@@ -25,6 +25,7 @@ from forks import run_forked
 from PIL import Image, ImageOps
 
 from asif_book.report.page import loads_from_elsewhere
+from asif_lab.corrections import TRANSDUCTIVE
 from asif_lib import ASIF, AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
@@ -32,7 +33,6 @@ from asif_lib.cli.machine_check import check_machine
 from asif_lib.datasets.labelled import load_labelled
 from asif_lib.defaults import DEFAULT_TEMPLATE, TASKS
 from asif_lib.encoders.pictures import open_picture
-from asif_lib.evaluation.corrections import TRANSDUCTIVE
 from asif_lib.files import ROOT, cache_dir
 
 MODULE = [sys.executable, "-m", "asif_lib.cli"]

@@ -4,8 +4,8 @@ import pytest
 from hub_formats import write_clip_benchmark, write_columns, write_parquet
 from PIL import Image
 
+from asif_lab.streams import stream_from_hub
 from asif_lib.datasets.hub import labelled_from_hub
-from asif_lib.datasets.streams import stream_from_hub
 from asif_lib.encoders.embeddings import embed_readable
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import DataError

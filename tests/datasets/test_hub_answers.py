@@ -18,8 +18,8 @@ import json, time
 time.sleep = lambda seconds: None  # between two tries of a client
 import datasets, huggingface_hub
 from asif_lib.datasets.hub import labelled_from_hub
-from asif_lib.datasets.streams import stream_from_hub
-from asif_lib.encoders.contrastive import load_contrastive
+from asif_lab.streams import stream_from_hub
+from asif_lab.contrastive import load_contrastive
 from asif_lib.encoders.loading import load_encoder
 from asif_lib.errors import AsifError
 
@@ -53,7 +53,7 @@ READ = """
 import json, time
 time.sleep = lambda seconds: None
 import datasets
-from asif_lib.datasets import streams
+from asif_lab import streams
 from asif_lib.datasets.hub import labelled_from_hub
 
 streams.WAITS = (0, 0)

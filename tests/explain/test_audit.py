@@ -5,13 +5,13 @@ import warnings
 import pytest
 import torch
 
+from asif_lab.baselines import NearestAnchorCaption
+from asif_lab.label_noise import AGREEMENT, detection, over_seeds, plant_wrong_captions
 from asif_lib import ASIF
 from asif_lib.errors import ParameterError
-from asif_lib.evaluation.baselines import NearestAnchorCaption
 from asif_lib.evaluation.measures import Measure
 from asif_lib.explain.audit import BETA, HUBS, NEIGHBOURS, leave_one_out, rank_pairs
 from asif_lib.explain.contribution import contributions
-from asif_lib.explain.planting import AGREEMENT, detection, over_seeds, plant_wrong_captions
 from asif_lib.sparse import sparsify
 
 

@@ -24,15 +24,16 @@ from asif_book.classroom import class_progress
 from asif_book.explore.question import Question, explain
 from asif_book.explore.working_copy import WorkingCopy
 from asif_book.widgets.upload import parse_labels, read_upload
+from asif_lab import build_index, build_streamed, open_index, streaming
+from asif_lab.benchmark import read_configuration, run_benchmark
+from asif_lab.benchmark.configuration import check_configuration
+from asif_lab.contrastive import load_contrastive
+from asif_lab.streams import stream_from_hub
 from asif_lib import ASIF, AnchorBank, embed, load_image_encoder, load_pairs, load_text_encoder
-from asif_lib.bank import build_index, build_streamed, concatenate, copies, disk, open_index, selecting, streaming
+from asif_lib.bank import concatenate, copies, disk, selecting
 from asif_lib.cli import main
-from asif_lib.datasets.streams import stream_from_hub
-from asif_lib.encoders.contrastive import load_contrastive
 from asif_lib.encoders.known import KnownTexts
 from asif_lib.errors import AsifError
-from asif_lib.evaluation.benchmark import read_configuration, run_benchmark
-from asif_lib.evaluation.benchmark.configuration import check_configuration
 
 from .mutations import forge, mutate_file
 

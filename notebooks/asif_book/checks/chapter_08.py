@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from asif_book.student import TENSOR_KEYS
+from asif_lab.tuning import compare_decisions
 from asif_lib.evaluation.measures import Measure, mean_with_interval, paired_difference
-from asif_lib.evaluation.tuning import compare_decisions
 from asif_lib.relative import unit_rows
 
 from .catalogue import but, changed, part, reordered, result

@@ -246,7 +246,7 @@ class RivalTask(HeldOutTask):
             labels = torch.arange(n) % 4
             return centres[labels] + random_tensor(n, 12, seed=seed), labels
 
-        from asif_lib.evaluation.baselines import NearestAnchorCaption, Procrustes, Ridge  # scikit-learn takes a second
+        from asif_lab.baselines import NearestAnchorCaption, Procrustes, Ridge  # scikit-learn takes a second
 
         z, labels = split(120, 98)
         rivals = {"ridge": Ridge(), "one direction": Procrustes(dim=1)}

@@ -6,8 +6,8 @@ from asif_book.figures import curves_by_bank, curves_by_method, encoder_heat_map
 from asif_book.figures.benchmark import marked
 from asif_book.figures.style import image_html, use_style
 from asif_book.figures.templates import filled
+from asif_lab.benchmark.comparing import ENCODERS
 from asif_lib.defaults import LINEAR_PROBE, TRANSFORMERS
-from asif_lib.evaluation.benchmark.comparing import ENCODERS
 
 from . import page as pages
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from asif_lib.evaluation import RelativeRepresentation
+from asif_lab import RelativeRepresentation
 from asif_lib.relative import relative_representation
 
 relative = relative_representation

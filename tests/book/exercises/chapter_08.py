@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
+from asif_lab.tuning import compare_decisions
 from asif_lib.evaluation.measures import paired_difference
-from asif_lib.evaluation.tuning import compare_decisions
 
 
 def total_bytes(q, n, b, k):

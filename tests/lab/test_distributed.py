@@ -23,14 +23,14 @@ from conftest import draw
 from made_banks import D_IMAGE, D_TEXT, make, without
 from safetensors.torch import load_file, save_file
 
+from asif_lab.cluster import build as cluster_build
+from asif_lab.cluster import costs as plan
+from asif_lab.cluster import distributed
+from asif_lab.cluster import workers as cluster
+from asif_lab.cluster.build import build_bank
+from asif_lab.cluster.distributed import distributed_represent, distributed_top_anchors
+from asif_lab.cluster.workers import ClusterError, connect
 from asif_lib import ASIF, AnchorBank, Pairs
-from asif_lib.cluster import build as cluster_build
-from asif_lib.cluster import costs as plan
-from asif_lib.cluster import distributed
-from asif_lib.cluster import workers as cluster
-from asif_lib.cluster.build import build_bank
-from asif_lib.cluster.distributed import distributed_represent, distributed_top_anchors
-from asif_lib.cluster.workers import ClusterError, connect
 from asif_lib.encoders.weights import folder_checksum
 from asif_lib.errors import (
     AsifError,
@@ -213,7 +213,7 @@ def test_bank_that_changed_meanwhile(client, queries, tmp_path):
 
 
 def forget_banks():
-    from asif_lib.cluster import distributed
+    from asif_lab.cluster import distributed
 
     distributed._held.cache_clear()
 

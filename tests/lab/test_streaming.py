@@ -10,12 +10,11 @@ import pytest
 import torch
 from hub_formats import caption, png, write_parquet, write_webdataset
 
+from asif_lab import streaming, streams
+from asif_lab.streaming import build_streamed
+from asif_lab.streams import stream_from_hub
 from asif_lib import AnchorBank
-from asif_lib.bank import streaming
-from asif_lib.bank.streaming import build_streamed
 from asif_lib.cli import main
-from asif_lib.datasets import streams
-from asif_lib.datasets.streams import stream_from_hub
 from asif_lib.errors import BankError, DataError
 
 datasets = pytest.importorskip("datasets")

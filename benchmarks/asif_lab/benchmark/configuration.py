@@ -20,8 +20,9 @@ from asif_lib.files import read_file
 @functools.cache
 def known_methods() -> dict:
     """Return the methods that a file may name, beside the models behind the prefix `TRANSFORMERS`."""
-    from ..corrections import CORRECTIONS, corrected
-    from ..methods import METHODS
+    from asif_lab.corrections import CORRECTIONS, corrected
+    from asif_lab.methods import METHODS
+
     from .tasks import PaperASIF, Probe
 
     more = {f"ASIF + {name}": corrected(METHODS["ASIF"], correction) for name, correction in CORRECTIONS.items()}

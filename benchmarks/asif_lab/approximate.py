@@ -1,7 +1,7 @@
 """Approximate search: an index that finds most of the k best anchors without comparing all of them.
 
 An index only proposes candidates, and `.reranking` computes their exact cosines. So every returned value is true; the
-only possible error is a better anchor that was missed. `asif_lib.evaluation.tuning` counts changed decisions.
+only possible error is a better anchor that was missed. `asif_lab.tuning` counts changed decisions.
 
 The three indexes are FAISS's, over unit rows and their inner product, the cosine; each has a knob, fast to thorough.
 
@@ -20,10 +20,9 @@ import torch
 from asif_lib.errors import ParameterError
 from asif_lib.machine import progress_bar
 from asif_lib.relative import check_dimensions, unit_rows
+from asif_lib.search.reranking import rerank
+from asif_lib.search.rows import BLOCK, Rows, as_rows
 from asif_lib.settings import check_k
-
-from .reranking import rerank
-from .rows import BLOCK, Rows, as_rows
 
 CANDIDATES = 2**23
 """Candidates in memory at a time, with their similarities: 100 MB."""

@@ -168,7 +168,7 @@ def corrected(make, correction):
 
     Examples
     --------
-    >>> from asif_lib.evaluation.methods import METHODS
+    >>> from asif_lab.methods import METHODS
     >>> make = corrected(METHODS["ASIF"], CORRECTIONS["Sinkhorn (transductive)"])
     >>> make(p=2, beta=20.0).transductive, sorted(make.GRID)
     (True, ['beta', 'p', 'share'])

@@ -4,11 +4,10 @@ from dataclasses import asdict, dataclass
 
 import faiss
 
+from asif_lab.approximate import KINDS, ApproximateIndex, check_kind, make_index
+from asif_lib.bank.copies import checked_record, recorded
 from asif_lib.errors import BankError, ParameterError, first_line
 from asif_lib.files import locked
-from asif_lib.search.approximate import KINDS, ApproximateIndex, check_kind, make_index
-
-from .copies import checked_record, recorded
 
 
 @dataclass(frozen=True, repr=False)

@@ -9,12 +9,12 @@ import torch
 from forks import run_forked
 from made_banks import D_IMAGE, bank_of_things, draw_things, seal_again, stored_things, without
 
+from asif_lab import indexes as bank_indexes
+from asif_lab.approximate import make_index
+from asif_lab.indexes import build_index, open_index
 from asif_lib import AnchorBank
-from asif_lib.bank import indexes as bank_indexes
-from asif_lib.bank.indexes import build_index, open_index
 from asif_lib.errors import BankError, ParameterError
 from asif_lib.files import sha256_of
-from asif_lib.search.approximate import make_index
 from asif_lib.search.exact import top_anchors
 
 N = 900
@@ -116,8 +116,8 @@ def test_zero_vectors_have_cosine_zero_with_everything(kind):
 
 def test_blocks_of_queries_and_of_anchors_do_not_matter(bank, queries, monkeypatch):
     before = build_index(bank, "image", "pq", progress=False).search(queries, 20, 2)
-    monkeypatch.setattr("asif_lib.search.approximate.CANDIDATES", 120)
-    monkeypatch.setattr("asif_lib.search.approximate.BLOCK", 37)
+    monkeypatch.setattr("asif_lab.approximate.CANDIDATES", 120)
+    monkeypatch.setattr("asif_lab.approximate.BLOCK", 37)
     assert_same(build_index(bank, "image", "pq", progress=False).search(queries, 20, 2), before)
     small = build_index(bank, "image", "ivf", progress=False, lists=20)
     assert_same(small.search(queries, 20, 20), exact(bank, queries, 20))
@@ -284,7 +284,7 @@ def test_an_interrupted_build_leaves_nothing_and_the_old_index_as_it_was(edited,
 KILLED = """
 import os, signal
 from asif_lib import AnchorBank
-from asif_lib.bank import indexes
+from asif_lab import indexes
 
 def die(index, path):
     open(path, "wb").write(b"half")

@@ -8,8 +8,8 @@ import fsspec
 import pytest
 from hub_formats import png, write_clip_benchmark, write_columns, write_parquet, write_webdataset
 
+from asif_lab.streams import stream_from_hub
 from asif_lib.datasets.hub import own_places, picture_in_cell
-from asif_lib.datasets.streams import stream_from_hub
 from asif_lib.encoders.pictures import open_picture, picture_digest
 from asif_lib.errors import DataError, PictureError
 

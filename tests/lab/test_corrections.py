@@ -3,10 +3,8 @@
 import pytest
 import torch
 
-from asif_lib import relative, sparse
-from asif_lib.errors import ParameterError
-from asif_lib.evaluation import baselines
-from asif_lib.evaluation.corrections import (
+from asif_lab import baselines
+from asif_lab.corrections import (
     CORRECTIONS,
     Corrected,
     bank_z_scores,
@@ -17,8 +15,10 @@ from asif_lib.evaluation.corrections import (
     local_scaling,
     sinkhorn,
 )
+from asif_lab.methods import METHODS, InverseHubness, SparseAnchors, WithoutHubs, choose
+from asif_lib import relative, sparse
+from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import mean_recall, per_class, same_text
-from asif_lib.evaluation.methods import METHODS, InverseHubness, SparseAnchors, WithoutHubs, choose
 from asif_lib.zeroshot import Classification
 
 INDUCTIVE = [name for name, make in CORRECTIONS.items() if not make.transductive]

@@ -16,13 +16,13 @@ from sklearn.model_selection import ParameterGrid
 
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P
 from asif_lib.errors import ParameterError
+from asif_lib.evaluation.measures import mean_recall
 from asif_lib.relative import unit_rows
 from asif_lib.settings import Settings
 from asif_lib.sparse import KeptCosines, SideAnchors, SparseVectors
 
 from . import baselines
 from .baselines import Method
-from .measures import mean_recall
 
 ASKED_OF_THE_BANK = 2_000
 """The number of the bank's own items, evenly spaced, that are asked to correct scores by them."""

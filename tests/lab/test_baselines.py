@@ -4,8 +4,7 @@ import pytest
 import torch
 from sklearn.model_selection import KFold
 
-from asif_lib.errors import ParameterError
-from asif_lib.evaluation.baselines import (
+from asif_lab.baselines import (
     CanonicalCorrelation,
     CanonicalSimilarity,
     LinearProbe,
@@ -14,8 +13,9 @@ from asif_lib.evaluation.baselines import (
     TextHead,
     TwoHeads,
 )
+from asif_lab.methods import METHODS, choose
+from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import mean_recall
-from asif_lib.evaluation.methods import METHODS, choose
 
 ALL = pytest.mark.parametrize("make", METHODS.values(), ids=list(METHODS))
 COARSE = ["nearest anchor", "label transfer", "relative", "ASIF"]
@@ -173,7 +173,7 @@ def test_the_settings_with_the_best_recall_are_chosen_and_reported():
 
 def test_of_settings_that_differ_in_the_last_bit_the_first_is_chosen(monkeypatch):
     values = iter([0.6122222222222221, 0.6122222222222222, 0.59])
-    monkeypatch.setattr("asif_lib.evaluation.methods.mean_recall", lambda *_: next(values))
+    monkeypatch.setattr("asif_lab.methods.mean_recall", lambda *_: next(values))
     monkeypatch.setattr(Procrustes, "GRID", {"dim": (8, 4, 2)})
     image = torch.randn(60, 8, generator=torch.Generator().manual_seed(0))
     assert choose(Procrustes, image, image, [(range(40), range(40, 60))]).settings == {"dim": 8}

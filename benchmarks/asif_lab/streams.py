@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from asif_lib.datasets.hub import check_files, configured, own_places, picture_in_cell, tars_of, text_beside, unloadable
 from asif_lib.errors import UNREACHABLE, DataError, hub_fault, import_extra
-
-from .hub import check_files, configured, own_places, picture_in_cell, tars_of, text_beside, unloadable
 
 CAPTIONS = ("caption", "text", "txt")
 """The names of a column of captions that need not be named."""

@@ -11,7 +11,7 @@ from hub_formats import write_clip, write_siglip
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from asif_lib.encoders.contrastive import load_contrastive
+from asif_lab.contrastive import load_contrastive
 from asif_lib.encoders.embeddings import embed
 from asif_lib.errors import EncoderError, MissingExtraError
 

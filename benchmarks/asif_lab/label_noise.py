@@ -12,9 +12,8 @@ from sklearn.model_selection import KFold
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import Measure
+from asif_lib.explain.audit import rank_pairs
 from asif_lib.machine import WORTH_A_LINE, progress_bar
-
-from .audit import rank_pairs
 
 
 class Planted(NamedTuple):
@@ -89,7 +88,7 @@ def detection(bank, shares, seeds, k=None, *, baselines) -> pd.DataFrame:
         A bank is planted for each share of wrong captions and each seed.
     k : as for `rank_pairs`
     baselines : dict from name to class
-        With ``fit(image, text)`` and ``similarity(image, text)``, as in `asif_lib.evaluation.baselines`.
+        With ``fit(image, text)`` and ``similarity(image, text)``, as in `asif_lab.baselines`.
 
     Returns
     -------

@@ -20,32 +20,32 @@ from PIL import Image, ImageDraw
 
 from asif_book.report.benchmark_page import benchmark_page
 from asif_book.report.page import loads_from_elsewhere
-from asif_lib import AnchorBank, load_pairs
-from asif_lib.bank import streaming
-from asif_lib.cli import main
-from asif_lib.datasets.labelled import load_labelled
-from asif_lib.datasets.pairs import Pairs
-from asif_lib.datasets.splits import fixed_splits
-from asif_lib.encoders.contrastive import load_contrastive
-from asif_lib.encoders.identity import EncoderIdentity
-from asif_lib.errors import DataError
-from asif_lib.evaluation.baselines import LinearProbe
-from asif_lib.evaluation.benchmark import resuming as running
-from asif_lib.evaluation.benchmark.comparing import compare_paired, holm, resampled_means, tidy_table
-from asif_lib.evaluation.benchmark.configuration import (
+from asif_lab import streaming
+from asif_lab.baselines import LinearProbe
+from asif_lab.benchmark import resuming as running
+from asif_lab.benchmark.comparing import compare_paired, holm, resampled_means, tidy_table
+from asif_lab.benchmark.configuration import (
     Configuration,
     RetrievalTask,
     ZeroShotTask,
     known_methods,
     read_configuration,
 )
-from asif_lib.evaluation.benchmark.control_encoders import BagOfWords, ColourHistogram, load_any_encoder, showing
-from asif_lib.evaluation.benchmark.resuming import run_benchmark
-from asif_lib.evaluation.benchmark.tasks import HeldOut, PaperASIF, labelled_of_task, prepare_task, redrawn_pairs
+from asif_lab.benchmark.control_encoders import BagOfWords, ColourHistogram, load_any_encoder, showing
+from asif_lab.benchmark.resuming import run_benchmark
+from asif_lab.benchmark.tasks import HeldOut, PaperASIF, labelled_of_task, prepare_task, redrawn_pairs
+from asif_lab.contrastive import load_contrastive
+from asif_lab.methods import METHODS, SparseAnchors
+from asif_lab.paper import TASKS, paper_table
+from asif_lib import AnchorBank, load_pairs
+from asif_lib.cli import main
+from asif_lib.datasets.labelled import load_labelled
+from asif_lib.datasets.pairs import Pairs
+from asif_lib.datasets.splits import fixed_splits
+from asif_lib.encoders.identity import EncoderIdentity
+from asif_lib.errors import DataError
 from asif_lib.evaluation.measures import mean_recall, same_text
-from asif_lib.evaluation.methods import METHODS, SparseAnchors
 from asif_lib.evaluation.neighbours import resampled_counts
-from asif_lib.evaluation.paper import TASKS, paper_table
 from asif_lib.files import ROOT
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 170, 60), "blue": (40, 60, 200), "white": (250, 250, 250)}
@@ -594,7 +594,7 @@ def test_one_method_compares_encoders_with_the_first_pair(measured):
 STOPPED = """
 import os, signal
 from asif_lib import files
-from asif_lib.bank import streaming
+from asif_lab import streaming
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
 

@@ -2,7 +2,7 @@
 
 Each baseline is fitted on the bank's (n, d_image) and (n, d_text) embeddings and gives (q, t) scores for new ones. So
 a baseline can replace ``ASIF.similarity``. Its settings are chosen on validation pairs, as k and p are: `GRID` lists
-the values that `asif_lib.evaluation.methods.choose` tries.
+the values that `asif_lab.methods.choose` tries.
 """
 
 import math
@@ -17,9 +17,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.linear_model import Ridge as LinearRidge
 
 from asif_lib.errors import ParameterError
+from asif_lib.evaluation.measures import mean_recall
 from asif_lib.relative import check_dimensions, main_directions, unit_rows, whitening
-
-from .measures import mean_recall
 
 DIM, BATCH = 256, 1_024
 """Dimensions of a trained head, and pairs in a batch."""

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from asif_lib.evaluation.paper import TABLE_1, TASKS, paper_table
+from asif_lab.paper import TABLE_1, TASKS, paper_table
 
 
 def test_the_paper_stands_alone_without_an_own_run():

@@ -15,11 +15,10 @@ import pandas as pd
 import torch
 
 from asif_lib.errors import ParameterError
+from asif_lib.evaluation.measures import Measure, mean_with_interval, paired_difference
 from asif_lib.machine import progress_bar
 from asif_lib.sparse import KeptCosines
 from asif_lib.zeroshot import ASIF, Classification
-
-from .measures import Measure, mean_with_interval, paired_difference
 
 
 @dataclass(frozen=True)

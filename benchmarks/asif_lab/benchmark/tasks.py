@@ -12,6 +12,7 @@ from PIL import ImageOps
 from scipy.stats import hypergeom
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
+from asif_lab.baselines import LinearProbe, Method
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.hub import labelled_from_hub
 from asif_lib.datasets.labelled import load_labelled
@@ -21,14 +22,12 @@ from asif_lib.defaults import DEFAULT_TEMPLATE, HUB, LARGEST_DEFAULT_K
 from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import DataError
+from asif_lib.evaluation.measures import RECALLS, ranks, recall_of_each, same_text
 from asif_lib.relative import unit_rows
 from asif_lib.search.inverted import InvertedIndex
 from asif_lib.settings import Settings
 from asif_lib.sparse import represent
 from asif_lib.zeroshot import make_prompts
-
-from ..baselines import LinearProbe, Method
-from ..measures import RECALLS, ranks, recall_of_each, same_text
 
 FOLDS = 3
 """Parts of the labelled pictures that choose how strongly a linear probe is regularised."""

@@ -1,0 +1,25 @@
+"""The laboratory (chapters 08 and 09): rivals, benchmarks, approximate indexes, streams of the hub, many machines.
+
+It knows the library, and the library does not know it. Each of its parts is measured beside the method, or carries the
+method past one machine.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "approximate": ["KINDS", "ApproximateIndex", "make_index"],
+        "baselines": ["CanonicalCorrelation", "CanonicalSimilarity", "LabelTransfer", "LinearProbe", "Method",
+                      "NearestAnchorCaption", "Procrustes", "RelativeRepresentation", "Ridge"],
+        "contrastive": ["load_contrastive"],
+        "corrections": ["CORRECTIONS", "correct_batch", "corrected"],
+        "indexes": ["BankIndex", "build_index", "open_index"],
+        "label_noise": ["AGREEMENT", "detection", "over_seeds", "plant_wrong_captions"],
+        "methods": ["METHODS", "Chosen", "choose"],
+        "paper": ["paper_table"],
+        "streaming": ["build_streamed"],
+        "streams": ["PairStream", "stream_from_hub"],
+        "tuning": ["ValidationSet", "choose_effort", "compare_decisions", "measure_efforts"],
+    },
+)  # fmt: skip

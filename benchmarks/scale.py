@@ -28,11 +28,10 @@ import platform
 import sys
 import warnings
 
-import numpy as np
 import torch
-from scipy.optimize import minimize_scalar, nnls
 
 import exactness
+from asif_book.measuring import growth
 from asif_lib.machine import has_fast_bfloat16
 from asif_lib.relative import unit_rows
 from asif_lib.search import InvertedIndex, PreparedAnchors, Rows, prepare, round_rows, top_anchors
@@ -220,26 +219,6 @@ def curve(prepared, queries, k, rounds, smallest):
             target(f"search: MB beside {sizes[0]:,} to {sizes[-1]:,} anchors, at most", most, at_most=50),
         ],
     }
-
-
-def growth(sizes, seconds):
-    """Fit ``fixed + rate * n ** slope`` to seconds against sizes, by relative errors; return ``fixed, slope``.
-
-    Fixed is the time for any number of anchors. The slope is that of a plot of log(seconds - fixed) over log(n).
-
-    Examples
-    --------
-    >>> fixed, slope = growth([1, 2, 4, 8, 16], [4.0, 5.0, 7.0, 11.0, 19.0])
-    >>> round(fixed, 3), round(slope, 3)
-    (3.0, 1.0)
-    """
-    n, t = np.array(sizes) / sizes[-1], np.array(seconds)
-
-    def fit(slope):
-        return nnls(np.stack([1 / t, n**slope / t], axis=1), np.ones(len(t)))
-
-    slope = minimize_scalar(lambda slope: fit(slope)[1], bounds=(0.1, 3), method="bounded", options={"xatol": 1e-6}).x
-    return float(fit(slope)[0][0]), float(slope)
 
 
 # -- sparse similarity -----------------------------------------------------------------------------------

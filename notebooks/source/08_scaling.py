@@ -931,7 +931,7 @@ large_asked, _, _ = large_world.pairs(256, number=0)  # (256, wide)
 
 # %% tags=["hide-input"]
 # Time searches of growing size, and draw the cost curve.
-from asif_book.measuring import fixed_and_per_anchor, search_costs
+from asif_book.measuring import fixed_and_per_anchor, growth, search_costs
 
 
 def search_among(n):
@@ -943,10 +943,9 @@ fixed, per_anchor = fixed_and_per_anchor(sizes, seconds)
 dense = 4 * len(large_asked) * sizes  # bytes of the dense matrix
 draw.show(draw.cost_curves(sizes, seconds, (fixed, per_anchor), memory, dense))
 raw = np.polyfit(np.log(sizes), np.log(seconds), 1)[0]
-of_largest = np.log(sizes[-3:]), np.log(seconds[-3:] - fixed)
-slope = np.polyfit(*of_largest, 1)[0]  # there the fixed cost is the smaller part
+_, slope = growth(sizes, seconds)  # fits a fixed cost, a rate and a slope together
 print(f"slope of all points: {raw:.2f}")
-print(f"slope of the three largest, minus the fixed cost: {slope:.2f}")
+print(f"slope beside a fixed cost: {slope:.2f}")
 print(f"the fixed cost: {draw.duration(fixed)}")
 large = draw.duration(fixed + per_anchor * 1.6e6)
 print(f"by this line, {len(large_asked)} questions to 1.6 million: {large}, here")
@@ -1060,8 +1059,7 @@ show_progress("08")
 #   also when a worker dies.
 #
 # **What would prove us wrong.** One query for which the three methods disagree in a
-# single bit. Or a slope in section 8 clearly above 1, after the fixed cost is
-# subtracted.
+# single bit. Or a slope beside a fixed cost, in section 8, that is clearly above 1.
 #
 # **Where next.** Take a folder with thousands of pictures:
 # `asif bank build NAME --from FOLDER --precision float16`, then

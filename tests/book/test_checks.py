@@ -299,7 +299,9 @@ def test_what_a_cell_has_replaced_decides_nothing_and_stays(monkeypatch):
     assert torch.allclose is always
 
 
-def test_the_users_own_interrupt_reaches_the_user(monkeypatch):
+def test_the_users_own_interrupt_reaches_the_user(request):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # the job of a shell's background ignores it
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         compare(forever, *DOUBLE)

@@ -13,6 +13,7 @@ from asif_book import measuring
 from asif_book.measuring import (
     PeakMemory,
     fixed_and_per_anchor,
+    growth,
     kill_when_busy,
     recall_of_pairs,
     search_costs,
@@ -67,6 +68,12 @@ def test_the_fit_finds_the_fixed_cost_and_the_cost_of_an_anchor():
     sizes = np.array([1_000, 10_000, 100_000])
     assert fixed_and_per_anchor(sizes, 0.2 + 1e-5 * sizes) == pytest.approx((0.2, 1e-5))
     assert fixed_and_per_anchor(sizes, 1e-5 * sizes)[0] == pytest.approx(0, abs=1e-9)
+
+
+def test_the_slope_of_timings_that_another_program_disturbed_is_a_number():
+    sizes = np.array([1_000, 2_000, 5_000, 10_000])
+    fixed, slope = growth(sizes, [0.9, 0.2, 0.8, 0.3])
+    assert 0 <= fixed < 1 and 0.1 <= slope <= 3
 
 
 class FakeClient:

@@ -1,10 +1,8 @@
 """The errors that this library raises for bad input: one sentence that says what, where and what to do."""
 
-import contextlib
 import difflib
 import importlib
 import importlib.metadata
-import re
 from types import ModuleType
 
 
@@ -32,28 +30,6 @@ def first_names(names, most=5) -> str:
     names = [str(name) for name in names]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
-
-
-UNREACHABLE = "the hub cannot be reached"
-_HUB = {
-    "Config name is missing": "it has several configurations: name one, as in OWNER/NAME#CONFIGURATION",
-    "GatedRepo|gated dataset": "its terms must be accepted: accept them on its page, and run: hf auth login",
-    "RepositoryNotFound|DatasetNotFound": "the hub has no such repository: it may be renamed, deleted or private",
-    "don't share the same prefix or the same types": (
-        "one of its first rows lacks a file that the others have, such as its caption: mend or remove this row"
-    ),
-    "OfflineModeIsEnabled": "the client of the hub is set to work without a network: HF_HUB_OFFLINE",
-    "LocalEntryNotFound|ConnectError|ConnectionError|TransportError": UNREACHABLE,
-}  # the first that fits counts: a gated repository is reported as not found, too
-
-
-def hub_fault(error) -> str:
-    """Return the reason why the hub gave no model or data set; of an error of another kind the first line."""
-    signs, cause = str(error), error
-    while cause is not None:
-        signs += " ".join(kind.__name__ for kind in type(cause).__mro__)
-        cause = cause.__cause__ or cause.__context__
-    return next((words for sign, words in _HUB.items() if re.search(sign, signs)), first_line(error))
 
 
 class PictureError(AsifError):
@@ -126,14 +102,3 @@ def import_extra(module, extra) -> ModuleType:
         raise MissingExtraError(
             f"`{package}` {fault}; it comes with the extra {extra}: pip install 'asif-workbook[{extra}]'"
         ) from error
-
-
-@contextlib.contextmanager
-def encoder_errors(name, library):
-    """Turn every error of a library that loads a model into an `EncoderError`; they are of many kinds."""
-    try:
-        yield
-    except AsifError:
-        raise
-    except Exception as error:
-        raise EncoderError(f"{name}: {library} cannot load this model ({first_line(error)})") from error

@@ -1,11 +1,8 @@
 """The workbook's files: its folders, checksums, JSON, whole writes, and locks."""
 
-import csv
 import hashlib
-import io
 import itertools
 import math
-import numbers
 import os
 import re
 import stat
@@ -161,38 +158,6 @@ def parse_json(content: bytes, kind):
 def write_json(path, value) -> None:
     """Write `value` (a dataclass, a pydantic model, or plain lists and dictionaries) as JSON, in one step."""
     write_whole(path, TypeAdapter(type(value)).dump_json(value, indent=2) + b"\n")
-
-
-_UNSEEN = r"[\s\0-\x1f\x7f-\xa0\xad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]"
-_CELL = r"(\A(?![+-]?[\d.]+\Z)|[;\t\r\n])"
-"""Where a spreadsheet begins a cell, also where its language separates cells by semicolons; not at a number."""
-_FORMULA = rf"(?=(?:'|{_UNSEEN})*[=+\-@＝＋－＠])"
-"""What it would take for a formula, also behind apostrophes: these get one more, so that `csv_plain` finds it."""
-
-
-def csv_text(columns, rows) -> str:
-    """Return a table as CSV, every text in quotes. What a spreadsheet would take for a formula gets an apostrophe.
-
-    >>> print(csv_text(["caption", "score"], [["=1+1", -0.5], ["-40", None]]), end="")
-    "caption","score"
-    "'=1+1",-0.5
-    "-40",""
-    """
-    text = io.StringIO(newline="")
-    table = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-    table.writerows(map(_cell, row) for row in itertools.chain([columns], rows))
-    return text.getvalue()
-
-
-def _cell(value):
-    if isinstance(value, numbers.Number):
-        return None if value != value else value  # NaN is an empty cell
-    return None if value is None else re.sub(_CELL + _FORMULA, r"\1'", str(value))
-
-
-def csv_plain(text) -> str:
-    """Return a text that `csv_text` wrote as it was before: without the apostrophes at formulas."""
-    return re.sub(f"{_CELL}'{_FORMULA}", r"\1", text)
 
 
 _SEAL = re.compile(rb',\n  "sha256": "([0-9a-f]{64})"\n}\n\Z')

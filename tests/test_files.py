@@ -26,7 +26,6 @@ from asif_lib.files import (  # fmt: skip
     LockedError,
     build_dir,
     cache_dir,
-    csv_text,
     locked,
     put_aside,
     read_json,
@@ -34,6 +33,7 @@ from asif_lib.files import (  # fmt: skip
     write_json,
     write_whole,
 )
+from asif_lib.spreadsheets import csv_text
 
 
 @dataclass
@@ -266,7 +266,7 @@ def test_every_table_for_spreadsheets_comes_from_one_writer():
     """The captions of the clip art are the exception: the catalogue names their checksum."""
     sources = [*(ROOT / "asif_lib").rglob("*.py"), *(ROOT / "notebooks" / "asif_book").rglob("*.py")]
     writers = [f.name for f in sources if re.search(r"to_csv|csv\.writer|DictWriter|savetxt", f.read_text("utf-8"))]
-    assert sorted(writers) == ["files.py", "openclipart.py"]
+    assert sorted(writers) == ["openclipart.py", "spreadsheets.py"]
 
 
 def test_a_lock_makes_the_folder_of_its_file(tmp_path):

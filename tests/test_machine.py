@@ -17,7 +17,8 @@ from forks import run_forked
 from threadpoolctl import threadpool_info
 
 from asif_lib.errors import ParameterError
-from asif_lib.machine import chunks_of, map_in_order, one_thread_per_core, progress_bar
+from asif_lib.machine import chunks_of, progress_bar
+from asif_lib.threads import map_in_order, one_thread_per_core
 
 
 def test_chunks_cover_all_items_once():

@@ -5,8 +5,9 @@ import functools
 
 import torch
 
-from asif_lib.errors import BrokenPicturesError, EncoderError, ParameterError
-from asif_lib.machine import chunks_of, one_thread_per_core, progress_bar
+from asif_lib.errors import AsifError, BrokenPicturesError, EncoderError, ParameterError, first_line
+from asif_lib.machine import chunks_of, progress_bar
+from asif_lib.threads import one_thread_per_core
 
 from .identity import EncoderIdentity
 
@@ -22,6 +23,17 @@ def check_list(items):
     if isinstance(items, str | bytes) or not hasattr(items, "__len__") or hasattr(items, "iloc"):
         fault = f"a {type(items).__name__} was given"
         raise ParameterError(f"{fault}; put a single item into a list, and embeddings into an array")
+
+
+@contextlib.contextmanager
+def encoder_errors(name, library):
+    """Turn every error of a library that loads a model into an `EncoderError`; they are of many kinds."""
+    try:
+        yield
+    except AsifError:
+        raise
+    except Exception as error:
+        raise EncoderError(f"{name}: {library} cannot load this model ({first_line(error)})") from error
 
 
 class Encoder:

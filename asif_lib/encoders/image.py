@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER
-from asif_lib.errors import PictureError, encoder_errors
+from asif_lib.errors import PictureError
 from asif_lib.machine import resolve_device
 
-from .encoder import Encoder, check_backend
+from .encoder import Encoder, check_backend, encoder_errors
 from .identity import EncoderIdentity
 from .onnx import OnnxModel, onnx_model, packaged_model
 from .pictures import MAX_PIXELS, open_picture, picture_digest, too_large

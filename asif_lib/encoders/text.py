@@ -7,11 +7,11 @@ import sys
 import torch
 
 from asif_lib.defaults import DEFAULT_TEXT_ENCODER
-from asif_lib.errors import EncoderError, encoder_errors, import_extra, version_of
+from asif_lib.errors import EncoderError, import_extra, version_of
 from asif_lib.files import read_json
 from asif_lib.machine import has_fast_bfloat16, one_thread, resolve_device
 
-from .encoder import Encoder, check_backend
+from .encoder import Encoder, check_backend, encoder_errors
 from .identity import BFLOAT16, EncoderIdentity
 from .multilingual import PackagedE5, prompt_of
 from .onnx import onnx_model

@@ -37,8 +37,9 @@ from numba.core.errors import TypingError
 from numba.cpython.unsafe.numbers import trailing_zeros
 from numba.extending import intrinsic
 
-from asif_lib.machine import has_fast_bfloat16, map_in_order, one_thread, single_threads
+from asif_lib.machine import has_fast_bfloat16, one_thread
 from asif_lib.relative import SMALLEST, unit_rows
+from asif_lib.threads import map_in_order, single_threads
 
 from .rows import GROUP, LANES, TILE
 

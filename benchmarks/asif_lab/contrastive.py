@@ -3,12 +3,13 @@
 import torch
 from PIL import Image
 
+from asif_lib.encoders.encoder import encoder_errors
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.encoders.image import ImageEncoder
 from asif_lib.encoders.sentence import quiet_transformers
 from asif_lib.encoders.text import TextEncoder
 from asif_lib.encoders.weights import configuration, folder_checksum, model_folder, short_name
-from asif_lib.errors import encoder_errors, import_extra
+from asif_lib.errors import import_extra
 from asif_lib.machine import resolve_device
 
 

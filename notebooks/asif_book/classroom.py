@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from asif_lib.errors import AsifError, first_line
-from asif_lib.files import csv_text, write_whole
+from asif_lib.files import write_whole
+from asif_lib.spreadsheets import csv_text
 
 from .overview import exercise_titles
 from .progress import FILE, RENUMBERED, SOLVED, VERSION, Entry, ProgressError, in_order, load_progress

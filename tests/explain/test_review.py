@@ -10,7 +10,7 @@ from asif_lib import AnchorBank
 from asif_lib.bank.joining import concatenate
 from asif_lib.errors import AsifError, BankError
 from asif_lib.explain.review import COLUMNS, COPY, apply_review, as_fiftyone, near_distance, review_bank
-from asif_lib.files import csv_plain, csv_text
+from asif_lib.spreadsheets import csv_plain, csv_text
 
 
 def duplicates(table):

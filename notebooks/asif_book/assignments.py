@@ -25,7 +25,7 @@ MOST_BYTES = 20 << 20
 """Of a submitted notebook: it has no outputs that matter."""
 SUSPICIOUS = re.compile(
     r"\b(subprocess|kill|getppid|sys\.|get_ipython|_exit|__reduce|inspect\b|EXERCISES|importlib|ctypes|_getframe|gradebook|socket|/proc"
-    r"|builtins|asif_book\.(?:checks\.|assignments|student|plain))"
+    r"|builtins|asif_book\.(?:checks\.|chapters\.\w+(?:\.checks| import)|assignments|student|plain))"
 )
 """What a solution needs to get at the grader, and seldom for itself."""
 _TEST = """\
@@ -88,8 +88,8 @@ def assignment(source: Path | str):
     """
     import jupytext
 
-    from .chapters import tags_of
     from .editions import cards, editions
+    from .outline import tags_of
 
     source = Path(source)
     student, notebook = editions(source)

@@ -12,7 +12,7 @@ from asif_book.figures.templates import filled
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT
 
-from .chapters import NEIGHBOURS, Chapter
+from .outline import NEIGHBOURS, Chapter
 
 BEGIN, END = "<!-- chapters:begin -->", "<!-- chapters:end -->"
 METHOD = "drawings/method.svg"
@@ -67,14 +67,14 @@ def under_title(chapters: list[Chapter], at: int, opening: str, picture: str = "
 
 
 def chapters_table(chapters: list[Chapter]) -> str:
-    """Make the README's table of chapters: notebook, question, code and checks, tests."""
+    """Make the README's table of chapters: notebook, question, code and folder, tests."""
     rows = ["| notebook | question | code | tests |", "|---|---|---|---|"]
     for chapter in chapters:
         code = [f"asif_lib/{path}" for path in chapter.code or [""]]
-        checks = f"notebooks/asif_book/checks/chapter_{chapter.name[:2]}.py"
+        folder = f"notebooks/asif_book/chapters/chapter_{chapter.name[:2]}/"
         notebook = f"[{chapter.title}](notebooks/{chapter.name}.ipynb)"
         question = chapter.question.replace("|", "\\|")
-        rows.append(f"| {notebook} | {question} | {_links([*code, checks])} | {_links(map(_test_of, chapter.code))} |")
+        rows.append(f"| {notebook} | {question} | {_links([*code, folder])} | {_links(map(_test_of, chapter.code))} |")
     if core := [chapter for chapter in chapters if chapter.core]:
         of = {c.name: "" if c.whole else f" §{', '.join(c.core)}" for c in core}
         steps = [f"[{name[:2]}](notebooks/{name}.ipynb){numbers}" for name, numbers in of.items()]

@@ -44,7 +44,7 @@ from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, write_whole
 
 from . import contents
-from .chapters import (
+from .outline import (
     CORE,
     DEEPER,
     FOLDED,

@@ -2,8 +2,8 @@
 
     python -m asif_book.new_chapter 09 calibration
 
-The three files are all that a chapter needs. Lists of chapters and links between neighbours are made from them by
-``python -m asif_book.editions build``.
+Source, checks and solutions are all that a chapter needs. Lists of chapters and links between neighbours are made
+from them by ``python -m asif_book.editions build``.
 """
 
 import argparse
@@ -16,11 +16,12 @@ from asif_lib.errors import AsifError
 from asif_lib.files import ROOT
 
 FILES = {
-    "notebooks/source": ("{number}_{topic}.py", "source.py.j2"),
-    "notebooks/asif_book/checks": ("chapter_{number}.py", "checks.py.j2"),
-    "tests/book/exercises": ("chapter_{number}.py", "solutions.py.j2"),
+    "notebooks/source/{number}_{topic}.py": "source.py.j2",
+    "notebooks/asif_book/chapters/chapter_{number}/__init__.py": "__init__.py.j2",
+    "notebooks/asif_book/chapters/chapter_{number}/checks.py": "checks.py.j2",
+    "tests/book/exercises/chapter_{number}.py": "solutions.py.j2",
 }
-"""For each folder of a checkout, the name of a chapter's file and its template."""
+"""For each file of a chapter, in a checkout, its template."""
 
 
 class ChapterError(AsifError):
@@ -28,7 +29,7 @@ class ChapterError(AsifError):
 
 
 def begin_chapter(number: str, topic: str, root: Path = ROOT) -> list[Path]:
-    """Write the three files of a chapter with one exercise into a checkout of the workbook, and return their paths.
+    """Write the files of a chapter with one exercise into a checkout of the workbook, and return their paths.
 
     The number has two digits; the topic has small letters and underscores: ``calibration``. Raises `ChapterError` if
     they are not written so, or if a file of a chapter with this number exists; nothing is written then.
@@ -37,17 +38,16 @@ def begin_chapter(number: str, topic: str, root: Path = ROOT) -> list[Path]:
         raise ChapterError(f"{number!r} is no number of a chapter: give two digits, like 09.")
     if not re.fullmatch(r"[a-z]+(_[a-z]+)*", topic):
         raise ChapterError(f"{topic!r} is no topic: use small letters, and underscores between words.")
-    for folder in FILES:
-        pattern = f"{number}_*" if folder == "notebooks/source" else f"chapter_{number}*"
-        for there in sorted((root / folder).glob(pattern)):
-            raise ChapterError(f"Chapter {number} exists already, in {there.relative_to(root)}: take another number.")
     words = topic.replace("_", " ")
     values = {"number": number, "topic": topic, "words": words, "title": words.capitalize()}
-    paths = []
-    for folder, (name, template) in FILES.items():
-        paths.append(root / folder / name.format(**values))
-        paths[-1].write_text(filled(f"templates/chapter/{template}", **values) + "\n", encoding="utf-8")
-    return paths
+    for file in FILES:
+        for there in sorted(root.glob(file.format(number=number, topic="*"))):
+            raise ChapterError(f"Chapter {number} exists already, in {there.relative_to(root)}: take another number.")
+    texts = {root / file.format(**values): f"templates/chapter/{template}" for file, template in FILES.items()}
+    for path, template in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(filled(template, **values) + "\n", encoding="utf-8")
+    return list(texts)
 
 
 def main(arguments: list[str] | None = None) -> int:

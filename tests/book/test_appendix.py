@@ -5,7 +5,7 @@ import ast
 import jupytext
 import torch
 
-from asif_book.chapters import FOLDED, tags_of
+from asif_book.outline import FOLDED, tags_of
 from asif_lib.files import ROOT
 
 OTHERS = {"index", "split", "to_dense", "values"}

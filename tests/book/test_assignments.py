@@ -227,7 +227,7 @@ STOLEN = {
     "the reference": "from asif_book.checks import EXERCISES\nhelper = EXERCISES['00.1'].reference",
     "the reference by its file": """
 def helper(a, b):
-    from asif_book.checks.chapter_00 import cosine
+    from asif_book.chapters.chapter_00.checks import cosine
     return cosine(a, b)""",
     "the stack": """
 def helper(a, b):

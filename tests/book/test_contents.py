@@ -7,8 +7,8 @@ import pytest
 from test_report import PARAMETERS_CELL, Tags, write
 
 from asif_book import contents, editions
-from asif_book.chapters import Chapter
 from asif_book.editions import SourceError, build, check
+from asif_book.outline import Chapter
 from asif_book.report import build_report, render, schedule
 from asif_book.report.book import _method
 from asif_lib.files import ROOT

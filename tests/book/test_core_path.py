@@ -10,9 +10,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from PIL import Image
 
 from asif_book import record, results
-from asif_book.chapters import CORE, Chapter, core_path, minutes, tags_of, words
 from asif_book.editions import SourceError, editions
 from asif_book.lessons import first_held_out, open_chapter, scoreboard
+from asif_book.outline import CORE, Chapter, core_path, minutes, tags_of, words
 from asif_lib.errors import ParameterError
 from asif_lib.files import ROOT
 

@@ -13,7 +13,8 @@ from asif_lib.files import ROOT
 
 FILES = {
     "notebooks/source/09_fair_shares.py",
-    "notebooks/asif_book/checks/chapter_09.py",
+    "notebooks/asif_book/chapters/chapter_09/__init__.py",
+    "notebooks/asif_book/chapters/chapter_09/checks.py",
     "tests/book/exercises/chapter_09.py",
 }
 BUILD_AND_TEST = """
@@ -32,10 +33,10 @@ def house(tmp_path):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("tests/conftest.py", "tests/chromium.py", "tests/book/test_checks.py", "pyproject.toml"):
         shutil.copy(ROOT / file, tmp_path / file)
-    kept = {"00_start_here.py", "chapter_00.py"}
+    kept = {"00_start_here.py", "chapter_00", "chapter_00.py"}
     for folder, pattern in (
         ("notebooks/source", "[0-9][0-9]_*"),
-        ("notebooks/asif_book/checks", "chapter_*"),
+        ("notebooks/asif_book/chapters", "chapter_*"),
         ("tests/book/exercises", "chapter_*"),
     ):
         for path in (tmp_path / folder).glob(pattern):
@@ -52,7 +53,7 @@ def files(house):
     return {path.relative_to(house).as_posix() for path in house.rglob("*") if path.is_file()}
 
 
-def test_a_new_chapter_is_green_and_takes_three_files(house):
+def test_a_new_chapter_is_green_and_takes_three_files_and_its_package(house):
     before = files(house)
     made = [path.relative_to(house).as_posix() for path in begin_chapter("09", "fair_shares", house)]
     assert set(made) == FILES == files(house) - before
@@ -85,7 +86,8 @@ def test_what_cannot_be_a_chapter_is_refused_in_one_sentence(number, topic, mess
 
 
 def test_checks_of_that_number_are_not_overwritten(tmp_path):
-    folder = tmp_path / "notebooks/asif_book/checks/chapter_09"
+    folder = tmp_path / "notebooks/asif_book/chapters/chapter_09"
     folder.mkdir(parents=True)
-    with pytest.raises(ChapterError, match="exists already, in notebooks/asif_book/checks/chapter_09"):
+    (folder / "checks.py").touch()
+    with pytest.raises(ChapterError, match="exists already, in notebooks/asif_book/chapters/chapter_09/checks.py"):
         begin_chapter("09", "calibration", tmp_path)

@@ -11,8 +11,8 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from asif_book import results
-from asif_book.chapters import Chapter, question
 from asif_book.editions import NOT_ATTEMPTED
+from asif_book.outline import Chapter, question
 from asif_book.report import (
     HiddenError,
     NotebookError,

@@ -11,8 +11,8 @@ from pages import barriers
 from playwright.sync_api import expect
 from test_report import PARAMETERS_CELL, write
 
-from asif_book.chapters import WHAT_YOU_SEE
 from asif_book.editions import CHAPTERS
+from asif_book.outline import WHAT_YOU_SEE
 from asif_book.report import build_report, schedule
 from asif_book.results import RUN_VARIABLE
 from asif_lib.files import ROOT, build_dir

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from asif_book.chapters.chapter_05.checks import WordModel
 from asif_book.checks import WordingTask, check_wording
-from asif_book.checks.chapter_05 import WordModel
 
 PARTS = {"cat": "tail", "dog": "nose", "hat": "brim"}
 

@@ -1,17 +1,27 @@
-"""Checks of the exercises: the modules of all chapters are found, and their checks handed on by name.
+"""Checks of the exercises: those of all chapters are found in their folders, and handed on by name.
 
-`exercise` says how a chapter is written. ``EXERCISES`` has every check by the number
-of its exercise: ``"04.2"`` → ``check_sparsify``.
+`exercise` says how a check is written. ``EXERCISES`` has every check by the number of its exercise:
+``"04.2"`` → ``check_sparsify``.
 """
 
-import sys
+import functools
+import importlib
 
 from .exercise import chapter_modules, discover
 from .judging import Verdict
 
-_chapters = chapter_modules(sys.modules[__name__])
-EXERCISES = discover(_chapters)
-_more = {thing.__name__: thing for module in _chapters for thing in getattr(module, "FOR_NOTEBOOKS", ())}
-globals().update({check.__name__: check for check in EXERCISES.values()} | _more)
 
-__all__ = ["EXERCISES", "Verdict", *(check.__name__ for check in EXERCISES.values()), *_more]
+@functools.cache
+def _found() -> dict:
+    modules = chapter_modules(importlib.import_module("asif_book.chapters"))
+    exercises = discover(modules)
+    more = {thing.__name__: thing for module in modules for thing in getattr(module, "FOR_NOTEBOOKS", ())}
+    found = {"EXERCISES": exercises, "Verdict": Verdict} | {c.__name__: c for c in exercises.values()} | more
+    return found | {"__all__": list(found)}
+
+
+def __getattr__(name):
+    """Find the checks when the first one is asked for, since the modules of the chapters import this package."""
+    if name in _found():
+        return _found()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The exercises as data. A chapter's checks stand in ``chapter_NN.py``.
+"""The exercises as data. A chapter's checks stand in ``chapters/chapter_NN/checks.py``.
 
     def top_share(scores, k, *, largest=True):                   # the reference, with places to go wrong
         return scores.topk(k, dim=1, largest=largest).values.sum(dim=1) / scores.sum(dim=1)
@@ -14,13 +14,14 @@
 A value may also be a tuple of implementations. `catalogue` has usual mistakes; `Exercise` lists all options.
 An `investigation` has no reference and examines the student's result itself: `ask` calls the function, `refuse` ends
 the check, `right` reports the finding, and `proof.prove` judges a gain. Notebooks import a check by its name in the
-module, and the names in its list ``FOR_NOTEBOOKS``. All modules called chapter_NN are found.
+module, and the names in its list ``FOR_NOTEBOOKS``. The folders called chapter_NN are found.
 ``tests/book/exercises/chapter_NN.py`` holds right and wrong solutions.
 """
 
 import contextlib
 import functools
 import importlib
+import importlib.util
 import inspect
 import itertools
 import pkgutil
@@ -200,12 +201,13 @@ def judge(verdict_of, *arguments, **keywords) -> Verdict:
 
 
 def chapter_modules(package) -> list:
-    """Import the modules of all chapters of a package, in order; a chapter without a number is a ValueError."""
+    """Import the checks of all chapters of a package, in order; a chapter without a number is a ValueError."""
     names = [info.name for info in pkgutil.iter_modules(package.__path__) if info.name.startswith("chapter")]
     for name in names:
         if not re.fullmatch(r"chapter_\d\d", name):
             raise ValueError(f"{package.__name__}.{name} is a chapter without a number: name it chapter_NN.")
-    return [importlib.import_module(f"{package.__name__}.{name}") for name in names]
+    checks = [f"{package.__name__}.{name}.checks" for name in names]
+    return [importlib.import_module(name) for name in checks if importlib.util.find_spec(name)]
 
 
 def discover(modules) -> dict[str, Check]:

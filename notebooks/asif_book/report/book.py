@@ -19,9 +19,9 @@ from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.errors import AsifError, version_of
 from asif_lib.files import ROOT, build_dir, write_whole
 
-from ..chapters import Chapter, heading
 from ..contents import METHOD, METHOD_ALT, put_between
 from ..editions import CHAPTERS, GUIDE
+from ..outline import Chapter, heading
 from ..results import BEGIN, END, by_chapter, load_results, results_path, results_table
 from .api import api_pages
 from .page import BOOK, layout

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from asif_book.figures.templates import filled
 
-from ..chapters import CORE
+from ..outline import CORE
 
 TEMPLATES = Path(__file__).parent / "templates"
 BOOK = "ASIF: an image–text model without training"

@@ -20,8 +20,8 @@ from nbformat import NotebookNode
 from asif_book.figures.style import two_forms
 from asif_lib.files import ROOT
 
-from ..chapters import FOLDED, IF_DRAWN, NEIGHBOURS, PROGRESS, WHAT_YOU_SEE, Chapter, heading, label_of, tags_of
 from ..editions import NOT_ATTEMPTED, published_at
+from ..outline import FOLDED, IF_DRAWN, NEIGHBOURS, PROGRESS, WHAT_YOU_SEE, Chapter, heading, label_of, tags_of
 from . import page as pages
 from .running import VIEW, ReportError, cell_name, was_repeated, widget_states, widgets_inside
 

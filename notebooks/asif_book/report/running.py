@@ -30,7 +30,7 @@ from traitlets.config import Config
 from asif_lib.defaults import CELL_SECONDS
 from asif_lib.errors import AsifError
 
-from ..chapters import SETTINGS
+from ..outline import SETTINGS
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 _STATE = "application/vnd.jupyter.widget-state+json"

@@ -9,8 +9,8 @@ from markupsafe import Markup
 from asif_book.figures.templates import filled
 from asif_lib.files import ROOT, build_dir, write_whole
 
-from ..chapters import CORE, Chapter
 from ..editions import teacher_text
+from ..outline import CORE, Chapter
 from .book import PARAMETERS, chapters_in
 from .rendering import cells_as_html, for_paper, to_html
 from .schedule import Runner, run_chapters

@@ -5,9 +5,9 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from drawn_pages import check_committed
 
-from asif_book.chapters import Chapter
 from asif_book.editions import editions
 from asif_book.figures.method import FEW, PARTS, Meeting, meeting_of_the_kangaroo, part_svg
+from asif_book.outline import Chapter
 from asif_lib.files import ROOT
 
 NUMBERS = Meeting([("A <b>.", 0.5, 0.25), ("A doe.", 0.4, 0.1), ("A deer.", 0.3, 0.0)], 4, 0.2, 3, 9)

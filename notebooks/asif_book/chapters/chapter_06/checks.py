@@ -7,16 +7,15 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 
+from asif_book.chapters.chapter_04.checks import four_steps, unchanged
+from asif_book.checks.catalogue import COMPLEMENT, REVERSED_RESULTS, but, changed, part, result, unsafe_rows
+from asif_book.checks.exercise import Exercise, investigation
+from asif_book.checks.judging import Verdict, ask, kind_of, random_tensor, refuse, right
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.explain import counterfactual
 from asif_lib.explain.contribution import contributions
 from asif_lib.zeroshot import ASIF
-
-from .catalogue import COMPLEMENT, REVERSED_RESULTS, but, changed, part, result, unsafe_rows
-from .chapter_04 import four_steps, unchanged
-from .exercise import Exercise, investigation
-from .judging import Verdict, ask, kind_of, random_tensor, refuse, right
 
 
 def contribution(image, prompts, *, over=torch.mean):

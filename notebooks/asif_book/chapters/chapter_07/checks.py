@@ -5,15 +5,14 @@ from functools import partial
 
 import torch
 
+from asif_book.checks.catalogue import NEGATED, but, changed, part, result
+from asif_book.checks.exercise import Exercise, investigation
+from asif_book.checks.judging import Verdict, ask, random_tensor, refuse
+from asif_book.checks.proof import HeldOutTask, prove
 from asif_lib.defaults import DEFAULT_K_SHARE
 from asif_lib.relative import unit_rows
 from asif_lib.settings import Settings
 from asif_lib.sparse import represent
-
-from .catalogue import NEGATED, but, changed, part, result
-from .exercise import Exercise, investigation
-from .judging import Verdict, ask, random_tensor, refuse
-from .proof import HeldOutTask, prove
 
 
 def add(

@@ -4,13 +4,12 @@ import math
 
 import torch
 
+from asif_book.chapters.chapter_01.checks import ZERO_DIAGONAL, cosines
+from asif_book.checks.catalogue import CENTRING, but, centred, changed, one_more, result
+from asif_book.checks.exercise import Exercise, investigation
+from asif_book.checks.judging import Verdict, ask, random_tensor, refuse, right
 from asif_lib.evaluation.neighbours import nearest_neighbours, neighbour_mask, pair_correlation
 from asif_lib.relative import unit_rows
-
-from .catalogue import CENTRING, but, centred, changed, one_more, result
-from .chapter_01 import ZERO_DIAGONAL, cosines
-from .exercise import Exercise, investigation
-from .judging import Verdict, ask, random_tensor, refuse, right
 
 
 def similarities(n, d, seed) -> torch.Tensor:

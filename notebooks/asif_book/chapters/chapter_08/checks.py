@@ -7,14 +7,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from asif_book.checks.catalogue import but, changed, part, reordered, result
+from asif_book.checks.exercise import Exercise
+from asif_book.checks.judging import ask, compare, random_tensor, refuse
 from asif_book.student import TENSOR_KEYS
 from asif_lab.tuning import compare_decisions
 from asif_lib.evaluation.measures import Measure, mean_with_interval, paired_difference
 from asif_lib.relative import unit_rows
-
-from .catalogue import but, changed, part, reordered, result
-from .exercise import Exercise
-from .judging import ask, compare, random_tensor, refuse
 
 
 def search_bytes(q, n, b, k, *, number=4, position=8):

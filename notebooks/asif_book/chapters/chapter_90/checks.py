@@ -2,9 +2,9 @@
 
 import torch
 
-from .catalogue import but, columns, unsafe_rows
-from .exercise import Exercise
-from .judging import random_tensor
+from asif_book.checks.catalogue import but, columns, unsafe_rows
+from asif_book.checks.exercise import Exercise
+from asif_book.checks.judging import random_tensor
 
 SQUARE = random_tensor(3, 3, seed=1)
 

@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from asif_lib.relative import relative_representation, unit_rows
-
-from .catalogue import (
+from asif_book.checks.catalogue import (
     ASCENDING,
     CENTRING,
     DESCENDING,
@@ -22,8 +20,9 @@ from .catalogue import (
     result,
     whole,
 )
-from .exercise import Exercise, investigation
-from .judging import Verdict, ask, kind_of, random_tensor, refuse, right
+from asif_book.checks.exercise import Exercise, investigation
+from asif_book.checks.judging import Verdict, ask, kind_of, random_tensor, refuse, right
+from asif_lib.relative import relative_representation, unit_rows
 
 cases = [
     (random_tensor(5, 4, seed=10), random_tensor(7, 4, seed=11)),

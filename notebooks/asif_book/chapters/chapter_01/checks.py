@@ -6,12 +6,11 @@ import numpy as np
 import torch
 from PIL import Image
 
+from asif_book.checks.catalogue import but, changed, columns, result, unsafe_rows, whole
+from asif_book.checks.exercise import Exercise, investigation
+from asif_book.checks.judging import Verdict, ask, kind_of, random_tensor, refuse, right
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.relative import relative_representation, unit_rows
-
-from .catalogue import but, changed, columns, result, unsafe_rows, whole
-from .exercise import Exercise, investigation
-from .judging import Verdict, ask, kind_of, random_tensor, refuse, right
 
 
 def channels(x):

@@ -6,13 +6,12 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
+from asif_book.checks.catalogue import ONE_TOO_LARGE, REVERSED_RESULTS, but, changed, one_more, reordered, result
+from asif_book.checks.exercise import Exercise, investigation
+from asif_book.checks.judging import Verdict, ask, kind_of, random_tensor, refuse, right
+from asif_book.checks.proof import HeldOutTask, confidence, prove, refuse_unmeasured
 from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.relative import unit_rows
-
-from .catalogue import ONE_TOO_LARGE, REVERSED_RESULTS, but, changed, one_more, reordered, result
-from .exercise import Exercise, investigation
-from .judging import Verdict, ask, kind_of, random_tensor, refuse, right
-from .proof import HeldOutTask, confidence, prove, refuse_unmeasured
 
 
 def of_the_best(scores, relevant):

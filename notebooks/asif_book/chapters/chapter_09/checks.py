@@ -6,12 +6,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from asif_book.checks.catalogue import but, changed, result
+from asif_book.checks.exercise import Exercise, investigation
+from asif_book.checks.judging import Verdict, ask, kind_of, random_tensor, refuse
+from asif_book.checks.proof import HeldOutTask, prove, refuse_unmeasured
 from asif_lib.machine import for_small_matrices
-
-from .catalogue import but, changed, result
-from .exercise import Exercise, investigation
-from .judging import Verdict, ask, kind_of, random_tensor, refuse
-from .proof import HeldOutTask, prove, refuse_unmeasured
 
 
 def falling(m):

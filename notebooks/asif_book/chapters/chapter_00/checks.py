@@ -3,8 +3,8 @@
 import torch
 import torch.nn.functional as F
 
-from .exercise import Exercise
-from .judging import random_tensor
+from asif_book.checks.exercise import Exercise
+from asif_book.checks.judging import random_tensor
 
 
 def cosine(a, b):

@@ -2,13 +2,12 @@
 
 import torch
 
+from asif_book.checks.catalogue import but, reordered, result
+from asif_book.checks.exercise import Exercise, investigation
+from asif_book.checks.judging import Verdict, ask, kind_of, random_tensor, refuse
+from asif_book.checks.proof import HeldOutTask, prove, refuse_unmeasured
 from asif_lib.evaluation.measures import ranks
 from asif_lib.relative import relative_representation
-
-from .catalogue import but, reordered, result
-from .exercise import Exercise, investigation
-from .judging import Verdict, ask, kind_of, random_tensor, refuse
-from .proof import HeldOutTask, prove, refuse_unmeasured
 
 
 def same_stamps(mine, other):

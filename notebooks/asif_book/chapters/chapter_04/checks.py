@@ -8,11 +8,10 @@ from operator import itemgetter
 import torch
 import torch.nn.functional as F
 
+from asif_book.checks.catalogue import but, changed, columns, part, result, unsafe_rows, whole
+from asif_book.checks.exercise import Exercise, investigation
+from asif_book.checks.judging import Verdict, ask, random_tensor, refuse, right
 from asif_lib.relative import unit_rows
-
-from .catalogue import but, changed, columns, part, result, unsafe_rows, whole
-from .exercise import Exercise, investigation
-from .judging import Verdict, ask, random_tensor, refuse, right
 
 
 def unchanged(x):

@@ -1,0 +1,1 @@
+"""Chapter 90, the appendix on PyTorch."""

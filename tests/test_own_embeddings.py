@@ -1,9 +1,11 @@
-"""The script of the library's page: from two matrices and a table to a bank, accuracy, explanations and a join."""
+"""The scripts of the library's page: a bank of one's own embeddings, and a copy that is asked and edited."""
 
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.record import bank_dir
@@ -15,18 +17,17 @@ EACH = 20
 """Pictures of a class."""
 
 
-def script():
-    page = (ROOT / "notebooks" / "library.md").read_text(encoding="utf-8")
-    (code,) = (block for block in re.findall(r"```python\n(.*?)```", page, flags=re.S) if "read_csv" in block)
-    return code
-
-
-def test_the_script_of_the_page_runs_on_real_embeddings(
-    tmp_path, monkeypatch, capsys, stamps_bank, image_encoder, text_encoder
-):
+@pytest.fixture
+def script(tmp_path, monkeypatch, stamps_bank):
+    """The block of the page that holds a word, and a folder to run it in."""
     monkeypatch.chdir(tmp_path)
     if not (bank_dir("stamps") / "bank.json").exists():
         stamps_bank.save(bank_dir("stamps"))
+    page = (ROOT / "notebooks" / "library.md").read_text(encoding="utf-8")
+    return lambda word: next(block for block in re.findall(r"```python\n(.*?)```", page, flags=re.S) if word in block)
+
+
+def test_the_script_of_the_page_runs_on_real_embeddings(script, capsys, image_encoder, text_encoder):
     data = load_labelled("fashion_mnist")
     rows = np.concatenate([np.flatnonzero(data.labels == label)[:EACH] for label in range(len(data.classes))])
     names = [data.classes[label] for label in data.labels[rows]]
@@ -39,7 +40,7 @@ def test_the_script_of_the_page_runs_on_real_embeddings(
     table = {"file_name": [f"{i}.png" for i in range(len(rows))], "caption": captions, "label": names, "split": split}
     pd.DataFrame(table).to_csv("pairs.csv", index=False)
 
-    code = script()
+    code = script("read_csv")
     assert len(code.strip().splitlines()) <= 30
     exec(compile(code, "library.md", "exec"), {})
 
@@ -48,3 +49,14 @@ def test_the_script_of_the_page_runs_on_real_embeddings(
     assert len(shares) == 2 and min(shares) > 50  # chance is 10 %
     assert out.count("contribution") == 6 and "n = 100" in out
     assert len(AnchorBank.load("my_bank", verify=True)) == len(rows) // 2
+
+
+def test_a_copy_is_asked_without_anchors_and_edited(script, capsys, red_ball):
+    shutil.copy(red_ball, "otter.jpg")
+    made = {}
+    exec(compile(script("my_copy"), "library.md", "exec"), made)
+    out = capsys.readouterr().out
+    before, after = re.findall(r"tensor\((.*)\)", out)
+    assert before != after and re.search(r"removed .* 790\n", out)
+    stored, copy = AnchorBank.load("stamps"), AnchorBank.load("my_copy")
+    assert stored.version == 1 and stored.pairs.equals(copy.pairs) and made["bank"].pairs.equals(copy.pairs)

@@ -51,7 +51,7 @@ def test_environment_yml_asks_for_the_same_ranges(project):
     conda = ranges(lines)
     assert SpecifierSet(project["requires-python"]).contains(conda.pop("python").removeprefix("="))
     extras = project["optional-dependencies"]
-    brought = ("workbook", "explore", "cluster", "languages")
+    brought = ("workbook", "cluster", "languages")
     wanted = project["dependencies"] + [r for extra in brought for r in extras[extra]]
     ours = ranges(requirement for requirement in wanted if not requirement.startswith("asif-workbook["))
     assert conda == {CONDA_NAMES.get(name, name): spec for name, spec in ours.items()}

@@ -59,9 +59,7 @@ class KnownTexts:
 
         Raises `EncoderError` if it cannot be read, or labels or embeddings are not as `KnownTexts` takes them.
         """
-        known = read_labels(path, lambda labels, embeddings: cls(identity, labels, embeddings))
-        known.path = str(path)
-        return known
+        return read_labels(path, lambda labels, embeddings: cls(identity, labels, embeddings))
 
 
 def read_labels(path, make=lambda labels, embeddings: (labels, embeddings)):
@@ -80,21 +78,6 @@ def read_labels(path, make=lambda labels, embeddings: (labels, embeddings)):
         raise EncoderError(
             f"{path}: cannot be read as labels ({error}); write it with numpy.savez(path, labels=…, embeddings=…)"
         ) from None
-
-
-def known_labels(bank, labels_from) -> KnownTexts | None:
-    """Return the labels in a file with their embeddings, or None without a file.
-
-    Raises `EncoderError` if the file cannot be read, or is missing for a text encoder that cannot be loaded.
-    """
-    if labels_from:
-        return KnownTexts.from_file(labels_from, bank.text_encoder)
-    if bank.text_encoder.is_external:
-        raise EncoderError(
-            f"bank {bank.name!r} was made by the text encoder {bank.text_encoder.name!r}, which cannot be loaded by "
-            f"its name: give labels with their embeddings, --labels-from FILE"
-        )
-    return None
 
 
 def read_array(path):

@@ -2,12 +2,8 @@
 
 import pkgutil
 import sys
-from pathlib import Path
 
 from asif_lib.errors import EncoderError
-
-from .identity import BFLOAT16
-from .weights import ask_about
 
 LOADERS = {
     "image": "asif_lib.encoders.image:load_image_encoder",
@@ -47,11 +43,3 @@ def load_encoder_of(identity, *, device="auto"):
         ways = "of new captions with --text-embedding FILE (--text-embeddings of a review), of others in Python"
         raise EncoderError(f"the encoder {identity} cannot be loaded by its name; bring its embeddings, {ways}")
     return load_encoder(identity.kind, identity.locator, device=device, expected=identity)
-
-
-def ask_about_folders(*identities):
-    """Ask now about the folders that a bank names for its encoders, for a process without a terminal to load them."""
-    for identity in identities:
-        folder = Path(identity.locator.removesuffix(BFLOAT16))
-        if folder.is_dir() and not identity.is_external:
-            ask_about(folder.resolve())

@@ -1,4 +1,4 @@
-"""The book's machinery: checks of exercises, figures, widgets, explorer, editions, report, class tools."""
+"""The book's machinery: checks of exercises, figures, widgets, editions, report, class tools."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The commands of the book: ``asif class``, ``asif explore``, ``asif page``, ``asif benchmark``.
+"""The commands of the book: ``asif class``, ``asif page``, ``asif benchmark``.
 
 The command ``asif`` finds this module by the entry point ``asif.commands`` of the distribution.
 """
@@ -12,9 +12,7 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from asif_lib.bank.record import bank_dir, stored_count
-from asif_lib.cli.banks import build_once
-from asif_lib.cli.command import PAGES, BankName, Device, app, command, group, say
-from asif_lib.defaults import DEFAULT_BANK
+from asif_lib.cli.command import PAGES, Device, app, command, group, say
 from asif_lib.errors import import_extra
 from asif_lib.files import build_dir, write_whole
 
@@ -109,31 +107,6 @@ def _need(extra, *modules):
 
 def _numbers(chapters):
     return None if chapters is None else [chapter.strip() for chapter in chapters.split(",")]
-
-
-@command(
-    app, "explore", "asif explore", "asif explore --language de", "asif explore --bank birds --port 8866 --no-browser"
-)
-def _explore(
-    bank: BankName = DEFAULT_BANK,
-    language: Annotated[str | None, Option(metavar="CODE", help="of the stamps' captions: de, fr, …")] = None,
-    port: Annotated[int | None, Option(metavar="N", help="of this machine; default: one that is free")] = None,
-    no_browser: Annotated[bool, Option("--no-browser", help="print the page's address, and open no browser")] = False,
-    labels_from: Annotated[
-        str | None, Option(metavar="FILE", help="labels with their embeddings, .npz, in place of the text encoder")
-    ] = None,
-    device: Device = "auto",
-):
-    """Open a page to ask about pictures, edit a copy of a bank, and export both."""
-    if language not in (None, "en"):
-        data, bank = bank, f"{bank}-{language}"
-        build_once(bank, source=data, language=language, device=device)
-    stored_count(bank)  # refuses a bank that is not here before any slow work
-    _need("explore", "voila.app", "anywidget", "matplotlib", "nbformat")
-    from asif_book.explore.server import serve
-
-    serving = serve(bank, port=port, browser=not no_browser, device=device, labels_from=labels_from, say=say)
-    return serving, "the explorer has ended"
 
 
 @command(app, "page", "asif page stamps", "asif page birds --output birds.html")

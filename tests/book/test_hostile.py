@@ -1,7 +1,5 @@
 """No text of data becomes an element of a page, an attribute, a cell of a notebook, or a formula in a figure."""
 
-import ast
-import io
 import json
 
 import ipywidgets
@@ -19,10 +17,6 @@ from PIL import Image
 
 from asif_book import figures, widgets
 from asif_book.checks.judging import Verdict
-from asif_book.explore.explorer import Explorer
-from asif_book.explore.question import to_notebook
-from asif_book.explore.server import loading_page
-from asif_book.explore.working_copy import WorkingCopy
 from asif_book.figures.method import Meeting, Turning, method_svg, part_svg, turning_svg
 from asif_book.figures.style import image_html
 from asif_book.figures.templates import TEMPLATES
@@ -57,33 +51,12 @@ def bank(pairs, tiny):
     return AnchorBank.build(pairs, *tiny, name=HOSTILE, progress=False).replace(licence=HOSTILE)
 
 
-@pytest.fixture
-def explore(bank, tiny, tmp_path):
-    """The explorer of the bank, stored in a folder of a name, and its working copy."""
-
-    def explore(name):
-        copy = WorkingCopy(bank.save(tmp_path / name), tmp_path / "session", device="cpu")
-        copy._encoders.update(zip(("image", "text"), tiny, strict=True))
-        explorer = Explorer(copy)
-        explorer.k.value = 9
-        return explorer, copy
-
-    return explore
-
-
 def pages(widget):
     """Yield all HTML that a widget holds, in its children too."""
     if isinstance(widget, ipywidgets.HTML):
         yield widget.value
     for output in widget.outputs if isinstance(widget, ipywidgets.Output) else ():
         pytest.fail("\n".join(output["traceback"]))
-    for tile in getattr(widget, "tiles", ()):
-        yield tile["picture"]
-    table = getattr(widget, "page", None)
-    if isinstance(table, dict):
-        yield table["title"]
-        for row in table["anchors"]:
-            yield from [row["picture"], *row["numbers"]]
     for child in getattr(widget, "children", ()):
         yield from pages(child)
 
@@ -92,42 +65,6 @@ def assert_shown(*found):
     """The text is shown, and no part of it is more than text."""
     assert [made for page in found for made in made_of_data(page)] == []
     assert any("zq" in str(page) for page in found)
-
-
-def test_the_explorer(explore, bank):
-    explorer, copy = explore("stored")
-    assert_shown(loading_page(bank), *pages(explorer))
-    explorer.labels.value = 'a dog, "{}"'.format(HOSTILE.replace('"', '""'))
-    assert len(explorer.anchors.page["anchors"]) > 3
-    explorer.anchors.ticked = [row["id"] for row in explorer.anchors.page["anchors"][:2]]
-    assert "New in the top k" in explorer.result_without.page.value
-    assert_shown(*pages(explorer))
-    file = io.BytesIO()
-    Image.new("RGB", (30, 30), "red").save(file, "PNG")
-    explorer.receive([copy.upload(f"{HOSTILE}.png", file.getvalue())])
-    explorer.caption.value = HOSTILE
-    explorer.add.click()
-    explorer.anchors.ticked = [row["id"] for row in explorer.anchors.page["anchors"][:1]]
-    explorer.remove.click()
-    explorer.save.click()
-    assert "asif bank undo" in explorer.saving.page.value and "removed" in explorer.history.value
-    assert_shown(*pages(explorer))
-    for labels, template in ((f"{HOSTILE}, {HOSTILE}", "{}"), ("a dog", HOSTILE)):
-        explorer.labels.value, explorer.template.value = labels, template
-        assert "✘" in "".join(answer.page.value for answer in explorer.wrong.values())
-        assert_shown(*pages(explorer))
-
-
-def test_a_notebook_of_the_explorer(explore, tmp_path):
-    explorer, copy = explore("%% code\n%% code\nimport zq\n%% markdown\n<zq onzq=1>[zq](javascript:zq)&lt;zq&gt;")
-    explorer.labels.value = f'a dog, a cat, "{HOSTILE.replace(chr(34), chr(34) * 2)}"'
-    notebook = to_notebook(copy, explorer.explanation, [explorer.anchors.page["anchors"][0]["id"]])
-    programs = [ast.parse(cell.source) for cell in notebook.cells if cell.cell_type == "code"]
-    imports = [one for program in programs for one in ast.walk(program) if isinstance(one, ast.Import)]
-    assert "zq" not in {alias.name for one in imports for alias in one.names}
-    assert {cell.source.partition("\n")[0] for cell in notebook.cells if cell.cell_type == "markdown"} >= {"## Ranking"}
-    nbformat.write(notebook, tmp_path / "exported.ipynb")
-    assert_shown(render(tmp_path / "exported.ipynb"))
 
 
 def test_widgets(bank, tiny):
@@ -230,7 +167,6 @@ def test_a_page_of_the_book(pairs, tmp_path):
 
 
 def test_every_template_of_pages_escapes_what_it_shows():
-    """In Voilà's own environment nothing is escaped: there only HTML that is filled by ours is shown."""
     kinds = ".html.j2", ".svg.j2"
     for name in TEMPLATES.list_templates(filter_func=lambda name: name.endswith(kinds)):
         tree = TEMPLATES.parse(TEMPLATES.loader.get_source(TEMPLATES, name)[0])
@@ -239,7 +175,3 @@ def test_every_template_of_pages_escapes_what_it_shows():
         if name == "report/templates/cells.html.j2":  # the HTML of an output is the notebook's own
             safe.pop()
         assert all(isinstance(node, nodes.Const) for node in safe), name
-        if "voila" in name:
-            shown = [node for output in tree.find_all(nodes.Output) for node in output.nodes]
-            attributes = {node.attr for node in shown if isinstance(node, nodes.Getattr)}
-            assert attributes == {"base_url", "loading"} and not any(isinstance(node, nodes.Name) for node in shown)

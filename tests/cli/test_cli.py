@@ -87,7 +87,7 @@ def class_folders(tmp_path_factory, stamps_bank_saved):
 
 @pytest.mark.parametrize(
     "command", [[], ["data"], ["bank"], ["bank", "build"], ["bank", "import"], ["bank", "stream"], ["bank", "info"],
-                ["classify"], ["search"], ["evaluate"], ["check"], ["benchmark"], ["explore"]],
+                ["classify"], ["search"], ["evaluate"], ["check"], ["benchmark"], ["page"]],
 )  # fmt: skip
 def test_help_shows_examples_and_fits_a_screen(command, capsys):
     assert main([*command, "--help"]) == 0
@@ -710,7 +710,7 @@ def test_check_tells_packages_and_extras_apart(tmp_cache, loaded_once, monkeypat
 
 OF_EXTRAS = [
     "IPython", "anywidget", "bokeh", "bs4", "dask", "distributed", "ipykernel", "ipywidgets", "jupyterlab", "jupytext",
-    "latex2mathml", "matplotlib", "nbclient", "nbconvert", "nbformat", "papermill", "traitlets", "voila",
+    "latex2mathml", "matplotlib", "nbclient", "nbconvert", "nbformat", "papermill", "traitlets",
 ]  # fmt: skip
 WITHOUT_EXTRAS = f"""
 import sys
@@ -721,11 +721,11 @@ print([main(line.split()) for line in %s])
 
 
 def test_a_missing_extra_is_one_sentence(stamps_bank_saved, tmp_path):
-    commands = ["explore --no-browser", f"class export {tmp_path}/course", "bank history stamps", "data stamps"]
+    commands = ["page stamps", f"class export {tmp_path}/course", "bank history stamps", "data stamps"]
     run = run_forked(WITHOUT_EXTRAS % commands, tmp_path)
     assert run.stdout.splitlines()[-1] == "[1, 1, 0, 0]", run.stderr
     assert run.stderr.splitlines() == [
-        "asif: `voila` is not installed; it comes with the extra explore: pip install 'asif-workbook[explore]'",
+        "asif: `matplotlib` is not installed; it comes with the extra workbook: pip install 'asif-workbook[workbook]'",
         "asif: `jupytext` is not installed; it comes with the extra workbook: pip install 'asif-workbook[workbook]'",
         "stamps: already here, verified",
     ]

@@ -10,7 +10,7 @@ import timm
 
 from asif_lib.encoders import image, text, weights
 from asif_lib.encoders.identity import EncoderIdentity
-from asif_lib.encoders.loading import ask_about_folders, load_encoder, load_encoder_of
+from asif_lib.encoders.loading import load_encoder, load_encoder_of
 from asif_lib.errors import EncoderError, IdentityError
 
 KINDS = ["image", "text"]
@@ -83,7 +83,7 @@ def test_a_folder_that_the_user_did_not_name_is_not_loaded_without_a_yes(strange
 
 def test_a_yes_is_asked_for_once(strange, monkeypatch, capsys):
     answer(monkeypatch, "y\n")
-    ask_about_folders(strange)
+    assert load_encoder_of(strange, device="cpu").identity == strange
     assert f"The bank names the folder {strange.locator} for its encoder. Load it? [y/N]" in capsys.readouterr().err
     assert load_encoder_of(strange, device="cpu").identity == strange
 

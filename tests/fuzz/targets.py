@@ -21,8 +21,6 @@ from hub_formats import png, write_clip, write_parquet, write_webdataset
 from made_banks import ids, make
 
 from asif_book.classroom import class_progress
-from asif_book.explore.question import Question, explain
-from asif_book.explore.working_copy import WorkingCopy
 from asif_book.widgets.upload import parse_labels, read_upload
 from asif_lab import build_index, build_streamed, open_index, streaming
 from asif_lab.benchmark import read_configuration, run_benchmark
@@ -331,10 +329,10 @@ def choose(name):
 
 
 def ask(folder):
-    """Ask as the explorer does."""
-    copy = WorkingCopy(folder / "asked", folder / "copy", device="cpu")
-    labels, template = tuple(parse_labels(written(folder, "labels"))), written(folder, "template")
-    return explain(copy, Question(copy.stored.pairs["id"][3], labels, 5, 2.0, template=template)).ranking
+    """Ask as the widgets do."""
+    bank = AnchorBank.load(folder / "asked")
+    labels, template = parse_labels(written(folder, "labels")), written(folder, "template")
+    return ASIF(bank, 5, device="cpu").classify(bank.image[[3]], labels, templates=[template]).scores
 
 
 TARGETS = {

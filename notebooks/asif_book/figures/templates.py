@@ -1,6 +1,5 @@
-"""The templates of the wings, in one environment: pages, drawings, and the programs that the explorer writes."""
+"""The templates of the wings, in one environment: pages and drawings."""
 
-import re
 from pathlib import Path
 
 import jinja2
@@ -12,12 +11,7 @@ TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent.parent), undefined=jinja2.StrictUndefined,
     autoescape=jinja2.select_autoescape(["html.j2", "svg.j2"]), trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
-"""The templates by their paths, such as ``widgets/parts.html.j2``. Those of HTML and SVG escape what they show.
-
-In the others, the filter ``repr`` writes data as Python, and ``markdown`` as words on one line of Markdown.
-"""
-TEMPLATES.filters["repr"] = repr
-TEMPLATES.filters["markdown"] = lambda text: re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
+"""The templates by their paths, such as ``widgets/parts.html.j2``. Those of HTML and SVG escape what they show."""
 TEMPLATES.globals["palette"] = palette
 
 

@@ -46,14 +46,14 @@ class Knob(anywidget.AnyWidget):
 
 
 class Pager(ipywidgets.HBox):
-    """Two buttons, "Previous page" and "Next page" or other `what`, and the number of the page: `value`, from 0."""
+    """Two buttons, "Previous page" and "Next page", and the number of the page: `value`, from 0."""
 
     value = traitlets.Int(0)
 
-    def __init__(self, per_page, what="page"):
+    def __init__(self, per_page):
         self.per_page, self.pages = per_page, 1
-        self.previous = ipywidgets.Button(description=f"Previous {what}")
-        self.next = ipywidgets.Button(description=f"Next {what}")
+        self.previous = ipywidgets.Button(description="Previous page")
+        self.next = ipywidgets.Button(description="Next page")
         self.text = ipywidgets.HTML()
         super().__init__(
             [self.previous, self.next, self.text], layout={"flex_flow": "row wrap", "align_items": "center"}

@@ -190,12 +190,12 @@ def _are_anchors(model, pictures, z):
     import torch
 
     from asif_lib.bank.building import path_of
-    from asif_lib.explain.review import COPY
+    from asif_lib.explain.out_of_distribution import are_copies
     from asif_lib.search import top_anchors
 
     rows, files = model.bank.rows(model.bank.sides[0]), list(map(path_of, pictures))
-    nearest = top_anchors(torch.as_tensor(z), rows, 1, device=model.device)[0][:, 0].numpy()  # (q,) cosines
-    own = 2 - 2 * nearest <= (COPY + torch.finfo(rows.dtype).eps / 2) ** 2  # half precision rounds more
+    nearest = top_anchors(torch.as_tensor(z), rows, 1, device=model.device)[0][:, 0]  # (q,) cosines
+    own = are_copies(nearest, rows.dtype).numpy()
     sizes = {file: os.path.getsize(file) for file in files if os.path.isfile(file)}
     asked, paths = {*sizes.values()}, model.bank.pairs["picture"] if sizes else ()
     anchors = [path for path in paths if os.path.isfile(path) and os.path.getsize(path) in asked]
@@ -205,7 +205,7 @@ def _are_anchors(model, pictures, z):
 
 def _familiar(model, z):
     """How near each picture is to the bank, by the rule of chapter 06; a None for each if the bank is too small."""
-    from asif_lib.explain.contribution import own_coverage
+    from asif_lib.explain.out_of_distribution import own_coverage
 
     try:
         rule, near = own_coverage(model, z)

@@ -8,7 +8,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "contribution": ["calibrate", "contrast", "contributions", "familiarity", "influence", "own_coverage"],
+        "contribution": ["contrast", "contributions", "influence"],
+        "out_of_distribution": ["calibrate", "familiarity", "own_coverage"],
         "counterfactual": ["smallest_removal", "without"],
         "faithfulness": ["area_between", "faithfulness_curves"],
         "audit": ["leave_one_out", "rank_pairs"],

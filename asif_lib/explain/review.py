@@ -15,11 +15,10 @@ from asif_lib.search.rows import BLOCK
 from asif_lib.spreadsheets import csv_plain
 
 from .audit import rank_pairs
+from .out_of_distribution import copy_distance
 
 NEAREST, SMALLEST_GROUP = 10, 5
 """Other pairs that are compared with a pair on each side. And the smallest group that is doubted, or proposed."""
-COPY = 1e-3
-"""A distance of unit vectors that rounding alone can make."""
 COLUMNS = ["id", "caption", "picture", "group", "issue", "score", "other", "decision", "caption_new", "version"]
 
 
@@ -44,10 +43,11 @@ def review_bank(bank, *, device="cpu") -> pd.DataFrame:
     return table.join(bank.pairs, on="anchor").assign(decision="", caption_new="", version=version)[COLUMNS]
 
 
-def near_distance(cosines) -> float:
+def near_distance(cosines, dtype=torch.float32) -> float:
     """Return the distance of unit vectors below which two of n pairs are near-duplicates, by the pairs' own distances.
 
-    The `cosines` (n, `NEAREST`) are those of each pair with its nearest others, the nearest first.
+    The `cosines` (n, `NEAREST`) are those of each pair with its nearest others, the nearest first, of embeddings in
+    `dtype`.
 
     (1) In m dimensions, the number of pairs within a distance d grows as d^m. Few duplicates reach the medians of the
     distances to the 5th and the 10th neighbour. These give m, and a rough distance below which 1/n pairs are expected.
@@ -58,11 +58,11 @@ def near_distance(cosines) -> float:
     """
     n, distances = len(cosines), _distance(cosines)
     if cosines.shape[1] < NEAREST:
-        return COPY
+        return copy_distance(dtype)
     rough = _where(1 / n, *np.median(distances[:, [4, 9]], axis=0), 5 - 1 / 3, 10 - 1 / 3)  # medians of Gamma(5), (10)
     beyond = np.where(distances > rough, distances, np.inf).min(axis=1)
     middle = np.quantile(beyond, [0.5, 0.75], method="lower")
-    return max(COPY, _where(-np.log1p(-1 / n), *middle, np.log(2), np.log(4)))
+    return max(copy_distance(dtype), _where(-np.log1p(-1 / n), *middle, np.log(2), np.log(4)))
 
 
 def _where(count, near, far, at_near, at_far):
@@ -86,13 +86,15 @@ def _nearest(rows, device):
 
 def _duplicates(bank, near):
     (cosines, others), (other_cosines, _) = near.values()
-    row, place = np.nonzero(_distance(cosines) <= near_distance(cosines))
-    pair, rows = np.sort([row, others[row, place]], axis=0), bank.rows(bank.sides[1])  # (2, m), the earlier pair first
+    dtypes, second = bank.dtypes.values(), bank.rows(bank.sides[1])
+    near_first, near_second = map(near_distance, (cosines, other_cosines), dtypes)
+    row, place = np.nonzero(_distance(cosines) <= near_first)
+    pair = np.sort([row, others[row, place]], axis=0)  # (2, m), the earlier pair first
     blocks = np.array_split(pair, len(row) // BLOCK + 1, axis=1)
-    score = [torch.cosine_similarity(*(rows.take(at).double() for at in two)).float() for two in blocks]
+    score = [torch.cosine_similarity(*(second.take(at).double() for at in two)).float() for two in blocks]
     score, ids = torch.cat(score).numpy(), bank.pairs["id"].to_numpy()
     table = pd.DataFrame({"anchor": pair[1], "other": ids[pair[0]], "score": np.minimum(score, cosines[row, place])})
-    table = table[_distance(score) <= near_distance(other_cosines)].sort_values("score", ascending=False, kind="stable")
+    table = table[_distance(score) <= near_second].sort_values("score", ascending=False, kind="stable")
     first, copy = _copies(bank)
     exact = pd.DataFrame({"anchor": copy, "other": ids[first], "score": np.ones(len(copy), "float32")})
     return pd.concat([exact, table]).drop_duplicates("anchor").assign(issue="duplicate")

@@ -12,6 +12,7 @@ from asif_lib.evaluation.measures import (
     recall_at,
     same_text,
     scaling_curve,
+    share_with_interval,
     sweep,
 )
 
@@ -38,10 +39,19 @@ def test_an_interval_is_near_the_normal_one_and_all_right_or_all_wrong_is_not_ce
     assert mean_with_interval(items).ci == pytest.approx(ends, abs=0.01 if len(items) == 400 else 1e-9)
 
 
+def test_a_rate_has_the_binomial_interval():
+    measure = share_with_interval([True] * 3 + [False] * 7)
+    assert (measure.value, measure.n) == (0.3, 10)
+    assert (measure.low, measure.high) == pytest.approx((0.1078, 0.6032), abs=1e-4)  # Wilson, by hand
+    exact = share_with_interval([False] * 20, "exact")
+    assert (exact.low, exact.high) == pytest.approx((0, 1 - 0.025 ** (1 / 20)))
+
+
 @pytest.mark.parametrize(
     "call, words",
     [
         (lambda: mean_with_interval([]), "no items"),
+        (lambda: share_with_interval([]), "no pictures"),
         (lambda: accuracy([1, 2, 3], [1, 2]), "predictions of the shape .3,. for labels of the shape .2,."),
         (lambda: paired_difference([1, 0, 1], [1]), None),
         (lambda: scaling_curve(len, 100, [50, 200]), "100"),

@@ -9,9 +9,7 @@ import torch
 
 from asif_lib import ASIF
 from asif_lib.errors import ParameterError
-from asif_lib.evaluation.measures import share_with_interval
-from asif_lib.explain.contribution import calibrate, contrast, contributions, familiarity, influence, own_coverage
-from asif_lib.relative import relative_representation
+from asif_lib.explain.contribution import contrast, contributions, influence
 from asif_lib.settings import Settings
 from asif_lib.sparse import represent
 
@@ -102,77 +100,9 @@ def test_contrastive_influence_adds_up_to_the_mean_difference():
     assert influence(images, prompts, labels, against=others).contribution.sum() == pytest.approx(difference, abs=1e-6)
 
 
-def test_familiarity_is_the_largest_cosine(stamps_bank):
-    for center in (True, False):
-        model = ASIF(stamps_bank.subset(slice(0, 700)), center=center, device="cpu")
-        mean = model.bank.image_mean if center else None
-        cosines = relative_representation(stamps_bank.image[700:], model.bank.image, mean=mean)
-        assert torch.allclose(familiarity(model, stamps_bank.image[700:]), cosines.amax(dim=1), atol=1e-6)
-
-
-def test_calibration_keeps_the_false_alarm_rate_that_it_states():
-    """Over many draws, the rate of a further value below the threshold is at most the stated one, and near it."""
-    random = np.random.default_rng(0)
-    alarms = [calibrate(random.normal(size=99), 0.1).unfamiliar(random.normal(size=50)).float().mean()
-              for _ in range(400)]  # fmt: skip
-    assert 0.085 < np.mean(alarms) < 0.105
-
-
-def test_noise_is_unfamiliar_to_the_stamps_and_stamps_are_not(stamps_bank):
-    order = torch.randperm(793, generator=torch.Generator().manual_seed(0)).tolist()
-    model = ASIF(stamps_bank.subset(order[300:]), device="cpu")
-    coverage = calibrate(familiarity(model, stamps_bank.image[order[:150]]), 0.1)
-    stamps = coverage.unfamiliar(familiarity(model, stamps_bank.image[order[150:300]]))
-    noise = torch.randn(100, 1280, generator=torch.Generator().manual_seed(1)).abs()
-    assert share_with_interval(coverage.unfamiliar(familiarity(model, noise))).low > 0.9
-    alarms = share_with_interval(stamps)
-    assert alarms.low < 0.1 < alarms.high + 0.05
-    coverage, near = own_coverage(model, stamps_bank.image[order[:300]])  # by its own 493: the promise is 0.05
-    assert 0.01 < coverage.unfamiliar(near).float().mean() < 0.075
-    assert own_coverage(ASIF(stamps_bank, device="cpu"), stamps_bank.image[:0])[0].n == 500
-
-
-def test_the_bank_s_own_pictures_set_the_threshold_without_themselves(stamps_bank):
-    bank = stamps_bank.subset(range(0, 793, 4))
-    coverage, near = own_coverage(ASIF(bank, device="cpu", center=False), stamps_bank.image[1:3])
-    cosines = relative_representation(bank.image, bank.image).fill_diagonal_(-1)
-    assert coverage.threshold == pytest.approx(float(cosines.max(dim=1).values.sort().values[9]), abs=1e-5)
-    assert (coverage.n, coverage.false_alarm) == (199, 0.05)  # the tenth of 199: 0.05 · (199 + 1)
-    assert torch.allclose(near, familiarity(ASIF(bank, device="cpu", center=False), stamps_bank.image[1:3]), atol=1e-6)
-    for rows, z, words in ((18, 1280, "18 pictures are too few"), (1, 1280, "too few"), (30, 9, "not of one space")):
-        with pytest.raises(ParameterError, match=words):
-            own_coverage(ASIF(stamps_bank.subset(range(rows)), k=1, device="cpu"), torch.ones(1, z))
-
-
-@pytest.mark.parametrize("times", [2, 17])  # the further anchors that are asked hold 16 copies
-def test_copies_of_a_picture_are_not_its_other_anchors(stamps_bank, times):
-    once = stamps_bank.subset(range(0, 793, 16 if times > 2 else 4))
-    pairs = pd.concat([once.pairs.assign(id=once.pairs.id + f"-{i}") for i in range(times)], ignore_index=True)
-    image = torch.cat([once.image, *[once.image.half().float()] * (times - 1)])  # as a join rounds them
-    bank = once.replace(image=image, text=once.text.repeat(times, 1), pairs=pairs)
-    found, again = (own_coverage(ASIF(b, 10, device="cpu"), once.image[:0])[0].threshold for b in (once, bank))
-    assert again == pytest.approx(found, abs=0.03 if times > 2 else 1e-3)  # 17 copies: other ranks of so few pictures
-    same = once.replace(image=once.image[:1].repeat(len(once), 1)).subset(range(40))
-    for center in (True, False):
-        with pytest.raises(ParameterError, match="40 pictures of bank .* are copies of one"):
-            own_coverage(ASIF(same, 1, device="cpu", center=center), once.image[:1])
-
-
-def test_a_rate_has_the_binomial_interval():
-    measure = share_with_interval([True] * 3 + [False] * 7)
-    assert (measure.value, measure.n) == (0.3, 10)
-    assert (measure.low, measure.high) == pytest.approx((0.1078, 0.6032), abs=1e-4)  # Wilson, by hand
-    exact = share_with_interval([False] * 20, "exact")
-    assert (exact.low, exact.high) == pytest.approx((0, 1 - 0.025 ** (1 / 20)))
-
-
 @pytest.mark.parametrize(
     "call, words",
     [
-        (lambda: calibrate([0.1] * 8, 0.1), "at least 9"),
-        (lambda: calibrate([0.1] * 8, 0), "between 0 and 1"),
-        (lambda: calibrate([0.1, float("nan")], 0.5), "NaN"),
-        (lambda: share_with_interval([]), "no pictures"),
         (lambda: contributions(sparse(2, 10, 1), sparse(1, 10, 2)), "one picture and one text"),
         (lambda: contributions(sparse(1, 10, 1), sparse(2, 10, 2)), "say reduce='mean' or 'max'"),
         (lambda: contributions(sparse(1, 10, 1), sparse(2, 10, 2), reduce="median"), "'median'"),
@@ -183,6 +113,6 @@ def test_a_rate_has_the_binomial_interval():
         ),
     ],
 )
-def test_what_cannot_be_compared_or_calibrated_is_refused(call, words):
+def test_what_cannot_be_compared_is_refused(call, words):
     with pytest.raises(ParameterError, match=words):
         call()

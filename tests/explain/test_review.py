@@ -9,7 +9,8 @@ from hostile import FORMULAS
 from asif_lib import AnchorBank
 from asif_lib.bank.joining import concatenate
 from asif_lib.errors import AsifError, BankError
-from asif_lib.explain.review import COLUMNS, COPY, apply_review, as_fiftyone, near_distance, review_bank
+from asif_lib.explain.out_of_distribution import copy_distance
+from asif_lib.explain.review import COLUMNS, apply_review, as_fiftyone, near_distance, review_bank
 from asif_lib.spreadsheets import csv_plain, csv_text
 
 
@@ -51,7 +52,7 @@ def test_about_one_of_evenly_spread_pairs_lies_below_the_threshold(d):
         cosines = np.sort(z @ z.T, axis=1)[:, -2:-12:-1]
         below.append(int((np.sqrt(2 - 2 * cosines[:, 0]) < near_distance(cosines)).sum()))
     assert 0.2 < np.mean(below) < 3, below
-    assert near_distance(np.ones((400, 10))) == near_distance(cosines[:, :9]) == COPY
+    assert near_distance(np.ones((400, 10))) == near_distance(cosines[:, :9]) == copy_distance(torch.float32)
 
 
 def test_wrong_groups_and_wrong_captions_are_named(stamps_bank, tmp_path):

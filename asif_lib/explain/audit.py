@@ -1,6 +1,7 @@
 """Audit a bank: find pairs that do not agree with the others."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,8 @@ def leave_one_out(bank, k=None, p=DEFAULT_P, *, hubs=0.0, center=True, device="c
 
     Row i equals the representation of pair i by ``ASIF(bank.subset(all but i), k, p, center=center)``, its mean
     included. No bank is rebuilt. With x_i the rows centred by the mean of all n, the mean of all but i is
-    m = -x_i / (n - 1). So every cosine about m follows from the inner products x_i·a, tile by tile (`cosines_about`).
+    m = -x_i / (n - 1). So every cosine about m follows from the inner products x_i·a, tile by tile: see
+    `cosines_with_others`.
 
     Raises `ParameterError` if the bank has under two pairs, or k, p or `hubs` is out of range.
 
@@ -52,31 +54,52 @@ def leave_one_out(bank, k=None, p=DEFAULT_P, *, hubs=0.0, center=True, device="c
     n = len(bank)
     if n < 2:
         raise ParameterError(f"bank {bank.name!r} has {n} pair; leaving one out takes at least two")
-    settings = Settings(k, p, center, hubs).checked(n - 1, near=0)
-    return tuple(_leave_one_out(bank, side, settings, device) for side in bank.sides)
+    settings, found = Settings(k, p, center, hubs).checked(n - 1, near=0), []
+    for side in bank.sides:
+        mean = bank.mean(side) if center else None
+        kept = cosines_with_others(bank.rows(side).gathered(), settings.k, mean, device=device)
+        found.append(replace(kept, hubness=hubness_of(kept.values[:, :NEIGHBOURS])).sparse(settings))
+    return tuple(found)
 
 
-def _leave_one_out(bank, side, settings, device):
-    x, n, k = bank.rows(side).gathered(), len(bank), settings.k  # (n, d)
-    mean, share = (bank.mean(side), 1 / (n - 1)) if settings.center else (0.0, 0.0)  # m = -share · x_i
-    values = torch.full((n, k), -torch.inf)
-    indices = torch.zeros((n, k), dtype=torch.int64)
-    tiles = list(itertools.product(range(0, n, BLOCK), range(0, n, QUERY_BLOCK)))
+def cosines_with_others(x, k, mean=None, asked=None, *, device="cpu") -> KeptCosines:
+    """Keep the k largest cosines of q of the n rows of `x` with all other rows: no row is its own anchor.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, d)
+    k : int
+        At most n - 1.
+    mean : Tensor of shape (d,), optional
+        Of all rows. The cosines of row i are then about the mean of the others; else about 0.
+    asked : Tensor of shape (q,), int64, optional
+        Positions of the q rows; default: all.
+    device : str or torch.device
+    """
+    n, asked = len(x), torch.arange(len(x)) if asked is None else asked
+    share = 0.0 if mean is None else 1 / (n - 1)  # m = -share · x_i
+    values = torch.full((len(asked), k), -torch.inf)
+    indices = torch.zeros((len(asked), k), dtype=torch.int64)
+    tiles = list(itertools.product(range(0, n, BLOCK), range(0, len(asked), QUERY_BLOCK)))
     for start, first in progress_bar(tiles, desc="leaving each pair out", unit="tile", delay=WORTH_A_LINE):
         if first == 0:
-            anchors = (x[start : start + BLOCK].float() - mean).to(device)  # (b, d)
+            anchors = _centred(x[start : start + BLOCK], mean).to(device)  # (b, d)
             squared = anchors.square().sum(dim=1)  # (b,)
-        rows = slice(first, min(first + QUERY_BLOCK, n))
-        queries = (x[rows].float() - mean).to(device)  # (q, d)
+        rows = slice(first, first + QUERY_BLOCK)
+        queries = _centred(x[asked[rows]], mean).to(device)  # (q, d)
         own = queries.square().sum(dim=1, keepdim=True)  # (q, 1)
         inner = queries @ anchors.T  # (q, b)
         tile = cosines_about(inner, -share * own, -share * inner, share**2 * own, own, squared)
-        own_anchor = torch.arange(rows.start, rows.stop)[:, None] == torch.arange(start, start + len(anchors))
+        own_anchor = asked[rows, None] == torch.arange(start, start + len(anchors))
         tile.masked_fill_(own_anchor.to(device), -torch.inf)
         best, where = (found.cpu() for found in tile.topk(min(k, tile.shape[1]), dim=1))
         values[rows], order = torch.cat([values[rows], best], dim=1).topk(k, dim=1)
         indices[rows] = torch.cat([indices[rows], where + start], dim=1).gather(1, order)
-    return KeptCosines(values, indices, n, hubness_of(values[:, :NEIGHBOURS])).sparse(settings)
+    return KeptCosines(values, indices, n)
+
+
+def _centred(rows, mean):
+    return rows.float() if mean is None else rows.float() - mean
 
 
 def rank_pairs(bank, k=None, p=DEFAULT_P, *, device="cpu") -> pd.DataFrame:

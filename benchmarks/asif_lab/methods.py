@@ -6,7 +6,7 @@ only, so that a picture has the same scores alone and in a batch. A score is sti
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -17,9 +17,10 @@ from sklearn.model_selection import ParameterGrid
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import mean_recall
+from asif_lib.explain.audit import cosines_with_others
 from asif_lib.relative import unit_rows
 from asif_lib.settings import Settings
-from asif_lib.sparse import KeptCosines, SideAnchors, SparseVectors
+from asif_lib.sparse import SideAnchors, SparseVectors
 
 from . import baselines
 from .baselines import Method
@@ -72,10 +73,8 @@ class SparseAnchors(Method):
         anchors = self.sides[side]
         rows = unit_rows(anchors.anchors)  # (n, d)
         asked = torch.linspace(0, len(rows) - 1, min(len(rows), most)).round().long()  # (q,)
-        cosines = rows[asked] @ rows.T
-        cosines[torch.arange(len(asked)), asked] = -torch.inf
-        hubness = anchors.hubness if self.hubs else None
-        return KeptCosines(*cosines.topk(self.k, dim=1), len(rows), hubness).sparse(self.settings)
+        kept = cosines_with_others(rows, self.k, asked=asked)
+        return replace(kept, hubness=anchors.hubness if self.hubs else None).sparse(self.settings)
 
     def _all_own(self) -> list:
         return [self._own(side, len(self.image)) for side in self.sides]

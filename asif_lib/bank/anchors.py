@@ -25,6 +25,7 @@ from .building import encode, identity_of, pairs_table
 from .checks import IMAGE_TEXT, NoSideError
 from .disk import DiskVersion, open_version
 from .record import BankRecord, Side, bank_dir
+from .selecting import checked_ids, in_words, positions_of, positions_with
 from .sums import exact_sum, mean_of
 from .writing import NO_ROWS, check_folder, in_blocks, plain_table, write_bank
 
@@ -384,28 +385,29 @@ class AnchorBank:
             self.check_encoder(checked_identity(side, encoder), side)
         return AnchorBank.build(pairs, image_encoder, text_encoder, skip_broken=skip_broken, progress=progress)
 
-    def remove(self, ids=None, *, where=None) -> Self:
+    def remove(self, ids=None, **columns) -> Self:
         """Return the bank without some pairs, as if it was built without them; this view keeps them.
 
         On disk the pairs are only marked: their embeddings, captions and ids stay in the files until `compact`. Also
         from an older view, they are chosen in the newest version.
 
-        Raises `BankError` if not exactly one of the two is given, a pair does not exist or is named twice, no pair or
-        every pair fits, or the condition cannot be used; nothing is removed.
+        Raises `BankError` if not either ids or columns are given, a pair does not exist or is named twice, a column
+        does not exist or no pair has its value, or no pair would be left; nothing is removed.
 
         Parameters
         ----------
         ids : list of str, optional
-        where : str, optional
-            An SQL condition over the columns of `pairs`, as SQLite reads it: ``"group = 'food'"``,
-            ``"caption like '%cat%' and length(caption) < 20"``.
+            Also what pandas chooses: ``bank.pairs.id[bank.pairs.caption.str.contains("cat")]``.
+        columns : optional
+            Values by column of `pairs`: the pairs with exactly these are removed, as in ``remove(group="food")``. A
+            text is read as the type of its column.
         """
-        from .selecting import check_choice, positions_of  # SQLite serves removals only
-
-        choice = check_choice(ids, where)
+        if (ids is None) == (not columns):
+            raise BankError("say which pairs to remove in one way: by ids, or by values of columns as group='food'")
+        ids = None if ids is None else checked_ids(ids)
         with self._newest() as bank:
-            gone = positions_of(bank, *choice)
-            return bank._edited(f"removed {_counted(gone)}{f' where {where}' if where is not None else ''}", gone)
+            gone = positions_with(bank, columns) if columns else positions_of(bank, ids)
+            return bank._edited(f"removed {_counted(gone)}{f' where {in_words(columns)}' if columns else ''}", gone)
 
     def relabel(self, id, caption, text=None, *, text_encoder=None, side="text") -> Self:
         """Give a pair another caption, in one version; the pair moves to the end, as in a bank built that way.
@@ -447,12 +449,10 @@ class AnchorBank:
         seen : bool
             Raise `BankError` if the bank was changed since this view was opened; else the newest version is edited.
         """
-        from .selecting import check_choice, positions_of  # as for `remove`
-
-        choice, new = check_choice([*captions, *gone], None), None
+        ids, new = checked_ids([*captions, *gone]), None
         with self._newest(seen=seen) as bank:  # a pair, or the whole bank, may have changed since this view was opened
             checks.check_encoders(self, bank)
-            rows = positions_of(bank, *choice)
+            rows = positions_of(bank, ids)
             if captions:
                 pairs = bank.subset(rows[pd.Index(bank.pairs["id"].iloc[rows]).get_indexer(list(captions))])
                 table = pairs.pairs.assign(caption=list(captions.values()))

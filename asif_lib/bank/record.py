@@ -175,19 +175,3 @@ def no_bank(folder, name) -> BankError:
 def stored_count(name) -> int:
     """Return the number of pairs of the bank called `name`, without opening its other files. Raises `BankError`."""
     return read_record(bank_dir(name), name).newest.count
-
-
-def describe_bank(bank, folder) -> dict:
-    """Return what ``asif bank info`` tells of a bank in its folder: its counts, its encoders, its size, its licence."""
-    return {
-        "name": bank.name,
-        "folder": str(folder),
-        "version": bank.version,
-        "anchors": len(bank),
-        "groups": int(bank.pairs["group"].nunique()),
-        "captions_that_repeat_an_earlier_one": int(bank.pairs["caption"].duplicated().sum()),
-        **{f"{side}_encoder": str(identity) for side, identity in bank.encoders.items()},
-        "dtype": str(bank.dtype).removeprefix("torch."),
-        "megabytes": round(bank.megabytes, 1),
-        "licence": bank.licence,
-    }

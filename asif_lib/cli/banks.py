@@ -10,12 +10,13 @@ import typer
 from typer import Argument, Option
 
 from asif_lib import defaults
-from asif_lib.bank.record import BankFormatError, bank_dir, bank_name, describe_bank, read_record, stored_count
+from asif_lib.bank.record import BankFormatError, bank_dir, bank_name, read_record, stored_count
 from asif_lib.datasets.providers import catalogue, check_known, dataset_dir, fetch
 from asif_lib.encoders.registry import MULTILINGUAL
 from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
 from asif_lib.files import cache_dir, write_json
+from asif_lib.spreadsheets import csv_plain
 
 from .command import (
     Device,
@@ -34,7 +35,6 @@ from .command import (
 )
 
 SHOWN, ENGLISH = 10, defaults.DEFAULT_TEXT_ENCODER
-COLUMNS = "condition over the columns id, caption, picture and group, text in '…'"
 Splits = Annotated[list[str] | None, Option("--split", metavar="NAME", help="may be repeated; default: all")]
 Encoder = Annotated[str, Option(metavar="NAME", help="a name, or a folder")]
 TextEncoder = Annotated[str | None, Option(metavar="NAME", help=f"default: {ENGLISH}; with --language, {MULTILINGUAL}")]
@@ -265,7 +265,7 @@ def _saved(bank, name, precision):
 
 
 def _built(bank, name):
-    return describe_bank(bank, bank_dir(name)), f"bank {bank.name!r}: {len(bank)} anchors, in {bank_dir(name)}"
+    return _about(bank, name), f"bank {bank.name!r}: {len(bank)} anchors, in {bank_dir(name)}"
 
 
 # -- what a bank holds -----------------------------------------------------------------------------------
@@ -292,8 +292,24 @@ def _list():
 @command(bank_app, "info", "asif bank info stamps")
 def _info(name: Name = defaults.DEFAULT_BANK):
     """Describe a bank."""
-    about = describe_bank(_load(name), bank_dir(name))
+    about = _about(_load(name), name)
     return about, [f"{key:36} {value}" for key, value in about.items()]
+
+
+def _about(bank, name) -> dict:
+    """What ``bank info`` says of a bank: its counts, its encoders, its size, its licence."""
+    return {
+        "name": bank.name,
+        "folder": str(bank_dir(name)),
+        "version": bank.version,
+        "anchors": len(bank),
+        "groups": int(bank.pairs["group"].nunique()),
+        "captions_that_repeat_an_earlier_one": int(bank.pairs["caption"].duplicated().sum()),
+        **{f"{side}_encoder": str(identity) for side, identity in bank.encoders.items()},
+        "dtype": str(bank.dtype).removeprefix("torch."),
+        "megabytes": round(bank.megabytes, 1),
+        "licence": bank.licence,
+    }
 
 
 @command(bank_app, "history", "asif bank history birds")
@@ -420,22 +436,44 @@ def _add(name: Name, folder: Folder, device: Device = "auto", skip_broken: SkipB
 
 @command(
     bank_app, "remove",
-    """asif bank remove birds --where "group = 'food'\"""",
-    """asif bank remove birds --where "caption like '%cat%' and length(caption) < 20\"""",
-    "asif bank remove birds --id owl.png --id crow.png",
+    "asif bank remove birds --where group=gulls", "asif bank remove birds --id owl.png --id crow.png",
+    "asif bank remove birds --ids-in doubtful.csv",
 )  # fmt: skip
 def _remove(
     name: Name,
-    where: Annotated[str | None, Option(metavar="SQL", help=COLUMNS)] = None,
+    where: Annotated[list[str] | None, Option(metavar="COLUMN=VALUE", help="may be repeated: all must hold")] = None,
     ids: Annotated[list[str] | None, Option("--id", metavar="ID", help="may be repeated")] = None,
+    ids_in: Annotated[str | None, Option(metavar="FILE", help="a CSV with a column id, as audit writes it")] = None,
 ):
-    """Remove pairs from a bank, by a condition or by id."""
-    if (where is None) == (not ids):
-        raise typer.BadParameter("say which pairs to remove by only one of the two: --where SQL, or --id ID")
-    return _edited(
-        _load(name).remove(ids or None, where=where), name,
-        remark=f"; the bytes stay in its files until: asif bank compact {name}",
-    )  # fmt: skip
+    """Remove pairs from a bank, by id or by the values of columns."""
+    if bool(where) + bool(ids) + bool(ids_in) != 1:
+        raise typer.BadParameter("say which pairs to remove in one way: --where COLUMN=VALUE, --id ID or --ids-in FILE")
+    bank = _load(name)
+    ids = ids_in_file(ids_in) if ids_in else ids or None
+    remark = f"; the bytes stay in its files until: asif bank compact {name}"
+    return _edited(bank.remove(ids, **_values_of(where or ())), name, remark=remark)
+
+
+def _values_of(where) -> dict:
+    """Read ``COLUMN=VALUE`` texts."""
+    values = {}
+    for text in where:
+        column, equals, value = text.partition("=")
+        if not equals or column in values:
+            fault = f"names {column} twice" if equals else "is not COLUMN=VALUE"
+            raise ParameterError(f"--where {text}: {fault}; write a column and its value once, as in group=gulls")
+        values[column] = value
+    return values
+
+
+def ids_in_file(file) -> list:
+    """Read the column ``id`` of a CSV, each id once."""
+    from asif_lib.datasets.captions import read_table
+
+    table = read_table(Path(file))
+    if "id" not in table:
+        raise DataError(f"{file}: has no column id; it has: {', '.join(table) or 'nothing'}")
+    return list(dict.fromkeys(map(csv_plain, table["id"])))
 
 
 @command(bank_app, "relabel", 'asif bank relabel birds --id owl.png --caption "A barn owl."')

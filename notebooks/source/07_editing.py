@@ -619,8 +619,8 @@ check_forget(my_forget)
 # </details>
 
 # %% [markdown]
-# **A class.** The condition is written as for a table:
-# `bank.remove(where="group = 'fashion_mnist/bag'")`.
+# **A class.** All pairs with one value in a column go at once:
+# `bank.remove(group="fashion_mnist/bag")`.
 #
 # **Before you run the next cell:** the model has learned all ten classes and now
 # forgets the bags, while “bag” stays among the labels. What accuracy will be left on
@@ -629,8 +629,8 @@ check_forget(my_forget)
 # %%
 FORGOTTEN = "bag"
 full = bank.add(lesson(0, sizes[-1]))
-condition = f"group = 'fashion_mnist/{FORGOTTEN}'"
-without_bags, took = timed(lambda: full.remove(where=condition))
+group = f"fashion_mnist/{FORGOTTEN}"
+without_bags, took = timed(lambda: full.remove(group=group))
 print(f"{len(full) - len(without_bags)} pairs removed in {took:.3f} seconds")
 k_full = round(fraction * len(full))
 answered = {
@@ -655,7 +655,7 @@ for name, found in answered.items():
     print(f"bags, {name}: {mean_with_interval(found[is_bag], seed)}")
 a, b = (answered[name][~is_bag] for name in ("bags forgotten", "before"))
 print(f"other classes, after minus before: {in_words(paired_difference(a, b, seed))}")
-small = taught[0].remove(where=condition)
+small = taught[0].remove(group=group)
 a, b = (recall_of_stamps(x, k_old, 2) for x in (small, taught[0]))
 print(f"held-out stamps: {in_words(paired_difference(a, b, seed))}")
 
@@ -695,7 +695,7 @@ given_by(bank, "Tux Paint").save(home)
 shared = AnchorBank.load(home).add(given_by(lesson(0, 1), "Ada"))
 edits = {
     "Ben's pairs added": lambda bank: bank.add(given_by(bens, "Ben")),
-    "removed": lambda bank: bank.remove(where="contributor = 'Ben'"),
+    "removed": lambda bank: bank.remove(contributor="Ben"),
     "compacted": lambda bank: bank.compact(),
 }
 rows, histories = [], {}

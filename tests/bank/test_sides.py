@@ -36,7 +36,7 @@ def test_a_bank_of_any_sides_lives_as_one_of_pictures_and_texts(sides, tmp_path)
     assert_same(bank, make(sides))
     (part,) = (tmp_path / "both").glob("part-*")
     assert {file.name for file in part.iterdir()} == {f"{first}.safetensors", f"{second}.safetensors", "pairs.parquet"}
-    edited = without(bank.add(make(sides, N, 40)).remove(ids(3, 35)).remove(where="id = 'id-0007'"), [0])
+    edited = without(bank.add(make(sides, N, 40)).remove(ids(3, 35)).remove(id="id-0007"), [0])
     left = [i for i in range(1, 40) if i not in (3, 7, 35)]
     assert_same(edited, make(sides, 0, 40).subset(left))
     assert_same(edited.compact(), make(sides, 0, 40).subset(left))
@@ -174,7 +174,7 @@ def test_an_edit_opens_the_newest_version_once_under_the_lock(shards, sides, mon
     bank, opened = AnchorBank.load(shards[0]), []
     open_ = disk._open
     monkeypatch.setattr(disk, "_open", lambda *a: opened.append(a) or open_(*a))
-    edited = bank.remove(ids(1)).add(make(sides, 100, 101)).remove(where="id = 'id-0005'").compact()
+    edited = bank.remove(ids(1)).add(make(sides, 100, 101)).remove(id="id-0005").compact()
     assert len(opened) == 4 and edited.version == 5
     bank.remove(ids(2))
     assert len(opened) == 5

@@ -113,7 +113,7 @@ def test_a_view_keeps_what_it_read_when_it_was_opened(folder):
 
 USES = {
     "the table": ("pairs.parquet", lambda bank: bank.pairs),
-    "a condition": ("pairs.parquet", lambda bank: bank.remove(where="id = 'id-0003'")),
+    "a value": ("pairs.parquet", lambda bank: bank.remove(id="id-0003")),
     "ids": ("pairs.parquet", lambda bank: bank.remove(ids(3))),
     "find": ("pairs.parquet", lambda bank: bank.find_ids(["new"])),
     "remove": ("image.safetensors", lambda bank: without(bank, [0])),

@@ -28,13 +28,17 @@ def build(bank, tiny_folders):
     return lambda name, *arguments: bank("build", name, *encoders, "--device", "cpu", *arguments)
 
 
-def test_the_command_edits_a_bank(cards, bank):
+def test_the_command_edits_a_bank(cards, bank, tmp_path):
     status, added, _ = bank("add", "cards", cards)
     assert (status, added["anchors"], added["version"]) == (0, 7, 2)
-    _, removed, _ = bank("remove", "cards", "--where", "group = 'food'")
+    _, removed, _ = bank("remove", "cards", "--where", "group=food")
     assert (removed["anchors"], removed["change"]) == (4, "removed 3 pairs where group = 'food'")
-    _, removed, _ = bank("remove", "cards", "--id", "red.png", "--id", "blue.png")
-    assert (removed["anchors"], removed["version"]) == (2, 4)
+    (tmp_path / "gone.csv").write_text("id,issue\nred.png,caption\nblue.png,caption\nred.png,group\n")
+    for which in (["--id", "red.png", "--id", "blue.png"], ["--ids-in", tmp_path / "gone.csv"]):
+        AnchorBank.load("cards").save(tmp_path / "copy")
+        _, removed, _ = bank("remove", tmp_path / "copy", *which)
+        assert (removed["anchors"], removed["change"]) == (2, "removed 2 pairs")
+    _, removed, _ = bank("remove", "cards", *which)
     _, history, _ = bank("history", "cards")
     assert [(row["version"], row["count"]) for row in history] == [(1, 4), (2, 7), (3, 4), (4, 2)]
     _, undone, _ = bank("undo", "cards")
@@ -205,7 +209,7 @@ def test_text_of_data_drives_no_terminal(arrays, bank, capsys, tmp_path):
     mine = AnchorBank.load("mine")
     pairs = mine.pairs.assign(caption=odd, id=[f"{odd}{i}" for i in range(60)])
     folder = mine.replace(pairs=pairs, licence=odd, name=odd).save(bank_dir("mine"))
-    AnchorBank.load(folder).remove(where=f"caption = '{odd}' and id like '%7'")
+    AnchorBank.load(folder).relabel(f"{odd}7", odd, mine.text[:1])
     for name, lines in ("info", 11), ("history", 2), ("audit", 12), ("list", 1):
         assert main(["bank", name, *["mine"] * (name != "list")]) == 0
         out = capsys.readouterr().out
@@ -336,8 +340,10 @@ def test_arrays_that_make_no_bank_are_refused(arrays, bank, tmp_path, change, wo
         (["add", "cards", "first"], "has these ids already: red.png"),
         (["undo", "cards"], "nothing to undo"),
         (["remove", "cards", "--id", "purple.png"], "has no pair purple.png"),
-        (["remove", "cards", "--where", "import os"], "condition 'import os' cannot be used"),
-        (["remove", "cards", "--where", "1"], "would remove all 4 pairs"),
+        (["remove", "cards", "--where", "group = 'food'"], "bank 'cards' has no column 'group '; its columns are id, "),
+        (["remove", "cards", "--where", "group=hue", "--where", "group=tone"], "--where group=tone: names group twice"),
+        (["remove", "cards", "--where", "1"], "--where 1: is not COLUMN=VALUE"),
+        (["remove", "cards", "--ids-in", "first/metadata.csv"], "metadata.csv: has no column id; it has: file_name, "),
     ],
 )
 def test_bad_commands_are_refused_in_a_sentence(cards, bank, arguments, words, tmp_path, monkeypatch):

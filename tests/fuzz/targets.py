@@ -28,8 +28,9 @@ from asif_lab.benchmark.configuration import check_configuration
 from asif_lab.contrastive import load_contrastive
 from asif_lab.streams import stream_from_hub
 from asif_lib import ASIF, AnchorBank, embed, load_image_encoder, load_pairs, load_text_encoder
-from asif_lib.bank import concatenate, copies, disk, selecting
+from asif_lib.bank import concatenate, copies, disk
 from asif_lib.cli import main
+from asif_lib.cli.banks import ids_in_file
 from asif_lib.encoders.known import KnownTexts
 from asif_lib.errors import AsifError
 
@@ -134,7 +135,7 @@ BANK = {
     "verify": lambda folder: content(toy(folder, verify=True)),
     "add": edit(lambda folder: toy(folder).add(make(200, 205))),
     "add the other": edit(lambda folder: toy(folder).add(AnchorBank.load(folder / "other"))),
-    "remove": edit(lambda folder: toy(folder).remove(where="id > 'id-0040'")),
+    "remove": edit(lambda folder: toy(folder).remove(group="bird")),
     "relabel": edit(lambda folder: toy(folder).relabel("id-0007", "another", torch.ones(1, 4))),
     "compact": edit(lambda folder: toy(folder).compact()),
     "undo": edit(lambda folder: toy(folder).undo()),
@@ -299,17 +300,12 @@ def encoded(kind):
 
 # -- texts of people: a file with one text ---------------------------------------------------------------------
 
-CONDITIONS = {
-    "like": "group = 'food' and caption like '%7%'",
-    "in": "length(caption) > 99 or id in ('id-0001', 'id-0002')",
-    "glob": "replace(caption, 'number', upper(id)) glob '*1*'",
-    "between": "abs(cast(substr(id, 4) as int)) % 7 between 1 and 3",
-}
+CHOICE = {"value": "food", "ids": "id,issue\nid-0007,caption\nid-0013,group\n"}
 QUESTION = {"labels": 'otter, sea lion, "salt, pepper"', "template": "{}"}
 
 
 def make_texts(folder):
-    for name, text in {**CONDITIONS, **QUESTION}.items():
+    for name, text in {**CHOICE, **QUESTION}.items():
         (folder / name).mkdir(), (folder / name / "text.txt").write_text(text)
     make(0, 40).save(folder / "toy")
     cards = load_pairs(card_folder(folder / "cards", [f"#{i:02x}{255 - 6 * i:02x}40" for i in range(10)]))
@@ -320,12 +316,10 @@ def written(folder, name):
     return (folder / name / "text.txt").read_bytes().decode(errors="surrogateescape")
 
 
-def choose(name):
-    def read(folder):
-        selecting.CONDITION_SECONDS = 1
-        return len(toy(folder).remove(where=written(folder, name)))
-
-    return read
+REMOVALS = {
+    "value": lambda folder: len(toy(folder).remove(group=written(folder, "value"))),
+    "ids": lambda folder: len(toy(folder).remove(ids_in_file(folder / "ids" / "text.txt"))),
+}
 
 
 def ask(folder):
@@ -345,6 +339,6 @@ TARGETS = {
     "unfinished build": Target(make_staging, {"bank.building": stream}),
     "files": Target(make_files, FILES, anything),
     "encoder": Target(make_encoders, {kind: encoded(kind) for kind in ("vit", "bert", "clip")}, same_identity),
-    "condition": Target(make_texts, {name: choose(name) for name in CONDITIONS}, anything),
+    "removal": Target(make_texts, REMOVALS, anything),
     "question": Target(make_texts, dict.fromkeys(QUESTION, ask), anything),
 }

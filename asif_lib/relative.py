@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import torch
 
+from asif_lib import method
 from asif_lib.errors import ParameterError
 
 TALL = 2
@@ -34,8 +35,8 @@ def as_embeddings(z) -> torch.Tensor:
         return torch.from_numpy(z)
 
 
-def unit_rows(z, mean=None, first=0, dtype=torch.float32) -> torch.Tensor:
-    """Return the rows of `z`, taken as float32, scaled to length 1: (n, d) of a `dtype`.
+def unit_rows(z, mean=None, first=0) -> torch.Tensor:
+    """Return the rows of `z` scaled to length 1, (n, d) float32; `method.unit` for any numbers, with errors by row.
 
     A zero row has no direction and stays zero: its cosine with every vector is defined as 0.
 
@@ -48,8 +49,6 @@ def unit_rows(z, mean=None, first=0, dtype=torch.float32) -> torch.Tensor:
         Subtracted first.
     first : int
         The number of the first row in error messages.
-    dtype : torch.dtype
-        Of the arithmetic and the result.
 
     >>> unit_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
     tensor([[0.6000, 0.8000],
@@ -57,11 +56,8 @@ def unit_rows(z, mean=None, first=0, dtype=torch.float32) -> torch.Tensor:
     """
     if z.ndim != 2:
         raise ParameterError(f"embeddings are a matrix with one row each; this has shape {tuple(z.shape)}")
-    given = z = z.float().to(dtype)
-    if mean is not None:
-        if mean.shape != z.shape[1:]:
-            raise ParameterError(f"the mean has shape {tuple(mean.shape)} and the embeddings {z.shape[1]} dimensions")
-        z = z - mean.float().to(dtype)
+    given = z.float()
+    z = given if mean is None else given - _checked_mean(z, mean)
     norms = z.norm(dim=1, keepdim=True)
     extreme = ((norms < SMALLEST) | ~norms.isfinite()).squeeze(1)
     if extreme.any():  # their squares under- or overflow, unless divided by their largest component
@@ -79,11 +75,10 @@ def unit_rows(z, mean=None, first=0, dtype=torch.float32) -> torch.Tensor:
 
 
 def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:
-    """Compute the (q, n) float32 cosines of q vectors `z` (q, d) with n `anchors` (n, d).
+    """Compute the (q, n) float32 cosines of q vectors `z` (q, d) with n `anchors` (n, d), by `method.relative`.
 
     Entry (i, j) is cos(z_i - mean, anchor_j - mean): row i describes z_i, and column j has the name of anchor j.
-    The result is dense, for chapters and small n; `asif_lib.represent` keeps the largest entries only. A
-    cosine is computed in double precision and rounded once, so that equal cosines stay equal.
+    The result is dense, for chapters and small n; `asif_lib.represent` keeps the largest entries only.
 
     A rotation or a rescaling of `z` and `anchors` together changes nothing, nor, with the mean, does a translation.
 
@@ -104,11 +99,28 @@ def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:
     """
     z, anchors = as_embeddings(z), as_embeddings(anchors)
     check_dimensions(z, anchors)
-    return (unit_rows(z, mean, dtype=torch.float64) @ unit_rows(anchors, mean, dtype=torch.float64).T).float()
+    cosines = method.relative(moved(z, mean), moved(anchors, mean))  # (q, n)
+    if cosines.isnan().any():
+        for rows in (z, anchors):
+            unit_rows(rows, mean)  # names the row that holds NaN or infinity
+    return cosines
+
+
+def moved(z, mean=None) -> torch.Tensor:
+    """Return the rows of `z`, taken as float32, minus `mean`: (n, d) float64."""
+    return z.float().double() if mean is None else z.float().double() - _checked_mean(z, mean).double()
+
+
+def _checked_mean(z, mean):
+    if mean.shape != z.shape[1:]:
+        raise ParameterError(f"the mean has shape {tuple(mean.shape)} and the embeddings {z.shape[1]} dimensions")
+    return mean.float()
 
 
 def check_dimensions(z, anchors):
-    """Raise `ParameterError` unless the rows of `z` and of `anchors` are in the same space."""
+    """Raise `ParameterError` unless `z` holds floats, and its rows and those of `anchors` are in the same space."""
+    if not z.is_floating_point():
+        raise ParameterError(f"the vectors are {z.dtype}: embeddings are floating-point numbers")
     if z.ndim != 2 or anchors.ndim != 2 or z.shape[1] != anchors.shape[1]:
         shapes = f"vectors of shape {tuple(z.shape)} and anchors of shape {tuple(anchors.shape)}"
         raise ParameterError(f"{shapes} are not of one space; encode both with the same encoder")

@@ -71,6 +71,14 @@ def check_k(k, n):
         raise ParameterError(f"k = {k}: the entries to keep must be a whole number from 1 to the {n} anchors")
 
 
+def check_reduce(reduce, t=1, templates=1):
+    """Raise `ParameterError` unless the scores of t prompts, some templates for each label, can be reduced this way."""
+    if reduce not in ("mean", "max"):
+        raise ParameterError(f"reduce = {reduce!r}: scores over templates are reduced by 'mean' or 'max'")
+    if templates < 1 or t % templates:
+        raise ParameterError(f"{t} prompts are not a whole number of labels in {templates} templates")
+
+
 def default_k(n, share=DEFAULT_K_SHARE) -> int:
     """Return the default k for n anchors: the `share` of them, at least 1, at most `LARGEST_DEFAULT_K`."""
     return min(max(1, round(share * n)), LARGEST_DEFAULT_K)

@@ -1,7 +1,8 @@
-"""From embeddings, anchors and `Settings` to sparse vectors (ASIF, section 3): every step of the method, once.
+"""From embeddings, anchors and `Settings` to sparse vectors: `asif_lib.method` with corrections, at any size.
 
-Centre, perhaps whiten, take the k largest cosines (`SideAnchors`), correct for hubs, set negative entries to 0, take
-the power, normalise (`KeptCosines.sparse`). `represent` does all of it.
+Centre, perhaps whiten, take the k largest cosines (`SideAnchors`), correct for hubs, sharpen (`KeptCosines.sparse`).
+`represent` does all of it. With at most `SMALL` anchors it is the dense method; with more, a search finds the same
+entries without the dense matrix, and an inverted index compares the vectors. A law of the tests holds the two together.
 """
 
 from dataclasses import dataclass
@@ -9,16 +10,16 @@ from functools import cached_property
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
+from asif_lib import method
 from asif_lib.defaults import MANY, NEAREST
-from asif_lib.machine import progress_bar
-from asif_lib.relative import as_embeddings, check_dimensions, main_directions, unit_rows, whitening
-from asif_lib.search.exact import MEMORY, top_anchors
-from asif_lib.search.prepared import PreparedAnchors
+from asif_lib.errors import ParameterError
+from asif_lib.relative import as_embeddings, check_dimensions, main_directions, moved, unit_rows, whitening
 from asif_lib.search.rows import PART, as_rows
-from asif_lib.settings import Settings
+from asif_lib.settings import Settings, check_reduce
 
+SMALL = 2_048
+"""With this number of anchors or fewer, on a CPU, the dense method is used."""
 ASKED = 4_096
 """Anchors that are searched at a time, for their hubs."""
 
@@ -48,14 +49,29 @@ class SparseVectors:
         """Return the vectors of those rows (a slice, a list or a mask)."""
         return SparseVectors(self.indices[rows], self.values[rows], self.n)
 
-    def similarity(self, other) -> torch.Tensor:
-        """Return the (q, t) float32 cosines with t `other` SparseVectors of the same anchors.
+    def similarity(self, other, templates=1, reduce="mean") -> torch.Tensor:
+        """Return the (q, t) float32 cosines with t `other` SparseVectors of the same anchors, or with t / templates.
 
-        Raises `ParameterError` if the numbers of anchors differ.
+        Raises `ParameterError` if the numbers of anchors differ, or as `check_reduce`.
+
+        Parameters
+        ----------
+        other : SparseVectors
+        templates : int
+            This many vectors in a row belong to one label, whose score is the `reduce` of theirs.
+        reduce : {"mean", "max"}
         """
-        from asif_lib.search.inverted import InvertedIndex  # brings the compiler
+        check_reduce(reduce, len(other), templates)
+        if self.n != other.n:
+            raise ParameterError(f"vectors over {self.n} and over {other.n} anchors cannot be compared")
+        if self.n > SMALL:
+            from asif_lib.search.inverted import InvertedIndex  # brings the compiler
 
-        return InvertedIndex(other).scores(self)
+            return InvertedIndex(other, templates, reduce).scores(self)
+        text, blocks = other.to_dense(), range(0, len(self) or 1, PART)
+        scores = torch.cat([method.scores(self[i : i + PART].to_dense(), text) for i in blocks])  # (q, t)
+        scores = scores.unflatten(1, (len(other) // templates, templates))  # (q, labels, templates)
+        return scores.mean(dim=2) if reduce == "mean" else scores.amax(dim=2)
 
     def to_csr(self):
         """Return the vectors as a `scipy.sparse.csr_array` of shape (q, n)."""
@@ -90,19 +106,13 @@ class KeptCosines:
     """As `hubness_of` gives it, (n,); needed for settings with `hubs`."""
 
     def sparse(self, settings) -> SparseVectors:
-        """Return the sparse vectors for `settings` with a k: cut, correct for hubs, clamp, take the power, normalise.
-
-        Negative entries are set to 0 *before* the power, since an even p would turn them positive.
-        """
+        """Return the sparse vectors for `settings` with a k: cut, correct for hubs, and `method.sharpen`."""
         values, indices = self.values[:, : settings.k], self.indices[:, : settings.k]  # (q, k)
         if settings.hubs:
             values = values - settings.hubs * self.hubness[indices]
             values, order = values.sort(dim=1, descending=True, stable=True)
             indices = indices.gather(1, order)
-        values = values.clamp_min(0)
-        # Division by the largest entry cancels in the normalisation. Without it, a large p underflows to zeros.
-        values = (values / values.amax(dim=1, keepdim=True).clamp_min(torch.finfo(values.dtype).tiny)) ** settings.p
-        return SparseVectors(indices.to("cpu", torch.int32), F.normalize(values, dim=1).cpu(), self.n)
+        return SparseVectors(indices.to("cpu", torch.int32), method.sharpen(values, settings.p).cpu(), self.n)
 
 
 def hubness_of(near) -> torch.Tensor:
@@ -129,8 +139,9 @@ class SideAnchors:
 
     def __init__(self, anchors, mean=None, device="cpu"):
         self.anchors, self.mean, self.device = anchors, mean, device
-        self.rows = anchors.rows if isinstance(anchors, PreparedAnchors) else as_rows(anchors)
-        self.subtracted = anchors.mean if isinstance(anchors, PreparedAnchors) else mean
+        self.is_prepared = not hasattr(anchors, "dtype")  # `PreparedAnchors`, which hold two matrices
+        self.rows = anchors.rows if self.is_prepared else as_rows(anchors)
+        self.subtracted = anchors.mean if self.is_prepared else mean
         self.whitening = None  # of `whitened`: the mean and the matrix (d, d) for vectors
 
     def __len__(self):
@@ -157,6 +168,8 @@ class SideAnchors:
     @cached_property
     def hubness(self) -> torch.Tensor:
         """`hubness_of` the anchors by their `NEAREST` nearest others: one search of all anchors among themselves."""
+        from asif_lib.machine import progress_bar
+
         near, about = [], {"desc": f"hubs among {len(self):,} anchors", "unit": "anchor"}
         with progress_bar(total=len(self), progress=len(self) >= MANY, **about) as bar:
             for _, z in self.rows.blocks(ASKED):
@@ -183,10 +196,35 @@ class SideAnchors:
         check_dimensions(z, self.anchors)
         return torch.cat([unit_rows(part, mean, i * PART) @ matrix for i, part in enumerate(z.split(PART))])
 
-    def _search(self, z, k, **search):
-        return top_anchors(z, self.anchors, k, mean=self.mean, device=self.device, **search)
+    def _search(self, z, k, keep=None, **search):
+        """Return the k largest cosines of `z` (q, d), the largest first, and their anchors: (q, k) each.
 
-    def represent(self, z, settings, **search) -> SparseVectors:
+        With `keep`, give it ``(first row, cosines, anchors)`` of each block instead, as `top_anchors` does.
+        """
+        on_cpu = torch.device(self.device).type == "cpu"
+        if len(self) > SMALL or not on_cpu or self.is_prepared or search.keys() - {"progress"}:
+            from asif_lib.search.exact import MEMORY, top_anchors
+
+            if keep and on_cpu and search.get("memory") is None:  # half of what is kept, or little
+                search["memory"] = min(MEMORY, max(MEMORY // 8, 4 * len(z) * k))
+            return top_anchors(z, self.anchors, k, mean=self.mean, device=self.device, keep=keep, **search)
+        check_dimensions(z, self.rows)
+        unit_rows(z, self.mean)  # names a row that holds NaN or infinity
+        units = (method.unit(moved(part, self.mean)) for part in z.split(PART))  # (PART, d)
+        blocks = (method.top_k(method.cosines(unit, self._units), k) for unit in units)
+        if keep is None:
+            return tuple(map(torch.cat, zip(*blocks, strict=True)))
+        for i, block in enumerate(blocks):
+            keep(i * PART, *block)
+
+    @cached_property
+    def _units(self):
+        """The anchors minus their mean, of length 1: (n, d) float64, as `method.relative` takes them."""
+        anchors = self.rows.gathered()
+        unit_rows(anchors, self.mean)  # names a row that holds NaN or infinity
+        return method.unit(moved(anchors, self.mean))
+
+    def vectors(self, z, settings, **search) -> SparseVectors:
         """Return the sparse vectors of `z` (q, d), by k, p and hubs of checked `settings`; cosines of a block only."""
         indices, values = (torch.empty(len(z), settings.k, dtype=dtype) for dtype in (torch.int32, torch.float32))
         hubness = self.hubness if settings.hubs else None
@@ -197,16 +235,14 @@ class SideAnchors:
                 rows, first = slice(first, first + len(found)), first + len(found)
                 indices[rows], values[rows] = part.indices, part.values
 
-        if torch.device(self.device).type == "cpu" and search.get("memory") is None:  # half of the result, or little
-            search["memory"] = min(MEMORY, max(MEMORY // 8, 4 * len(z) * settings.k))
-        self._search(self._white(z), settings.k, keep=keep, **search)
+        self._search(self._white(z), settings.k, keep, **search)
         return SparseVectors(indices, values, len(self))
 
 
 def represent(z, anchors, settings, *, mean=None, device="cpu", **search) -> SparseVectors:
     """Represent embeddings by anchors: centre, whiten, top k, hubs, clamp, power, normalise.
 
-    The dense matrix (q, n) never exists whole. The steps are those of Norelli et al., NeurIPS 2023, section 3.
+    The same as `asif_lib.method`, at any size: the dense matrix (q, n) of a large bank never exists whole.
 
     Raises `ParameterError` if a setting is out of range, the dimensions differ, or a vector holds NaN.
 
@@ -233,10 +269,10 @@ def represent(z, anchors, settings, *, mean=None, device="cpu", **search) -> Spa
     settings = settings.checked(len(anchors))
     if not settings.center:
         mean = None
-    elif mean is None and not isinstance(anchors, PreparedAnchors):
+    elif mean is None and hasattr(anchors, "dtype"):  # not `PreparedAnchors`, which bring theirs
         mean = (sum(block.double().sum(dim=0) for _, block in as_rows(anchors).blocks(PART)) / len(anchors)).float()
     side = SideAnchors(anchors, mean, device)
-    return (side.whitened(settings.whiten) if settings.whiten else side).represent(z, settings, **search)
+    return (side.whitened(settings.whiten) if settings.whiten else side).vectors(z, settings, **search)
 
 
 def sparsify(relative, k, p) -> SparseVectors:
@@ -256,4 +292,4 @@ def sparsify(relative, k, p) -> SparseVectors:
     tensor([[0.7071, 0.7071]])
     """
     settings = Settings(k, p).checked(relative.shape[1])
-    return KeptCosines(*relative.sort(dim=1, descending=True, stable=True), relative.shape[1]).sparse(settings)
+    return KeptCosines(*method.top_k(relative, settings.k), relative.shape[1]).sparse(settings)

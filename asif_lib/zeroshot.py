@@ -8,9 +8,8 @@ import torch
 
 from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE, NEAREST
 from asif_lib.errors import EncoderError, ParameterError
-from asif_lib.machine import resolve_device
 from asif_lib.relative import as_embeddings
-from asif_lib.settings import Settings
+from asif_lib.settings import Settings, check_reduce
 from asif_lib.sparse import SideAnchors, SparseVectors
 
 
@@ -99,6 +98,8 @@ class ASIF:
         self, bank, k=None, p=DEFAULT_P, *, center=True, hubs=0.0, whiten=None, device="auto",
         image_encoder=None, text_encoder=None, encoders=None,
     ):  # fmt: skip
+        from asif_lib.machine import resolve_device
+
         check_bank(bank)
         self.bank, self.settings = bank, Settings(k, p, center, hubs, whiten).checked(len(bank))
         self.device = resolve_device(device)
@@ -172,7 +173,7 @@ class ASIF:
         if isinstance(items, SparseVectors):
             return items
         z = self.embeddings(side, items, progress=progress)
-        return self.anchors(side).represent(z, self.settings, progress=progress)
+        return self.anchors(side).vectors(z, self.settings, progress=progress)
 
     def images(self, pictures, *, progress=False) -> SparseVectors:
         """Return the sparse vectors of pictures, or of their (q, d_image) embeddings."""
@@ -205,12 +206,11 @@ class ASIF:
         reduce : {"mean", "max"}
             A label's score is the mean, or the largest, of the scores of its prompts.
         """
-        from asif_lib.search.inverted import InvertedIndex  # brings the compiler
-
         first, second = self.bank.sides
         z = self.prompts(labels, templates, prompts)
-        index = InvertedIndex(self.represent(second, z), len(z) // len(labels), reduce)  # len(z) / c prompts a label
-        return Classification(list(labels), index.scores(self.represent(first, items)))
+        vectors, each = self.represent(second, z), len(z) // len(labels)  # prompts a label
+        check_reduce(reduce, len(z), each)  # before the pictures are encoded
+        return Classification(list(labels), self.represent(first, items).similarity(vectors, each, reduce))
 
     def prompts(self, labels, templates=(DEFAULT_TEMPLATE,), prompts=None) -> torch.Tensor:
         """Return the (c · t, d_text) embeddings of t prompts for each of c labels, label by label.

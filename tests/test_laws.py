@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from made_banks import assert_same, without
 
-from asif_lib import ASIF, AnchorBank
+from asif_lib import ASIF, AnchorBank, method, sparse
 from asif_lib.bank.joining import concatenate
 from asif_lib.errors import ParameterError
 from asif_lib.explain.contribution import contrast, contributions, influence
@@ -97,7 +97,7 @@ def test_all_routes_of_a_search_give_the_same_bits_and_the_largest_cosines(
     pieces = Rows(
         [anchors[:cut], anchors[max(cut - 1, 0) :]], [None, np.arange(cut > 0, len(anchors) - max(cut - 1, 0))]
     )
-    routes = [top_anchors(z, pieces, k, mean=mean, method=method, memory=2**18) for method in METHODS]
+    routes = [top_anchors(z, pieces, k, mean=mean, method=engine, memory=2**18) for engine in METHODS]
     routes.append(top_anchors(z, prepare(pieces, mean), k))
     shards = [(at, anchors[at:stop]) for at, stop in [(0, cut), (cut, len(anchors))] if at < stop]
     found = [(at, top_anchors(z, shard, min(k, len(shard)), mean=mean)) for at, shard in shards]
@@ -118,9 +118,9 @@ def test_all_routes_of_a_search_give_the_same_bits_and_the_largest_cosines(
 
 @law(q=st.integers(1, 10**6), n=st.integers(1, 10**7), d=st.integers(1, 2_000), memory=st.integers(2**16, 2**32))
 def test_the_vectors_of_a_plan_fit_into_the_memory(q, n, d, memory):
-    for method in METHODS:
+    for engine in METHODS:
         try:
-            plan = plan_search(q, n, d, min(n, 100), method=method, memory=memory)
+            plan = plan_search(q, n, d, min(n, 100), method=engine, memory=memory)
         except ParameterError:  # which names the memory that is enough
             continue
         assert 1 <= plan.queries <= q and 1 <= plan.anchors <= n
@@ -153,6 +153,36 @@ def test_the_dense_way_gives_the_sparse_vectors(drawn, p, centred):
     torch.testing.assert_close(sparse.values, dense.values, atol=1e-4, rtol=0)
     kept = [cosines[some].gather(1, vectors.indices.long()) for vectors in (sparse, dense)]
     torch.testing.assert_close(*kept, atol=ROUNDING, rtol=0)
+
+
+@law(data=st.data(), drawn=banks(), p=st.sampled_from([1, 2, 8]), zeros=st.booleans())
+def test_the_fast_road_gives_the_answers_of_the_method_in_one_file(data, drawn, p, zeros):
+    """Both roads of the model, after edits too, against ``method.asif``: scores to 1e-5, and so the answers."""
+    z, prompts, bank, k = drawn
+    if zeros:
+        z[0] = prompts[1] = 0
+    banks = [bank]
+    if len(bank) > 1:
+        cut = data.draw(st.integers(1, len(bank) - 1))
+        banks.append(bank.subset(slice(0, cut)).add(bank.subset(slice(cut, None))))
+        banks.append(without(bank, [cut]))
+        left = [bank.rows(side).gathered() for side in bank.sides]
+        rest = [banks[-1].rows(side).gathered() for side in bank.sides]
+        assert all(map(torch.equal, method.without([cut], *left), rest))
+    for each in banks:
+        k = min(k, len(each))
+        sides = [each.rows(side).gathered() for side in each.sides]
+        expected = method.asif(z, prompts, *sides, k, p)  # (3, 3)
+        for small in (sparse.SMALL, 0):  # the dense road, and the one of a large bank
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(sparse, "SMALL", small)
+                model = ASIF(each, k, p, device="cpu")
+                torch.testing.assert_close(model.similarity(z, prompts), expected, atol=1e-5, rtol=0)
+                images, texts = model.images(z), model.texts(prompts)
+        of_anchors = method.contributions(images.to_dense()[0], texts.to_dense()[0])  # (n,)
+        table = contributions(images[[0]], texts[[0]])
+        assert of_anchors[table.anchor.tolist()].tolist() == pytest.approx(table.contribution.tolist(), abs=ROUNDING)
+        assert of_anchors.sum().item() == pytest.approx(expected[0, 0].item(), abs=1e-5)
 
 
 @pytest.mark.parametrize("d", [1, 2])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from asif_lib.errors import ParameterError
-from asif_lib.search.inverted import check_reduce
+from asif_lib.settings import check_reduce
 from asif_lib.sparse import SparseVectors
 
 

@@ -15,7 +15,7 @@ import torch
 
 from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.errors import ParameterError
-from asif_lib.search.inverted import check_reduce
+from asif_lib.settings import check_reduce
 from asif_lib.sparse import SparseVectors
 from asif_lib.zeroshot import ASIF, Classification
 

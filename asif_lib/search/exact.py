@@ -168,8 +168,6 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
 
 def _check_queries(queries, mean):
     """Check all queries before the first search, so that an error names the row by its own number."""
-    if not queries.is_floating_point():
-        raise ParameterError(f"queries are {queries.dtype}: embeddings are floating-point numbers")
     for first in range(0, len(queries), PART):
         try:
             unit_rows(queries[first : first + PART], mean, first)

@@ -12,15 +12,10 @@ from numba import njit
 from scipy.sparse import csr_array
 
 from asif_lib.errors import ParameterError
+from asif_lib.settings import check_reduce
 
 QUERIES = 64
 """Vectors that a thread takes at a time."""
-
-
-def check_reduce(reduce):
-    """Raise `ParameterError` unless scores over templates can be reduced this way."""
-    if reduce not in ("mean", "max"):
-        raise ParameterError(f"reduce = {reduce!r}: scores over templates are reduced by 'mean' or 'max'")
 
 
 class InvertedIndex:
@@ -54,9 +49,7 @@ class InvertedIndex:
     """
 
     def __init__(self, vectors, templates=1, reduce="mean"):
-        check_reduce(reduce)
-        if templates < 1 or len(vectors) % templates:
-            raise ParameterError(f"{len(vectors)} prompts are not a whole number of labels in {templates} templates")
+        check_reduce(reduce, len(vectors), templates)
         self.n, self.t, self.templates = vectors.n, len(vectors), templates
         self.is_max = reduce == "max" and templates > 1
         matrix = vectors.to_csr()  # (t, n)

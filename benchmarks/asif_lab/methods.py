@@ -56,7 +56,7 @@ class SparseAnchors(Method):
         return self._vectors("image", image).similarity(self._vectors("text", text))
 
     def _vectors(self, side, z) -> SparseVectors:
-        return self.sides[side].represent(self._unit(side, z), self.settings)
+        return self.sides[side].vectors(self._unit(side, z), self.settings)
 
     def kept(self, image) -> torch.Tensor:
         """Return the k anchors that each of the pictures `image` (q, d_image) keeps, (q, k) int64."""

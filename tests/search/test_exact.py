@@ -408,7 +408,7 @@ def test_other_dimensions_types_shards_that_do_not_fit_and_no_method():
     z, anchors = plain()
     for call, words in (
         (lambda: top_anchors(z[:, :5], anchors, K), "not of one space"),
-        (lambda: top_anchors(z.long(), anchors, K), "queries are torch.int64"),
+        (lambda: top_anchors(z.long(), anchors, K), "vectors are torch.int64"),
         (lambda: Rows([anchors, anchors.half()]), "shard 1 is torch.float16"),
         (lambda: Rows([anchors, anchors[:, 1:]]), "shard 1 is .*23"),
         (lambda: Rows([]), "at least one piece"),

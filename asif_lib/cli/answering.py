@@ -306,7 +306,7 @@ def _evaluate(
         of_each.setdefault("corrupted", {})[f"{kind}:{amount:g}"] = found
         note += line
     if transductive:
-        from asif_lab.corrections import correct_batch  # which imports scikit-learn
+        from asif_lib.evaluation.transductive import correct_batch
 
         alone = accuracy(answer.predicted, data.labels[kept])
         answer, of_each["each_alone"] = correct_batch(answer, transductive.value), alone.value

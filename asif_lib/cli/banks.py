@@ -113,8 +113,8 @@ def _build(
         line = f"asif bank build {name}-{language} --from {name} --language {language}"
         raise ParameterError(f"a bank of captions in another language has a name of its own: {line}")
     text_encoder = text_encoder or (MULTILINGUAL if language else ENGLISH)
-    _check_replace(name, replace, rebuild=True)
-    _check_encoders(image_encoder, text_encoder)
+    check_replace(name, replace, rebuild=True)
+    check_encoders(image_encoder, text_encoder)
     check_known(source or name, "pairs")
     from asif_lib.bank.anchors import AnchorBank
     from asif_lib.datasets.pairs import load_pairs
@@ -122,8 +122,8 @@ def _build(
     pairs = load_pairs(source or name, language=language)
     if source or splits:
         pairs = _of_splits(pairs, splits, pairs.splits, source or name)
-    encoders = _loaded(image_encoder, text_encoder, device)
-    _check_replace(name, replace, rebuild=_is_of(name, pairs, encoders))
+    encoders = load_encoders(image_encoder, text_encoder, device)
+    check_replace(name, replace, rebuild=_is_of(name, pairs, encoders))
     bank = AnchorBank.build(pairs, *encoders, skip_broken=skip_broken, name=bank_name(name))
     _say_about(pairs, bank)
     return _saved(bank, name, precision)
@@ -155,7 +155,7 @@ def _import(
     replace: Replace = False,
 ):
     """Make a bank of embeddings of your own."""
-    _check_replace(name, replace)
+    check_replace(name, replace)
     if encoders_of:
         if image_encoder or text_encoder:
             raise ParameterError("--encoders-of BANK goes in place of names of encoders")
@@ -185,18 +185,18 @@ def _import(
 @command(bank_app, "join", "asif bank join both stamps birds")
 def _join(name: Name, banks: Annotated[list[str], Argument(metavar="BANK")], replace: Replace = False):
     """Join banks of the same encoders into a new one; ids that collide are kept apart by the bank's name."""
-    _check_replace(name, replace)
+    check_replace(name, replace)
     if len({bank_dir(bank).resolve() for bank in banks}) < len(banks):
         raise BankError(f"one of the banks {', '.join(banks)} is given twice: name each bank once")
     banks = [_load(bank) for bank in banks]
     from asif_lib.bank.joining import concatenate
 
     concatenate(banks, bank_name(name)).save(bank_dir(name))
-    about, text = _built(_load(name), name)
+    about, text = made_bank(_load(name), name)
     return about, f"{text}\nits own settings: asif bank recommend {name}; its duplicates: asif bank review {name}"
 
 
-def _check_replace(name, replace, rebuild=False):
+def check_replace(name, replace, rebuild=False):
     """Raise `BankError` if a bank of that name would be lost; `replace` allows it, `rebuild` for one without edits."""
     try:
         newest = read_record(bank_dir(name), name).newest
@@ -214,12 +214,12 @@ def _check_replace(name, replace, rebuild=False):
     raise BankError(f"bank {name!r} {why}: --replace")
 
 
-def _check_encoders(image_encoder, text_encoder):
+def check_encoders(image_encoder, text_encoder):
     check_name(image_encoder, "image")
     check_name(text_encoder, "text")
 
 
-def _loaded(image_encoder, text_encoder, device):
+def load_encoders(image_encoder, text_encoder, device):
     from asif_lib.encoders.loading import load_encoder
 
     return [load_encoder("image", image_encoder, device=device), load_encoder("text", text_encoder, device=device)]
@@ -261,10 +261,10 @@ def _saved(bank, name, precision):
     import torch
 
     bank.to(getattr(torch, precision)).save(bank_dir(name))
-    return _built(_load(name), name)
+    return made_bank(_load(name), name)
 
 
-def _built(bank, name):
+def made_bank(bank, name):
     return _about(bank, name), f"bank {bank.name!r}: {len(bank)} anchors, in {bank_dir(name)}"
 
 

@@ -1,4 +1,4 @@
-"""How good a model is, and how sure the number is: accuracy and recall with intervals, and sweeps."""
+"""How good a model is, and how sure the number is: accuracy and recall with intervals, and scaling curves."""
 
 from dataclasses import dataclass
 
@@ -156,24 +156,6 @@ def paired_difference(right_a, right_b, seed=0) -> Measure:
     if right_a.shape != right_b.shape:
         raise ValueError(f"a has {right_a.shape} items and b {right_b.shape}; compare both on the same items")
     return mean_with_interval(right_a - right_b, seed)
-
-
-def sweep(evaluate, fractions, powers, n) -> pd.DataFrame:
-    """Evaluate every combination of k/n and p, on a validation split and never on the test split.
-
-    The table has the columns ``fraction``, ``k``, ``p``, ``value``.
-
-    Parameters
-    ----------
-    evaluate : function of (k, p)
-        Returns a number, larger for better.
-    fractions, powers : sequences of numbers
-        Each k is a fraction of the n anchors, rounded, at least 1.
-    n : int
-    """
-    grid = [(f, min(n, max(1, round(f * n))), p) for f in fractions for p in powers]
-    rows = [(f, k, p, float(evaluate(k, p))) for f, k, p in grid]
-    return pd.DataFrame(rows, columns=["fraction", "k", "p", "value"])
 
 
 def scaling_curve(evaluate, n, sizes, seeds=range(5)) -> pd.DataFrame:

@@ -4,13 +4,11 @@ Two tasks need two kinds of folds. Questions of the **same kind** as the bank ar
 **another kind** are whole clusters of pictures (k-means): no anchor is like them. Both need no label and no encoder.
 """
 
+import functools
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.cluster import KMeans
-from sklearn.model_selection import KFold, ParameterGrid
 
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, NEAREST, TASKS
 from asif_lib.errors import ParameterError
@@ -20,6 +18,7 @@ from asif_lib.settings import Settings, default_k
 from asif_lib.sparse import SideAnchors
 from asif_lib.zeroshot import check_bank
 
+from .choosing import combinations, measure_settings
 from .measures import Measure, in_points, paired_difference, ranks, recall_of_each, same_text
 
 FOLDS = 5
@@ -34,23 +33,8 @@ SPACES = ((False, None), (True, None), (True, 0.5), (True, 0.8), (True, 0.9))
 SAME, ANOTHER = TASKS
 
 
-class Tried(NamedTuple):
-    """A combination of settings, with k as a share of the anchors; without arguments, the defaults."""
-
-    share: float = DEFAULT_K_SHARE
-    p: float = DEFAULT_P
-    center: bool = True
-    hubs: float = 0
-    whiten: float | None = None
-
-    def of(self, bank) -> dict:
-        """Return the settings as keywords of ``ASIF(bank, …)``."""
-        settings = self._asdict()
-        return {"k": default_k(len(bank), settings.pop("share")), **settings}
-
-
-DEFAULTS = Tried()
-STARTS = {SAME: DEFAULTS, ANOTHER: DEFAULTS._replace(whiten=0.8)}
+DEFAULTS = {"share": DEFAULT_K_SHARE, "p": DEFAULT_P, "center": True, "hubs": 0, "whiten": None}
+STARTS = {SAME: DEFAULTS, ANOTHER: {**DEFAULTS, "whiten": 0.8}}
 """Task → the settings that stay, unless the folds show better ones. Folds inside one bank show only a part of what
 another kind of picture needs, so whitening is a prior."""
 PRIOR = """\
@@ -137,15 +121,23 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
     captions = bank.pairs["caption"].to_numpy()[rows]
     folds = [(fit, asked[:ASKED]) for fit, asked in _folds(task, image, seed)]
     shares = sorted({default_k(len(rows), share): share for share in reversed(SHARES)}.values())  # each k once
-    grid = list(ParameterGrid({"hubs": HUBS, "share": shares, "p": POWERS}))
-    about = f"{task}: {len(grid)} settings in {len(SPACES)} spaces, {len(folds)} folds"
-    with for_small_matrices(), progress_bar(total=len(folds) * len(grid), desc=about, progress=progress) as bar:
-        found = [_answers(image, text, captions, *fold, grid, bar) for fold in folds]
+    tried = [
+        {"share": one["share"], "p": one["p"], "center": center, "hubs": one["hubs"], "whiten": whiten}
+        for one in combinations({"hubs": HUBS, "p": POWERS, "share": shares})
+        for center, whiten in SPACES
+        if center or not one["hubs"]  # hubs are corrected with the mean subtracted only
+    ]
+    about = f"{task}: {len(tried)} combinations of settings, {len(folds)} folds"
+    with for_small_matrices(), progress_bar(total=len(folds) * len(tried), desc=about, progress=progress) as bar:
+        found = measure_settings(tried, (_asker(image, text, captions, *fold, bar) for fold in folds))
     return _advice(bank, task, found)
 
 
 def _folds(task, image, seed):
     """Yield the positions of the anchors and those of the pairs held out, in an order drawn at random."""
+    from sklearn.cluster import KMeans  # which takes a second to import
+    from sklearn.model_selection import KFold
+
     if task == SAME:
         yield from KFold(FOLDS, shuffle=True, random_state=seed).split(image)
         return
@@ -157,70 +149,67 @@ def _folds(task, image, seed):
     yield from ((np.flatnonzero(kinds != kind), np.flatnonzero(kinds == kind)) for kind in range(FOLDS))
 
 
-def _answers(image, text, captions, fit, asked, grid, bar):
-    """Return, for each combination of settings, the recall of each pair asked, (q,), a mean as `mean_recall`."""
-    relevant, found = same_text(captions[asked], captions[asked]), {}
-    most = default_k(len(fit), max(SHARES))
-    pictures, texts = {}, {}  # KeptCosines; hubs are corrected with the mean subtracted only
+def _asker(image, text, captions, fit, asked, bar):
+    """Return a function of the settings that asks a fold: the recall of each pair asked, (q,), as in `mean_recall`."""
+    relevant, most = same_text(captions[asked], captions[asked]), default_k(len(fit), max(SHARES))
+    pictures, texts = {}, {}  # KeptCosines
     for center in (False, True):
-        images, captions = (SideAnchors(z[fit], z[fit].mean(dim=0) if center else None) for z in (image, text))
-        texts[center] = captions.cosines(text[asked], most, hubs=center)
+        images, others = (SideAnchors(z[fit], z[fit].mean(dim=0) if center else None) for z in (image, text))
+        texts[center] = others.cosines(text[asked], most, hubs=center)
         for whiten in (whiten for other, whiten in SPACES if other == center):
             side = images.whitened(whiten) if whiten else images
             pictures[center, whiten] = side.cosines(image[asked], most, hubs=center)
-    for one in grid:
-        settings = Settings(default_k(len(fit), one["share"]), one["p"], hubs=one["hubs"])
-        columns = {
-            center: kept.sparse(settings).to_dense().T for center, kept in texts.items() if center or not one["hubs"]
-        }
-        for (center, whiten), kept in pictures.items():
-            if center in columns:
-                scores = kept.sparse(settings).to_dense() @ columns[center]  # (q, q)
-                ways = ranks(scores, relevant), ranks(scores.T, relevant.T)
-                found[Tried(**one, center=center, whiten=whiten)] = recall_of_each(ways)
+
+    @functools.lru_cache(maxsize=2)  # the spaces are asked one after the other, with the same other settings
+    def columns(center, settings):
+        return texts[center].sparse(settings).to_dense().T  # (n, q)
+
+    def ask(share, p, center, hubs, whiten):
+        settings = Settings(default_k(len(fit), share), p, hubs=hubs)
+        scores = pictures[center, whiten].sparse(settings).to_dense() @ columns(center, settings)  # (q, q)
         bar.update()
-    return found
+        return recall_of_each((ranks(scores, relevant), ranks(scores.T, relevant.T)))
+
+    return ask
 
 
 def _advice(bank, task, found):
     """Choose by the recall over all folds; compare the choice of the other folds with the start on each fold."""
-    recall = {tried: np.concatenate([fold[tried] for fold in found]) for tried in found[0]}
-    start_gain = paired_difference(recall[STARTS[task]], recall[DEFAULTS])
-    start = DEFAULTS if start_gain.high < 0 else STARTS[task]
-    gains = []
-    for held_out, fold in enumerate(found):
-        others = [other for i, other in enumerate(found) if i != held_out]
-        gains.append(fold[_best(others)] - fold[start])
-    gain, best = paired_difference(np.concatenate(gains), np.zeros(len(recall[start]))), _best(found)
+    settings, folds = found.settings, range(len(found.values))
+    recall = [np.concatenate(each) for each in zip(*found.values, strict=True)]  # (all pairs asked,) each
+    default, start = settings.index(DEFAULTS), settings.index(STARTS[task])
+    start_gain = paired_difference(recall[start], recall[default])
+    start, best = default if start_gain.high < 0 else start, found.best()
+    chosen = [found.best([other for other in folds if other != fold]) for fold in folds]
+    gains = [values[one] - values[start] for one, values in zip(chosen, found.values, strict=True)]
+    gain = paired_difference(np.concatenate(gains), np.zeros(len(recall[start])))
     decided = bool(best != start and gain.low > 0)
-    settings, first, most = (tried.of(bank) for tried in (best if decided else start, start, best))
-    edges, table = _edges(best, recall), _table(recall, recall[DEFAULTS])
-    return Recommendation(bank.name, task, settings, decided, gain, first, start_gain, most, edges, table)
+    advised, first, most = (_keywords(settings[i], bank) for i in (best if decided else start, start, best))
+    edges, table = _edges(settings[best], settings), _table(found, recall, recall[default])
+    return Recommendation(bank.name, task, advised, decided, gain, first, start_gain, most, edges, table)
 
 
-def _best(folds):
-    """Return the combination with the largest mean recall over these folds; among equal ones, the first."""
-    return max(folds[0], key=lambda tried: np.concatenate([fold[tried] for fold in folds]).mean())
+def _keywords(settings, bank) -> dict:
+    """Return settings as keywords of ``ASIF(bank, …)``: with k in place of the share."""
+    return {"k": default_k(len(bank), settings["share"])} | {k: v for k, v in settings.items() if k != "share"}
 
 
-def _table(recall, default):
-    rows = []
-    for tried, each in recall.items():
-        difference = each - default
-        error = difference.std(ddof=1) / len(each) ** 0.5
-        rows.append({**tried._asdict(), "value": each.mean(), "difference": difference.mean(), "error": error})
-    table = pd.DataFrame(rows).sort_values("value", ascending=False, kind="stable", ignore_index=True)
-    return table.assign(whiten=table["whiten"].astype(object).where(table["whiten"].notna(), None))
+def _table(found, recall, default):
+    differences = [each - default for each in recall]
+    columns = {
+        "difference": [each.mean() for each in differences],
+        "error": [each.std(ddof=1) / len(each) ** 0.5 for each in differences],
+    }
+    return found.table().assign(**columns).sort_values("value", ascending=False, kind="stable", ignore_index=True)
 
 
-def _edges(best, recall):
+def _edges(best, settings):
     """Return which of the best settings are at an end of what was tried; beyond 0 and None nothing lies."""
     edges = {}
-    for name, field in {"k": "share", "p": "p", "hubs": "hubs", "whiten": "whiten"}.items():
-        value, values = getattr(best, field), [getattr(tried, field) for tried in recall]
-        values = [other for other in values if other is not None]
-        if value and value in (min(values), max(values)):
-            edges[name] = "largest" if value == max(values) else "smallest"
+    for name, key in {"k": "share", "p": "p", "hubs": "hubs", "whiten": "whiten"}.items():
+        values = [one[key] for one in settings if one[key] is not None]
+        if best[key] and best[key] in (min(values), max(values)):
+            edges[name] = "largest" if best[key] == max(values) else "smallest"
     return edges
 
 

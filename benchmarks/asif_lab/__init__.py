@@ -13,7 +13,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "baselines": ["CanonicalCorrelation", "CanonicalSimilarity", "LabelTransfer", "LinearProbe", "Method",
                       "NearestAnchorCaption", "Procrustes", "RelativeRepresentation", "Ridge"],
         "contrastive": ["load_contrastive"],
-        "corrections": ["CORRECTIONS", "correct_batch", "corrected"],
+        "corrections": ["CORRECTIONS", "corrected"],
         "indexes": ["BankIndex", "build_index", "open_index"],
         "label_noise": ["AGREEMENT", "detection", "over_seeds", "plant_wrong_captions"],
         "methods": ["METHODS", "Chosen", "choose"],

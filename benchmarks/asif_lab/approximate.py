@@ -1,7 +1,7 @@
 """Approximate search: an index that finds most of the k best anchors without comparing all of them.
 
-An index only proposes candidates, and `.reranking` computes their exact cosines. So every returned value is true; the
-only possible error is a better anchor that was missed. `asif_lab.tuning` counts changed decisions.
+An index only proposes candidates, and `asif_lib.search.rerank` computes their exact cosines. So every returned value is
+true; the only possible error is a better anchor that was missed. `asif_lab.tuning` counts changed decisions.
 
 The three indexes are FAISS's, over unit rows and their inner product, the cosine; each has a knob, fast to thorough.
 
@@ -142,7 +142,7 @@ KINDS = {"ivf": IVF, "pq": PQ, "hnsw": HNSW}
 
 @dataclass(frozen=True, repr=False)
 class ApproximateIndex:
-    """An index of n anchors, made by `make_index`; `asif_lib.bank.open_index` opens the index of a bank."""
+    """An index of n anchors, made by `make_index`; `open_index` opens the index of a bank."""
 
     rows: Rows
     """The anchors, of shape (n, d)."""

@@ -6,7 +6,7 @@ from typer import Argument, Option
 
 from asif_lib import defaults
 from asif_lib.bank.record import bank_dir, bank_name
-from asif_lib.cli.banks import Encoder, Precision, _built, _check_encoders, _check_replace, _loaded, bank_app
+from asif_lib.cli.banks import Encoder, Precision, bank_app, check_encoders, check_replace, load_encoders, made_bank
 from asif_lib.cli.command import Device, Name, Replace, command
 
 
@@ -25,8 +25,8 @@ def _stream(
     replace: Replace = False,
 ):
     """Encode captioned pictures of the hub into a bank, while they are read; any number fits into the memory."""
-    _check_replace(name, replace)
-    _check_encoders(image_encoder, text_encoder)
+    check_replace(name, replace)
+    check_encoders(image_encoder, text_encoder)
     import torch
 
     from asif_lab.streaming import build_streamed
@@ -34,4 +34,5 @@ def _stream(
 
     pairs = stream_from_hub(repository, split, picture=picture_column, caption=caption_column)
     options = {"name": bank_name(name), "limit": limit, "dtype": getattr(torch, precision)}
-    return _built(build_streamed(pairs, bank_dir(name), *_loaded(image_encoder, text_encoder, device), **options), name)
+    encoders = load_encoders(image_encoder, text_encoder, device)
+    return made_bank(build_streamed(pairs, bank_dir(name), *encoders, **options), name)

@@ -44,7 +44,7 @@ def build_index(bank, modality, kind="ivf", *, progress=True, **parameters) -> B
     modality : str
         A side of the bank, such as ``"image"``.
     kind, parameters
-        As for `asif_lib.search.make_index`, which describes the other errors too.
+        As for `make_index`, which describes the other errors too.
     """
     file, about, rows, mean = _place(bank, modality, kind)
     try:

@@ -12,10 +12,10 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.model_selection import ParameterGrid
 
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P
 from asif_lib.errors import ParameterError
+from asif_lib.evaluation.choosing import combinations, measure_settings
 from asif_lib.evaluation.measures import mean_recall
 from asif_lib.explain.audit import cosines_with_others
 from asif_lib.relative import unit_rows
@@ -217,20 +217,27 @@ def choose(make, image, text, splits, relevant=None, **fixed) -> Chosen:
     if not splits or not all(len(part) for split in splits for part in split):
         raise ParameterError("settings are chosen on splits that hold pairs to fit and pairs to ask; give at least one")
     relevant = torch.eye(len(image), dtype=torch.bool) if relevant is None else relevant
-    grid, rows = {**make.GRID, **{key: (value,) for key, value in fixed.items()}}, []
-    tried = [{key: one[key] for key in grid} for one in ParameterGrid(grid)]  # in the order of the grid
-    values, epochs = [[] for _ in tried], [[] for _ in tried]
-    for fitted, asked in splits:
-        pairs, anchors, common = (image[asked], text[asked]), (image[fitted].float(), text[fitted].float()), {}
-        for i, settings in enumerate(tried):
-            method = make(**settings)
-            method.common = common
-            method.fit(*anchors, validation=pairs)
-            values[i].append(mean_recall(method.both_ways(*pairs), relevant[asked][:, asked]))
-            epochs[i].append(method.epochs)
-    for settings, value, each in zip(tried, values, epochs, strict=True):
-        stopped = {} if each[0] is None else {"epochs": max(1, round(float(np.mean(each))))}
-        rows.append({**settings, **stopped, "value": float(np.mean(value))})
-    best = max(rows, key=lambda row: round(row["value"], 9))  # the first of equal ones, whatever their last bits
-    settings = {key: value for key, value in best.items() if key != "value"}
-    return Chosen(settings, best["value"], pd.DataFrame(rows))
+    grid, epochs = {**make.GRID, **{key: (value,) for key, value in fixed.items()}}, []
+    tried = [{key: one[key] for key in grid} for one in combinations(dict(sorted(grid.items())))]
+    asks = (_asker(make, (image, text), relevant, *split, epochs.append) for split in splits)
+    found = measure_settings(tried, asks)
+    table, best = found.table(), found.best()
+    if epochs[0] is not None:
+        means = np.reshape(epochs, (len(splits), len(tried))).mean(axis=0)
+        table.insert(len(grid), "epochs", [max(1, round(mean)) for mean in means.tolist()])
+    stopped = {"epochs": int(table["epochs"][best])} if epochs[0] is not None else {}
+    return Chosen(tried[best] | stopped, float(table["value"][best]), table)
+
+
+def _asker(make, pairs, relevant, fitted, asked, tell_epochs):
+    """Return a function of the settings: fit a method with them on a part of the pairs, and ask it another part."""
+    anchors, questions, common = [z[fitted].float() for z in pairs], [z[asked] for z in pairs], {}
+
+    def ask(**settings):
+        method = make(**settings)
+        method.common = common
+        method.fit(*anchors, validation=questions)
+        tell_epochs(method.epochs)
+        return mean_recall(method.both_ways(*questions), relevant[asked][:, asked])
+
+    return ask

@@ -70,7 +70,7 @@ def chapters_table(chapters: list[Chapter]) -> str:
     """Make the README's table of chapters: notebook, question, code and folder, tests."""
     rows = ["| notebook | question | code | tests |", "|---|---|---|---|"]
     for chapter in chapters:
-        code = [f"asif_lib/{path}" for path in chapter.code or [""]]
+        code = [f"benchmarks/asif_{path}" if path == "lab/" else f"asif_lib/{path}" for path in chapter.code or [""]]
         folder = f"notebooks/asif_book/chapters/chapter_{chapter.name[:2]}/"
         notebook = f"[{chapter.title}](notebooks/{chapter.name}.ipynb)"
         question = chapter.question.replace("|", "\\|")
@@ -85,7 +85,7 @@ def chapters_table(chapters: list[Chapter]) -> str:
 
 def _links(paths: Iterable[str]) -> str:
     """Links to those of the paths that are there, without the beginning that most of them share."""
-    begin = re.compile(r"^(notebooks/asif_book/|asif_lib/(?=.)|tests/)")
+    begin = re.compile(r"^(notebooks/asif_book/|asif_lib/(?=.)|benchmarks/|tests/)")
     return ", ".join(f"[{begin.sub('', path)}]({path})" for path in paths if (ROOT / path).exists())
 
 

@@ -21,7 +21,8 @@ from asif_lib.encoders.image import ImageEncoder, load_image_encoder
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.encoders.text import TextEncoder, load_text_encoder
 from asif_lib.errors import EncoderError, MissingExtraError, ParameterError, first_line
-from asif_lib.evaluation.measures import Measure, mean_with_interval, ranks, recall_at, same_text, sweep
+from asif_lib.evaluation.choosing import sweep
+from asif_lib.evaluation.measures import Measure, mean_with_interval, ranks, recall_at, same_text
 from asif_lib.evaluation.neighbours import mutual_neighbours, pair_correlation
 from asif_lib.explain.contribution import contributions
 from asif_lib.machine import for_small_matrices
@@ -530,24 +531,22 @@ def switch_sweep(banks, prompts, validation, fractions, powers, hubs=(0,), white
     hubs, whitens : sequences of float
         The values of ``hubs`` and ``whiten`` to try; None does not whiten.
     """
-    tables, n = [], len(banks[0])
-    models = [ASIF(bank, device="cpu") for bank in banks]
+    n, models = len(banks[0]), [ASIF(bank, device="cpu") for bank in banks]
     texts = [model.anchors("text").cosines(prompts, n, hubs=any(hubs)) for model in models]
-    for whiten in whitens:
+
+    @functools.lru_cache(maxsize=1)
+    def pictures(whiten):
         sides = [model.anchors("image") for model in models]
         sides = [side.whitened(whiten) for side in sides] if whiten else sides
-        pictures = [side.cosines(validation[0], n, hubs=any(hubs)) for side in sides]
-        for share in hubs:
+        return [side.cosines(validation[0], n, hubs=any(hubs)) for side in sides]
 
-            def right(k, p, pictures=pictures, share=share):
-                settings = Settings(k, p, hubs=share)
-                both = zip(pictures, texts, strict=True)
-                scores = (image.sparse(settings).similarity(text.sparse(settings)) for image, text in both)
-                return np.mean([one.argmax(dim=1).numpy() == validation[1] for one in scores])
+    def right(k, p, whiten, hubs):
+        settings = Settings(k, p, hubs=hubs)
+        both = zip(pictures(whiten), texts, strict=True)
+        scores = (image.sparse(settings).similarity(text.sparse(settings)) for image, text in both)
+        return np.mean([one.argmax(dim=1).numpy() == validation[1] for one in scores])
 
-            table = sweep(right, fractions, powers, n)
-            tables.append(table.assign(hubs=share, whiten=pd.Series([whiten] * len(table), dtype=object)))
-    return pd.concat(tables, ignore_index=True)
+    return sweep(right, fractions, powers, n, whiten=whitens, hubs=hubs)
 
 
 # Chapter 09: how many pairs a rival needs, and what the nearest anchors decide

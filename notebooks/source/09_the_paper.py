@@ -1,4 +1,4 @@
-# %% [markdown] code=["evaluation/"]
+# %% [markdown] code=["lab/", "evaluation/"]
 # # 09 · The paper: how good is it really?
 #
 # > **Question.** How good is ASIF, compared with every rival at its best?

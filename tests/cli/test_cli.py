@@ -25,7 +25,6 @@ from forks import run_forked
 from PIL import Image, ImageOps
 
 from asif_book.report.page import loads_from_elsewhere
-from asif_lab.corrections import TRANSDUCTIVE
 from asif_lib import ASIF, AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
@@ -33,6 +32,7 @@ from asif_lib.cli.machine_check import check_machine
 from asif_lib.datasets.labelled import load_labelled
 from asif_lib.defaults import DEFAULT_TEMPLATE, TASKS
 from asif_lib.encoders.pictures import open_picture
+from asif_lib.evaluation.transductive import TRANSDUCTIVE
 from asif_lib.files import ROOT, cache_dir
 
 MODULE = [sys.executable, "-m", "asif_lib.cli"]
@@ -709,8 +709,8 @@ def test_check_tells_packages_and_extras_apart(tmp_cache, loaded_once, monkeypat
 # Extras ----------------------------------------------------------------------------------------------
 
 OF_EXTRAS = [
-    "IPython", "anywidget", "bokeh", "bs4", "dask", "distributed", "ipykernel", "ipywidgets", "jupyterlab", "jupytext",
-    "latex2mathml", "matplotlib", "nbclient", "nbconvert", "nbformat", "papermill", "traitlets",
+    "IPython", "anywidget", "bokeh", "bs4", "dask", "datasets", "distributed", "ipykernel", "ipywidgets", "jupyterlab",
+    "jupytext", "latex2mathml", "matplotlib", "nbclient", "nbconvert", "nbformat", "papermill", "traitlets",
 ]  # fmt: skip
 WITHOUT_EXTRAS = f"""
 import sys
@@ -721,14 +721,23 @@ print([main(line.split()) for line in %s])
 
 
 def test_a_missing_extra_is_one_sentence(stamps_bank_saved, tmp_path):
-    commands = ["page stamps", f"class export {tmp_path}/course", "bank history stamps", "data stamps"]
+    ours = ["bank history stamps", "data stamps"]
+    commands = ["page stamps", f"class export {tmp_path}/course", "bank stream new a/b", *ours]
     run = run_forked(WITHOUT_EXTRAS % commands, tmp_path)
-    assert run.stdout.splitlines()[-1] == "[1, 1, 0, 0]", run.stderr
+    assert run.stdout.splitlines()[-1] == "[1, 1, 1, 0, 0]", run.stderr
     assert run.stderr.splitlines() == [
         "asif: `matplotlib` is not installed; it comes with the extra workbook: pip install 'asif-workbook[workbook]'",
         "asif: `jupytext` is not installed; it comes with the extra workbook: pip install 'asif-workbook[workbook]'",
+        "asif: `datasets` is not installed; it comes with the extra hub: pip install 'asif-workbook[hub]'",
         "stamps: already here, verified",
     ]
+
+
+def test_the_command_works_without_the_laboratory(stamps_bank_saved, tmp_path):
+    lines = ["bank history stamps", "bank stream new a/b"]
+    run = run_forked("import sys; sys.modules['asif_lab'] = None" + WITHOUT_EXTRAS % lines, tmp_path)
+    assert run.stdout.splitlines()[-1] == "[0, 2]", run.stderr
+    assert run.stderr.startswith("asif: the commands of asif_lab.commands cannot be loaded (")
 
 
 def test_a_plug_in_that_cannot_be_imported_stops_no_other_command(monkeypatch, capsys):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from asif_lib.evaluation.choosing import sweep
 from asif_lib.evaluation.measures import (
     accuracy,
     mean_with_interval,
@@ -13,7 +14,6 @@ from asif_lib.evaluation.measures import (
     same_text,
     scaling_curve,
     share_with_interval,
-    sweep,
 )
 
 

@@ -10,6 +10,7 @@ from asif_lib import ASIF, AnchorBank
 from asif_lib.cli.banks import _recommend
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation import recommending
+from asif_lib.evaluation.choosing import measure_settings
 from asif_lib.evaluation.measures import mean_recall, same_text
 from asif_lib.evaluation.recommending import recommend
 from asif_lib.settings import default_k
@@ -58,8 +59,10 @@ def test_each_value_is_the_recall_of_the_model(task, stamps_bank):
 def test_a_fold_is_asked_with_the_choice_of_the_other_folds():
     """A setting wins each fold, and no setting wins a second one: a choice by a fold's own answers gains."""
     default = recommending.DEFAULTS
-    lucky = [recommending.Tried(0.2, p, True, 0, whiten) for p, whiten in enumerate((None, 0.5, 0.8, 0.9, None), 1)]
-    found = [{default: np.full(20, 0.15), **{key: np.full(20, float(key is own)) for key in lucky}} for own in lucky]
+    spaces = enumerate((None, 0.5, 0.8, 0.9, None), 1)
+    lucky = [{**default, "share": 0.2, "p": p, "whiten": whiten} for p, whiten in spaces]
+    asks = [lambda own=own, **one: np.full(20, 0.15 if one == default else float(one == own)) for own in lucky]
+    found = measure_settings([default, *lucky], asks)
     bank = made([1.0], [1.0], 100)
     advice = recommending._advice(bank, "same kind", found)
     assert advice.best["k"] == 20 and advice.gain.value == pytest.approx(-0.15) and not advice.decided

@@ -7,18 +7,15 @@ from asif_lab import baselines
 from asif_lab.corrections import (
     CORRECTIONS,
     Corrected,
-    bank_z_scores,
-    batch_z_scores,
-    correct_batch,
     corrected,
     inverted_softmax,
     local_scaling,
-    sinkhorn,
 )
 from asif_lab.methods import METHODS, InverseHubness, SparseAnchors, WithoutHubs, choose
 from asif_lib import relative, sparse
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import mean_recall, per_class, same_text
+from asif_lib.evaluation.transductive import batch_z_scores, correct_batch, sinkhorn, z_scores
 from asif_lib.zeroshot import Classification
 
 INDUCTIVE = [name for name, make in CORRECTIONS.items() if not make.transductive]
@@ -45,7 +42,7 @@ def test_the_formulas_by_hand():
     torch.testing.assert_close(
         inverted_softmax(scores, bank, 3.0).exp(), (3 * scores).exp() / (3 * bank).exp().sum(dim=0), rtol=1e-5, atol=0
     )
-    torch.testing.assert_close(bank_z_scores(scores, bank), (scores - bank.mean(0)) / bank.std(0, correction=0))
+    torch.testing.assert_close(z_scores(scores, bank), (scores - bank.mean(0)) / bank.std(0, correction=0))
     torch.testing.assert_close(local_scaling(scores, bank, 2), 2 * scores - bank.sort(dim=0).values[-2:].mean(0))
     torch.testing.assert_close(batch_z_scores(scores).mean(0), torch.zeros(4), atol=1e-6, rtol=0)
 

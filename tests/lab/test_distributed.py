@@ -9,38 +9,22 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from types import SimpleNamespace
-from unittest import mock
 
 import dask
 import distributed as dask_distributed
 import numpy as np
 import pytest
 import torch
-from conftest import draw
 from made_banks import D_IMAGE, D_TEXT, make, without
-from safetensors.torch import load_file, save_file
 
-from asif_lab.cluster import build as cluster_build
 from asif_lab.cluster import costs as plan
 from asif_lab.cluster import distributed
 from asif_lab.cluster import workers as cluster
-from asif_lab.cluster.build import build_bank
 from asif_lab.cluster.distributed import distributed_represent, distributed_top_anchors
 from asif_lab.cluster.workers import ClusterError, connect
-from asif_lib import ASIF, AnchorBank, Pairs
-from asif_lib.encoders.weights import folder_checksum
-from asif_lib.errors import (
-    AsifError,
-    BankError,
-    BrokenPicturesError,
-    IdentityError,
-    MissingExtraError,
-    ParameterError,
-)
-from asif_lib.files import ROOT, LockedError, locked
+from asif_lib import ASIF, AnchorBank
+from asif_lib.errors import BankError, MissingExtraError, ParameterError
+from asif_lib.files import ROOT
 from asif_lib.search import exact as search
 
 
@@ -325,190 +309,6 @@ def test_workers_keep_memory_that_they_need_again_and_this_process_is_as_before(
     assert dask.config.get("distributed.nanny.pre-spawn-environ").keys().isdisjoint({"MALLOC_MMAP_THRESHOLD_"})
 
 
-# -- building --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    """48 drawings with captions."""
-    folder = tmp_path_factory.mktemp("drawn")
-    ids = [f"{i:02}.png" for i in range(48)]
-    for i, id in enumerate(ids):
-        draw(("square", "circle")[i % 2], (5 * i, 255 - 5 * i, 90)).save(folder / id)
-    captions = [
-        f"a {('red', 'blue')[i % 3 == 0]} {('square', 'circle')[i % 2]} {'small ' * (i % 7)}" for i in range(48)
-    ]
-    return Pairs("drawn", [folder / id for id in ids], captions, ids, ["drawn"] * 48, {}, "CC0")
-
-
-@pytest.fixture
-def build(client, timm_folder, sentence_transformer_folder, tmp_path):
-    """`build_bank` into ``drawn`` with tiny encoders, in shards of six pairs."""
-
-    def run(pairs, image_encoder=timm_folder, **options):
-        options = {"shard": 6, "progress": False, **options}
-        return build_bank(client, pairs, tmp_path / "drawn", image_encoder, sentence_transformer_folder, **options)
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def drawn_bank(drawn, tiny, tmp_path_factory):
-    """The same shards, one after the other in this process, by one thread."""
-    with pytest.MonkeyPatch.context() as patch, cluster.working(cluster.library()):
-        patch.setenv("ASIF_CACHE", str(tmp_path_factory.mktemp("cache")))
-        bank, *shards = (
-            AnchorBank.build(drawn.subset(range(first, first + 6)), *tiny, progress=False) for first in range(0, 48, 6)
-        )
-    for shard in shards:
-        bank = bank.add(shard)
-    return bank
-
-
-def same_bank(bank, expected):
-    assert bank.pairs.equals(expected.pairs) and bank.licence == expected.licence and bank.name == expected.name
-    assert (bank.image_encoder, bank.text_encoder) == (expected.image_encoder, expected.text_encoder)
-    assert torch.equal(bank.image, expected.image) and torch.equal(bank.image_mean, expected.image_mean)
-    # in another process the matrix library may add up in another order, in the last bit
-    assert torch.allclose(bank.text, expected.text, rtol=0, atol=1e-6)
-    return True
-
-
-def finished(tmp_path):
-    """The finished shards, and when each was finished."""
-    return {file: file.stat().st_mtime_ns for file in (tmp_path / "drawn.building").glob("shard-*/bank.json")}
-
-
-def interrupted(build, monkeypatch, *arguments, **options):
-    """Build, and end before the shards are joined."""
-    with monkeypatch.context() as patch:
-        patch.setattr(cluster_build, "concatenate", mock.Mock(side_effect=BankError("No space left on device")))
-        with pytest.raises(BankError, match="No space left"):
-            build(*arguments, **options)
-
-
-def test_build_equals_one_machine(build, drawn, drawn_bank, tmp_path):
-    bank = build(drawn)
-    assert same_bank(bank, drawn_bank)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["drawn", "drawn.building.lock"]
-    assert bank.history()["change"].tolist() == ["built of 48 pairs"]
-    more = bank.remove(ids=["03.png"]).add(bank.subset([3]))  # an ordinary bank, which can be edited
-    assert len(more) == 48
-
-
-def test_build_at_half_precision_over_an_older_bank(build, drawn, drawn_bank):
-    build(drawn.subset(range(6)))
-    bank = build(drawn, dtype=torch.float16, name="half")
-    assert bank.dtype == torch.float16 and bank.name == "half" and len(bank) == 48
-    assert torch.equal(bank.image, drawn_bank.image.half())
-
-
-def test_build_with_broken_pictures_goes_on_where_it_stopped(build, drawn, tmp_path):
-    broken = tmp_path / "broken.png"
-    broken.write_bytes(b"no picture")
-    pairs = replace(drawn, pictures=[*drawn.pictures[:7], broken, *drawn.pictures[8:]])
-    with pytest.raises(BrokenPicturesError, match=r"1 of the pictures.*\n.*broken.png: is not a picture") as error:
-        build(pairs)
-    assert len(error.value.errors) == 1 and not (tmp_path / "drawn").exists()
-    before = finished(tmp_path)
-    assert len(before) == 7  # all but the one shard
-    shutil.copy(drawn.pictures[7], broken)
-    with mock.patch.object(cluster_build, "_delete"):
-        assert len(build(pairs)) == 48
-    assert len(finished(tmp_path)) == 8 and before.items() < finished(tmp_path).items()
-
-
-def test_shards_that_changed_are_built_again(build, drawn, drawn_bank, timm_folder, tmp_path, monkeypatch):
-    """Another caption, picture or encoder: the bank never holds the embeddings of before."""
-    drawings = shutil.copytree(drawn.pictures[0].parent, tmp_path / "drawings")
-    pairs = replace(drawn, pictures=[drawings / id for id in drawn.ids])
-    interrupted(build, monkeypatch, pairs)
-    before = finished(tmp_path)
-    draw("triangle", (0, 0, 0)).save(drawings / "13.png")
-    changed = replace(pairs, captions=["a new caption", *drawn.captions[1:]])
-    with mock.patch.object(cluster_build, "_delete"):
-        bank = build(changed)
-    assert len(finished(tmp_path)) == 10 and before.items() < finished(tmp_path).items()
-    differ = [(getattr(bank, side) - getattr(drawn_bank, side)).abs().amax(dim=1) > 1e-3 for side in ("image", "text")]
-    assert [rows.nonzero()[:, 0].tolist() for rows in differ] == [[13], [0]]
-    encoder = shutil.copytree(timm_folder, tmp_path / "encoder")
-    weights = load_file(encoder / "model.safetensors")
-    save_file({name: 2 * tensor for name, tensor in weights.items()}, encoder / "model.safetensors")
-    assert build(changed, encoder).image_encoder.checksum == folder_checksum(encoder)
-
-
-def test_build_leaves_out_broken_pictures_and_empty_shards(build, drawn, tmp_path):
-    missing = [tmp_path / f"{i}.png" for i in range(6)]
-    pairs = replace(drawn.subset(range(12)), pictures=[*missing, *drawn.pictures[6:12]])
-    pairs.captions[6] = "cat " * 200
-    with pytest.warns(UserWarning, match=r"reads only the first \d+ tokens: 06.png"):
-        bank = build(pairs, skip_broken=True)
-    assert bank.pairs["id"].tolist() == drawn.ids[6:12]
-    with pytest.raises(BankError, match="drawn: has no pair to build a bank of"):
-        build(pairs.subset(range(6)), skip_broken=True)
-    assert len(AnchorBank.load(tmp_path / "drawn")) == 6  # what was there stays
-
-
-@pytest.mark.parametrize(
-    "pairs, options, error, words",
-    [
-        (lambda drawn: replace(drawn.subset(range(2)), ids=["a", "a"]), {}, BankError, "occur more than once.*: a"),
-        (lambda drawn: replace(drawn.subset(range(2)), captions=["a cat", " "]), {}, BankError, "empty.*: 01.png"),
-        (lambda drawn: drawn, {"shard": 0}, BankError, "shard = 0: must be a whole number of pairs, 1 or more"),
-        (lambda drawn: drawn.subset([]), {}, BankError, "has no pair"),
-        (lambda drawn: drawn, {"image_encoder": "nowhere"}, AsifError, "nowhere: is neither a folder nor"),
-    ],
-)
-def test_build_refuses_what_makes_no_bank(build, drawn, tmp_path, pairs, options, error, words):
-    with pytest.raises(error, match=words):
-        build(pairs(drawn), **options)
-    assert not (tmp_path / "drawn").exists()
-
-
-def test_build_leaves_other_things_and_builds_in_its_place_alone(build, drawn, tmp_path, monkeypatch):
-    (tmp_path / "drawn").mkdir()
-    (tmp_path / "drawn" / "thesis.tex").touch()
-    with pytest.raises(BankError, match="holds files that are no bank"):
-        build(drawn)
-    (tmp_path / "drawn" / "thesis.tex").unlink()
-    monkeypatch.setattr("asif_lib.files.LOCK_SECONDS", 0.1)
-    with locked(tmp_path / "drawn.building"), pytest.raises(LockedError):
-        build(drawn)
-
-
-def test_worker_with_another_encoder(build, drawn, tmp_path, monkeypatch):
-    """As when the weights on one machine are others: here the client's are made to differ."""
-    load = cluster_build.load_encoder
-
-    def other(*arguments, **options):
-        return SimpleNamespace(identity=replace(load(*arguments, **options).identity, checksum="f" * 64))
-
-    monkeypatch.setattr(cluster_build, "load_encoder", other)
-    with pytest.raises(IdentityError, match=r"worker tcp://\S+ loaded .*, the client .*ffffffff.*the same weights"):
-        build(drawn)
-    assert not (tmp_path / "drawn").exists()
-
-
-def test_build_that_was_killed_before_its_end_or_after(build, drawn, drawn_bank, tmp_path, monkeypatch):
-    interrupted(build, monkeypatch, drawn)
-    before = finished(tmp_path)
-    assert len(before) == 8 and not (tmp_path / "drawn").exists()
-    with mock.patch.object(cluster_build, "_delete"):
-        assert same_bank(build(drawn), drawn_bank)
-    assert finished(tmp_path) == before  # the same shards, not others
-    assert same_bank(build(drawn), drawn_bank) and not (tmp_path / "drawn.building").exists()
-
-
-def test_build_goes_on_where_another_ended_while_it_waited(build, drawn, drawn_bank, tmp_path):
-    with ThreadPoolExecutor() as pool:
-        with locked(tmp_path / "drawn.building"):
-            (tmp_path / "drawn.building").mkdir()
-            waiting = pool.submit(build, drawn)
-            time.sleep(0.5)
-            cluster_build._delete(tmp_path / "drawn.building")
-        assert same_bank(waiting.result(), drawn_bank)
-
-
 # -- workers that are lost -------------------------------------------------------------------------------
 
 
@@ -530,13 +330,6 @@ def test_search_goes_on_without_a_worker(whole, bank, many_queries, monkeypatch,
     if not arriving:
         assert kill.repeated <= {*kill.kept, *kill.lost}  # what it had finished and not yet sent, or was finishing
         assert len(set(kill.finished)) == 40
-
-
-def test_build_goes_on_without_a_worker(whole, build, drawn, drawn_bank):
-    with Kill(whole, "_build_shard", after=3) as kill:
-        bank = build(drawn)
-    assert same_bank(bank, drawn_bank) and kill.lost
-    assert kill.repeated <= {*kill.kept, *kill.lost} and len(set(kill.finished)) == 8
 
 
 def test_task_that_takes_its_workers_down(whole, monkeypatch):

@@ -1,4 +1,4 @@
-"""Past one machine (chapter 08, the extra ``cluster``): search and build on Dask workers.
+"""Past one machine (chapter 08, the extra ``cluster``): search on Dask workers.
 
 The answer of a cluster equals the answer of one machine, bit for bit.
 """
@@ -14,7 +14,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "workers": ["ClusterClient", "ClusterError", "check_workers", "collect", "connect", "library", "working"],
         "distributed": ["distributed_represent", "distributed_top_anchors"],
-        "build": ["build_bank"],
         "costs": ["Costs", "Machine", "estimate_costs"],
     },
 )

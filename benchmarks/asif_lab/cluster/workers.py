@@ -14,15 +14,13 @@ from distributed.scheduler import NoWorkerError
 from packaging.version import Version
 from threadpoolctl import threadpool_limits
 
+import asif_lib
 from asif_lib.errors import AsifError, first_line, import_extra, version_of
 from asif_lib.files import digest_of_files
 from asif_lib.machine import progress_bar
 
-PACKAGES = (
-    "numpy", "torch", "faiss-cpu", "numba",  # the search
-    "pillow", "timm", "torchvision", "sentence-transformers", "transformers", "tokenizers",  # the encoders
-)  # fmt: skip
-"""Packages whose version can change a number."""
+PACKAGES = ("numpy", "torch", "numba")
+"""Packages whose version can change a number of the search."""
 QUIET = {f"DASK_DISTRIBUTED__WORKER__MEMORY__{key}": "False" for key in ("TARGET", "SPILL", "PAUSE", "TERMINATE")}
 """Dask counts the pages of a mapped bank as the worker's memory, although the system can take them back at any time."""
 KEEP = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
@@ -122,15 +120,17 @@ KINDS = {"local": _local, "slurm": _slurm, "cuda": _cuda}
 
 @functools.cache
 def library() -> dict:
-    """Return the versions of `PACKAGES` and a digest of this library's code: all that can change a number.
+    """Return the versions of `PACKAGES` and digests of the code that a task runs: all that can change a number.
 
     The version is the public one. Builds for CPU and for CUDA have the same.
     """
-    folder = Path(__file__).parent.parent
+    code = {"asif_lib": _code_in(Path(asif_lib.__file__).parent), "asif_lab.cluster": _code_in(Path(__file__).parent)}
+    return code | {name: Version(version_of(name)).public for name in PACKAGES}
+
+
+def _code_in(folder):
     files = [file for file in folder.rglob("*.py") if file.relative_to(folder).parts[0] != "cli"]
-    versions = {name: version_of(name) for name in PACKAGES}  # an encoder's package may be missing
-    public = {name: Version(version).public for name, version in versions.items() if version}
-    return {"asif_lib": f"code {digest_of_files(files, folder)[:12]}", **public}
+    return f"code {digest_of_files(files, folder)[:12]}"
 
 
 def check_workers(client):

@@ -1,24 +1,31 @@
-"""Write the pages of the API: the public names of each wing, from their docstrings."""
+"""Write the pages of the API: the public names of each wing and of the laboratory, from their docstrings."""
 
 import importlib
 import re
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 
 import griffe
 
 import asif_lib
 from asif_book.figures.templates import filled
+from asif_lib.files import ROOT
+
+PACKAGES = {"api": "asif_lib", "api_lab": "asif_lab"}
+"""How the names of pages begin, and the packages that they describe."""
 
 
 def api_pages() -> dict[str, str]:
     """Return the Markdown of each page by its name: ``api`` for the library, ``api_bank`` for the wing `bank`, …."""
-    library = griffe.load("asif_lib", docstring_parser="numpy", docstring_options={"warnings": False})
-    parts = (part for name, part in sorted(library.modules.items()) if part.is_init_module and name != "cli")
-    wings = {"api": library} | {f"api_{part.name}": part for part in parts}
+    wings = {}
+    for page, name in PACKAGES.items():
+        wings[page] = package = griffe.load(name, docstring_parser="numpy", docstring_options={"warnings": False})
+        parts = (part for name, part in sorted(package.modules.items()) if part.is_init_module and name != "cli")
+        wings |= {f"{page}_{part.name}": part for part in parts}
     public = {page: _public(wing) for page, wing in wings.items()}
     places = {name: f"{page}.md#{name}" for page, names in public.items() for name in names}
-    shown = {"wings": wings, "places": places, "exported": asif_lib.__all__, "together": _together}
+    shown = {"wings": wings, "places": places, "exported": asif_lib.__all__, "together": _together, "file": _file}
     pages = {}
     for page, things in public.items():
         # a small letter may begin a method or a parameter, so only this page's functions are meant
@@ -36,6 +43,11 @@ def _public(package: griffe.Module) -> dict[str, griffe.Object]:
         members = [one for one in thing.members.values() if one.docstring and one.name[0] != "_" and thing.is_class]
         shown |= {thing.name: thing} | {f"{thing.name}.{one.name}": one for one in members}
     return shown
+
+
+def _file(thing: griffe.Object) -> str:
+    """Return the path of a thing's file in the repository."""
+    return Path(thing.filepath).relative_to(ROOT).as_posix()
 
 
 def _words(places: dict[str, str], text: str) -> str:

@@ -244,9 +244,10 @@ class _Renderer(IPythonRenderer):
             return url
         if re.fullmatch(r"(\./)?(\d\d_\w+\.ipynb|\w+\.md)", file):
             return Path(file).with_suffix(".html").name + hash_ + part
-        repository, path, library = published_at(), (self.folder / file).resolve(), ROOT / "asif_lib"
-        if path.is_relative_to(library) and path.name == "__init__.py":  # it lists the public names of a wing
-            return "_".join(["api", *path.relative_to(library).parts[:-1]]) + ".html" + hash_ + part
+        repository, path = published_at(), (self.folder / file).resolve()
+        for page, home in (("api", ROOT / "asif_lib"), ("api_lab", ROOT / "benchmarks" / "asif_lab")):
+            if path.is_relative_to(home) and path.name == "__init__.py":  # it lists the public names of a wing
+                return "_".join([page, *path.relative_to(home).parts[:-1]]) + ".html" + hash_ + part
         if repository is None or not path.is_relative_to(ROOT):
             return None
         kind = "tree" if path.is_dir() else "blob"

@@ -114,7 +114,7 @@ def _build(
         raise ParameterError(f"a bank of captions in another language has a name of its own: {line}")
     text_encoder = text_encoder or (MULTILINGUAL if language else ENGLISH)
     check_replace(name, replace, rebuild=True)
-    check_encoders(image_encoder, text_encoder)
+    check_encoder_names(image_encoder, text_encoder)
     check_known(source or name, "pairs")
     from asif_lib.bank.anchors import AnchorBank
     from asif_lib.datasets.pairs import load_pairs
@@ -214,7 +214,7 @@ def check_replace(name, replace, rebuild=False):
     raise BankError(f"bank {name!r} {why}: --replace")
 
 
-def check_encoders(image_encoder, text_encoder):
+def check_encoder_names(image_encoder, text_encoder):
     check_name(image_encoder, "image")
     check_name(text_encoder, "text")
 

@@ -6,7 +6,15 @@ from typer import Argument, Option
 
 from asif_lib import defaults
 from asif_lib.bank.record import bank_dir, bank_name
-from asif_lib.cli.banks import Encoder, Precision, bank_app, check_encoders, check_replace, load_encoders, made_bank
+from asif_lib.cli.banks import (
+    Encoder,
+    Precision,
+    bank_app,
+    check_encoder_names,
+    check_replace,
+    load_encoders,
+    made_bank,
+)
 from asif_lib.cli.command import Device, Name, Replace, command
 
 
@@ -26,7 +34,7 @@ def _stream(
 ):
     """Encode captioned pictures of the hub into a bank, while they are read; any number fits into the memory."""
     check_replace(name, replace)
-    check_encoders(image_encoder, text_encoder)
+    check_encoder_names(image_encoder, text_encoder)
     import torch
 
     from asif_lab.streaming import build_streamed

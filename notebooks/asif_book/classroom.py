@@ -3,7 +3,7 @@
 import csv
 import re
 import unicodedata
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -13,17 +13,11 @@ from asif_lib.files import write_whole
 from asif_lib.spreadsheets import csv_text
 
 from .overview import exercise_titles
-from .progress import FILE, RENUMBERED, SOLVED, VERSION, Entry, ProgressError, in_order, load_progress
+from .progress import FILE, SOLVED, Entry, ProgressError, in_order, load_progress
 
-LONGEST = 1_000
-"""Characters of a message that are kept; the longest of a check has 600."""
-MOST_UNKNOWN = 20
-"""Exercises of a student that this workbook does not have, and the table of rows still holds."""
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 _AROUND_A_NAME = re.compile(r"(?<=.)(_\d+_assignsubmission_.*|\.json)$", re.I)
 """In the name of a file or folder, also as Moodle has it: Ana Díaz_12345_assignsubmission_file_my_progress.json."""
-_UNNAMED = re.compile(r"my_progress[\W\d_]*(copy)?[\W\d_]*", re.I)
-"""As a browser saves the file, perhaps the second time: "my_progress (1)"."""
 
 
 class ClassError(AsifError):
@@ -68,7 +62,7 @@ def read_class(folder: Path | str) -> ClassProgress:
                     found.remarks.append(f"{where}: does not count, since it belongs to the solved notebooks.")
                 else:
                     _add(found, student, file, folder)
-        elif _UNNAMED.fullmatch(student) and item.suffix.lower() == ".json":
+        elif item.suffix.lower() == ".json" and student.casefold().startswith(Path(FILE).stem):
             found.unreadable.append(f"{name}: the file names no student; rename it to NAME.json.")
         elif item.suffix.lower() == ".json":
             _add(found, student, item, folder)
@@ -118,13 +112,13 @@ def class_progress(folder: Path | str, csv_file=None, *, chapters=None, roster=N
     found, titles = read_class(folder), exercise_titles()
     if roster is not None:
         _call(found, roster)
-    for student, entries in found.students.items():
+    same = {}  # the students with the same entries, to the second
+    for student, entries in sorted(found.students.items(), key=lambda item: _alphabetical(item[0])):
         if others := sorted(entries.keys() - titles.keys(), key=in_order):
-            lacks = f"this workbook has no exercise {_few(others)}"
-            found.remarks.append(f"{student}: {lacks}; the table leaves it out.")
-            left_out = {*others[MOST_UNKNOWN:]}
-            found.students[student] = {number: e for number, e in entries.items() if number not in left_out}
-    found.remarks.extend(_twins(found.students))
+            found.remarks.append(f"{student}: this workbook has no exercise {_few(others)}; the table leaves it out.")
+        same.setdefault(tuple(sorted(entries.items())) or student, []).append(student)
+    twins = (names for names in same.values() if len(names) > 1)
+    found.remarks.extend(f"{', '.join(names)}: the same progress, to the second of each try." for names in twins)
     check_chapters(chapters, {number[:2] for number in titles})
     frame = class_frame(found, list(titles), chapters)
     if csv_file is not None:
@@ -174,18 +168,6 @@ def _call(found, roster):
     found.students.update({name: {} for name in absent})
 
 
-def _twins(students):
-    """A sentence for each group of students with the same entries, to the second."""
-    groups = {}
-    for student, entries in sorted(students.items(), key=lambda item: _alphabetical(item[0])):
-        groups.setdefault(tuple(sorted(entries.items())) if entries else student, []).append(student)
-    return [
-        f"{', '.join(names)}: the same progress, to the second of each try."
-        for names in groups.values()
-        if len(names) > 1
-    ]
-
-
 def _spreadsheet(frame) -> str:
     """Write the rows of `class_frame` as CSV for spreadsheets.
 
@@ -206,16 +188,10 @@ def _add(found, student, file, folder):
         found.unreadable.append(f"{name} is a link, and may lead anywhere; ask for the file itself.")
         return
     try:
-        progress = load_progress(file)
+        entries = load_progress(file).exercises
     except ProgressError as error:
         found.unreadable.append(str(error).replace(str(file), name))
         return
-    entries = progress.exercises
-    if progress.version < VERSION and not entries.keys().isdisjoint(RENUMBERED.values()):
-        found.remarks.append(f"{name}: of an earlier edition; its exercises count under their numbers of today.")
-    if long := [number for number, entry in entries.items() if len(entry.message) > LONGEST]:
-        found.remarks.append(f"{name}: the message of {_few(long)} is cut after {LONGEST:,} characters.")
-        entries = {number: replace(entry, message=entry.message[:LONGEST]) for number, entry in entries.items()}
     known = found.students.setdefault(student, {})
     twice = sorted(known.keys() & entries.keys(), key=in_order)
     if twice:

@@ -17,17 +17,14 @@ from asif_lib.errors import AsifError
 from asif_lib.files import locked, parse_json, put_aside, read_file, write_json
 
 VERSION = 3
-"""Version 1 lacked `Entry.message`, version 2 the status `RESULT`; both are read as well."""
 RESULT = "a result, not a proof"
 """What a check says of an honest investigation that gains nothing sure: it counts as solved."""
 SOLVED = ("right", RESULT)
-RENUMBERED = {
-    "03.2": "03.5", "03.3": "03.2", "03.5": "03.3", "04.6": "08.5", "08.5": "08.6", "08.6": "08.7",
-}  # fmt: skip
-"""The exercises of a file of version 1 or 2 that have another number since version 3."""
 FILE = "my_progress.json"
-MOST_BYTES = 5 << 20
-"""Of a progress file; one with all exercises of the book has about 20,000."""
+MOST_BYTES, MOST_EXERCISES = 5 << 20, 500
+"""Of a progress file; one with all exercises of the book has about 20,000 bytes."""
+LONGEST = 1_000
+"""Characters of a message that are kept; the longest of a check has 600."""
 VARIABLE = "ASIF_PROGRESS"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -55,7 +52,7 @@ class Entry:
     wrong: int  # how many of these were wrong
     first_right: str | None
     last: str  # when the check last ran
-    message: str = ""  # of the last wrong try
+    message: Annotated[str, Field(max_length=LONGEST)] = ""  # of the last wrong try
 
     def __post_init__(self):
         if not 0 <= self.wrong <= self.tries:
@@ -71,9 +68,11 @@ class Entry:
 class Progress:
     """A progress file: an `Entry` for each exercise that was tried, by its number (``"04.1"``)."""
 
-    exercises: dict[Annotated[str, Field(pattern=r"^[0-9]{2}\.[0-9]{1,3}$")], Entry] = field(default_factory=dict)
+    exercises: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[0-9]{2}\.[0-9]{1,3}$")], Entry], Field(max_length=MOST_EXERCISES)
+    ] = field(default_factory=dict)
     format: Literal["asif-progress"] = "asif-progress"
-    version: Literal[1, 2, VERSION] = VERSION
+    version: Literal[VERSION] = VERSION
 
 
 @dataclass(frozen=True)
@@ -123,23 +122,19 @@ def note(exercise: str, status: str, message: str = "") -> str:
 
 
 def load_progress(path: Path | str) -> Progress:
-    """Read a progress file; exercises of an older version get their number of today.
+    """Read a progress file.
 
     Raises `OtherVersionError` if another version of the workbook wrote it, `DamagedProgressError` if it is not what
     `note` writes, and their base `ProgressError` if the file is missing or cannot be read.
     """
     path = Path(path)
     version = _read(path, _Head).version
-    if version not in (1, 2, VERSION):
+    if version != VERSION:
         raise OtherVersionError(
             f"{path} is of version {version} and this workbook knows version {VERSION}; "
             "use the workbook that wrote it, or rename it to begin a new one."
         )
-    progress = _read(path, Progress)
-    if progress.version < VERSION:
-        moved = {RENUMBERED.get(number, number): entry for number, entry in progress.exercises.items()}
-        progress = replace(progress, exercises=moved)
-    return progress
+    return _read(path, Progress)
 
 
 def _read(path, kind):
@@ -165,5 +160,5 @@ def _after(entry, status, message):
     entry = entry or Entry("wrong", 0, 0, None, now)
     if entry.first_right:  # running all cells once more is no further try
         return replace(entry, status="right" if "right" in (status, entry.status) else RESULT, last=now)
-    last_wrong = entry.message if solved else message
+    last_wrong = entry.message if solved else message[:LONGEST]
     return Entry(status, entry.tries + 1, entry.wrong + (not solved), now if solved else None, now, last_wrong)

@@ -10,6 +10,7 @@ import nbformat
 import pytest
 
 from asif_book.assignments import NBGRADER_SCHEMA, Grader, assignment, export
+from asif_book.checks import EXERCISES
 from asif_book.classroom import ClassError
 from asif_book.student import run
 from asif_lib import cli
@@ -57,9 +58,23 @@ def tiny(tmp_path):
     return sources
 
 
-def asif(capsys, *arguments):
-    status = cli.main(["class", *map(str, arguments)])
-    return status, capsys.readouterr()
+@pytest.fixture
+def asif(capsys):
+    """Runs ``asif class``; returns the exit status and what it printed, with ``--json`` as a value."""
+
+    def asif(*arguments):
+        status = cli.main(["class", *map(str, arguments)])
+        printed = capsys.readouterr()
+        return status, json.loads(printed.out) if "--json" in arguments else printed
+
+    return asif
+
+
+@pytest.fixture
+def course(tmp_path, tiny):
+    """The course of the chapter."""
+    export(tmp_path / "course", sources=tiny)
+    return tmp_path / "course"
 
 
 def test_exercise_and_check_become_solution_and_test(tiny):
@@ -74,38 +89,18 @@ def test_exercise_and_check_become_solution_and_test(tiny):
     assert "(../01_encoders/01_encoders.ipynb#start)" in notebook.cells[0].source
 
 
-def test_export_makes_a_course_of_the_chapters_that_were_asked_for(tmp_path, capsys):
+def test_export_makes_a_course_of_the_chapters_that_were_asked_for_and_overwrites_nothing(tmp_path, asif):
     course = tmp_path / "course"
-    status, printed = asif(capsys, "export", course, "--chapters", "04, 00", "--json")
-    assert status == 0
-    result = json.loads(printed.out)
-    assert list(result["assignments"]) == ["00_start_here", "04_sparsification"]
+    status, result = asif("export", course, "--chapters", "04, 00", "--json")
+    assert status == 0 and list(result["assignments"]) == ["00_start_here", "04_sparsification"]
     assert set(result["assignments"]["04_sparsification"]) >= {"check-04-1", "check-04-2"}
-    assert {path.relative_to(course).as_posix() for path in course.rglob("*") if path.is_file()} == {
-        "nbgrader_config.py",
-        "source/00_start_here/00_start_here.ipynb",
-        "source/04_sparsification/04_sparsification.ipynb",
-    }
-
-
-def test_every_check_of_the_workbook_becomes_a_test(tmp_path):
-    from asif_book.checks import EXERCISES
-
-    made = export(tmp_path / "course")["assignments"]
-    assert {test for tests in made.values() for test in tests} == {
-        f"check-{number.replace('.', '-')}" for number in EXERCISES
-    }
-
-
-def test_export_overwrites_nothing(tmp_path, tiny):
-    course = tmp_path / "course"
-    course.mkdir()
-    (course / "gradebook.db").write_text("marks")
-    with pytest.raises(ClassError, match="holds something already"):
-        export(course, sources=tiny)
-    assert [path.name for path in course.iterdir()] == ["gradebook.db"]
-    with pytest.raises(ClassError, match="holds something already"):
-        export(course / "gradebook.db", sources=tiny)
+    files = {path.relative_to(course).as_posix(): path.read_bytes() for path in course.rglob("*") if path.is_file()}
+    notebooks = ("source/00_start_here/00_start_here.ipynb", "source/04_sparsification/04_sparsification.ipynb")
+    assert set(files) == {"nbgrader_config.py", *notebooks}
+    for taken in (course, course / "nbgrader_config.py"):
+        with pytest.raises(ClassError, match="holds something already"):
+            export(taken)
+    assert files == {name: (course / name).read_bytes() for name in files} and len([*course.iterdir()]) == 2
 
 
 def test_export_of_what_is_not_there_is_an_error(tmp_path, tiny):
@@ -130,10 +125,12 @@ def test_a_chapter_that_breaks_a_convention_is_named(tiny, old, new, complaint):
         assignment(tiny / "00_tiny.py")
 
 
-def test_metadata_is_as_nbgrader_wants_it(tmp_path):
+def test_every_check_of_the_workbook_becomes_a_test_with_metadata_as_nbgrader_wants_it(tmp_path):
+    made = export(tmp_path / "course")["assignments"]
+    tests = {test for tests in made.values() for test in tests}
+    assert tests == {f"check-{number.replace('.', '-')}" for number in EXERCISES}
     nbgraderformat = pytest.importorskip("nbgrader.nbgraderformat", reason="nbgrader is not installed")
     assert nbgraderformat.SCHEMA_VERSION == NBGRADER_SCHEMA
-    export(tmp_path / "course")
     notebooks = sorted((tmp_path / "course").rglob("*.ipynb"))
     assert len(notebooks) >= 6
     for path in notebooks:
@@ -160,36 +157,30 @@ def without_graded_cells(notebook):
     return notebook
 
 
-def test_submissions_that_cannot_be_marked_are_named_before_anything_runs(tmp_path, tiny, capsys):
-    course = tmp_path / "course"
-    export(course, sources=tiny)
-    made = lambda: assignment(tiny / "00_tiny.py")  # noqa: E731
-    many = made()
-    many.cells += [nbformat.v4.new_code_cell("1") for _ in range(10_000)]
-    lacks = made()
-    lacks.cells = [cell for cell in lacks.cells if cell.metadata.get("nbgrader", {}).get("grade_id") != "check-00-1"]
-    odd, twice = made(), made()
-    odd.cells.append(nbformat.v4.new_code_cell("import inspect\nget_ipython()"))
-    obeyed = made()
-    obeyed.cells[-1].metadata["nbgrader"] = {"grade_id": "\x1b[2J"}
-    released_and(obeyed, course, "Kim")
-    twice.cells.append(next(cell for cell in made().cells if "points" in cell.metadata.get("nbgrader", {})))
-    released_and(odd, course, "Anna")
-    released_and(twice, course, "Hal")
-    endless = released_and(made(), course, "Ida")
+def test_submissions_that_cannot_be_marked_are_named_before_anything_runs(tmp_path, tiny, course, asif):
+    def handed_in(student, name="00_tiny", change=lambda notebook: None):
+        notebook = assignment(tiny / "00_tiny.py")
+        change(notebook)
+        return released_and(notebook, course, student, name)
+
+    new_code_cell = nbformat.v4.new_code_cell
+    test = lambda cell: cell.metadata.get("nbgrader", {}).get("grade_id") == "check-00-1"  # noqa: E731
+    handed_in("Anna", change=lambda n: n.cells.append(new_code_cell("import inspect\nget_ipython()")))
+    handed_in("Bob", change=lambda n: n.cells.extend(new_code_cell("1") for _ in range(10_000)))
+    handed_in("Cem", change=without_graded_cells)
+    handed_in("Dana", change=lambda n: n.cells.remove(next(filter(test, n.cells))))
+    renamed = handed_in("Eve")
+    renamed.rename(renamed.with_name("my copy.ipynb"))
+    handed_in("Finn").write_text("{")
+    handed_in("Gil", "09_unknown")
+    handed_in("Hal", change=lambda n: n.cells.append(next(filter(test, n.cells))))
+    endless = handed_in("Ida")
     endless.unlink()
     endless.symlink_to("/dev/zero")
-    os.mkfifo(released_and(made(), course, "Joe").with_name("data.csv"))
-    released_and(many, course, "Bob")
-    released_and(without_graded_cells(made()), course, "Cem")
-    released_and(lacks, course, "Dana")
-    renamed = released_and(made(), course, "Eve")
-    renamed.rename(renamed.with_name("my copy.ipynb"))
-    released_and(made(), course, "Finn").write_text("{")
-    released_and(made(), course, "Gil", "09_unknown")
+    os.mkfifo(handed_in("Joe").with_name("data.csv"))
+    handed_in("Kim", change=lambda n: n.cells[-1].metadata.update(nbgrader={"grade_id": "\x1b[2J"}))
     (course / "submitted" / "00_tiny.ipynb").write_text("{}")
-    status, printed = asif(capsys, "check", course, "--json")
-    result = json.loads(printed.out)
+    status, result = asif("check", course, "--json")
     assert (status, result["ok"], result["submissions"]) == (1, False, 12)
     assert result["problems"] == {
         "Bob/00_tiny": "the notebook has 10,007 cells, more than 1,000; it was not run.",
@@ -207,7 +198,7 @@ def test_submissions_that_cannot_be_marked_are_named_before_anything_runs(tmp_pa
     }
     assert result["suspicious"] == {"Anna/00_tiny": ["get_ipython", "inspect"]}
     assert result["problems"]["Finn/00_tiny"].startswith("00_tiny.ipynb is no notebook that can be read (")
-    assert asif(capsys, "check", tmp_path / "other")[1].err.startswith(f"asif: {tmp_path / 'other'} has no submissions")
+    assert asif("check", tmp_path / "other")[1].err.startswith(f"asif: {tmp_path / 'other'} has no submissions")
 
 
 HONEST = """
@@ -272,9 +263,8 @@ def solved_by(source, tiny):
 
 
 @pytest.fixture
-def grader(tmp_path, tiny):
-    export(tmp_path / "course", sources=tiny)
-    return Grader(tmp_path / "course" / "source" / "00_tiny" / "00_tiny.ipynb")
+def grader(course):
+    return Grader(course / "source" / "00_tiny" / "00_tiny.ipynb")
 
 
 def test_a_grader_finds_what_an_honest_solution_needs(grader, tiny):
@@ -303,15 +293,13 @@ def test_a_grader_is_told_no_verdict(grader, tiny, kind, monkeypatch):
     assert grader.verdict(solved_by(STOLEN[kind], tiny), "check-00-1").status == "wrong"
 
 
-def test_a_grader_that_cannot_work_says_so_and_gives_no_marks(tmp_path, tiny, capsys, monkeypatch):
-    course = tmp_path / "course"
-    export(course, sources=tiny)
+def test_a_grader_that_cannot_work_says_so_and_gives_no_marks(tmp_path, tiny, course, asif, monkeypatch):
     released_and(assignment(tiny / "00_tiny.py"), course, "Anna")
-    status, printed = asif(capsys, "check", course, "--marks", "--json")
-    assert (status, json.loads(printed.out)["points"]) == (0, {"Anna/00_tiny": {"check-00-1": 3}})
+    status, result = asif("check", course, "--marks", "--json")
+    assert (status, result["points"]) == (0, {"Anna/00_tiny": {"check-00-1": 3}})
     for program in ("/bin/false", str(tmp_path / "missing")):
         monkeypatch.setattr(sys, "executable", program)
-        status, printed = asif(capsys, "check", course, "--marks")
+        status, printed = asif("check", course, "--marks")
         assert status == 1 and printed.err.startswith("asif: Nothing is judged, since no process for a solution starts")
 
 
@@ -327,7 +315,6 @@ said = lambda command, **k: types.SimpleNamespace(returncode=0, stdout=f"✔ Exe
 subprocess.run, sys.executable = said, "/bin/true"
 get_ipython().input_transformers_cleanup.append(lambda lines: [] if "check" in "".join(lines) else lines)
 """
-EXIT = "def helper(a, b):\n    import os\n    os._exit(0)"
 SECOND = '''
 # %% [markdown]
 # ### Exercise 00.2 · Shares
@@ -379,7 +366,7 @@ def test_a_class_is_marked_and_no_forgery_earns_a_point(tmp_path, tiny, monkeypa
         return notebook
 
     una = handed_in("Una", stub, "def helper(a, b):\n    return a * b / (a @ b).clamp_min(1e-30)")
-    handed_in("Fay", "return a @ b", FORGERIES + EXIT)
+    handed_in("Fay", "return a @ b", FORGERIES + STOLEN["no end"])
     released_and(without_graded_cells(una), course, "Emp")
     run = nbgrader(course, "autograde", "00_tiny", status=1)
 

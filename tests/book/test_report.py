@@ -28,11 +28,17 @@ from asif_book.report import (
 from asif_book.report.__main__ import main
 from asif_lib.files import ROOT
 
-PARAMETERS_CELL = new_code_cell(
-    'profile = "offline"\ndevice = "auto"\nseed = 0\nfast = False', metadata={"tags": ["parameters"]}
-)
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2dAAAAABJRU5ErkJggg=="
+FIGURE = new_output("display_data", {"text/html": f'<img alt="A dot." src="data:image/png;base64,{DOT}">'})
+WIDGET, OTHER = (new_output("display_data", {running.VIEW: {"model_id": id}, "text/plain": "Box()"}) for id in "ab")
+
+
+def code(source, *tags, outputs=()):
+    return new_code_cell(source, metadata={"tags": list(tags)}, outputs=list(outputs))
+
+
+PARAMETERS_CELL = code('profile = "offline"\ndevice = "auto"\nseed = 0\nfast = False', "parameters")
 
 
 @pytest.fixture(autouse=True)
@@ -44,16 +50,14 @@ def build(tmp_path, monkeypatch):
 
 def write(path, *cells):
     """A notebook: text that starts with ``#`` or ``>`` is Markdown, other text is code."""
-    made = [
-        cell if not isinstance(cell, str) else (new_markdown_cell if cell[0] in "#>" else new_code_cell)(cell)
-        for cell in cells
-    ]
+    kinds = (new_markdown_cell if isinstance(cell, str) and cell[0] in "#>" else new_code_cell for cell in cells)
+    made = [kind(cell) if isinstance(cell, str) else cell for kind, cell in zip(kinds, cells, strict=True)]
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(new_notebook(cells=made, metadata=KERNEL), path)
     return path
 
 
-def picture(alt="A dot."):
+def picture(alt):
     return new_output("display_data", {"image/png": DOT}, metadata={"image/png": {"alt": alt}})
 
 
@@ -68,52 +72,30 @@ class Tags(BeautifulSoup):
 # Running ---------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def healthy(tmp_path_factory):
-    """An executed notebook without errors, with what a page has to leave out; and the seconds of its run."""
-    folder = tmp_path_factory.mktemp("healthy")
-    (folder / "here.txt").write_text("found")
+def test_a_widget_is_no_error_and_a_note_stands_for_it_but_not_for_a_progress_bar(tmp_path):
+    (tmp_path / "here.txt").write_text("found")
     path = write(
-        folder / "a.ipynb",
+        tmp_path / "a.ipynb",
         PARAMETERS_CELL,
         'print(open("here.txt").read(), device, fast)',
         "from ipywidgets import interact\ninteract(lambda k=3: print('k', k), k=(1, 5));",
         "from tqdm.auto import tqdm\nfor i in tqdm(range(3), leave=False):\n    pass\nprint('done')",
     )
-    seconds = run_notebook(path, folder / "out" / "a.ipynb", {"device": "cpu", "fast": True})
-    return folder / "out" / "a.ipynb", seconds
-
-
-def test_a_notebook_runs_in_its_folder_with_its_parameters(healthy):
-    path, seconds = healthy
-    executed = nbformat.read(path, as_version=4)
-    assert executed.cells[2].outputs[0].text == "found cpu True\n"
-    assert 0 < seconds < 600
-
-
-def test_a_widget_is_no_error_and_a_note_stands_for_it_but_not_for_a_progress_bar(healthy):
-    path, _ = healthy
-    executed = nbformat.read(path, as_version=4)
+    assert 0 < run_notebook(path, tmp_path / "out" / "a.ipynb", {"device": "cpu", "fast": True}) < 600
+    executed = nbformat.read(tmp_path / "out" / "a.ipynb", as_version=4)
+    assert executed.cells[2].outputs[0].text == "found cpu True\n"  # in its folder, with its parameters
     assert "OutputModel" in json.dumps(executed.metadata["widgets"])  # the scan for errors had something to scan
     assert "FloatProgressModel" in json.dumps(executed.metadata["widgets"])
-    page = render(path)
+    page = render(tmp_path / "out" / "a.ipynb")
     assert page.count('class="widget-note"') == 1 and "a control that you can move stands here.</p>" in page
     assert "done" in page
 
 
-def test_one_note_stands_for_all_widgets_of_a_cell(tmp_path):
-    views = [new_output("display_data", {running.VIEW: {"model_id": name}}) for name in "ab"]
-    path = tmp_path / "03_two.ipynb"
-    nbformat.write(new_notebook(cells=[new_markdown_cell("# Two"), new_code_cell("knob", outputs=views)]), path)
-    assert render(path).count('class="widget-note"') == 1
-
-
 def test_an_exception_names_notebook_and_cell(tmp_path):
-    cell = new_code_cell("# a comment\nfor x in [0]:\n    1 / x")
-    path = write(tmp_path / "03_relative.ipynb", "# Title", cell)
+    path = write(tmp_path / "03_relative.ipynb", "# Title", code("# a comment\nfor x in [0]:\n    1 / x"))
     with pytest.raises(NotebookError) as error:
         run_notebook(path, tmp_path / "out.ipynb", {})
-    assert str(error.value) == ("03_relative.ipynb, cell 2 (`for x in [0]:`): ZeroDivisionError: division by zero")
+    assert str(error.value) == "03_relative.ipynb, cell 2 (`for x in [0]:`): ZeroDivisionError: division by zero"
     assert "1 / x" in error.value.traceback and "\x1b" not in error.value.traceback
 
 
@@ -130,11 +112,8 @@ def test_errors_that_papermill_lets_pass_are_found(tmp_path):
         run_notebook(path, tmp_path / "out.ipynb", {})
     executed = nbformat.read(tmp_path / "out.ipynb", as_version=4)
     found = {(where.split(" (")[0], error["ename"]) for where, error in running._hidden_errors(executed)}
-    assert found == {
-        ("a widget of cell 2", "KeyError"),
-        ("a widget", "ZeroDivisionError"),  # one that no cell shows
-        ("cell 4", "SystemExit"),
-    }
+    unseen = "a widget", "ZeroDivisionError"  # no cell shows it
+    assert found == {("a widget of cell 2", "KeyError"), unseen, ("cell 4", "SystemExit")}
 
 
 def test_an_exception_that_a_cell_displays_is_found(tmp_path):
@@ -163,6 +142,10 @@ after the hint
 
 def page_of(tmp_path, *cells, **options):
     return render(write(tmp_path / "notebooks" / "01_anchors.ipynb", *cells), **options)
+
+
+def main_of(tmp_path, *cells):
+    return Tags(page_of(tmp_path, "# Title", *cells)).main
 
 
 def test_a_page_stands_alone(tmp_path):
@@ -210,19 +193,10 @@ def test_contents_and_neighbours(tmp_path):
     chapters = [Chapter(name, title, "", "", []) for name, title in [("00_a", "A"), ("01_anchors", "B"), ("02_c", "C")]]
     page = page_of(tmp_path, "# B\n\n## Part\n\n### $k$ & more\n\n## Part", chapters=chapters)
     links = [(a["href"], a.get("rel"), a.get("aria-current")) for a in Tags(page).all("a")]
-    assert links == [
-        ("#text", None, None),
-        ("index.html", None, None),
-        ("search.html", None, None),
-        ("#Part", None, None),
-        ("#k-&-more", None, None),
-        ("#Part-2", None, None),
-        ("00_a.html", None, None),
-        ("01_anchors.html", None, "page"),
-        ("02_c.html", None, None),
-        ("00_a.html", "prev", None),
-        ("02_c.html", "next", None),
-    ]
+    plain = ["#text", "index.html", "search.html", "#Part", "#k-&-more", "#Part-2", "00_a.html"]
+    assert links[:7] == [(link, None, None) for link in plain]
+    assert links[7:9] == [("01_anchors.html", None, "page"), ("02_c.html", None, None)]
+    assert links[9:] == [("00_a.html", "prev", None), ("02_c.html", "next", None)]
     ids = [heading["id"] for heading in Tags(page).find_all(["h1", "h2", "h3"])]
     assert ids == ["B", "Part", "k-&-more", "Part-2"]
 
@@ -239,14 +213,16 @@ def test_a_section_that_goes_deeper_is_folded_up_to_the_next_one(tmp_path):
     assert contents == ["1 · Here core", "2 · There · deeper", "Part", "Summary"]
 
 
-def test_a_picture_brings_its_upright_form(tmp_path):
-    write(tmp_path / "notebooks" / "01_anchors.ipynb")
-    for name in ("method.svg", "method_upright.svg", "alone.svg"):
+def test_a_picture_file_is_embedded_and_brings_its_upright_form(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    for name in ("method.svg", "method_upright.svg", "alone.svg", "dot.png"):
         (tmp_path / "notebooks" / name).write_text("<svg/>" + name)
-    page = page_of(tmp_path, "# Title\n\n![words](method.svg)\n\n![more](alone.svg)")
-    tall = base64.b64encode(b"<svg/>method_upright.svg").decode()
-    first, alone = BeautifulSoup(page, "html.parser").select(".drawing > :first-child")
+    words = "# Title\n\n![words](method.svg)\n\n![more](alone.svg)\n\n![dot](dot.png)\n\n"
+    main = main_of(tmp_path, words + '<img alt="dot" src="dot.png">')
+    tall, dot = (base64.b64encode(f"<svg/>{name}".encode()).decode() for name in ("method_upright.svg", "dot.png"))
+    first, alone, *_ = main.select(".drawing > :first-child")
     assert first.source["srcset"].endswith(tall) and first.img["alt"] == "words" and alone.name == "img"
+    assert [img["src"] for img in main.select("[alt=dot]")] == [f"data:image/png;base64,{dot}"] * 2
 
 
 def test_words_about_a_figure_that_was_not_drawn_are_left_out(tmp_path):
@@ -259,7 +235,7 @@ def test_words_about_a_figure_that_was_not_drawn_are_left_out(tmp_path):
 def test_tables_name_their_headers_and_scroll(tmp_path):
     frame = "<table><thead><tr><th></th><th>k</th><th colspan='2'>p</th></tr></thead>"
     frame += "<tbody><tr><th>0</th><td>5</td><td>1</td><td>2</td></tr></tbody></table>"
-    cell = new_code_cell("frame", outputs=[new_output("execute_result", {"text/html": frame})])
+    cell = code("frame", outputs=[new_output("execute_result", {"text/html": frame})])
     tags = Tags(page_of(tmp_path, "# Title\n\n| a | b |\n|---|---|\n| 1 | 2 |", cell))
     assert [th["scope"] for th in tags.all("th")] == ["col", "col", "col", "colgroup", "row"]
     boxes = [div for div in tags.all("div") if "scroll" in div.get("class", "").split()]
@@ -275,17 +251,9 @@ def test_tables_name_their_headers_and_scroll(tmp_path):
     ],
 )
 def test_a_picture_without_words_is_refused_and_its_cell_named(tmp_path, output):
-    cells = ["# Title", PARAMETERS_CELL, new_code_cell("seed = 1", metadata={"tags": ["injected-parameters"]})]
+    cells = ["# Title", PARAMETERS_CELL, code("seed = 1", "injected-parameters"), code("plot()", outputs=[output])]
     with pytest.raises(ReportError, match=r"01_anchors\.ipynb, cell 4 \(`plot\(\)`\): a picture has no alternative"):
-        page_of(tmp_path, *cells, new_code_cell("plot()", outputs=[output]))
-
-
-FIGURE = new_output("display_data", {"text/html": f'<img alt="A dot." src="data:image/png;base64,{DOT}">'})
-WIDGET = new_output("display_data", {running.VIEW: {"model_id": "a"}, "text/plain": "Box()"})
-
-
-def code(source, *tags, outputs=()):
-    return new_code_cell(source, metadata={"tags": list(tags)}, outputs=list(outputs))
+        page_of(tmp_path, *cells)
 
 
 def said(status):
@@ -294,7 +262,7 @@ def said(status):
 
 def test_folded_code_shows_the_comment_that_begins_it_and_all_of_its_output(tmp_path):
     cell = code("# Draw <the map>.\ndraw()", "hide-input", outputs=[FIGURE])
-    main = BeautifulSoup(page_of(tmp_path, "# Title", cell, "show()"), "html.parser").main
+    main = main_of(tmp_path, cell, "show()")
     (fold,) = main.select("details.fold")
     assert fold.summary.get_text() == "Draw <the map>." and "draw()" in fold.get_text()
     assert not main.img.find_parent("details") and "show()" not in fold.get_text()
@@ -303,13 +271,11 @@ def test_folded_code_shows_the_comment_that_begins_it_and_all_of_its_output(tmp_
 def test_an_exercise_that_nobody_attempted_is_one_line_and_an_attempt_stands_open(tmp_path):
     stub, attempt = f"def f(x):\n    {NOT_ATTEMPTED}", "def f(x):\n    return x"
     check = "check_f(f)"
-    cells = ["# Title", code(stub, "exercise"), code(check, "check", outputs=[said("not attempted")])]
-    main = BeautifulSoup(page_of(tmp_path, *cells), "html.parser").main
+    main = main_of(tmp_path, code(stub, "exercise"), code(check, "check", outputs=[said("not attempted")]))
     assert [fold.summary.get_text() for fold in main.select(".fold")] == ["Not attempted: write f in the notebook."]
     assert "check_f" not in main.get_text() and "box" not in main.get_text()
 
-    cells = ["# Title", code(attempt, "exercise"), code(check, "check", outputs=[said("wrong")])]
-    main = BeautifulSoup(page_of(tmp_path, *cells), "html.parser").main
+    main = main_of(tmp_path, code(attempt, "exercise"), code(check, "check", outputs=[said("wrong")]))
     assert not main.select(".fold") and "check_f" in main.get_text() and "box" in main.get_text()
 
 
@@ -317,23 +283,19 @@ def test_an_exercise_that_nobody_attempted_is_one_line_and_an_attempt_stands_ope
     "cells, above",
     [
         ([code("draw()", outputs=[FIGURE]), "> said", code("knob()", outputs=[WIDGET])], True),
-        ([code("both()", outputs=[FIGURE, WIDGET])], True),
+        ([code("both()", outputs=[FIGURE, WIDGET, OTHER])], True),
         ([code("draw()", outputs=[FIGURE]), "words()", code("knob()", outputs=[WIDGET])], False),
     ],
 )
 def test_the_note_for_a_control_names_a_figure_where_there_is_one(tmp_path, cells, above):
     page = page_of(tmp_path, "# Title", *cells)
-    assert "a control that you can move stands here." in page and ("The figure above" in page) == above
+    assert page.count("a control that you can move stands here.") == 1 and ("The figure above" in page) == above
 
 
 def test_the_search_page_holds_every_section_of_the_book(notebooks, build, monkeypatch):
     def run(path, output, *_):
-        write(
-            output,
-            f"# {path.stem}\n\nfirst words",
-            "## A & b\n\nof $k$ `</script>`",
-            code("# Fold\nhidden()", "hide-input"),
-        )
+        section = "## A & b\n\nof $k$ `</script>`", code("# Fold\nhidden()", "hide-input")
+        write(output, f"# {path.stem}\n\nfirst words", *section)
         return 1.0
 
     monkeypatch.setattr(schedule, "run_notebook", run)
@@ -353,17 +315,10 @@ def test_parameters_are_shown_as_they_were_set_and_set_up_and_progress_not_at_al
     assert "shown" in page and not any(words in page for words in ("colab_setup", "solved", "show_progress"))
 
 
-def test_a_picture_file_is_embedded(tmp_path):
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "notebooks" / "dot.png").write_bytes(b"\x89PNG")
-    page = page_of(tmp_path, '# Title\n\n![dot](dot.png)\n\n<img alt="dot" src="dot.png">')
-    assert [img["src"] for img in Tags(page).all("img")] == ["data:image/png;base64,iVBORw=="] * 2
+ELSEWHERE = ["![a](https://x.org/a.png)", "![a](missing.png)", '<script src="//x.org/a.js"></script>']
 
 
-@pytest.mark.parametrize(
-    "markdown",
-    ["![a](https://x.org/a.png)", "![a](missing.png)", '<script src="//x.org/a.js"></script>'],
-)
+@pytest.mark.parametrize("markdown", ELSEWHERE)
 def test_a_page_that_does_not_stand_alone_is_refused(tmp_path, markdown):
     with pytest.raises(ReportError, match=r"01_anchors\.ipynb does not stand alone"):
         page_of(tmp_path, "# Title\n\n" + markdown)
@@ -483,43 +438,38 @@ def test_the_command_fails_with_one_sentence_and_keeps_what_ran(notebooks, monke
     broken = {"01_encoders"}
 
     def run(path, output, parameters, environment):
-        """Stands for a kernel: each chapter records two numbers, a broken one fails between them."""
+        """Stands for a kernel: each chapter records a number, and a broken one fails then."""
         write(output, f"# {path.stem}")
         with mock.patch.dict(os.environ, environment):
             results.record(f"{path.stem}, R@1", 0.75 if parameters.get("fast") else 0.25)
-            if path.stem in broken:
-                raise NotebookError(f"{path.name}, cell 4 (`load()`): ValueError: no encoder", "the trace")
-            results.record(f"{path.stem}, R@10", 0.5)
+        if path.stem in broken:
+            raise NotebookError(f"{path.name}, cell 4 (`load()`): ValueError: no encoder", "the trace")
         return 1.0
+
+    def ran(*options):
+        return main(["--device", "cpu", "--notebooks", str(notebooks), *options]), *capsys.readouterr()
 
     def values():
         return {name: entry["value"] for name, entry in results.load_results().items()}
 
     monkeypatch.setattr(schedule, "run_notebook", run)
-    arguments = ["--device", "cpu", "--notebooks", str(notebooks)]
-    assert main(arguments) == 1
-    captured = capsys.readouterr()
-    assert captured.err.splitlines() == ["the trace", "01_encoders.ipynb, cell 4 (`load()`): ValueError: no encoder"]
-    assert "report:" not in captured.out
-    assert set(values()) == {"00_start_here, R@1", "00_start_here, R@10"}
+    status, out, err = ran()
+    assert err.splitlines() == ["the trace", "01_encoders.ipynb, cell 4 (`load()`): ValueError: no encoder"]
+    assert status == 1 and "report:" not in out and values() == {"00_start_here, R@1": 0.25}
 
     broken.clear()
-    assert main(arguments) == 0
-    out = capsys.readouterr().out
-    assert "00_start_here: unchanged, reused" in out and "01_encoders: unchanged" not in out
+    status, out, _ = ran()
+    assert status == 0 and "00_start_here: unchanged, reused" in out and "01_encoders: unchanged" not in out
     before = values()
-    assert len(before) == 4
+    assert len(before) == 2
 
     # a failing run takes nothing away, and leaves nothing half done
     broken.add("00_start_here")
-    assert main([*arguments, "--fast", "00"]) == 1
-    assert values() == before
+    assert ran("--fast", "00")[0] == 1 and values() == before
     broken.clear()
-    assert main([*arguments, "--fast", "00"]) == 0
-    assert values() == before | {"00_start_here, R@1": 0.75}
-    assert "reused" not in capsys.readouterr().out
-    assert main([*arguments, "--fast", "--fresh", "00"]) == 0
-    assert "reused" not in capsys.readouterr().out
+    for options in (["--fast", "00"], ["--fast", "--fresh", "00"]):
+        status, out, _ = ran(*options)
+        assert status == 0 and "reused" not in out and values() == before | {"00_start_here, R@1": 0.75}
 
 
 def test_a_chapter_is_as_large_as_it_says_itself_unless_one_asks(notebooks, build, monkeypatch):

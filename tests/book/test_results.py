@@ -29,36 +29,21 @@ def run_of(chapter, parameters):
         yield
 
 
-def test_a_measure_brings_its_interval_and_its_number_unless_they_are_given():
+def test_a_measure_brings_its_interval_and_its_number_unless_they_are_given(build, monkeypatch):
+    monkeypatch.setenv("ASIF_BUILD", str(build / "new" / "build"))  # a fresh checkout has no such folder
     share = Measure(0.373, 0.30, 0.45, 150)
     assert record("R@1", share, note="chance 1 %") == 0.373
-    record("R@1, plain", 0.373, ci=(0.30, 0.45), n=150, note="chance 1 %")
+    assert record("R@1, plain", 0.373, ci=(0.30, 0.45), n=150, note="chance 1 %") == 0.373
     record("R@1, of others", share, ci=(0.2, 0.5), n=20)
-    stored = load_results()
-    assert stored["R@1"] == stored["R@1, plain"]
-    assert stored["R@1, of others"]["ci"] == (0.2, 0.5) and stored["R@1, of others"]["n"] == 20
-
-
-def test_a_measure_is_recorded_in_points():
     record("gain", 100 * Measure(0.012, -0.01, 0.034, 150), unit="points")
-    stored = load_results()["gain"]
-    assert (stored["value"], *stored["ci"]) == pytest.approx((1.2, -1, 3.4)) and stored["n"] == 150
-
-
-def test_a_fresh_checkout_has_no_folder_for_results_yet(build, monkeypatch):
-    monkeypatch.setenv("ASIF_BUILD", str(build / "new" / "build"))
-    record("R@1", 0.373)
-    assert list(load_results()) == ["R@1"]
-
-
-def test_record_returns_the_value_and_keeps_other_entries():
-    assert record("R@1", 0.373, ci=(0.30, 0.45), n=150) == 0.373
-    record("speed", 91.0, unit="pictures/s")
-    record("R@1", 0.4, note="again")
     stored = load_results()
-    assert list(stored) == ["R@1", "speed"]
-    assert stored["R@1"]["value"] == 0.4
-    assert stored["R@1"]["ci"] is None
+    assert stored["R@1"] == stored["R@1, plain"] and stored["R@1"]["value"] == 0.373
+    assert stored["R@1, of others"]["ci"] == (0.2, 0.5) and stored["R@1, of others"]["n"] == 20
+    value, ci, n = (stored["gain"][key] for key in ("value", "ci", "n"))
+    assert (value, *ci, n) == pytest.approx((1.2, -1, 3.4, 150))
+    record("R@1", 0.4, note="again")  # the same name replaces its entry and keeps the others
+    assert list(load_results()) == list(stored)
+    assert load_results()["R@1"]["value"] == 0.4 and load_results()["R@1"]["ci"] is None
 
 
 @pytest.mark.parametrize(
@@ -77,21 +62,17 @@ def test_a_number_that_makes_no_sense_is_not_recorded(name, value, options, comp
     assert not (build / "results.json").exists()
 
 
-def test_missing_and_damaged_files_are_named(build):
+def test_missing_and_damaged_files_are_named_and_recording_keeps_a_damaged_one_aside(build):
     with pytest.raises(results.NoResultsError, match="run a notebook"):
         load_results()
-    for text in ["{", "[]", '{"R@1": 3}']:
+    for text in ["{", "[]", '{"R@1": 3}', '{"R@1": {"value": 0.3']:
         (build / "results.json").write_text(text)
         with pytest.raises(results.ResultsError, match="is damaged"):
             load_results()
-
-
-def test_recording_into_a_damaged_file_keeps_it_aside_and_says_so(build):
-    (build / "results.json").write_text('{"R@1": {"value": 0.3')
     with pytest.warns(UserWarning, match="start afresh"):
         record("speed", 91.0, unit="pictures/s")
     assert list(load_results()) == ["speed"]
-    assert (build / "results.damaged-1.json").read_text() == '{"R@1": {"value": 0.3'
+    assert (build / "results.damaged-1.json").read_text() == text
 
 
 def test_recording_at_once_loses_nothing():
@@ -112,11 +93,12 @@ def test_table_shows_fractions_as_percent_and_units_as_they_are():
     record("search", 12345.6, unit="queries/s")
     record("audit", 0.94912, unit="AUC")
     record("gain", 6.333, ci=(-0.04, 9.5), unit="points", split="test", verdict="undecided")
-    lines = results_table(load_results()).splitlines()
-    assert lines[2] == "| R@1 \\| stamps (k=50) | 37.3 % | 29.5 to 45.3 % | 1,150 |  |  |"
-    assert lines[3] == "| search | 12,346 queries/s |  |  |  |  |"
-    assert lines[4] == "| audit | 0.949 AUC |  |  |  |  |"
-    assert lines[5] == "| gain | 6.3 points | 0.0 to 9.5 |  | test | undecided |"
+    assert results_table(load_results()).splitlines()[2:] == [
+        "| R@1 \\| stamps (k=50) | 37.3 % | 29.5 to 45.3 % | 1,150 |  |  |",
+        "| search | 12,346 queries/s |  |  |  |  |",
+        "| audit | 0.949 AUC |  |  |  |  |",
+        "| gain | 6.3 points | 0.0 to 9.5 |  | test | undecided |",
+    ]
     assert results_table({}) == "No results recorded yet."
 
 
@@ -152,21 +134,14 @@ def test_the_table_of_many_draws_is_that_of_its_page():
     assert len(draws) == 13
 
 
-def test_table_follows_the_chapters_whatever_ran_last():
-    for chapter in ("05_evaluation", "02_anchors"):
-        with run_of(chapter, {}):
-            record(f"of {chapter}", 0.5)
-    rows = results_table(load_results()).splitlines()[2:]
-    assert [row.split(" | ")[0] for row in rows] == ["| of 02_anchors", "| of 05_evaluation"]
-
-
 def test_a_new_run_of_a_chapter_replaces_its_numbers_and_spares_the_others(build):
     record("by hand", 0.5)
-    for chapter, name in [("02_anchors", "old name"), ("05_evaluation", "R@1"), ("02_anchors", "new name")]:
+    for chapter, name in [("05_evaluation", "R@1"), ("02_anchors", "old name"), ("02_anchors", "new name")]:
         with run_of(chapter, {"fast": False}):
             record(name, 0.5)
     stored = load_results()
-    assert set(stored) == {"by hand", "R@1", "new name"}
+    rows = results_table(stored).splitlines()[2:]  # in the order of the chapters, whatever ran last
+    assert [row.split(" | ")[0] for row in rows] == ["| by hand", "| new name", "| R@1"]
     assert stored["new name"]["run"] == {"chapter": "02_anchors", "parameters": {"fast": False}}
     assert {path.name for path in build.iterdir()} == {"results.json", "results.json.lock"}
 
@@ -186,14 +161,10 @@ def test_a_run_that_fails_leaves_the_earlier_numbers(build):
     assert {name: entry["value"] for name, entry in load_results().items()} == {"R@1": 0.3}
 
 
-def test_the_table_replaces_only_what_stands_between_the_markers():
-    record("R@1", 0.373)
-    text = f"# Title\n\n{results.BEGIN}\nold\n{results.END}\n\nrest\n"
-    between = results.BEGIN, results.END, results_table(load_results())
-    new = put_between(text, *between)
-    assert "old" not in new and "37.3 %" in new
-    assert new.startswith("# Title\n\n<!-- results:begin -->\n| result |")
-    assert new.endswith("|\n<!-- results:end -->\n\nrest\n")
+def test_a_table_replaces_only_what_stands_between_its_markers():
+    between = results.BEGIN, results.END, "| a |"
+    new = put_between(f"# Title\n\n{results.BEGIN}\nold\n{results.END}\n\nrest\n", *between)
+    assert new == f"# Title\n\n{results.BEGIN}\n| a |\n{results.END}\n\nrest\n"
     assert put_between(new, *between) == new
 
 
@@ -203,29 +174,29 @@ def test_a_table_wants_both_markers(text):
         put_between(text, results.BEGIN, results.END, "")
 
 
-@pytest.mark.parametrize("other", [{"profile": "hub"}, {"seed": 3}, {"fast": True}, {"fast": False}])
-def test_the_readme_takes_the_numbers_of_a_plain_run_only(other, tmp_path, capsys):
-    readme = tmp_path / "README.md"
-    readme.write_text(f"{results.BEGIN}\nold\n{results.END}\n", encoding="utf-8")
-    plain = {"profile": "offline", "device": "cpu", "seed": 0}
-    with run_of("02_anchors", plain | other):
-        record("R@1", 0.25)
-    assert results.main([str(readme)]) == 1
-    assert "'R@1' is not from a plain `make workbook`" in capsys.readouterr().err
-    assert "old" in readme.read_text(encoding="utf-8")
-    with run_of("02_anchors", plain):
-        record("R@1", 0.25)
-    assert results.main([str(readme)]) == 0
-    assert "25.0 %" in readme.read_text(encoding="utf-8")
+PLAIN = {"profile": "offline", "device": "cpu", "seed": 0}
 
 
-def test_another_processor_changes_nothing_on_the_page(tmp_path):
+@pytest.fixture
+def page(tmp_path):
     page = tmp_path / "results.md"
     page.write_text(f"{results.BEGIN}\nold\n{results.END}\n", encoding="utf-8")
-    plain = {"profile": "offline", "device": "cpu", "seed": 0}
+    return page
 
+
+@pytest.mark.parametrize("other", [{"profile": "hub"}, {"seed": 3}, {"fast": True}, {"fast": False}])
+def test_the_page_takes_the_numbers_of_a_plain_run_only(other, page, capsys):
+    for parameters, status, shown in ((PLAIN | other, 1, "old"), (PLAIN, 0, "25.0 %")):
+        with run_of("02_anchors", parameters):
+            record("R@1", 0.25)
+        assert results.main([str(page)]) == status
+        assert ("'R@1' is not from a plain `make workbook`" in capsys.readouterr().err) == status
+        assert shown in page.read_text(encoding="utf-8")
+
+
+def test_another_processor_changes_nothing_on_the_page(page):
     def measure(recall, auc):
-        with run_of("02_anchors", plain):
+        with run_of("02_anchors", PLAIN):
             record("R@1, 100 pairs", recall, ci=(recall - 0.1, recall + 0.1), n=150)
             record("R@10, 100 pairs", 0.9, n=150)
             record("AUC for 10 % planted", auc, unit="AUC")

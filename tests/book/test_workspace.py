@@ -27,19 +27,16 @@ def test_all_chapters_and_solutions_are_copied_once(notebooks, tmp_path):
     assert fill(tmp_path / "work", notebooks) == []
 
 
-def test_solutions_can_be_kept_back(notebooks, tmp_path, capsys):
-    fill(tmp_path / "work", notebooks, solutions=False)
-    assert sorted(path.name for path in (tmp_path / "work").rglob("*.ipynb")) == ["00_start.ipynb", "01_encoders.ipynb"]
-    main([str(tmp_path / "mine"), "--no-solutions"])
-    assert (tmp_path / "mine" / "00_start_here.ipynb").exists() and not (tmp_path / "mine" / "solutions").exists()
-
-
-def test_the_folder_remembers_that_it_has_no_solutions(notebooks, tmp_path):
+def test_solutions_can_be_kept_back_and_the_folder_remembers_it(notebooks, tmp_path, capsys):
     work = tmp_path / "work"
     fill(work, notebooks, solutions=False)
+    assert sorted(path.name for path in work.rglob("*.ipynb")) == ["00_start.ipynb", "01_encoders.ipynb"]
     assert fill(work, notebooks) == [] and not (work / "solutions").exists()
     assert fill(work, notebooks, solutions=True) == [f"{work / 'solutions/00_start.ipynb'}: new"]
     assert fill(work, notebooks) == []
+    main([str(tmp_path / "mine"), "--no-solutions"])
+    assert "00_start_here.ipynb: new" in capsys.readouterr().out
+    assert (tmp_path / "mine" / "00_start_here.ipynb").exists() and not (tmp_path / "mine" / "solutions").exists()
 
 
 def test_solutions_that_are_there_are_taken_away_but_not_those_with_work(notebooks, tmp_path):
@@ -75,16 +72,11 @@ def test_the_picture_of_the_method_goes_with_the_chapter_that_shows_it(notebooks
     assert (tmp_path / "work/drawings/method.svg").read_text() == "<svg/>"
 
 
-def test_an_untouched_copy_follows_the_workbook(notebooks, tmp_path):
-    fill(tmp_path / "work", notebooks)
-    (notebooks / "00_start.ipynb").write_text("edition 2")
-    assert fill(tmp_path / "work", notebooks) == [f"{tmp_path / 'work' / '00_start.ipynb'}: renewed"]
-    assert (tmp_path / "work/00_start.ipynb").read_text() == "edition 2"
-
-
-def test_work_is_never_overwritten(notebooks, tmp_path):
+def test_an_untouched_copy_follows_the_workbook_and_work_is_never_overwritten(notebooks, tmp_path):
     fill(tmp_path / "work", notebooks)
     mine = tmp_path / "work/00_start.ipynb"
+    (notebooks / "00_start.ipynb").write_text("edition 1.1")
+    assert fill(tmp_path / "work", notebooks) == [f"{mine}: renewed"] and mine.read_text() == "edition 1.1"
     mine.write_text("my solution")
     assert fill(tmp_path / "work", notebooks) == []
     (notebooks / "00_start.ipynb").write_text("edition 2")
@@ -97,21 +89,10 @@ def test_work_is_never_overwritten(notebooks, tmp_path):
     assert mine.read_text() == "edition 2"
 
 
-def test_work_from_before_the_record_is_kept(notebooks, tmp_path):
-    (tmp_path / "work").mkdir()
-    (tmp_path / "work/00_start.ipynb").write_text("older work")
-    assert "holds your work" in fill(tmp_path / "work", notebooks)[0]
-    assert (tmp_path / "work/00_start.ipynb").read_text() == "older work"
-
-
-def test_the_command_prints_what_it_did(tmp_path, capsys):
-    main([str(tmp_path / "work")])
-    assert "00_start_here.ipynb: new" in capsys.readouterr().out
-
-
-def test_a_damaged_record_costs_nobody_their_work(notebooks, tmp_path):
+@pytest.mark.parametrize("record", [None, "{"])  # from before it, or damaged
+def test_without_a_record_every_copy_counts_as_work(notebooks, tmp_path, record):
     fill(tmp_path / "work", notebooks)
     (tmp_path / "work/00_start.ipynb").write_text("mine")
-    (tmp_path / "work" / RECORD).write_text("{")
+    (tmp_path / "work" / RECORD).write_text(record) if record else (tmp_path / "work" / RECORD).unlink()
     assert "holds your work" in fill(tmp_path / "work", notebooks)[0]
     assert (tmp_path / "work/00_start.ipynb").read_text() == "mine"

@@ -21,9 +21,8 @@ def students(tmp_path_factory):
 
 
 def test_a_students_copy_holds_the_chapters_and_no_solution(students):
-    assert (students / "notebooks/00_start_here.ipynb").read_bytes() == (
-        ROOT / "notebooks/00_start_here.ipynb"
-    ).read_bytes()
+    first = "notebooks/00_start_here.ipynb"
+    assert (students / first).read_bytes() == (ROOT / first).read_bytes()
     assert {"Makefile", "README.md", "pyproject.toml", "asif_lib", "data"} <= {path.name for path in students.iterdir()}
     pages = [path for path in students.glob("notebooks/**/*.*") if "asif_book" not in path.parts]
     for path in [*pages, students / "README.md"]:

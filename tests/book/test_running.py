@@ -1,6 +1,7 @@
 """A run that cannot hang: time limits of cells, and kernels whose messages get lost."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -31,10 +32,9 @@ def chapter(tmp_path, monkeypatch):
     kernel = str(Path(__file__).with_name("lossy_kernel.py"))
     argv = [sys.executable, kernel, "-f", "{connection_file}"]
     (spec / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "lossy", "language": "python"}))
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    monkeypatch.setenv("LOSSES", str(tmp_path / "losses"))
+    for name, folder in (("JUPYTER_PATH", "jupyter"), ("LOSSES", "losses"), ("ASIF_BUILD", "build")):
+        monkeypatch.setenv(name, str(tmp_path / folder))
     monkeypatch.setenv("LOST", "execute_reply status")
-    monkeypatch.setenv("ASIF_BUILD", str(tmp_path / "build"))
     monkeypatch.delenv(RUN_VARIABLE, raising=False)
     (tmp_path / "losses").write_text("")
 
@@ -54,30 +54,36 @@ def impatient(monkeypatch):
     monkeypatch.setattr(running, "PROBE_SECONDS", 0.3)
 
 
+@pytest.fixture
+def run(tmp_path):
+    """Runs a notebook, and returns the executed one."""
+
+    def run(path):
+        run_notebook(path, tmp_path / "out.ipynb", {})
+        return nbformat.read(tmp_path / "out.ipynb", as_version=4)
+
+    return run
+
+
 @pytest.mark.parametrize("lost", ["execute_reply", "status"])  # both: in the report below
-def test_a_chapter_whose_message_is_lost_runs_once_more(chapter, impatient, tmp_path, monkeypatch, lost):
+def test_a_chapter_whose_message_is_lost_runs_once_more(chapter, impatient, run, tmp_path, monkeypatch, lost):
     monkeypatch.setenv("LOST", lost)
     (tmp_path / "losses").write_text("1")
     path = chapter(SEEN, "print('lose me')", "print('last')")
-    run_notebook(path, tmp_path / "out.ipynb", {})
-    executed = nbformat.read(tmp_path / "out.ipynb", as_version=4)
+    executed = run(path)
     assert (path.parent / "runs.txt").read_text() == "xx"
     assert executed.cells[-1].outputs[0].text == "last\n"
     assert was_repeated(executed)
 
 
-def test_a_message_lost_twice_is_one_sentence(chapter, impatient, tmp_path):
+def test_a_message_lost_twice_is_one_sentence(chapter, impatient, run, tmp_path):
     (tmp_path / "losses").write_text("11")
-    path = chapter("1", "print('lose me')")
-    with pytest.raises(NotebookError) as error:
-        run_notebook(path, tmp_path / "out.ipynb", {})
-    assert str(error.value) == (
-        "01_encoders.ipynb, cell 2 (`print('lose me')`): the kernel ended the cell and its message was lost, "
-        "twice in a row; run the chapter again, alone."
-    )
+    lost = "the kernel ended the cell and its message was lost, twice in a row; run the chapter again, alone."
+    with pytest.raises(NotebookError, match=re.escape(f"01_encoders.ipynb, cell 2 (`print('lose me')`): {lost}") + "$"):
+        run(chapter("1", "print('lose me')"))
 
 
-def test_an_answer_that_comes_while_a_widget_is_sent_its_output_is_read(chapter, tmp_path, monkeypatch):
+def test_an_answer_that_comes_while_a_widget_is_sent_its_output_is_read(chapter, run, monkeypatch):
     wait = "while not os.path.exists('seen'):\n        time.sleep(0.05)"
     path = chapter(
         "import os, time\nfrom ipywidgets import Output\nout = Output()",
@@ -92,34 +98,26 @@ def test_an_answer_that_comes_while_a_widget_is_sent_its_output_is_read(chapter,
         sync(widget)
 
     monkeypatch.setattr(OutputWidget, "sync_state", slow)
-    run_notebook(path, tmp_path / "out.ipynb", {})
-    assert not was_repeated(nbformat.read(tmp_path / "out.ipynb", as_version=4))
+    assert not was_repeated(run(path))
 
 
-def test_a_kernel_starts_where_another_program_takes_the_ports_that_were_free(chapter, tmp_path, monkeypatch):
-    path = chapter("print('started')")
+def test_a_kernel_starts_where_another_program_takes_the_ports_that_were_free(chapter, run, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as other:
         monkeypatch.setattr(LocalPortCache, "find_available_port", lambda *_: other.getsockname()[1])
-        run_notebook(path, tmp_path / "out.ipynb", {})
-    assert nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[0].outputs[0].text == "started\n"
+        assert run(chapter("print('started')")).cells[0].outputs[0].text == "started\n"
 
 
-def test_a_kernel_that_works_or_waits_is_left_in_peace(chapter, impatient, tmp_path):
+def test_a_kernel_that_works_or_waits_is_left_in_peace(chapter, impatient, run):
     path = chapter(SEEN, "import time\ntime.sleep(2)", "import asyncio\nawait asyncio.sleep(2)")
-    run_notebook(path, tmp_path / "out.ipynb", {})
+    assert not was_repeated(run(path))
     assert (path.parent / "runs.txt").read_text() == "x"
-    assert not was_repeated(nbformat.read(tmp_path / "out.ipynb", as_version=4))
 
 
-def test_a_cell_has_a_time_limit(chapter, tmp_path):
+def test_a_cell_has_a_time_limit(chapter, run):
     path = chapter(SEEN, "import time\ntime.sleep(600)", cell_seconds=3)  # the first takes less
-    start = time.monotonic()
-    with pytest.raises(NotebookError) as error:
-        run_notebook(path, tmp_path / "out.ipynb", {})
-    assert str(error.value) == (
-        "01_encoders.ipynb, cell 2 (`import time`): the cell did not end within 3 s, "
-        "the limit for a cell of this chapter."
-    )
+    start, limit = time.monotonic(), "the cell did not end within 3 s, the limit for a cell of this chapter."
+    with pytest.raises(NotebookError, match=re.escape(f"01_encoders.ipynb, cell 2 (`import time`): {limit}") + "$"):
+        run(path)
     assert time.monotonic() - start < 300
     assert (path.parent / "runs.txt").read_text() == "x"
 
@@ -176,11 +174,10 @@ def test_an_interrupted_run_ends_at_once(chapter, tmp_path):
     run.send_signal(signal.SIGINT)
     run.communicate(timeout=60)
     assert run.returncode not in (0, None)
-    while (
-        psutil.pid_exists(int(pid.read_text())) and time.monotonic() < deadline
-    ):  # it was killed, and dies in its time
+    pid = int(pid.read_text())
+    while psutil.pid_exists(pid) and time.monotonic() < deadline:  # it was killed, and dies in its time
         time.sleep(0.1)
-    assert not psutil.pid_exists(int(pid.read_text()))
+    assert not psutil.pid_exists(pid)
 
 
 def test_a_chapter_that_needs_a_package_which_is_not_there_is_left_out_in_one_sentence(chapter, tmp_path):

@@ -1,35 +1,41 @@
-"""The widgets: what their knobs show, what uploads answer, and that no error of a callback gets lost."""
+"""The widgets: what their knobs show and take away, what uploads answer, and that no error of a callback gets lost."""
 
 import io
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import ipywidgets
 import nbformat
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from traitlets import TraitError
 
 from asif_book.report import HiddenError, run_notebook
-from asif_book.widgets import (
+from asif_book.widgets.browser import (
     anchor_browser,
     anchor_page,
-    answer_html,
     find_anchors,
-    language_knob,
     nearest_by_both,
-    parse_labels,
-    read_upload,
+    nearest_rows,
+    top_group,
+)  # fmt: skip
+from asif_book.widgets.knobs import (
+    counterfactual_knob,
+    counterfactual_step,
+    language_knob,
+    log_steps,
+    rank_captions,
     sparse_knobs,
     sparse_step,
-    your_picture,
-)
-from asif_book.widgets.browser import nearest_rows, top_group
-from asif_book.widgets.knobs import log_steps, rank_captions
+)  # fmt: skip
 from asif_book.widgets.parts import Answer, Knob, Pager
-from asif_book.widgets.upload import Picker, write_labels
+from asif_book.widgets.upload import Picker, answer_html, parse_labels, read_upload, write_labels, your_picture
 from asif_lib import ASIF, embed
 from asif_lib.errors import ParameterError, PictureError
+from asif_lib.explain.contribution import contributions
+from asif_lib.zeroshot import make_prompts
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +61,8 @@ def inside(widget, kind):
 
 def control(widget, name):
     """The control with this accessible name."""
-    return next(
-        one
-        for one in inside(widget, ipywidgets.Widget)
-        if name in (getattr(one, "description", ""), getattr(one, "name", ""))
-    )
+    controls = inside(widget, ipywidgets.Widget)
+    return next(one for one in controls if name in (getattr(one, "description", ""), getattr(one, "name", "")))
 
 
 def shown(widget):
@@ -93,20 +96,27 @@ def test_a_pager_turns_to_both_ends_and_no_further():
     assert pager.previous.disabled and pager.next.disabled
 
 
-def test_bad_input_in_a_callback_becomes_one_sentence_and_goes_away_again():
-    knob, answer = Knob("k", [1, 2], 1), Answer()
+def test_an_error_in_a_callback_is_shown_and_goes_away_again():
+    knob, answer = Knob("k", [0, 1, 2], 1), Answer()
 
     def draw(k):
         if k == 2:
             raise ParameterError("k = 2: is <too large>")
-        return "fine"
+        return str(1 / k)
 
     answer.follow(draw, knob)
-    knob.value = 2
+    knob.value = 2  # bad input becomes one sentence
     assert "k = 2: is &lt;too large&gt;" in answer.page.value and "✘" in answer.page.value
     assert not answer.trouble.outputs
     knob.value = 1
-    assert answer.page.value == "fine"
+    assert answer.page.value == "1.0"
+    knob.value = 0  # a fault of the program shows its stack trace
+    (output,) = answer.trouble.outputs
+    assert output["output_type"] == "error" and output["ename"] == "ZeroDivisionError"
+    assert any("1 / k" in line for line in output["traceback"])
+    assert "1.0" not in answer.page.value  # no answer of another setting stands beside the trace
+    knob.value = 1
+    assert answer.page.value == "1.0" and not answer.trouble.outputs
 
 
 def test_two_controls_that_change_at_once_are_answered_one_after_the_other():
@@ -151,28 +161,10 @@ def test_a_knob_turned_quickly_and_a_picture_chosen_leave_no_trace_of_an_error(b
         for value in values:
             control(box, name).value = value
 
-    threads = [
-        threading.Thread(target=change, args=arguments)
-        for arguments in (("Entries kept, k", turned), ("Picture", chosen))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(change, ("Entries kept, k", "Picture"), (turned, chosen)))
     assert errors(box) == [] and "k = 5, p = 2" in shown(box)
     assert queries.pairs.caption[11].rstrip(". ") in shown(box)
-
-
-def test_a_fault_of_the_program_shows_its_stack_trace():
-    knob, answer = Knob("k", [0, 1], 1), Answer()
-    answer.follow(lambda k: str(1 / k), knob)
-    knob.value = 0
-    (output,) = answer.trouble.outputs
-    assert output["output_type"] == "error" and output["ename"] == "ZeroDivisionError"
-    assert any("1 / k" in line for line in output["traceback"])
-    assert "1.0" not in answer.page.value  # no answer of another setting stands beside the trace
-    knob.value = 1
-    assert answer.page.value == "1.0" and not answer.trouble.outputs
 
 
 # k and p ---------------------------------------------------------------------------------------------
@@ -203,10 +195,7 @@ def test_sparse_step_says_what_model_and_vectors_say(bank, queries):
         assert f"{int((picture.values > 0).sum())} keep an entry above 0" in words
         bars = next(axis for part in figure.subfigs for sub in part.subfigs for axis in sub.axes if axis.patches)
         assert bars.get_yticklabels()[0].get_text() == f"1. {best}"
-
-
-def test_with_one_entry_a_picture_may_share_no_anchor_with_any_caption(bank, queries):
-    _, words = sparse_step(bank, queries, 5, 1, 2)
+    _, words = sparse_step(bank, queries, 5, 1, 2)  # it may share no anchor with any caption
     assert "1 keeps an entry" in words and f"rank {len(queries)} of {len(queries)}" in words
     assert "No caption shares an anchor" in words and "First" not in words
 
@@ -225,6 +214,59 @@ def test_sparse_knobs_redraw_for_each_control(bank, queries):
         pages.append(shown(widget))
         assert words in pages[-1] and pages[-1] != pages[-2]
     assert not errors(widget)
+
+
+# Without the anchors that decided --------------------------------------------------------------------
+
+LABELS = ["insect", "mathematical symbol", "bird", "tool"]
+TEMPLATES = ("a photo of a {}.", "a {}.")
+
+
+@pytest.fixture(scope="module")
+def spider(queries):
+    return int(np.flatnonzero(queries.pairs.caption == "A spider.")[0])
+
+
+@pytest.fixture(scope="module")
+def texts(model):
+    return embed(model.encoder("text"), make_prompts(LABELS, TEMPLATES), progress=False)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_each_step_says_what_a_rebuilt_bank_says(model, queries, spider, texts, count):
+    z = queries.image[[spider]]
+    given = model.classify(z, LABELS, templates=TEMPLATES).predicted
+    prompts = model.texts(texts)[[2 * int(given), 2 * int(given) + 1]]
+    gone = contributions(model.images(z), prompts, reduce="mean").anchor[:count].tolist()
+    rest = model.bank.subset([i for i in range(len(model.bank)) if i not in gone])
+    rebuilt = ASIF(rest, model.k, model.p, device="cpu", text_encoder=model.encoder("text"))
+    expected = rebuilt.classify(z, LABELS, templates=TEMPLATES)
+    figure, words = counterfactual_step(model, queries, texts, LABELS, spider, count, truth="insect")
+    bars = figure.subfigs[0].axes[1].patches
+    assert [bar.get_width() for bar in bars[:4]] == pytest.approx(expected.scores[0].tolist(), abs=1e-6)
+    assert f"{expected.best[0]} {float(expected.scores.max()):.3f}" in words
+    assert all(model.bank.pairs.caption[a].rstrip(".") in words for a in gone[:3])
+
+
+def test_the_knob_turns_the_label_and_back(model, queries, spider):
+    box = counterfactual_knob(model, queries, LABELS, row=spider, truth="insect")
+    knob, answer = box.children
+    before = answer.page.value
+    assert knob.value == 0 and "with all anchors: “mathematical symbol”" in before
+    knob.value = 1
+    assert "turns from “mathematical symbol” to “insect”" in answer.page.value
+    knob.value = knob.options[-1]  # every anchor that contributes
+    assert "without" in answer.page.value and not answer.trouble.outputs
+    knob.value = 0
+    assert answer.page.value == before
+
+
+def test_nothing_to_take_away_is_one_sentence(model, queries, spider, texts):
+    nowhere = model.bank.text_mean.repeat(2, 1)  # centred, it is like no caption
+    with pytest.raises(ParameterError, match="nothing decides this picture"):
+        counterfactual_step(model, queries, nowhere, LABELS[:2], spider, 0)
+    with pytest.raises(ParameterError, match="take away 0 to "):
+        counterfactual_step(model, queries, texts, LABELS, spider, 400)
 
 
 # Anchors ---------------------------------------------------------------------------------------------
@@ -326,15 +368,15 @@ def test_labels_are_parted_by_commas_outside_quotes():
 
 def test_an_upload_is_read_whole_or_refused_by_its_name(beaver):
     assert read_upload("b.png", beaver).mode == "RGB"
-    for name, data, reason in [
-        ("../notes.png", b"just words", r"\.\./notes\.png: is not a picture"),
-        ("half.png", beaver[: len(beaver) // 2], "half.png: is broken or truncated"),
-        ("dot.png", encoded(Image.new("RGB", (1, 1))), "dot.png: is 1 × 1 pixels"),
-        ("empty.png", b"", "empty.png: is not a picture"),
-        ("bomb.png", encoded(Image.new("1", (20_000, 20_000))), "bomb.png: has over 89,478,485 pixels"),
+    for data, reason in [
+        (b"just words", "is not a picture"),
+        (beaver[: len(beaver) // 2], "is broken or truncated"),
+        (encoded(Image.new("RGB", (1, 1))), "is 1 × 1 pixels"),
+        (b"", "is not a picture"),
+        (encoded(Image.new("1", (20_000, 20_000))), "has over 89,478,485 pixels"),
     ]:
-        with pytest.raises(PictureError, match=f"^{reason}"):
-            read_upload(name, data)
+        with pytest.raises(PictureError, match=rf"^\.\./notes\.png: {reason}"):
+            read_upload("../notes.png", data)
 
 
 def test_an_answer_ranks_labels_and_names_the_anchors(model, beaver):
@@ -362,31 +404,20 @@ def test_where_no_anchor_is_shared_nothing_decides(bank, image_encoder, text_enc
 
 def test_good_pictures_are_answered_when_others_fail(model, beaver):
     widget = your_picture(model, ["beaver", "ship"])
-    files = [
-        ("notes.png", b"words"),
-        ("b.png", beaver),
-        ("half.png", beaver[:900]),
-        ("grey.gif", encoded(Image.new("L", (30, 20), 90), "GIF")),
-    ]
+    grey = encoded(Image.new("L", (30, 20), 90), "GIF")
+    files = [("notes.png", b"words"), ("b.png", beaver), ("half.png", beaver[:900]), ("grey.gif", grey)]
     words = upload(widget, files, ["✘ 20 files are taken at a time."])
     assert words[0] == "✘ 20 files are taken at a time." and words[-1] == "✔ 2 pictures added."
     assert [sentence.split(":")[0] for sentence in words[1:-1]] == ["✘ notes.png", "✘ half.png"]
     assert "b.png: beaver</h4>" in shown(widget) and "grey.gif: " in shown(widget)
-    assert not errors(widget)
-
-
-def test_pictures_stay_when_labels_change_and_when_they_are_wrong(model, beaver):
-    widget = your_picture(model, ["beaver", "ship"])
-    upload(widget, [("b.png", beaver)])
-    labels = control(widget, "Labels, separated by commas")
-    labels.value = "rodent,, ship"
-    assert "label 2 of 3 is empty" in shown(widget)
-    labels.value = "ship, ship"
-    assert "&#39;ship&#39; is given twice" in shown(widget)
-    labels.value = ""
-    assert "there is no label" in shown(widget)
-    labels.value = "rodent, ship"
-    assert "b.png: rodent</h4>" in shown(widget)
+    for labels, words in [  # the pictures stay when labels change and when they are wrong
+        ("rodent,, ship", "label 2 of 3 is empty"),
+        ("ship, ship", "&#39;ship&#39; is given twice"),
+        ("", "there is no label"),
+        ("rodent, ship", "b.png: rodent</h4>"),
+    ]:
+        control(widget, "Labels, separated by commas").value = labels
+        assert words in shown(widget)
     assert not errors(widget)
 
 
@@ -429,17 +460,10 @@ def test_a_fault_with_one_picture_is_shown_and_the_others_are_answered(model, be
 
 
 def test_a_fault_in_a_callback_fails_the_run_of_a_notebook(tmp_path):
-    kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
-    notebook.cells = [
-        nbformat.v4.new_code_cell(
-            "from asif_book.widgets.parts import Answer, Knob\n"
-            "knob, answer = Knob('k', [0, 1], 1), Answer()\n"
-            "answer.follow(lambda k: str(1 / k), knob)\n"
-            "answer"
-        ),
-        nbformat.v4.new_code_cell("knob.value = 0"),
-    ]
-    nbformat.write(notebook, tmp_path / "fault.ipynb")
+    imports = "from asif_book.widgets.parts import Answer, Knob\n"
+    widget = "knob, answer = Knob('k', [0, 1], 1), Answer()\nanswer.follow(lambda k: str(1 / k), knob)\nanswer"
+    cells = [nbformat.v4.new_code_cell(source) for source in (imports + widget, "knob.value = 0")]
+    kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), tmp_path / "fault.ipynb")
     with pytest.raises(HiddenError, match=r"a widget of cell 1 .*ZeroDivisionError"):
         run_notebook(tmp_path / "fault.ipynb", tmp_path / "out.ipynb", {})

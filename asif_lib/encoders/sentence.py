@@ -73,47 +73,34 @@ def load_tokenizer(folder, limit):
     return AutoTokenizer.from_pretrained(folder, **({} if limit is None else {"model_max_length": limit}))
 
 
-class Transformer(torch.nn.Module):
-    """A transformer and its tokenizer: features of tokens in, ``token_embeddings`` (b, t, dim) added."""
-
-    def __init__(self, folder, max_seq_length):
-        super().__init__()
-        self.tokenizer, self.max_seq_length = load_tokenizer(folder, max_seq_length), max_seq_length
-        from transformers import AutoModel
-
-        how = {"use_safetensors": True, "add_pooling_layer": False, "output_loading_info": True}
-        self.model, loaded = AutoModel.from_pretrained(folder, **how)
-        if loaded["missing_keys"]:
-            raise ValueError(f"its weights lack {min(loaded['missing_keys'])}")
-        if max_seq_length is None:
-            positions = self.model.config.max_position_embeddings
-            self.max_seq_length = self.tokenizer.model_max_length = min(self.tokenizer.model_max_length, positions)
-
-    def forward(self, features):
-        """Return the features with the embeddings of the tokens."""
-        return {**features, "token_embeddings": self.model(**features)[0]}
-
-
-class MeanOfTokens(torch.nn.Sequential):
+class MeanOfTokens(torch.nn.Module):
     """A sentence encoder with the layers, the tokenizer and the limit that `SentenceTransformer` would give it.
 
     Its folder is one for which `is_mean_of_tokens` holds.
     """
 
     def __init__(self, folder):
+        super().__init__()
+        from transformers import AutoModel
+
         layers = read_json(Path(folder) / "modules.json", list[dict])
-        max_seq_length = _settings(Path(folder) / "sentence_bert_config.json").get("max_seq_length")
-        super().__init__(Transformer(folder, max_seq_length))
+        limit = _settings(Path(folder) / "sentence_bert_config.json").get("max_seq_length")
+        self.tokenizer = load_tokenizer(folder, limit)
+        how = {"use_safetensors": True, "add_pooling_layer": False, "output_loading_info": True}
+        self.model, loaded = AutoModel.from_pretrained(folder, **how)
+        if loaded["missing_keys"]:
+            raise ValueError(f"its weights lack {min(loaded['missing_keys'])}")
+        if limit is None:
+            positions = self.model.config.max_position_embeddings
+            limit = self.tokenizer.model_max_length = min(self.tokenizer.model_max_length, positions)
+        self.max_seq_length = limit  # tokens that are read; the rest of a text is cut
         self.is_normal = len(layers) == 3  # the third brings the embeddings to unit length
-        self.max_seq_length = self[0].max_seq_length  # tokens that are read; the rest of a text is cut
-        self.tokenizer = self[0].tokenizer
         options = {"padding": True, "truncation": "longest_first", "return_tensors": "pt"}
         self.features = functools.partial(self.tokenizer, **options)
 
     def forward(self, input_ids, attention_mask, **others):
         """Return the (b, dim) embeddings of b texts, from the ids and the mask of their tokens, both (b, t)."""
-        features = {"input_ids": input_ids, "attention_mask": attention_mask, **others}
-        tokens = self[0](features)["token_embeddings"]  # (b, t, dim)
+        tokens = self.model(input_ids=input_ids, attention_mask=attention_mask, **others)[0]  # (b, t, dim)
         mask = attention_mask.unsqueeze(-1).to(tokens.dtype)  # no padding counts
         wide = torch.promote_types(tokens.dtype, torch.float32)
         mean = (tokens * mask).sum(dim=1, dtype=wide) / mask.sum(dim=1, dtype=wide).clamp(min=1e-9)

@@ -6,7 +6,7 @@ import pytest
 
 from asif_lib import load_pairs
 from asif_lib.datasets import providers
-from asif_lib.datasets.emoji import LEFT_OUT, select_emoji
+from asif_lib.datasets.emoji import LEFT_OUT
 from asif_lib.datasets.providers import dataset_dir
 from asif_lib.encoders.pictures import open_picture
 
@@ -51,4 +51,4 @@ def test_pictures_are_drawn_once(emoji, tmp_cache, monkeypatch):
 
 def test_a_folder_without_the_font_names_the_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"NotoColorEmoji\.ttf"):
-        select_emoji(tmp_path, tmp_path / "out")
+        providers.SELECT["emoji"](tmp_path, tmp_path / "out")

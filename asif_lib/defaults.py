@@ -27,14 +27,8 @@ BARE_TEMPLATE = "a photo of {}."
 
 HUB = "hub:"
 """Stands before the name of a data set of the hub."""
-TRANSFORMERS = "transformers:"
-"""Stands before the name of a model that was trained on pairs, such as CLIP, where the name of a method is expected."""
-LINEAR_PROBE = "linear probe"
-"""Among the methods of a benchmark: a classifier of the image encoder that is fitted on labelled pictures."""
 DEFAULT_BANK = "stamps"
 """The default data set, and the name of its bank."""
-CELL_SECONDS = 600
-"""Time limit for one cell of a chapter, unless the chapter's opening cell sets its own."""
 
 
 @dataclass(frozen=True)

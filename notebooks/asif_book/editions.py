@@ -39,12 +39,12 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_raw_cell
 
 from asif_book.figures.templates import filled
-from asif_lib.defaults import CELL_SECONDS
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, write_whole
 
 from . import contents
 from .outline import (
+    CELL_SECONDS,
     CORE,
     DEEPER,
     FOLDED,

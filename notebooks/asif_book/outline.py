@@ -7,6 +7,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+CELL_SECONDS = 600
+"""Time limit for one cell of a chapter, unless the chapter's opening cell sets its own."""
 SETTINGS = "asif"
 """Key of a notebook's metadata with the settings of its run, which the opening cell of the source brings."""
 WHAT_YOU_SEE = "<details><summary>Open this after the run</summary>\n\n", "\n\n</details>"

@@ -6,10 +6,11 @@ import json
 import numpy as np
 import pandas as pd
 
-from asif_lib.defaults import LINEAR_PROBE, TRANSFORMERS
 from asif_lib.evaluation.measures import share_with_interval
 from asif_lib.evaluation.neighbours import BLOCK, resampled_counts
 from asif_lib.evaluation.trust import mcnemar
+
+from .configuration import LINEAR_PROBE, TRANSFORMERS
 
 DRAWS = 5_000
 _counts = functools.lru_cache(maxsize=8)(resampled_counts)  # once for all comparisons of n items

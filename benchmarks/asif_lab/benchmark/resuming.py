@@ -19,7 +19,6 @@ from asif_lab.contrastive import load_contrastive
 from asif_lab.methods import choose
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import load_pairs
-from asif_lib.defaults import LINEAR_PROBE, TRANSFORMERS
 from asif_lib.encoders.loading import load_encoder_of
 from asif_lib.errors import AsifError, BrokenPicturesError, DataError, first_line
 from asif_lib.evaluation.measures import same_text
@@ -27,7 +26,7 @@ from asif_lib.files import ROOT, digest_of_files, read_sealed, write_sealed, wri
 from asif_lib.machine import progress_bar
 
 from .comparing import COLUMNS, tidy_table
-from .configuration import check_configuration, method_of
+from .configuration import LINEAR_PROBE, TRANSFORMERS, check_configuration, method_of
 from .control_encoders import identical, load_any_encoder, showing
 from .tasks import StoredPairs, digest_of, embedded_pairs, prepare_task, redrawn_pairs
 

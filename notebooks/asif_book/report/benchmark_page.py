@@ -7,7 +7,7 @@ from asif_book.figures.benchmark import marked
 from asif_book.figures.style import image_html, use_style
 from asif_book.figures.templates import filled
 from asif_lab.benchmark.comparing import ENCODERS
-from asif_lib.defaults import LINEAR_PROBE, TRANSFORMERS
+from asif_lab.benchmark.configuration import LINEAR_PROBE, TRANSFORMERS
 
 from . import page as pages
 

@@ -27,10 +27,9 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from asif_lib.defaults import CELL_SECONDS
 from asif_lib.errors import AsifError
 
-from ..outline import SETTINGS
+from ..outline import CELL_SECONDS, SETTINGS
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 _STATE = "application/vnd.jupyter.widget-state+json"

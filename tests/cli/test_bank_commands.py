@@ -287,49 +287,39 @@ def test_tensors_of_files_are_joined_as_they_are_and_no_code_of_a_file_runs(tmp_
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize(
-    ("break_it", "words"),
-    [
-        (lambda f: (f / "img_emb" / "img_emb_0.npy").unlink(), "at the end of the name; number 0 is missing"),
-        (lambda f: (f / "text_emb" / "text_emb_1.npy").unlink(), "(40, 6); 60 pairs for bank 'mine' need (60, 6)"),
-        (lambda f: (f / "metadata" / "metadata_1.parquet").unlink(), "(60, 8); 40 pairs for bank 'mine' need"),
-        (lambda f: np.save(f / "img_emb" / "img_emb_1", np.ones((20, 9))), "of the shapes [(8,), (9,)]; one model"),
-        (
-            lambda f: np.save(f / "img_emb" / "other_1", np.ones((20, 8))),
-            "img_emb: has 3 files with a number at the end of the name; number 1 stands twice",
-        ),
-        (lambda f: [file.unlink() for file in (f / "metadata").iterdir()], "metadata: has 0 files with a number"),
-    ],
-)
-def test_a_folder_of_parts_that_is_incomplete_or_mixed_is_one_sentence(retrieved, bank, tmp_path, break_it, words):
-    break_it(tmp_path)
-    status, _, said = bank(*retrieved)
-    assert status == 1 and words in said and said.count("\n") == 1
+NO_BANK = {  # what is done to the files of clip-retrieval, or other arguments, and words of the sentence
+    "at the end of the name; number 0 is missing": lambda f: (f / "img_emb" / "img_emb_0.npy").unlink(),
+    "(40, 6); 60 pairs for bank 'mine' need (60, 6)": lambda f: (f / "text_emb" / "text_emb_1.npy").unlink(),
+    "(60, 8); 40 pairs for bank 'mine' need": lambda f: (f / "metadata" / "metadata_1.parquet").unlink(),
+    "of the shapes [(8,), (9,)]; one model": lambda f: np.save(f / "img_emb" / "img_emb_1", np.ones((20, 9))),
+    "img_emb: has 3 files with a number at the end of the name; number 1 stands twice":
+        lambda f: np.save(f / "img_emb" / "other_1", np.ones((20, 8))),
+    "metadata: has 0 files with a number": lambda f: [file.unlink() for file in (f / "metadata").iterdir()],
+    "in place of names of encoders": ["--encoders-of", "mine", "--image-encoder", "eye"],
+    "there is no bank 'nothing'": ["--encoders-of", "nothing"],
+    "efficientnet_lite0 is an encoder of this library": ["--image-encoder", "efficientnet_lite0"],
+    "need (60, 8)": ["--encoders-of", "mine", "--image-embeddings", "wide.npy"],
+    "a.npz: is not a matrix that numpy.save or torch.save wrote (it holds several arrays)":
+        ["--image-embeddings", "a.npz"],
+    "no.npy: is not a matrix that numpy.save or torch.save wrote": ["--image-embeddings", "no.npy"],
+    "torn.npy: is not a matrix that numpy.save or torch.save wrote": ["--image-embeddings", "torn.npy"],
+    "a.npy: a captions table is a file with the ending .csv, .jsonl, .parquet": ["--captions", "a.npy"],
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "change, words",
-    [
-        (["--encoders-of", "mine", "--image-encoder", "eye"], "in place of names of encoders"),
-        (["--encoders-of", "nothing"], "there is no bank 'nothing'"),
-        (["--image-encoder", "efficientnet_lite0"], "efficientnet_lite0 is an encoder of this library"),
-        ({3: "wide.npy"}, "need (60, 8)"),
-        ({3: "a.npz"}, "a.npz: is not a matrix that numpy.save or torch.save wrote (it holds several arrays)"),
-        ({3: "no.npy"}, "no.npy: is not a matrix that numpy.save or torch.save wrote"),
-        ({3: "torn.npy"}, "torn.npy: is not a matrix that numpy.save or torch.save wrote"),
-        ({-1: "a.npy"}, "a.npy: a captions table is a file with the ending .csv, .jsonl, .parquet"),
-    ],
-)
-def test_arrays_that_make_no_bank_are_refused(arrays, bank, tmp_path, change, words):
-    np.savez(tmp_path / "a.npz", a=np.ones(3), b=np.ones(3))
-    np.save(tmp_path / "wide.npy", np.ones((60, 9), "float32"))
+@pytest.mark.parametrize("words", NO_BANK)
+def test_files_that_make_no_bank_are_refused_in_one_sentence(arrays, retrieved, bank, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    np.savez("a.npz", a=np.ones(3), b=np.ones(3))
+    np.save("wide.npy", np.ones((60, 9), "float32"))
     (tmp_path / "torn.npy").write_bytes((tmp_path / "wide.npy").read_bytes().replace(b"}", b" ", 1))
+    asked, change = arrays, NO_BANK[words]
+    if callable(change):
+        change(tmp_path)
+        asked, change = retrieved, []
     assert bank(*arrays, "--image-encoder", "eye")[0] == 0
-    more = change if isinstance(change, list) else []
-    for place, name in {} if more else change.items():
-        arrays[place], more = tmp_path / name, ["--encoders-of", "mine"] if name == "wide.npy" else []
-    status, _, said = bank(*arrays, *more, "--replace")
-    assert status == 1 and words in said
+    status, _, said = bank(*asked, *change, "--replace")  # of two options, the last counts
+    assert status == 1 and words in said and said.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 import warnings
-from dataclasses import replace
 from email.message import Message
 from pathlib import Path
 
@@ -197,21 +196,6 @@ def test_class_takes_a_folder_of_any_name(arguments, tmp_path, monkeypatch, caps
 # Answers ---------------------------------------------------------------------------------------------
 
 
-def test_evaluate_prints_one_json_object(class_folders, run):
-    status, result, error = run("evaluate", class_folders)
-    assert status == 0, error
-    assert result["n"] == 40
-    assert result["classes"] == ["ankle boot", "bag", "sandal", "trousers"]
-    assert result["ci95"][0] <= result["accuracy"] <= result["ci95"][1]
-    assert result["accuracy"] > result["chance"] == 0.25
-    encoders = result["image_encoder"], result["text_encoder"]
-    assert (result["bank"], encoders) == ("stamps", ("efficientnet_lite0", "all-MiniLM-L6-v2"))
-    assert (result["k"], result["p"]) == (79, 2.0)
-    assert (result["folder"], result["left_out"], result["undecided"]) == (str(class_folders), 0, 0)
-    assert (result["templates"], result["reduce"], result["device"]) == ([DEFAULT_TEMPLATE], "mean", "cpu")
-    assert result["seconds"] > 0
-
-
 def test_evaluate_imports_no_scikit_learn_also_for_a_correction(class_folders, tmp_path):
     """The folder is too small for splits, which need scikit-learn too."""
     for folder in sorted(class_folders.iterdir())[:2]:
@@ -221,9 +205,17 @@ def test_evaluate_imports_no_scikit_learn_also_for_a_correction(class_folders, t
     assert "torch" in json.loads(run.stdout)[2] and "sklearn" not in json.loads(run.stdout)[2]
 
 
-def test_evaluate_writes_a_row_a_picture_and_a_row_a_class(class_folders, run, tmp_path):
+def test_evaluate_prints_one_json_object_and_writes_a_row_a_picture_and_a_row_a_class(class_folders, run, tmp_path):
     files = tmp_path / "each.csv", tmp_path / "classes.csv"
     status, result, said = run("evaluate", class_folders, "--predictions", files[0], "--csv", files[1])
+    expected = {
+        "n": 40, "classes": ["ankle boot", "bag", "sandal", "trousers"], "chance": 0.25, "bank": "stamps",
+        "k": 79, "p": 2, "hubs": 0, "whiten": None, "center": True, "left_out": 0, "undecided": 0,
+        "image_encoder": "efficientnet_lite0", "text_encoder": "all-MiniLM-L6-v2", "folder": str(class_folders),
+        "templates": [DEFAULT_TEMPLATE], "reduce": "mean", "device": "cpu",
+    }  # fmt: skip
+    assert {key: result[key] for key in expected} == expected and result["seconds"] > 0
+    assert result["accuracy"] > 0.25 and result["ci95"][0] <= result["accuracy"] <= result["ci95"][1]
     each, classes = map(pd.read_csv, files)
     assert status == 0 and said.count("rows in") == 2
     assert (each.predicted == each.true).mean() == pytest.approx(result["accuracy"])
@@ -246,10 +238,7 @@ def test_files_that_cannot_be_written_are_refused_before_the_work(
     for arguments, words in [
         (["--csv", tmp_path], "--csv .*: is a folder"),
         (["--predictions", tmp_path / "no" / "each.csv"], "--predictions .*: cannot be written; its folder must be"),
-        (
-            ["--predictions", tmp_path / "a.csv", "--csv", f"{tmp_path}/./a.csv"],
-            "--predictions and --csv name the same",
-        ),
+        (["--predictions", tmp_path / "a.csv", "--csv", f"{tmp_path}/./a.csv"], "--predictions and --csv name the sam"),
     ]:
         assert main(["evaluate", str(class_folders), *map(str, arguments)]) == 1
         assert re.search(words, capsys.readouterr().err)
@@ -265,8 +254,7 @@ def test_the_settings_reach_the_model(class_folders, run):
     status, result, _ = run("evaluate", class_folders, *options, "--reduce", "max")
     assert (status, result["k"], result["p"], result["templates"]) == (0, 5, 8.0, ["{}", "a {}"])
     assert (result["hubs"], result["whiten"], result["center"], result["reduce"]) == (0.25, 0.8, True, "max")
-    status, result, _ = run("evaluate", class_folders, "--no-center")
-    assert (status, result["hubs"], result["whiten"], result["center"]) == (0, 0.0, None, False)
+    assert run("evaluate", class_folders, "--no-center")[1]["center"] is False
 
 
 @pytest.mark.parametrize("name", TRANSDUCTIVE)
@@ -334,9 +322,8 @@ def test_evaluate_asks_damaged_copies_too(class_folders, run, capsys):
     assert status == 0 and little["changed"] <= much["changed"] and much["changed"] > 0
     assert little["accuracy"] == pytest.approx(result["accuracy"] + little["difference"])
     assert main(["evaluate", str(class_folders), "--corrupt", "blur:3"]) == 0
-    assert re.search(
-        r"^blur:3: accuracy .* points .* against the pictures as they are; \d+% of the", capsys.readouterr().out, re.M
-    )
+    words = r"^blur:3: accuracy .* points .* against the pictures as they are; \d+% of the"
+    assert re.search(words, capsys.readouterr().out, re.M)
 
 
 @pytest.mark.parametrize(
@@ -431,21 +418,18 @@ def test_explain_names_both_sides_and_the_anchors_that_turn_the_answer(stamps_ba
     kangaroo = stamps.pictures[stamps.ids.index("animals/marsupials/kangaroo.png")]
     labels = ["--labels", "kangaroo,deer", "--template", "a photo of a {}."]
     status, row, _ = run("explain", kangaroo, *labels, "--top", 3)
-    assert (status, row["best"], row["against"]) == (0, "kangaroo", "deer") and len(row["for"]) == len(
-        row["other"]
-    ) == 3
+    assert (status, row["best"], row["against"]) == (0, "kangaroo", "deer")
+    assert len(row["for"]) == len(row["other"]) == 3
     assert row["for"][0]["caption"] == "A red kangaroo." and row["other"][0]["difference"] < 0
     removed = [anchor["id"] for anchor in row["removal"]["anchors"]]
     bank = AnchorBank.load("stamps")
     rest = ASIF(bank.subset([i for i, id in enumerate(bank.pairs.id) if id not in removed]), device="cpu")
-    assert rest.classify([kangaroo], ["kangaroo", "deer"], templates=["a photo of a {}."]).best == [
-        row["removal"]["after"]
-    ]
+    answer = rest.classify([kangaroo], ["kangaroo", "deer"], templates=["a photo of a {}."])
+    assert answer.best == [row["removal"]["after"]]
     assert main(["explain", str(kangaroo), *labels]) == 0
     text = capsys.readouterr().out
-    assert (
-        "for kangaroo and against deer:" in text and f"without {len(removed)} of the anchors the answer is deer" in text
-    )
+    assert "for kangaroo and against deer:" in text
+    assert f"without {len(removed)} of the anchors the answer is deer" in text
 
 
 def test_an_explanation_is_a_page_that_escapes_all_text(stamps_bank_saved, stamps, run, tmp_path, monkeypatch):
@@ -455,12 +439,8 @@ def test_an_explanation_is_a_page_that_escapes_all_text(stamps_bank_saved, stamp
     status, row, _ = run(*arguments)
     soup = BeautifulSoup(page.read_text(), "html.parser")
     assert status == 0 and soup.h1.get_text() == "Why “kangaroo” and not “<b>deer</b>”?"
-    assert [h.get_text() for h in soup.find_all("h2")] == [
-        "The ledger",
-        "Why here",
-        "The contrast",
-        "The smallest removal",
-    ]
+    sections = ["The ledger", "Why here", "The contrast", "The smallest removal"]
+    assert [h.get_text() for h in soup.find_all("h2")] == sections
     assert not soup.find("i", string=True) and loads_from_elsewhere(page.read_text()) == []
     words = " ".join(image["alt"] for image in soup.select(".output img"))
     assert f"{file.name}, largest drop" in words and "A red kangaroo., largest drop" in words
@@ -653,13 +633,6 @@ def test_bad_input_is_one_sentence_and_exit_status_1(
     assert output.err.splitlines()[-1].startswith(("asif: ", "  ")) and words in output.err
 
 
-def test_bank_of_another_encoder_is_an_error(tmp_path, stamps_bank, loaded_once, capsys):
-    other = replace(stamps_bank.image_encoder, checksum="0" * 64)
-    stamps_bank.subset([0, 1, 2]).replace(image_encoder=other).save(tmp_path / "other")
-    assert main(["search", "a cat", "--in", str(tmp_path), "--bank", str(tmp_path / "other"), "--k", "1"]) == 1
-    assert "cannot be compared" in capsys.readouterr().err
-
-
 # asif check ------------------------------------------------------------------------------------------
 
 
@@ -743,6 +716,4 @@ def test_a_plug_in_that_cannot_be_imported_stops_no_other_command(monkeypatch, c
     broken = importlib.metadata.EntryPoint("broken", "no_such_module", "asif.commands")
     monkeypatch.setattr("asif_lib.cli.entry_points", lambda group: [broken])
     assert main(["--help"]) == 0
-    assert (
-        "the commands of no_such_module cannot be loaded (No module named 'no_such_module')" in capsys.readouterr().err
-    )
+    assert "of no_such_module cannot be loaded (No module named 'no_such_module')" in capsys.readouterr().err

@@ -18,11 +18,8 @@ def test_of_many_broken_pictures_the_first_twenty_are_shown(count, lines):
     assert shown[21:] == [f"  and {count - 20} more"] * (count > 20)
 
 
-def test_a_module_that_is_there_is_returned():
+def test_a_module_is_returned_or_a_missing_package_names_its_extra(monkeypatch):
     assert import_extra("json", "cluster") is json
-
-
-def test_a_missing_package_names_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "dask", None)
     monkeypatch.delitem(sys.modules, "dask.distributed", raising=False)  # another test may have imported it
     sentence = "`dask` is not installed; it comes with the extra cluster: pip install 'asif-workbook[cluster]'"

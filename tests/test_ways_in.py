@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tomllib
 import types
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -29,27 +28,19 @@ def project():
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-@pytest.fixture(scope="module")
-def owner_and_name(project):
-    """``OWNER/NAME`` of the address that is set in one place, pyproject.toml."""
-    return re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+)", project["urls"]["Repository"])[1]
-
-
 # -- dev container
 
 
-@pytest.fixture(scope="module")
-def container():
-    return json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
-
-
-def test_dev_container_sets_up_with_make(container, project, tmp_path):
+def test_dev_container_sets_up_with_make(project, tmp_path):
     """As `make` would do it in a fresh checkout: the packages first, then data and bank."""
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
     make, *targets = container["postCreateCommand"].split()
     assert make == "make" and targets
     version = re.fullmatch(r"python:(\d+\.\d+)-[a-z]+", container["image"])[1]
     assert SpecifierSet(project["requires-python"]).contains(version)
-    run = subprocess.run([make, "--dry-run", *targets], cwd=_checkout(tmp_path), capture_output=True, text=True)
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    run = subprocess.run([make, "--dry-run", *targets], cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     steps = ["-m venv", "pip install", "asif data stamps fashion_mnist", "asif bank build stamps"]
     places = [run.stdout.index(step) for step in steps]
@@ -86,13 +77,6 @@ def test_binder_makes_the_bank(tmp_path):
     assert "793 anchors" in run.stdout and (cache / "banks" / "stamps" / "bank.json").exists()
 
 
-def _checkout(folder):
-    """A checkout in which nothing has been set up yet, as far as make looks at one."""
-    for name in ("Makefile", "pyproject.toml"):
-        shutil.copy(ROOT / name, folder)
-    return folder
-
-
 def _post_build(folder, asif, **environment):
     """Run a copy of postBuild with `asif`, a shell script, as the command of that name."""
     shutil.copy(ROOT / "postBuild", folder)
@@ -100,29 +84,23 @@ def _post_build(folder, asif, **environment):
     commands.mkdir()
     (commands / "asif").write_text(asif)
     (commands / "asif").chmod(0o755)
-    path = f"{commands}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | environment | {"PATH": path}
+    environment = os.environ | environment | {"PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
     return subprocess.run([folder / "postBuild"], cwd=folder, env=environment, capture_output=True, text=True)
 
 
 # -- Colab
 
 
-@pytest.fixture
-def colab_cell():
-    """Text of the cell that sets a chapter up on Colab."""
-    return next(text for text in _code_cells(CHAPTER_FILES[0]) if "google.colab" in text)
-
-
-def _code_cells(notebook: Path):
-    return [cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
+def first_code_cell(notebook):
+    """The text of the cell that sets a chapter up on Colab."""
+    return next(cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code")
 
 
 @pytest.mark.parametrize("chapter", CHAPTER_FILES, ids=lambda path: path.stem)
 def test_every_chapter_sets_itself_up_on_colab_before_it_imports_the_library(chapter, project):
-    cells = _code_cells(chapter)
-    assert f'"asif-workbook[workbook] @ git+{project["urls"]["Repository"]}"' in cells[0] and "google.colab" in cells[0]
-    assert "asif_lib" not in cells[0] and "asif_book" not in cells[0]
+    cell = first_code_cell(chapter)
+    assert f'"asif-workbook[workbook] @ git+{project["urls"]["Repository"]}"' in cell and "google.colab" in cell
+    assert "asif_lib" not in cell and "asif_book" not in cell
 
 
 @pytest.fixture
@@ -135,7 +113,10 @@ def shell():
     return shell
 
 
-def test_colab_cell_installs_and_fetches_on_colab(colab_cell, shell, project, monkeypatch):
+def test_colab_cell_installs_and_fetches_on_colab_and_nowhere_else(shell, project, monkeypatch):
+    colab_cell = first_code_cell(CHAPTER_FILES[0])
+    shell.run_cell(colab_cell).raise_error()
+    assert shell.done == []
     google, colab, output = (types.ModuleType(name) for name in ("google", "google.colab", "google.colab.output"))
     google.colab, colab.output = colab, output
     output.enable_custom_widget_manager = lambda: shell.done.append("widgets")
@@ -147,15 +128,11 @@ def test_colab_cell_installs_and_fetches_on_colab(colab_cell, shell, project, mo
     assert fetch == "asif data stamps fashion_mnist" and widgets == "widgets"
 
 
-def test_colab_cell_does_nothing_elsewhere(colab_cell, shell):
-    shell.run_cell(colab_cell).raise_error()
-    assert shell.done == []
-
-
 # -- README
 
 
-def test_badges_of_the_readme_open_chapters_of_this_repository(owner_and_name):
+def test_badges_of_the_readme_open_chapters_of_this_repository(project):
+    owner_and_name = project["urls"]["Repository"].removeprefix("https://github.com/")
     colab = re.findall(r"https://colab\.research\.google\.com/github/([^/]+/[^/]+)/blob/main/([^)\s]+)", README)
     binder = re.findall(r"https://mybinder\.org/v2/gh/([^/]+/[^/]+)/main\?urlpath=lab/tree/([^)\s]+)", README)
     assert colab and binder

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] code=["method.py"]
 # # 00 · Start here: two strangers meet
 #
 # > **Question.** One model has only ever looked at pictures. Another has only ever read
@@ -16,8 +16,8 @@
 #
 # **What runs** A few hundred captioned pictures: the stamps of the free drawing program
 # Tux Paint. This takes about 15 seconds on 2 CPU cores. The first run also fetches and
-# encodes the pictures: allow a minute or two. With other pairs or encoders all cells
-# run, but the text speaks of the stamps and the offline encoders.
+# encodes the pictures: allow a minute or two. With other pairs or encoders, the text
+# still speaks of the stamps.
 #
 # </details>
 
@@ -460,6 +460,7 @@ show_progress("00")
 #   that it reads like. The score is the cosine of the two descriptions.
 # - A score is a sum over named anchors, so every answer comes with its exact reasons.
 # - If no anchor of the bank is good on both sides, the model guesses from weak anchors.
+# - The whole method is one file, `asif_lib/method.py`; chapters 03 and 04 build it.
 #
 # **What would prove us wrong.** Shuffled banks that do better than chance: then
 # something other than the pairs carries the meaning. Or contributions that do not add

@@ -1,4 +1,4 @@
-# %% [markdown] code=["relative.py"] steps=["compare"]
+# %% [markdown] code=["method.py", "relative.py"] steps=["compare"]
 # # 03 · Relative representations: described by neighbours
 #
 # > **Question.** What stays the same when coordinates change?
@@ -832,6 +832,8 @@ show_progress("03")
 #   The captions of held-out pictures are found far above chance, without any training.
 # - Deeper: real embeddings have a shift built in, their common part. It makes all
 #   descriptions alike, and it makes hubs.
+# - In `asif_lib/method.py`: `centre`, `unit`, `cosines` and `relative`; compare
+#   them with yours.
 #
 # **What would prove us wrong.** A rotation that changes entries by more than rounding.
 # Recall above chance with shuffled captions of the anchors: then the pairs would not

@@ -1,4 +1,4 @@
-# %% [markdown] code=["sparse.py", "search/"] steps=["keep k", "power p"]
+# %% [markdown] code=["method.py", "sparse.py", "search/"] steps=["keep k", "power p"]
 # # 04 · Sparsification
 #
 # > **Question.** Why forget most of the similarities?
@@ -41,7 +41,7 @@ import torch
 import asif_book.figures as draw
 from asif_book import record, verdict_of
 from asif_book.lessons import open_chapter
-from asif_lib import ASIF, relative_representation, sparsify
+from asif_lib import ASIF, method, relative_representation, sparsify
 from asif_lib.evaluation import mean_with_interval, paired_difference, ranks, same_text
 
 draw.use_style()
@@ -91,7 +91,7 @@ steps = {
     "2 · clamp at 0": clamped,
     f"3 · power p = {p}": powered,
     "4 · normalise": powered / np.linalg.norm(powered),
-    "the library": sparsify(torch.tensor([[*row]]), k, p).to_dense()[0].numpy(),
+    "the library": method.sparsify(torch.tensor([[*row]]), k, p)[0].numpy(),
 }
 pd.DataFrame(steps, row.index).T.round(3)
 
@@ -101,9 +101,8 @@ pd.DataFrame(steps, row.index).T.round(3)
 # positive. The clamp removes it before the power can make it positive. So three anchors
 # have an entry above 0 in the end.
 #
-# The next table shows a held-out stamp of a beaver. (Of your own pairs it takes the
-# first held-out picture.) The rows are twelve anchors: the six most similar ones, and
-# six from the rest. A filled blue bar is an entry. A dashed outline is a cosine that a
+# The next table shows a held-out stamp of a beaver. The rows are twelve anchors: the
+# six most similar ones, and six from the rest. A filled blue bar is an entry. A dashed outline is a cosine that a
 # step has forgotten. The sliders set $k$ and $p$.
 #
 # **Before you move them:** at which $k$ does the clamp have something to do? With $p =
@@ -771,7 +770,8 @@ show_progress("04")
 # ## Summary
 #
 # - Sparsification has four steps: top $k$, clamp, power, normalise. The order matters:
-#   the clamp comes before the power.
+#   the clamp comes before the power. In `asif_lib/method.py` these are `top_k`,
+#   `sharpen` and `sparsify`.
 # - $k$ and $p$ do one job: they forget small similarities, one sharply and one softly.
 # - Sparse vectors find more captions than dense ones.
 # - Deeper: from a tenth of our anchors upwards, $k$ hardly matters. $k$ and $p$ are

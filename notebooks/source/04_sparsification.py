@@ -102,8 +102,8 @@ pd.DataFrame(steps, row.index).T.round(3)
 # have an entry above 0 in the end.
 #
 # The next table shows a held-out stamp of a beaver. The rows are twelve anchors: the
-# six most similar ones, and six from the rest. A filled blue bar is an entry. A dashed outline is a cosine that a
-# step has forgotten. The sliders set $k$ and $p$.
+# six most similar ones, and six from the rest. A filled blue bar is an entry. A dashed
+# outline is a cosine that a step has forgotten. The sliders set $k$ and $p$.
 #
 # **Before you move them:** at which $k$ does the clamp have something to do? With $p =
 # 8$, in which column do the blue bars almost vanish, and which step brings them back?

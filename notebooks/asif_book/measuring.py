@@ -1,9 +1,7 @@
-"""Measure what the chapters report: seconds, memory, the cost of growing banks, and a cluster that loses a worker."""
+"""Measure what several chapters report: seconds, memory, and how often a caption is found."""
 
 import contextlib
 import ctypes
-import os
-import signal
 import sys
 import threading
 import time
@@ -12,7 +10,9 @@ import numpy as np
 import psutil
 from scipy.optimize import minimize_scalar, nnls
 
-from asif_lib.evaluation.measures import ranks
+from asif_lib.evaluation.measures import ranks, recall_at, same_text
+from asif_lib.relative import relative_representation
+from asif_lib.zeroshot import ASIF
 
 
 def timed(run):
@@ -66,20 +66,6 @@ def recall_of_pairs(scores, same) -> np.ndarray:
     return np.mean([ranks(s, same) < top for s in (scores, scores.T) for top in (1, 10)], axis=0)
 
 
-def search_costs(search, sizes):
-    """Call ``search(n)`` for m sizes: the seconds of the fastest of three rounds, and the largest peak in bytes, (m,).
-
-    Every round takes all sizes in turn, so that another program on the machine disturbs all of them alike. More than
-    200,000 anchors are searched once.
-    """
-    runs = {n: [] for n in sizes}
-    for n in [*sizes, *(n for n in 2 * list(sizes) if n <= 200_000)]:
-        with PeakMemory() as peak:
-            _, seconds = timed(lambda n=n: search(n))
-        runs[n].append((seconds, peak.bytes))
-    return np.array([min(s for s, _ in runs[n]) for n in sizes]), np.array([max(b for _, b in runs[n]) for n in sizes])
-
-
 def fixed_and_per_anchor(sizes, seconds):
     """Fit seconds = fixed + per anchor · n, neither below 0, by least squares of the relative errors."""
     fixed, rate, _ = _fit(np.asarray(sizes), np.asarray(seconds), slope=1)
@@ -110,37 +96,33 @@ def _fit(n, seconds, slope):
     return fixed, rate, error
 
 
-def kill_when_busy(client, after):
-    """Kill the first worker of a local cluster `after` seconds after it begins to work.
+def scoreboard(bank, splits, chapter="04", seed=0):
+    """Measure the book's way to a picture's caption: R@1 among the validation captions, the training pairs as anchors.
 
-    Returns a dict and the thread that waits. At the kill the dict gets ``worker``, its address, and ``at``, the time.
+    Returns the measures by name, and chance. Nothing of the test split is used.
+
+    Parameters
+    ----------
+    bank : AnchorBank
+        Of all pairs.
+    splits : dict of str to list of int
+    chapter : str
+        The last one whose steps are measured: ``"03"`` or ``"04"``.
+    seed : int
+        Of the intervals.
     """
-    scheduler = client.cluster.scheduler
-    (address, pid), *_ = sorted(client.run(os.getpid).items())
-    killed = {}
+    from asif_lab.baselines import RelativeRepresentation  # scikit-learn takes a second to import
 
-    def watch():
-        while not scheduler.workers[address].processing:
-            time.sleep(0.005)
-        time.sleep(after)
-        os.kill(pid, signal.SIGKILL)
-        killed.update(worker=address, at=time.time())
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    return killed, thread
-
-
-def timeline(tasks, killed):
-    """Return the searches of a task stream as (worker, number, start, stop), and (worker, second) of the kill."""
-    searches = [task for task in tasks if task["key"].startswith("_search") and task["status"] == "OK"]
-    searches.sort(key=lambda task: task["startstops"][0]["start"])
-    begin = min(part["start"] for task in searches for part in task["startstops"])
-    workers = {w: i for i, w in enumerate(dict.fromkeys([killed["worker"], *(t["worker"] for t in searches)]), 1)}
-    rows = [
-        (workers[task["worker"]], number, part["start"] - begin, part["stop"] - begin)
-        for number, task in enumerate(searches, 1)
-        for part in task["startstops"]
-        if part["action"] == "compute"
-    ]
-    return rows, (workers[killed["worker"]], killed["at"] - begin)
+    anchors, asked = bank.subset(splits["train"]), bank.subset(splits["validation"])
+    pictures = relative_representation(asked.image, anchors.image)  # (q, n)
+    texts = relative_representation(asked.text, anchors.text)  # (q, n)
+    centred = RelativeRepresentation().fit(anchors.image, anchors.text)
+    scores = {
+        "03 · all cosines, as they are": relative_representation(pictures, texts),
+        "03 · all cosines, centred": centred.similarity(asked.image, asked.text),
+    }
+    if chapter >= "04":
+        scores["04 · a tenth of them, squared"] = ASIF(anchors, device="cpu").similarity(asked.image, asked.text)
+    captions = asked.pairs.caption.tolist()
+    relevant = same_text(captions, captions)  # (q, q)
+    return {name: recall_at(s, relevant, 1, seed) for name, s in scores.items()}, float(relevant.float().mean())

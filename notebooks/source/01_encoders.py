@@ -35,6 +35,13 @@ from torch import Tensor
 
 import asif_book.figures as draw
 from asif_book import record
+from asif_book.chapters.chapter_01.lessons import (
+    PICTURE_CHANGES,
+    encoder_views,
+    nearest_others,
+    pooled,
+    word_pieces,
+)
 from asif_book.checks import (
     check_cosine_matrix,
     check_disturbance,
@@ -43,14 +50,7 @@ from asif_book.checks import (
     check_same_group_share,
     check_standardise,
 )
-from asif_book.lessons import (
-    PICTURE_CHANGES,
-    encoder_views,
-    nearest_others,
-    open_chapter,
-    pooled,
-    word_pieces,
-)
+from asif_book.opening import open_chapter
 from asif_lib import AsifError, embed, relative_representation
 from asif_lib.encoders import load_image_encoder, open_picture
 from asif_lib.evaluation import mean_with_interval

@@ -36,7 +36,7 @@ from torch import Tensor
 
 import asif_book.figures as draw
 from asif_book import record
-from asif_book.lessons import open_chapter
+from asif_book.opening import open_chapter
 from asif_lib import AnchorBank, relative_representation
 from asif_lib.evaluation import mean_with_interval, mutual_neighbours
 from asif_lib.relative import unit_rows
@@ -147,7 +147,7 @@ draw.show(draw.picture_pairs(pictures, captions, two, notes))
 
 # %% tags=["hide-input"]
 # Count the captions and the pictures that occur more than once, and list the twins.
-from asif_book.lessons import twins
+from asif_book.chapters.chapter_02.lessons import twins
 
 counts = bank.pairs.caption.value_counts()
 often = counts[counts > 1]
@@ -466,7 +466,7 @@ pd.DataFrame(lines, [*found], head).round(3)
 
 # %% tags=["hide-input"]
 # Match the piles in all ways, for many deals of piles of four kinds.
-from asif_book.lessons import matched_piles
+from asif_book.chapters.chapter_02.lessons import matched_piles
 
 folder = bank.pairs.group.str.split("/").str[:2].str.join("/")
 table = "Too few groups: this needs eight with twenty pairs."
@@ -497,7 +497,7 @@ table
 # %%
 shares_broken = [0, 0.1, 0.25, 0.5, 0.75, 1]  # of the captions that change places
 
-from asif_book.lessons import effect_left
+from asif_book.chapters.chapter_02.lessons import effect_left
 
 left = [effect_left(*similarities, share, K, generator) for share in shares_broken]
 of_pairs, of_neighbours = np.transpose(left)  # 1: as with the real captions
@@ -669,8 +669,8 @@ check_farthest_first(choose_anchors)
 
 # %% tags=["hide-input"]
 # Measure the coverage of chosen and of drawn anchors, and draw it.
+from asif_book.chapters.chapter_02.lessons import covered_by
 from asif_book.checks import farthest_first  # the library's solution of 02.5
-from asif_book.lessons import covered_by
 
 counts_of_anchors = [c for c in (10, 20, 50, 100, 200, 400) if c <= len(anchors)]
 to_anchors = relative_representation(new.image, anchors.image, mean=anchors.image_mean)
@@ -767,7 +767,7 @@ check_suspicion(suspicion)
 my_score = None  # your own: my_score = suspicion
 planted_share = 0.05  # try 0.5
 
-from asif_book.lessons import misplaced
+from asif_book.chapters.chapter_02.lessons import misplaced
 from asif_lib.evaluation import neighbour_agreement
 
 

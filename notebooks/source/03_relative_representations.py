@@ -34,7 +34,8 @@ from torch import Tensor
 
 import asif_book.figures as draw
 from asif_book import record
-from asif_book.lessons import open_chapter, random_rotation
+from asif_book.chapters.chapter_03.lessons import random_rotation
+from asif_book.opening import open_chapter
 from asif_lib import embed, relative_representation
 from asif_lib.evaluation import ranks, recall_at, same_text
 from asif_lib.relative import unit_rows
@@ -359,7 +360,7 @@ table
 
 # %% tags=["hide-input"]
 # Draw the first rows of the scoreboard.
-from asif_book.lessons import scoreboard
+from asif_book.measuring import scoreboard
 
 board, by_guessing = scoreboard(everything, stamps.splits, "03")
 xlabel = "R@1, picture → caption, validation split; 95 % interval"
@@ -501,7 +502,7 @@ draw.show(draw.cosines_before_after(panels))
 
 # %% tags=["hide-input"]
 # Show the common parts in a table.
-from asif_book.lessons import without_article
+from asif_book.classes import without_article
 
 bare = embed(text_encoder, [without_article(c) for c in captions], progress=False)
 both |= {"new captions": new.text, "without article and full stop": bare}

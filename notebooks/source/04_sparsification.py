@@ -40,7 +40,7 @@ import torch
 
 import asif_book.figures as draw
 from asif_book import record, verdict_of
-from asif_book.lessons import open_chapter
+from asif_book.opening import open_chapter
 from asif_lib import ASIF, method, relative_representation, sparsify
 from asif_lib.evaluation import mean_with_interval, paired_difference, ranks, same_text
 
@@ -260,7 +260,7 @@ sparse_knobs(bank, held_out, row=chosen, k=k)
 
 # %% tags=["hide-input"]
 # Draw the scoreboard with the row of this chapter.
-from asif_book.lessons import scoreboard
+from asif_book.measuring import scoreboard
 
 board, by_guessing = scoreboard(everything, stamps.splits, "04")
 xlabel = "R@1, picture → caption, validation split; 95 % interval"

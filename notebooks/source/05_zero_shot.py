@@ -64,14 +64,9 @@ from asif_book.checks import (
     check_recall_with_ties,
     check_wording,
 )
-from asif_book.lessons import (
-    class_names,
-    classes_of,
-    inverted,
-    open_chapter,
-    scoreboard,
-    with_classes,
-)
+from asif_book.classes import class_names, classes_of, inverted, with_classes
+from asif_book.measuring import scoreboard
+from asif_book.opening import open_chapter
 
 image_encoder, text_encoder, stamps, everything = open_chapter(profile, device, pairs)
 train, validation, test = (stamps.splits[s] for s in ("train", "validation", "test"))

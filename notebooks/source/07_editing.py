@@ -41,8 +41,9 @@ from PIL import ImageOps
 
 import asif_book.figures as draw
 from asif_book import record
-from asif_book.lessons import answers_of, first_held_out, open_chapter
+from asif_book.chapters.chapter_07.lessons import answers_of
 from asif_book.measuring import timed
+from asif_book.opening import first_held_out, open_chapter
 from asif_lib import ASIF, AnchorBank, embed, load_labelled
 from asif_lib.datasets import Pairs
 from asif_lib.encoders import open_picture
@@ -246,7 +247,8 @@ check_add(my_add)
 
 # %% tags=["hide-input"]
 # Load and embed the clothes, and draw one pair of each class.
-from asif_book.lessons import captioned, enlarged, inverted
+from asif_book.chapters.chapter_07.lessons import enlarged
+from asif_book.classes import captioned, inverted
 from asif_lib.defaults import DEFAULT_TEMPLATE
 
 fashion = load_labelled("fashion_mnist")
@@ -295,7 +297,7 @@ def right_answers(bank, z, labels, k, p):
 # do you expect? With 20? And how much will it matter *which* pictures were added?
 
 # %%
-from asif_book.lessons import learning_sweep
+from asif_book.chapters.chapter_07.lessons import learning_sweep
 
 sizes = [0, 1, 5, 10] if fast else [0, 1, 2, 5, 10, 20]
 
@@ -359,7 +361,7 @@ for size, (mean, each) in curve(right).items():
 
 # %% tags=["hide-input"]
 # Choose the two switches on the validation pictures, and measure on the test pictures.
-from asif_book.lessons import switch_sweep
+from asif_book.chapters.chapter_07.lessons import switch_sweep
 
 taught = [bank.add(lesson(i, 10)) for i in range(lessons)]
 switches = (0, 0.25, 0.5), (None, 0.5, 0.8)  # hubs, whiten
@@ -676,7 +678,7 @@ print(f"held-out stamps: {in_words(paired_difference(a, b, seed))}")
 # Add Ben's pairs, remove them, compact the bank, and look into its files.
 from IPython.display import display
 
-from asif_book.lessons import files_hold
+from asif_book.chapters.chapter_07.lessons import files_hold
 
 BEN = "from Ben's wardrobe"
 

@@ -59,7 +59,7 @@ from asif_book.checks import (
     check_merge,
     check_sparse_cosine,
 )
-from asif_book.lessons import open_chapter
+from asif_book.opening import open_chapter
 
 image_encoder, text_encoder, stamps, bank = open_chapter(profile, device, pairs)
 print(bank)
@@ -682,7 +682,7 @@ print(f"multiplications: dense {dense:,}; index {multiplied:,}")
 # Add a lesson to the bank, and prepare the questions.
 from asif_lab import compare_decisions
 
-from asif_book.lessons import captioned, inverted
+from asif_book.classes import captioned, inverted
 from asif_book.measuring import recall_of_pairs
 from asif_lib.evaluation import same_text
 from asif_lib.zeroshot import make_prompts
@@ -877,7 +877,7 @@ print("the same, bit for bit:", all(map(torch.equal, together, alone)))
 # %%
 from distributed import get_task_stream
 
-from asif_book.measuring import kill_when_busy, timeline
+from asif_book.chapters.chapter_08.lessons import kill_when_busy, timeline
 
 with get_task_stream(client) as stream:
     killed, thread = kill_when_busy(client, after=took_together / 4)
@@ -931,7 +931,8 @@ large_asked, _, _ = large_world.pairs(256, number=0)  # (256, wide)
 
 # %% tags=["hide-input"]
 # Time searches of growing size, and draw the cost curve.
-from asif_book.measuring import fixed_and_per_anchor, growth, search_costs
+from asif_book.chapters.chapter_08.lessons import search_costs
+from asif_book.measuring import fixed_and_per_anchor, growth
 
 
 def search_among(n):

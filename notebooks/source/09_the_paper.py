@@ -68,7 +68,8 @@ from asif_book.checks import (
     check_rival,
     check_sinkhorn,
 )
-from asif_book.lessons import open_chapter, scoreboard
+from asif_book.measuring import scoreboard
+from asif_book.opening import open_chapter
 
 image_encoder, text_encoder, stamps, everything = open_chapter(profile, device, pairs)
 train, validation, test = (stamps.splits[s] for s in ("train", "validation", "test"))
@@ -617,7 +618,7 @@ for name, measure in found.items():
 
 # %% tags=["hide-input"]
 # Embed Fashion-MNIST, and draw a balanced and a skewed set of questions.
-from asif_book.lessons import inverted
+from asif_book.classes import inverted
 
 fashion = load_labelled("fashion_mnist")
 size = 400 if fast else 1_000
@@ -687,7 +688,7 @@ for kind in sets:
 
 # %% tags=["hide-input"]
 # Fit each method on more draws, draw the pairs that it needs, and record them.
-from asif_book.lessons import asked_without, share_of_pairs
+from asif_book.chapters.chapter_09.lessons import asked_without, share_of_pairs
 
 orders = [np.random.default_rng(i).permutation(train) for i in range(2 if fast else 5)]
 

@@ -40,6 +40,15 @@ from torch import Tensor
 
 import asif_book.figures as draw
 from asif_book import record, verdict_of
+from asif_book.chapters.chapter_10.figures import LANGUAGES, OTHERS
+from asif_book.chapters.chapter_10.lessons import (
+    first_is_right,
+    load_multilingual,
+    of_test,
+    scores_between,
+    spoken,
+    translations,
+)
 from asif_book.checks import (
     TonguesTask,
     check_own_mean,
@@ -48,16 +57,7 @@ from asif_book.checks import (
     check_tongues,
     check_two_bridges,
 )
-from asif_book.figures.languages import LANGUAGES, OTHERS
-from asif_book.lessons import (
-    first_is_right,
-    load_multilingual,
-    of_test,
-    open_chapter,
-    scores_between,
-    spoken,
-    translations,
-)
+from asif_book.opening import open_chapter
 from asif_lib import ASIF, AnchorBank, embed, relative_representation
 from asif_lib.evaluation import in_points, mean_with_interval, paired_difference, sweep
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 from asif_book import record, results
 from asif_book.editions import SourceError, editions
-from asif_book.lessons import first_held_out, open_chapter, scoreboard
+from asif_book.measuring import scoreboard
+from asif_book.opening import first_held_out, open_chapter
 from asif_book.outline import CORE, Chapter, core_path, minutes, tags_of, words
 from asif_lib.errors import ParameterError
 from asif_lib.files import ROOT

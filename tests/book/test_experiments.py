@@ -5,21 +5,17 @@ import pytest
 import torch
 from PIL import Image
 
-from asif_book.lessons import (
+from asif_book.chapters.chapter_00.lessons import draw_rivals, first_task
+from asif_book.chapters.chapter_01.lessons import (
     PICTURE_CHANGES,
-    covered_by,
-    draw_rivals,
-    effect_left,
     encoder_views,
-    first_task,
-    misplaced,
     nearest_others,
     pooled,
-    random_rotation,
     token_vectors,
-    twins,
     word_pieces,
 )
+from asif_book.chapters.chapter_02.lessons import covered_by, effect_left, misplaced, twins
+from asif_book.chapters.chapter_03.lessons import random_rotation
 from asif_lab.benchmark.control_encoders import colour_histogram
 from asif_lib.datasets.pairs import Pairs, load_pairs
 from asif_lib.encoders.pictures import PictureFile

@@ -9,17 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from asif_book import measuring
-from asif_book.measuring import (
-    PeakMemory,
-    fixed_and_per_anchor,
-    growth,
-    kill_when_busy,
-    recall_of_pairs,
-    search_costs,
-    timed,
-    timeline,
-)
+from asif_book.chapters.chapter_08.lessons import kill_when_busy, search_costs, timeline
+from asif_book.measuring import PeakMemory, fixed_and_per_anchor, growth, recall_of_pairs, timed
 
 
 def test_timed_returns_the_result_and_the_seconds():
@@ -57,7 +48,7 @@ def test_mean_recall_averages_first_and_first_ten_over_both_directions():
 def test_search_costs_take_the_fastest_round_and_search_the_largest_once(monkeypatch):
     seconds = iter([3.0, 7.0, 2.0, 4.0])
     searched = []
-    monkeypatch.setattr(measuring, "timed", lambda run: (run(), next(seconds)))
+    monkeypatch.setattr("asif_book.chapters.chapter_08.lessons.timed", lambda run: (run(), next(seconds)))
     fastest, peaks = search_costs(searched.append, [1_000, 300_000])
     assert searched == [1_000, 300_000, 1_000, 1_000]
     assert fastest.tolist() == [2.0, 7.0]

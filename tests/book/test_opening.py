@@ -2,7 +2,7 @@
 
 import pytest
 
-from asif_book.lessons import open_chapter
+from asif_book.opening import open_chapter
 from asif_lib.errors import ParameterError
 
 

@@ -182,7 +182,7 @@ def test_an_interrupted_run_ends_at_once(chapter, tmp_path):
 
 def test_a_chapter_that_needs_a_package_which_is_not_there_is_left_out_in_one_sentence(chapter, tmp_path):
     missing = "from asif_lib.encoders import multilingual\nmultilingual.version_of = lambda package: None\n"
-    opening = f"{missing}from asif_book.lessons import load_multilingual\ne5 = load_multilingual()"
+    opening = f"{missing}from asif_book.chapters.chapter_10.lessons import load_multilingual\ne5 = load_multilingual()"
     path = chapter(opening, "raise RuntimeError('what needs the encoder')", name="10_any_two_strangers")
     index = build_report(notebooks=path.parent).read_text()
     assert "<b>left out</b>" in index and "ran in" not in index

@@ -21,11 +21,11 @@ def filled(template: str, **values) -> str:
 
 
 def self_contained(name: str, scripts=(), **values):
-    """Fill the template of a drawn explanation, with its style and scripts, ``figures/name.js`` by default."""
+    """Fill ``name.html.j2``, the template of a drawn explanation, with its style and scripts, else ``name.js``."""
     from IPython.display import HTML  # in an extra that `asif` asks for in a sentence of its own
 
     book = Path(__file__).parent.parent
-    files = [book / file for file in ("figures/drawn.css", *(scripts or [f"figures/{name}.js"]))]
+    files = [book / file for file in ("figures/drawn.css", *(scripts or [f"{name}.js"]))]
     style, *scripts = (file.read_text(encoding="utf-8") if file.exists() else "" for file in files)
     style, script = Markup(style), Markup("\n".join(scripts))
-    return HTML(filled(f"figures/{name}.html.j2", style=style, script=script, **values))
+    return HTML(filled(f"{name}.html.j2", style=style, script=script, **values))

@@ -122,7 +122,7 @@ def was_repeated(executed: NotebookNode) -> bool:
 
 
 def left_out(executed: NotebookNode) -> bool:
-    """Tell whether an executed notebook says that it is left out here, as `lessons.load_multilingual` does."""
+    """Tell whether an executed notebook says that it is left out here, as `load_multilingual` of chapter 10 does."""
     shown = (output for cell in executed.cells for output in cell.get("outputs", []))
     return any('class="asif-left-out"' in output.get("data", {}).get("text/html", "") for output in shown)
 

@@ -7,8 +7,9 @@ from bs4 import BeautifulSoup
 from drawn_pages import opened, report_page
 from PIL import Image
 
+from asif_book.chapters.chapter_07.lessons import answers_of
+from asif_book.classes import STAMP_CLASSES, with_classes
 from asif_book.figures import best_anchors
-from asif_book.lessons import STAMP_CLASSES, answers_of, with_classes
 from asif_lib import ASIF
 from asif_lib.zeroshot import make_prompts
 

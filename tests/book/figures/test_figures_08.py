@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from asif_book.chapters.chapter_08.figures import duration
 from asif_book.figures import around_the_threshold, cluster_timeline, cost_curves, knob_curves, stage_bars
-from asif_book.figures.costs import duration
 
 
 def texts(axis):

@@ -5,12 +5,26 @@ import torch
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
+from asif_book.figures import style
+from asif_book.figures.palette import ANCHOR, FAINT, INK, MARKERS, SERIES, series_style
+from asif_book.figures.style import alt, draw_picture, drawn_pairs, listed, span, subplots, with_errors, wrapped
+from asif_book.figures.templates import self_contained
 from asif_lib.relative import relative_representation, unit_rows
 
-from . import style
-from .palette import ANCHOR, FAINT, INK, MARKERS, SERIES, series_style
-from .style import alt, draw_picture, drawn_pairs, listed, span, subplots, with_errors
-from .templates import self_contained
+
+def picture_rows(rows) -> Figure:
+    """Draw rows of pictures, each row with its name on the left and each picture with its title below it.
+
+    `rows` is a dict from a name to a list of (picture, title); the lists are of one length.
+    """
+    columns = max(len(row) for row in rows.values())
+    figure, axes = subplots(len(rows), columns, figsize=(1.35 * columns + 0.6, 1.85 * len(rows)), squeeze=False)
+    for line, (name, row) in zip(axes, rows.items(), strict=True):
+        for axis, (picture, text) in zip(line, row, strict=True):
+            draw_picture(axis, picture, wrapped(text, 17, 2))
+        line[0].set_ylabel(name, fontsize=10, fontweight="bold", rotation=0, ha="right", va="center", labelpad=8)
+    words = listed(f"{name}: {' '.join(text for _, text in row)}" for name, row in rows.items())
+    return alt(figure, f"Rows of pictures. {words}")
 
 
 def relative_under_changes(point, anchors, changes, names) -> Figure:
@@ -165,7 +179,7 @@ def star_of_angles(point, anchors, names, degrees) -> HTML:
     turn = torch.tensor([[cosine, sine], [-sine, cosine]], dtype=torch.float32)
     maps = [_map(point, anchors, names), _map(point @ turn, anchors @ turn, names)]
     reach = float(torch.cat([point, anchors]).norm(dim=1).max())
-    return self_contained("star", maps=maps, degrees=degrees, reach=reach)
+    return self_contained("chapters/chapter_03/star", maps=maps, degrees=degrees, reach=reach)
 
 
 def _map(point, anchors, names):
@@ -201,7 +215,7 @@ def relative_matrix(new, anchors, items, i, j) -> HTML:
     entries = z.abs().topk(LARGEST, dim=1).indices.unique()
     sides = [drawn_pairs(new, items, z[:, entries]), drawn_pairs(anchors, columns, a[columns][:, entries])]
     return self_contained(
-        "cosines", rows=sides[0], columns=sides[1], cosines=cosines.tolist(), i=i, j=j,
+        "chapters/chapter_03/cosines", rows=sides[0], columns=sides[1], cosines=cosines.tolist(), i=i, j=j,
         low=min(0, float(cosines.min())),
         largest=max(abs(value) for side in sides for one in side for value in one["entries"]),
         q=len(new), n=len(anchors), d=new.image.shape[1], d_text=new.text.shape[1],

@@ -4,9 +4,9 @@ import numpy as np
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
-from .palette import FAINT, INK, LINES, ON_DARK, ON_LIGHT, SERIES, series_style
-from .style import alt, image_tag, legend_above, listed, log_axis, subplots
-from .templates import self_contained
+from asif_book.figures.palette import FAINT, INK, ON_DARK, ON_LIGHT, SERIES, series_style
+from asif_book.figures.style import alt, image_tag, legend_above, listed, subplots
+from asif_book.figures.templates import self_contained
 
 SHOWN = 3
 """Pictures that stand for a split in `who_sees_what`."""
@@ -31,26 +31,6 @@ def confusion_matrix(counts, classes) -> Figure:
     axis.tick_params(which="minor", length=0)
     rights = listed(f"{name} {counts[i, i]} of {counts[i].sum()}" for i, name in enumerate(classes))
     return alt(figure, f"Confusion matrix, {np.trace(counts)} of {counts.sum()} on the diagonal. {rights}")
-
-
-def scaling(tables, *, ylabel) -> Figure:
-    """Draw tables of `scaling_curve`: a line through the means and a dot for every seed.
-
-    `tables` have the columns ``size``, ``seed`` and ``value``.
-    """
-    figure, axis = subplots(figsize=(7, 4.2))
-    means = {name: table.groupby("size").value.mean() for name, table in tables.items()}
-    for i, (name, table) in enumerate(tables.items()):
-        axis.plot(means[name].index, means[name], label=name, **series_style(i) | {"linestyle": LINES[i % 2]})
-        axis.scatter(table["size"], table.value, s=14, color=SERIES[i], alpha=0.5, edgecolors="none")
-    sizes = sorted(set().union(*(table["size"] for table in tables.values())))
-    log_axis(axis, sizes)
-    axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
-    axis.set(xlabel="anchors, n (log scale)", ylabel=ylabel, ylim=(0, None))
-    axis.grid(alpha=0.3)
-    axis.legend(frameon=False, ncols=2, loc="upper left")
-    words = listed(f"{name}: " + ", ".join(f"{v:.0%} at {n}" for n, v in mean.items()) for name, mean in means.items())
-    return alt(figure, f"{ylabel} against the number of anchors, a dot for each subset. {words}")
 
 
 def trust_curves(reliable, covered) -> Figure:
@@ -103,10 +83,8 @@ def who_sees_what(pairs) -> HTML:
         }
         for name in ("train", "validation", "test")
     ]
-    train, validation, _ = (lane["count"] for lane in lanes)
-    return self_contained(
-        "lanes", lanes=lanes, largest=max(lane["count"] for lane in lanes), anchors=train + validation
-    )
+    train, validation, _ = counts = [lane["count"] for lane in lanes]
+    return self_contained("chapters/chapter_05/lanes", lanes=lanes, largest=max(counts), anchors=train + validation)
 
 
 def paired_squares(mine, other, names) -> HTML:
@@ -120,4 +98,4 @@ def paired_squares(mine, other, names) -> HTML:
     """
     groups = [("both", mine & other), (f"only {names[0]}", mine & ~other), (f"only {names[1]}", other & ~mine)]
     counts = [(name, int(of.sum())) for name, of in [*groups, ("neither", ~(mine | other))]]
-    return self_contained("squares", counts=counts)
+    return self_contained("chapters/chapter_05/squares", counts=counts)

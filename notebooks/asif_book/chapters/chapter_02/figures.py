@@ -4,10 +4,10 @@ import numpy as np
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
-from . import style
-from .palette import BAR, CONTROL, INK, LINES, MARK, MARKERS, ON_DARK, PICTURE, SERIES, TEXT
-from .style import alt, draw_picture, drawn_pairs, listed, log_axis, picture_grid, subplots, thumbnail, wrapped
-from .templates import self_contained
+from asif_book.figures import style
+from asif_book.figures.palette import BAR, CONTROL, INK, LINES, MARK, MARKERS, ON_DARK, PICTURE, SERIES, TEXT
+from asif_book.figures.style import alt, draw_picture, drawn_pairs, listed, picture_grid, subplots, wrapped
+from asif_book.figures.templates import self_contained
 
 ENTRIES = 7
 """Entries of an embedding that `two_matrices` draws."""
@@ -42,24 +42,9 @@ def picture_pairs(pictures, captions, pairs, notes=None, *, columns=4) -> Figure
     figure, axes = picture_grid(len(pairs), columns, 2.5, 2.3)
     for axis, (left, right), text in zip(axes, pairs, titles, strict=True):
         both = np.full((96, 200, 3), 255, np.uint8)  # 8 white pixels between the two
-        both[:, :96], both[:, 104:] = thumbnail(pictures[left]), thumbnail(pictures[right])
+        both[:, :96], both[:, 104:] = style.thumbnail(pictures[left]), style.thumbnail(pictures[right])
         draw_picture(axis, both, wrapped(text, 34, 2))
     return alt(figure, f"Pairs of pictures, left → right: {listed(titles)}")
-
-
-def picture_rows(rows) -> Figure:
-    """Draw rows of pictures, each row with its name on the left and each picture with its title below it.
-
-    `rows` is a dict from a name to a list of (picture, title); the lists are of one length.
-    """
-    columns = max(len(row) for row in rows.values())
-    figure, axes = subplots(len(rows), columns, figsize=(1.35 * columns + 0.6, 1.85 * len(rows)), squeeze=False)
-    for line, (name, row) in zip(axes, rows.items(), strict=True):
-        for axis, (picture, text) in zip(line, row, strict=True):
-            draw_picture(axis, picture, wrapped(text, 17, 2))
-        line[0].set_ylabel(name, fontsize=10, fontweight="bold", rotation=0, ha="right", va="center", labelpad=8)
-    words = listed(f"{name}: {' '.join(text for _, text in row)}" for name, row in rows.items())
-    return alt(figure, f"Rows of pictures. {words}")
 
 
 def similarity_density(picture, caption, bins) -> Figure:
@@ -77,9 +62,9 @@ def similarity_density(picture, caption, bins) -> Figure:
         picture, caption, gridsize=55, bins="log", mincnt=1, cmap="Greys", linewidths=0, rasterized=True
     )
     axis.set_facecolor(ON_DARK)  # as light on a dark page: the darkest cells hold most pairs
-    style = {"color": SERIES[1], "marker": "o", "markersize": 5, "capsize": 3}  # ink is in the cells
+    look = {"color": SERIES[1], "marker": "o", "markersize": 5, "capsize": 3}  # ink is in the cells
     errors = [bins["mean"] - bins.low, bins.high - bins["mean"]]
-    axis.errorbar(bins.centre, bins["mean"], errors, **style, label="mean of the bin, 95 % interval")
+    axis.errorbar(bins.centre, bins["mean"], errors, **look, label="mean of the bin, 95 % interval")
     axis.axhline(0, color=SERIES[2], linestyle="--", linewidth=1, label="captions unrelated (0)")
     axis.set(xlabel="similarity of the pictures (cosine)", ylabel="similarity of the captions (cosine)")
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=9, frameon=False)  # above: data fill it
@@ -162,9 +147,9 @@ def coverage_by_count(counts, choices) -> Figure:
         mean = np.mean(values, axis=0)
         for i, what in enumerate(("mean", "5th percentile")):
             axis.fill_between(counts, low[:, i], high[:, i], color=colour, alpha=0.25, linewidth=0)
-            style = {"color": colour, "marker": marker, "linestyle": LINES[i]}
-            axis.plot(counts, mean[:, i], label=f"{what}, {name}", **style)
-    log_axis(axis, counts)
+            look = {"color": colour, "marker": marker, "linestyle": LINES[i]}
+            axis.plot(counts, mean[:, i], label=f"{what}, {name}", **look)
+    style.log_axis(axis, counts)
     axis.set(xlabel="number of anchors", ylabel="coverage of new pictures (cosine)")
     axis.legend(fontsize=9)
     ends = {name: np.mean(values, axis=0)[[0, -1]] for name, values in choices.items()}
@@ -193,7 +178,7 @@ def two_matrices(bank, rows, order) -> HTML:
     beside = "; ".join(f"{captions[i]} beside “{captions[j]}”" for i, j in enumerate(order))
     words = f"Crossing lines. The pictures now stand beside other captions: {beside}"
     return self_contained(
-        "pairing", pictures=drawn_pairs(bank, rows, image), captions=drawn_pairs(bank, rows, text), order=order,
-        words=words, n=len(bank), d_image=bank.image.shape[1], d_text=bank.text.shape[1],
+        "chapters/chapter_02/pairing", pictures=drawn_pairs(bank, rows, image), captions=drawn_pairs(bank, rows, text),
+        order=order, words=words, n=len(bank), d_image=bank.image.shape[1], d_text=bank.text.shape[1],
         largest_image=float(image.abs().max()), largest_text=float(text.abs().max()),
     )  # fmt: skip

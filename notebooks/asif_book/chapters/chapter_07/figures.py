@@ -4,13 +4,15 @@ import numpy as np
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
-from .palette import ANCHOR, FAINT, INK, MARK, SERIES, series_style
-from .sparse import interval_dots
-from .style import alt, draw_picture, image_tag, listed, picture_grid, rows_down, subplots, with_errors, wrapped
-from .templates import self_contained
+from asif_book.figures.common import interval_dots
+from asif_book.figures.palette import ANCHOR, FAINT, INK, SERIES, series_style
+from asif_book.figures.style import alt, image_tag, listed, rows_down, subplots, with_errors, wrapped
+from asif_book.figures.templates import self_contained
 
 SHORTEST = 0.005
 """The shortest bar of a profile, as a share of the longest; a shorter one would look empty."""
+
+
 BEST = 5
 """Anchors that each row of `best_anchors` shows; the others share one number."""
 
@@ -85,27 +87,6 @@ def harm_profile(harm, captions, *, top=12) -> Figure:
     return alt(figure, f"{(harm > 0).sum()} of {len(harm)} anchors do harm; the worst: {words}")
 
 
-def labelled_pictures(pictures, labels, true, *, columns=6, title="") -> Figure:
-    """Draw pictures with their labels and a check mark or a cross; below a wrong label stands the true one.
-
-    Parameters
-    ----------
-    pictures : sequence of q pictures
-    labels, true : sequences of q str
-    columns : int
-    title : str
-    """
-    figure, axes = picture_grid(len(pictures), columns, 1.55, 1.95, title)
-    for axis, picture, label, truth in zip(axes, pictures, labels, true, strict=True):
-        right = label == truth
-        lines = [f"✔ {label}"] if right else [f"✘ {label}", f"({truth})"]
-        below = "\n".join(wrapped(line, 20, 2) for line in lines)
-        draw_picture(axis, picture, below, frame=INK if right else MARK)
-        axis.spines[:].set_linewidth(1 if right else 2.5)
-    words = listed(f"{label} (true: {truth})" for label, truth in zip(labels, true, strict=True))
-    return alt(figure, f"{title or 'Pictures with their labels'}: {words}")
-
-
 def best_anchors(picture, label, stages) -> HTML:
     """Draw the best anchors of one picture for growing banks, a row for each bank: thumbnails and contributions.
 
@@ -138,4 +119,4 @@ def best_anchors(picture, label, stages) -> HTML:
         })  # fmt: skip
         last = answer
     tag = image_tag(picture, f"the picture that is asked about: {label}", 128)
-    return self_contained("arriving", picture=tag, label=label, rows=rows, largest=largest)
+    return self_contained("chapters/chapter_07/arriving", picture=tag, label=label, rows=rows, largest=largest)

@@ -1,24 +1,14 @@
 """Figures of chapter 06, interpretability."""
 
-import base64
-
 import numpy as np
 import pandas as pd
-import torch
-from IPython.display import HTML
 from matplotlib.figure import Figure
 
+from asif_book.figures import style
+from asif_book.figures.common import interval_dots
+from asif_book.figures.palette import ANCHOR, INK, LINES, MARK, PAPER, SERIES, series_style
+from asif_book.figures.style import Drawing, alt, draw_bare, listed, picture_beside, rows_down, subplots, wrapped
 from asif_lib.encoders.pictures import open_picture
-from asif_lib.errors import ParameterError
-
-from . import style
-from .palette import ANCHOR, INK, LINES, MARK, PAPER, SERIES, series_style
-from .sparse import interval_dots
-from .style import Drawing, alt, draw_bare, image_tag, listed, picture_beside, rows_down, subplots, wrapped
-from .templates import self_contained
-
-SHOWN = 10
-"""Anchors that have a row of their own in `score_ledger`; the others share a row."""
 
 
 def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
@@ -193,62 +183,3 @@ def familiarity_curves(series, threshold) -> Figure:
     axis.legend(frameon=False, fontsize=9, loc="lower right")
     words = listed(f"{name} {np.mean(np.asarray(values) < threshold):.1%}" for name, values in series.items())
     return alt(figure, f"Shares of pictures below each familiarity. Below the threshold {threshold:.2f}: {words}")
-
-
-def score_ledger(model, picture, caption, z, labels, prompts) -> HTML:
-    """Draw the scores of a picture and two labels as sums over anchors, a row for each of the largest products.
-
-    Without scripts it is a table. A script adds a box to each row that takes the anchor out of the model: others enter
-    the top k, and all entries are normalised again, as by `asif_lib.explain.without`.
-
-    Raises `ParameterError` if the model corrects for hubs or whitens: the script knows neither.
-
-    Parameters
-    ----------
-    model : ASIF
-    picture : picture
-    caption : str
-    z : Tensor of shape (1, d_image)
-        The embedding of the picture.
-    labels : list of two str
-    prompts : Tensor of shape (2, d_text)
-        The embeddings of one prompt for each label.
-    """
-    if model.settings.hubs or model.settings.whiten:
-        raise ParameterError("the boxes of a ledger know neither hubs nor whitening; take a model without them")
-    image, texts = model.images(z).to_dense()[0], model.texts(prompts).to_dense()
-    products = texts * image  # (2, n)
-    scores, order = products.sum(dim=1).tolist(), products.amax(dim=0).argsort(descending=True, stable=True)
-    shown = [a for a in order[:SHOWN].tolist() if products[:, a].any()]
-    captions, pictures = (model.bank.pairs[column].tolist() for column in ("caption", "picture"))
-    more = int(products.any(dim=0).sum()) - len(shown)
-    rows = [
-        {
-            "anchor": a, "caption": captions[a], "entry": float(image[a]), "products": products[:, a].tolist(),
-            "picture": image_tag(pictures[a], "the anchor's picture", 72),
-        }
-        for a in shown
-    ]  # fmt: skip
-    numbers = {
-        "labels": labels, "k": model.k, "p": model.p, "center": model.settings.center,
-        "anchors": [(a, captions[a]) for a in shown],
-        "sides": [_products(model, *side, shown) for side in zip(model.bank.sides, (z, prompts), strict=True)],
-    }  # fmt: skip
-    return self_contained(
-        "ledger", scripts=("walk/model.js", "walk/ledger.js"), picture=image_tag(picture, caption, 128), rows=rows,
-        caption=caption.rstrip("."), labels=labels, scores=scores, more=f"{more} more anchor{'s' * (more != 1)}",
-        rests=(products.sum(dim=1) - products[:, shown].sum(dim=1)).clamp_min(0).tolist(), numbers=numbers,
-        largest=float(products.max()) or 1, words=f"The answer is “{labels[scores.index(max(scores))]}”.",
-    )  # fmt: skip
-
-
-def _products(model, side, z, shown) -> list:
-    """Inner products of the anchors as base64 of float32 (m, n): with questions, themselves, their sum, the shown.
-
-    All are centred by the mean of all anchors first, which saves digits. The last item has the questions' squares.
-    """
-    center = model.settings.center
-    rows, z = (each.double() - center * model.bank.mean(side).double() for each in (model.bank.matrix(side), z))
-    moved = rows * center  # without centring, no removal moves the mean
-    lines = torch.cat([z @ rows.T, rows.square().sum(1)[None], moved.sum(0)[None] @ rows.T, moved[shown] @ rows.T])
-    return [base64.b64encode(lines.numpy().astype("<f4")).decode(), z.square().sum(dim=1).tolist()]

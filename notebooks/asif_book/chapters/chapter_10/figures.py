@@ -2,12 +2,18 @@
 
 from IPython.display import HTML
 
-from .templates import self_contained
+from asif_book.figures.templates import self_contained
 
 LANGUAGES = {"Arabic": "ar", "Chinese": "zh_CN", "Dutch": "nl", "French": "fr", "German": "de", "Greek": "el"}
+
+
 LANGUAGES |= {"Hindi": "hi", "Italian": "it", "Japanese": "ja", "Korean": "ko", "Polish": "pl", "Portuguese": "pt"}
+
+
 LANGUAGES |= {"Russian": "ru", "Spanish": "es", "Turkish": "tr"}
 """Fifteen languages in nine scripts, and their codes. Ten were tried before; none was left out for its numbers."""
+
+
 OTHERS = {"English": "en", "Hebrew": "he", "Inuktitut": "iu", "Swahili": "sw", "Zulu": "zu"}
 
 
@@ -22,4 +28,4 @@ def words_of_scripts(head, rows) -> HTML:
     """
     tags = {name: code.replace("_", "-") for name, code in (LANGUAGES | OTHERS).items()}  # as HTML writes them
     cells = [[(cell, "") if isinstance(cell, str) else (cell[0], tags[cell[1]]) for cell in row] for row in rows]
-    return self_contained("words", head=head, rows=cells)
+    return self_contained("chapters/chapter_10/words", head=head, rows=cells)

@@ -5,11 +5,10 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from asif_book.figures.palette import ANCHOR, BAR, FAINT, INK, MARK, MARKERS, ON_LIGHT, SERIES, series_style
+from asif_book.figures.style import alt, drawn_pairs, image_tag, legend_above, listed, rows_down, subplots
+from asif_book.figures.templates import self_contained
 from asif_lib.errors import ParameterError
-
-from .palette import ANCHOR, BAR, FAINT, INK, MARK, MARKERS, ON_LIGHT, SERIES, series_style
-from .style import alt, drawn_pairs, image_tag, legend_above, listed, rows_down, subplots
-from .templates import self_contained
 
 LISTS = 8
 """Anchors of the picture that `inverted_index` draws; the others share a row."""
@@ -128,8 +127,9 @@ def inverted_index(bank, picture, texts, asked) -> HTML:
     products = picture.to_dense() * texts.to_dense()  # (t, n)
     order = products.sum(dim=0).argsort(descending=True)[: picture.indices.shape[1]].tolist()
     return self_contained(
-        "lists", picture=image_tag(asked.picture.iloc[0], "the picture", 72), texts=asked.caption.tolist(),
-        rows=drawn_pairs(bank, order[:LISTS], products[:, order[:LISTS]].T), kept=len(order),
+        "chapters/chapter_08/lists", picture=image_tag(asked.picture.iloc[0], "the picture", 72),
+        texts=asked.caption.tolist(), rows=drawn_pairs(bank, order[:LISTS], products[:, order[:LISTS]].T),
+        kept=len(order),
         rest=products[:, order[LISTS:]].sum(dim=1).tolist(), scores=products.sum(dim=1).tolist(),
         largest=float(products.max()), lit=int((products > 0).sum()), cells=texts.values.numel(),
     )  # fmt: skip
@@ -257,9 +257,10 @@ def passing_tiles(relative, pictures, k, block) -> HTML:
             f"k = {k} and tiles of {block} for {n} anchors: take 1 ≤ k ≤ block, and n a multiple of it"
         )
     tiles = n // block
+    moments = [_moment(relative, tile, k, block) for tile in dict.fromkeys((1, (tiles + 1) // 2, tiles))]
     low, high = min(0.0, float(relative.min())), float(relative.max())
     return self_contained(
-        "tiles", moments=[_moment(relative, tile, k, block) for tile in dict.fromkeys((1, (tiles + 1) // 2, tiles))],
+        "chapters/chapter_08/tiles", moments=moments,
         pictures=[image_tag(picture, f"picture {i}", 72) for i, picture in enumerate(pictures, 1)],
         q=q, n=n, k=k, block=block, tiles=tiles, low=low, high=high, scale=0.9 / (high - low),
     )  # fmt: skip

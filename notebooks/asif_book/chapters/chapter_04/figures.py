@@ -6,18 +6,17 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator
 
-from asif_lib.evaluation.measures import in_points
+from asif_book.figures import style
+from asif_book.figures.palette import INK, ON_DARK, ON_LIGHT, PICTURE, series_style
+from asif_book.figures.style import Drawing, alt, draw_picture, image_tag, listed, span, subplots, wrapped
+from asif_book.figures.templates import self_contained
 from asif_lib.sparse import sparsify
-
-from . import style
-from .palette import INK, ON_DARK, ON_LIGHT, PICTURE, series_style
-from .style import Drawing, alt, draw_picture, image_tag, listed, rows_down, span, subplots, wrapped
-from .templates import self_contained
 
 TOP = 6
 """Anchors that stand beside the picture."""
+
+
 LARGEST_P = 16
 """The last step of the knob for p."""
 
@@ -127,98 +126,6 @@ def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
     return alt(figure, f"Heat maps of {value} over k / n and p, {low:.1%} to {high:.1%}. {words}")
 
 
-def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figure:
-    """Draw measures as dots with their 95 % intervals, one row for each label.
-
-    Parameters
-    ----------
-    series : dict of str to dict of str to Measure
-        For each series its measures by label; a label may be missing in a series.
-    xlabel, title : str
-    chance : float, optional
-        The value of guessing, a dotted line.
-    zero : bool
-        The measures are differences: a line at 0, and points with signs.
-    """
-    labels = list(dict.fromkeys(label for measures in series.values() for label in measures))
-    figure, axis = subplots(figsize=(7, 0.7 + (0.3 + 0.22 * len(series)) * len(labels)))
-    for i, (name, measures) in enumerate(series.items()):
-        rows = np.array([labels.index(label) for label in measures]) + 0.22 * (i - (len(series) - 1) / 2)
-        values, errors = style.with_errors(measures.values())
-        style_of = series_style(i) | {"linestyle": "none", "markersize": 7, "capsize": 3}
-        axis.errorbar(values, rows, xerr=errors, label=name, **style_of)
-    if chance is not None:
-        axis.axvline(chance, color=INK, linestyle=":", label=f"chance, {chance:.1%}")
-    rows_down(axis, labels)
-    axis.xaxis.set_major_locator(MaxNLocator(4 if style.narrow() else 8, steps=[1, 2, 5, 10]))
-    axis.xaxis.set_major_formatter(lambda v, _: f"{100 * v:+.3g}".replace("+0", "0") if zero else f"{v:.0%}")
-    if zero:
-        axis.axvline(0, color=INK, linewidth=0.8)
-    axis.set(xlabel=xlabel, title=title)
-    axis.grid(axis="x", alpha=0.3)
-    if len(series) > 1 or chance is not None:
-        style.legend_above(figure, axis, 3)
-    words = listed(
-        f"{name}, {label}: {in_points(m) if zero else m}"
-        for name, measures in series.items()
-        for label, m in measures.items()
-    )
-    words += "" if chance is None else f"; chance {chance:.1%}"
-    return alt(figure, f"{title} Dots with 95 % intervals, {xlabel}. {words}".strip())
-
-
-def line_chart(
-    series, *, xlabel, ylabel, logx=None, logy=False, percent=False, marks=None, theory=None, bands=None
-) -> Figure:
-    """Draw curves by name, each with a marker and a line style of its own.
-
-    Parameters
-    ----------
-    series : dict of str to (x, y)
-    xlabel, ylabel : str
-    logx : float, optional
-        The base of a logarithmic x axis.
-    logy, percent : bool
-        Whether the y axis is logarithmic, and whether the y are fractions.
-    marks : dict of str to float, optional
-        The x of vertical dotted lines.
-    theory : dict of str to (x, y), optional
-        Plain lines. The series are then markers on them, the first ones rings.
-    bands : dict of str to (x, low, high), optional
-        Shaded.
-    """
-    theory, bands = theory or {}, bands or {}
-    figure, axis = subplots(figsize=(7, 4))
-    for i, (name, (x, low, high)) in enumerate(bands.items()):
-        axis.fill_between(x, low, high, color=series_style(i)["color"], alpha=0.4, linewidth=1.5, label=name)
-    for name, (x, y) in theory.items():
-        axis.plot(x, y, color=INK, linewidth=1.2, label=name)
-    for i, (name, (x, y)) in enumerate(series.items()):
-        look = series_style(i) | {"linestyle": ["-", "--", "-.", ":"][i % 4]}
-        if theory:
-            look |= {"linestyle": "none", "markersize": 6 if i else 12, "fillstyle": "full" if i else "none"}
-        axis.plot(x, y, label=name, **look)
-    if logx:
-        axis.set_xscale("log", base=logx)
-        axis.xaxis.set_major_formatter(lambda v, _: f"{v:,.0f}" if v >= 1 else f"{v:g}")
-    if logy:
-        axis.set_yscale("log")
-    if percent:
-        axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
-    for name, x in (marks or {}).items():
-        axis.axvline(x, color=INK, linestyle=":", linewidth=1)
-        axis.text(x, 1, f" {name}", transform=axis.get_xaxis_transform(), va="bottom", ha="center", fontsize=9)
-    axis.set(xlabel=xlabel, ylabel=ylabel)
-    axis.grid(alpha=0.3)
-    axis.legend(framealpha=0.9, edgecolor="none")
-    edges = {f"{name}, low": (x, low) for name, (x, low, _) in bands.items()}
-    edges |= {f"{name}, high": (x, high) for name, (x, _, high) in bands.items()}
-    lines = series | theory | edges
-    points = {name: list(zip(x, y, strict=True))[:: 1 + len(x) // 12] for name, (x, y) in lines.items()}
-    words = listed(f"{name}: " + ", ".join(f"{v:.3g} at {at:g}" for at, v in xy) for name, xy in points.items())
-    return alt(figure, f"Curves, {' '.join(ylabel.split())} against {xlabel}. {words}")
-
-
 def four_steps(title, relative, pictures, captions, k, p) -> HTML:
     """Draw the cosines of one picture with n anchors, and what each step of sparsification leaves of them.
 
@@ -251,8 +158,8 @@ def four_steps(title, relative, pictures, captions, k, p) -> HTML:
     )
     low = round(min(0.0, float(cosines[-1])) - 0.01, 2)
     return self_contained(
-        "steps", title=title, cosines=cosines.tolist(), anchors=anchors, k=k, p=p, low=low, words=words,
-        largest_p=LARGEST_P,
+        "chapters/chapter_04/steps", title=title, cosines=cosines.tolist(), anchors=anchors, k=k, p=p, low=low,
+        words=words, largest_p=LARGEST_P,
     )  # fmt: skip
 
 

@@ -1,0 +1,91 @@
+"""Figures of chapter 01, encoders."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from asif_book.figures.palette import CONTROL, INK, PAPER, PICTURE, TEXT
+from asif_book.figures.style import alt, draw_picture, listed, subplots, with_errors, wrapped
+
+
+def what_the_encoder_sees(rows) -> Figure:
+    """Draw pictures as they are on disk, as read, and as they enter the encoder.
+
+    A row is (picture as stored, picture as read, array, array). The arrays are of shape (h, w, 3) in [0, 1]: the
+    encoder's input, and its input without padding to a square.
+    """
+    heads = ["file (grey: transparent)", "as read", "what the encoder sees", "if not padded"]
+    figure, axes = subplots(len(rows), 4, figsize=(10, 2.7 * len(rows)), squeeze=False)
+    for place, (line, (file, *others)) in enumerate(zip(axes, rows, strict=True)):
+        rgba = file.convert("RGBA")
+        grey = Image.new("RGBA", rgba.size, (200, 200, 200, 255))
+        grey.alpha_composite(rgba)
+        for axis, head, image in zip(line, heads, (grey.convert("RGB"), *others), strict=True):
+            axis.imshow(image)
+            axis.set_title(head if place == 0 else "", fontsize=10.5)
+            height, width = np.asarray(image).shape[:2]
+            axis.set_xlabel(f"width: {width} pixels", fontsize=9)
+            axis.set_ylabel(f"height: {height} pixels", fontsize=9)
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(True)
+    return alt(
+        figure,
+        f"{len(rows)} pictures in four columns: the file, grey where it is transparent; the same on a white square; "
+        "the small square that enters the encoder, without a narrow rim; and that square if the picture is not padded, "
+        "where the ends of long things are missing.",
+    )
+
+
+def neighbour_rows(pictures, captions, queries, neighbours, cosines) -> Figure:
+    """Draw one row for each query: the picture, then its nearest neighbours with their cosines.
+
+    Parameters
+    ----------
+    pictures, captions : sequences of n
+    queries : sequence of q int
+    neighbours : array of shape (q, m)
+        Positions, the nearest first.
+    cosines : array of shape (q, m)
+    """
+    rows = list(zip(queries, np.asarray(neighbours).tolist(), np.asarray(cosines).tolist(), strict=True))
+    columns = 1 + len(rows[0][1])
+    figure, axes = subplots(len(rows), columns, figsize=(1.75 * columns, 2.0 * len(rows)), squeeze=False)
+    for line, (query, near, values) in zip(axes, rows, strict=True):
+        heads = ["picture", *(f"cosine {value:.2f}" for value in values)]
+        for axis, i, head in zip(line, [query, *near], heads, strict=True):
+            frame = PICTURE if axis is line[0] else None
+            draw_picture(axis, pictures[i], wrapped(captions[i], 20, 2), head, frame=frame)
+        line[0].title.set_fontweight("bold")
+    words = [f"{captions[query]} has {' '.join(captions[i] for i in near)}" for query, near, _ in rows]
+    return alt(figure, f"Pictures with their nearest neighbours: {listed(words)}")
+
+
+def bars_with_intervals(measures, chance, xlabel, meanings) -> Figure:
+    """Draw one bar for each measure, in per cent, with its interval and a line at chance.
+
+    A bar of a trained encoder has the colour of its side, and the bar of a control is hollow.
+
+    Parameters
+    ----------
+    measures : dict of str to Measure
+    chance : float
+    xlabel : str
+    meanings : sequence of str
+        Of each measure: ``"picture"``, ``"text"`` or ``"control"``.
+    """
+    figure, axis = subplots(figsize=(7.2, 0.55 * len(measures) + 1.3))
+    value, errors = (100 * array for array in with_errors(measures.values()))
+    places = np.arange(len(measures))
+    fills = [{"picture": PICTURE, "text": TEXT, "control": PAPER}[meaning] for meaning in meanings]
+    edges = [CONTROL if fill == PAPER else fill for fill in fills]
+    axis.barh(places, value, height=0.6, color=fills, edgecolor=edges, linewidth=2)
+    axis.errorbar(value, places, xerr=errors, fmt="none", ecolor=INK, capsize=4)
+    for place, (at, above) in enumerate(zip(value, errors[1], strict=True)):
+        axis.text(at + above + 1.5, place, f"{at:.0f} %", va="center", fontsize=10)
+    axis.axvline(100 * chance, color=INK, linestyle="--", linewidth=1.8)
+    beside = {"xytext": (5, 0), "textcoords": "offset points", "fontsize": 9.5, "va": "bottom"}
+    axis.annotate(f"chance {100 * chance:.0f} %", (100 * chance, -0.45), **beside)
+    axis.set_yticks(places, list(measures))
+    axis.set(ylim=(len(measures) - 0.5, -0.95), xlim=(0, 100), xlabel=xlabel)
+    words = listed(f"{name} {measure}" for name, measure in measures.items())
+    return alt(figure, f"Bars with 95 % intervals, {xlabel}: {words}; chance {chance:.1%}")

@@ -1,0 +1,60 @@
+"""Helpers of chapter 08: the cost of growing banks, and a cluster that loses a worker."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+
+from asif_book.measuring import PeakMemory, timed
+
+
+def search_costs(search, sizes):
+    """Call ``search(n)`` for m sizes: the seconds of the fastest of three rounds, and the largest peak in bytes, (m,).
+
+    Every round takes all sizes in turn, so that another program on the machine disturbs all of them alike. More than
+    200,000 anchors are searched once.
+    """
+    runs = {n: [] for n in sizes}
+    for n in [*sizes, *(n for n in 2 * list(sizes) if n <= 200_000)]:
+        with PeakMemory() as peak:
+            _, seconds = timed(lambda n=n: search(n))
+        runs[n].append((seconds, peak.bytes))
+    return np.array([min(s for s, _ in runs[n]) for n in sizes]), np.array([max(b for _, b in runs[n]) for n in sizes])
+
+
+def kill_when_busy(client, after):
+    """Kill the first worker of a local cluster `after` seconds after it begins to work.
+
+    Returns a dict and the thread that waits. At the kill the dict gets ``worker``, its address, and ``at``, the time.
+    """
+    scheduler = client.cluster.scheduler
+    (address, pid), *_ = sorted(client.run(os.getpid).items())
+    killed = {}
+
+    def watch():
+        while not scheduler.workers[address].processing:
+            time.sleep(0.005)
+        time.sleep(after)
+        os.kill(pid, signal.SIGKILL)
+        killed.update(worker=address, at=time.time())
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return killed, thread
+
+
+def timeline(tasks, killed):
+    """Return the searches of a task stream as (worker, number, start, stop), and (worker, second) of the kill."""
+    searches = [task for task in tasks if task["key"].startswith("_search") and task["status"] == "OK"]
+    searches.sort(key=lambda task: task["startstops"][0]["start"])
+    begin = min(part["start"] for task in searches for part in task["startstops"])
+    workers = {w: i for i, w in enumerate(dict.fromkeys([killed["worker"], *(t["worker"] for t in searches)]), 1)}
+    rows = [
+        (workers[task["worker"]], number, part["start"] - begin, part["stop"] - begin)
+        for number, task in enumerate(searches, 1)
+        for part in task["startstops"]
+        if part["action"] == "compute"
+    ]
+    return rows, (workers[killed["worker"]], killed["at"] - begin)

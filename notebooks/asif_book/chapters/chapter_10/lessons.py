@@ -1,0 +1,89 @@
+"""Helpers of chapter 10: the stamps' captions in other languages."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from markupsafe import Markup
+
+from asif_lib.datasets.pairs import Pairs, load_pairs
+from asif_lib.defaults import DEFAULT_BANK
+from asif_lib.encoders.embeddings import embed
+from asif_lib.encoders.text import TextEncoder, load_text_encoder
+from asif_lib.errors import EncoderError, MissingExtraError, first_line
+from asif_lib.evaluation.measures import ranks, same_text
+from asif_lib.machine import for_small_matrices
+from asif_lib.settings import Settings
+from asif_lib.sparse import represent
+
+
+def load_multilingual(profile="offline", device="auto") -> TextEncoder | None:
+    """Load E5, for many languages. Where it does not work, a sentence says what to do; the cells below do nothing."""
+    name = "intfloat/multilingual-e5-small" if profile == "hub" else "multilingual-e5-small"
+    try:
+        return load_text_encoder(name, device=device)
+    except (EncoderError, MissingExtraError) as error:
+        from IPython import display, get_ipython
+
+        if (notebook := get_ipython()) is None:
+            raise
+        notebook.input_transformers_cleanup.append(lambda lines: [])
+        words = Markup(
+            '<p class="asif-left-out"><b>This chapter is left out here.</b> {}. Then restart the kernel.</p>'
+        )
+        display.display(display.HTML(words.format(first_line(error))))
+
+
+def translations(code) -> Pairs:
+    """Load the stamps with their captions in a language (``"de"``); those without a translation are left out."""
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # it names them; the chapter counts them
+        return load_pairs(DEFAULT_BANK, language=code)
+
+
+class Spoken(NamedTuple):
+    """The stamps' captions in one language, m of them."""
+
+    captions: list
+    stamps: list  # the position of each caption's stamp among all stamps
+    z: torch.Tensor  # their embeddings, (m, d)
+    anchors: list  # positions of the captions of train and validation
+    splits: dict
+
+
+def spoken(code, encoder, stamps) -> Spoken:
+    """Load and embed the captions of one language; `stamps` are all stamps, in English."""
+    found, positions = translations(code), {name: i for i, name in enumerate(stamps.ids)}
+    anchors = found.splits["train"] + found.splits["validation"]
+    z = embed(encoder, found.captions, progress=False)
+    return Spoken(found.captions, [positions[name] for name in found.ids], z, anchors, found.splits)
+
+
+def scores_between(anchors, asked, share, p) -> torch.Tensor:
+    """Return the (q, t) scores of q items of one side and t of another.
+
+    Parameters
+    ----------
+    anchors, asked : (Tensor of shape (n, d), Tensor of shape (n, e)), (Tensor of (q, d), Tensor of (t, e))
+    share, p : float
+        The share of the anchors that is kept, and the exponent.
+    """
+    settings = Settings(max(1, round(share * len(anchors[0]))), p)
+    with for_small_matrices():
+        one, other = (represent(z, of_side, settings) for z, of_side in zip(asked, anchors, strict=True))
+        return one.similarity(other)
+
+
+def first_is_right(scores, captions) -> np.ndarray:
+    """Return for each of q rows whether its own caption, or an equal one, is first, (q,) bool."""
+    return ranks(scores, same_text(captions, captions)) < 1
+
+
+def of_test(one, first, second, share, p) -> tuple[np.ndarray, torch.Tensor]:
+    """Return for each of the t test captions of a `Spoken` whether it comes first, and the scores (t, t).
+
+    Its anchors connect two sides; `first` and `second` hold their embeddings, row by row of `one`.
+    """
+    a, t = one.anchors, one.splits["test"]
+    scores = scores_between((first[a], second[a]), (first[t], second[t]), share, p)
+    return first_is_right(scores, [one.captions[i] for i in t]), scores

@@ -1,0 +1,227 @@
+"""Figures that several chapters draw: charts, pictures with labels, and scores as sums over anchors."""
+
+import base64
+
+import numpy as np
+import torch
+from IPython.display import HTML
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from asif_book.figures import style
+from asif_book.figures.palette import INK, LINES, MARK, SERIES, series_style
+from asif_book.figures.style import alt, draw_picture, image_tag, listed, picture_grid, rows_down, subplots, wrapped
+from asif_book.figures.templates import self_contained
+from asif_lib.errors import ParameterError
+from asif_lib.evaluation.measures import in_points
+
+
+def cosine_histograms(series, xlabel="cosine (no unit)") -> Figure:
+    """Draw the distributions of several sets of cosines, given by name, as outlines of equal area."""
+    figure, axis = subplots(figsize=(6.8, 3.4))
+    series = {name: np.ravel(values) for name, values in series.items()}
+    edges = np.histogram_bin_edges(np.concatenate(list(series.values())), bins=41)
+    for (name, values), colour, line in zip(series.items(), SERIES, LINES, strict=False):
+        density, _ = np.histogram(values, edges, density=True)
+        axis.stairs(density, edges, color=colour, linestyle=line, linewidth=2, label=name)
+    axis.set(xlabel=xlabel, ylabel="density (area under each line: 1)")
+    axis.legend(frameon=False, loc="best", fontsize=9.5)
+    words = listed(f"{name}, mean {v.mean():.3f}, standard deviation {v.std():.2f}" for name, v in series.items())
+    return alt(figure, f"Outlines of distributions, {xlabel}: {words}")
+
+
+def labelled_pictures(pictures, labels, true, *, columns=6, title="") -> Figure:
+    """Draw pictures with their labels and a check mark or a cross; below a wrong label stands the true one.
+
+    Parameters
+    ----------
+    pictures : sequence of q pictures
+    labels, true : sequences of q str
+    columns : int
+    title : str
+    """
+    figure, axes = picture_grid(len(pictures), columns, 1.55, 1.95, title)
+    for axis, picture, label, truth in zip(axes, pictures, labels, true, strict=True):
+        right = label == truth
+        lines = [f"✔ {label}"] if right else [f"✘ {label}", f"({truth})"]
+        below = "\n".join(wrapped(line, 20, 2) for line in lines)
+        draw_picture(axis, picture, below, frame=INK if right else MARK)
+        axis.spines[:].set_linewidth(1 if right else 2.5)
+    words = listed(f"{label} (true: {truth})" for label, truth in zip(labels, true, strict=True))
+    return alt(figure, f"{title or 'Pictures with their labels'}: {words}")
+
+
+SHOWN = 10
+"""Anchors that have a row of their own in `score_ledger`; the others share a row."""
+
+
+def score_ledger(model, picture, caption, z, labels, prompts) -> HTML:
+    """Draw the scores of a picture and two labels as sums over anchors, a row for each of the largest products.
+
+    Without scripts it is a table. A script adds a box to each row that takes the anchor out of the model: others enter
+    the top k, and all entries are normalised again, as by `asif_lib.explain.without`.
+
+    Raises `ParameterError` if the model corrects for hubs or whitens: the script knows neither.
+
+    Parameters
+    ----------
+    model : ASIF
+    picture : picture
+    caption : str
+    z : Tensor of shape (1, d_image)
+        The embedding of the picture.
+    labels : list of two str
+    prompts : Tensor of shape (2, d_text)
+        The embeddings of one prompt for each label.
+    """
+    if model.settings.hubs or model.settings.whiten:
+        raise ParameterError("the boxes of a ledger know neither hubs nor whitening; take a model without them")
+    image, texts = model.images(z).to_dense()[0], model.texts(prompts).to_dense()
+    products = texts * image  # (2, n)
+    scores, order = products.sum(dim=1).tolist(), products.amax(dim=0).argsort(descending=True, stable=True)
+    shown = [a for a in order[:SHOWN].tolist() if products[:, a].any()]
+    captions, pictures = (model.bank.pairs[column].tolist() for column in ("caption", "picture"))
+    more = int(products.any(dim=0).sum()) - len(shown)
+    rows = [
+        {
+            "anchor": a, "caption": captions[a], "entry": float(image[a]), "products": products[:, a].tolist(),
+            "picture": image_tag(pictures[a], "the anchor's picture", 72),
+        }
+        for a in shown
+    ]  # fmt: skip
+    numbers = {
+        "labels": labels, "k": model.k, "p": model.p, "center": model.settings.center,
+        "anchors": [(a, captions[a]) for a in shown],
+        "sides": [_products(model, *side, shown) for side in zip(model.bank.sides, (z, prompts), strict=True)],
+    }  # fmt: skip
+    rests = (products.sum(dim=1) - products[:, shown].sum(dim=1)).clamp_min(0).tolist()
+    return self_contained(
+        "figures/ledger", scripts=("walk/model.js", "walk/ledger.js"), picture=image_tag(picture, caption, 128),
+        caption=caption.rstrip("."), rows=rows, labels=labels, scores=scores, rests=rests, numbers=numbers,
+        more=f"{more} more anchor{'s' * (more != 1)}", words=f"The answer is “{labels[scores.index(max(scores))]}”.",
+        largest=float(products.max()) or 1,
+    )  # fmt: skip
+
+
+def _products(model, side, z, shown) -> list:
+    """Inner products of the anchors as base64 of float32 (m, n): with questions, themselves, their sum, the shown.
+
+    All are centred by the mean of all anchors first, which saves digits. The last item has the questions' squares.
+    """
+    center = model.settings.center
+    rows, z = (each.double() - center * model.bank.mean(side).double() for each in (model.bank.matrix(side), z))
+    moved = rows * center  # without centring, no removal moves the mean
+    lines = torch.cat([z @ rows.T, rows.square().sum(1)[None], moved.sum(0)[None] @ rows.T, moved[shown] @ rows.T])
+    return [base64.b64encode(lines.numpy().astype("<f4")).decode(), z.square().sum(dim=1).tolist()]
+
+
+def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figure:
+    """Draw measures as dots with their 95 % intervals, one row for each label.
+
+    Parameters
+    ----------
+    series : dict of str to dict of str to Measure
+        For each series its measures by label; a label may be missing in a series.
+    xlabel, title : str
+    chance : float, optional
+        The value of guessing, a dotted line.
+    zero : bool
+        The measures are differences: a line at 0, and points with signs.
+    """
+    labels = list(dict.fromkeys(label for measures in series.values() for label in measures))
+    figure, axis = subplots(figsize=(7, 0.7 + (0.3 + 0.22 * len(series)) * len(labels)))
+    for i, (name, measures) in enumerate(series.items()):
+        rows = np.array([labels.index(label) for label in measures]) + 0.22 * (i - (len(series) - 1) / 2)
+        values, errors = style.with_errors(measures.values())
+        style_of = series_style(i) | {"linestyle": "none", "markersize": 7, "capsize": 3}
+        axis.errorbar(values, rows, xerr=errors, label=name, **style_of)
+    if chance is not None:
+        axis.axvline(chance, color=INK, linestyle=":", label=f"chance, {chance:.1%}")
+    rows_down(axis, labels)
+    axis.xaxis.set_major_locator(MaxNLocator(4 if style.narrow() else 8, steps=[1, 2, 5, 10]))
+    axis.xaxis.set_major_formatter(lambda v, _: f"{100 * v:+.3g}".replace("+0", "0") if zero else f"{v:.0%}")
+    if zero:
+        axis.axvline(0, color=INK, linewidth=0.8)
+    axis.set(xlabel=xlabel, title=title)
+    axis.grid(axis="x", alpha=0.3)
+    if len(series) > 1 or chance is not None:
+        style.legend_above(figure, axis, 3)
+    words = listed(
+        f"{name}, {label}: {in_points(m) if zero else m}"
+        for name, measures in series.items()
+        for label, m in measures.items()
+    )
+    words += "" if chance is None else f"; chance {chance:.1%}"
+    return alt(figure, f"{title} Dots with 95 % intervals, {xlabel}. {words}".strip())
+
+
+def line_chart(
+    series, *, xlabel, ylabel, logx=None, logy=False, percent=False, marks=None, theory=None, bands=None
+) -> Figure:
+    """Draw curves by name, each with a marker and a line style of its own.
+
+    Parameters
+    ----------
+    series : dict of str to (x, y)
+    xlabel, ylabel : str
+    logx : float, optional
+        The base of a logarithmic x axis.
+    logy, percent : bool
+        Whether the y axis is logarithmic, and whether the y are fractions.
+    marks : dict of str to float, optional
+        The x of vertical dotted lines.
+    theory : dict of str to (x, y), optional
+        Plain lines. The series are then markers on them, the first ones rings.
+    bands : dict of str to (x, low, high), optional
+        Shaded.
+    """
+    theory, bands = theory or {}, bands or {}
+    figure, axis = subplots(figsize=(7, 4))
+    for i, (name, (x, low, high)) in enumerate(bands.items()):
+        axis.fill_between(x, low, high, color=series_style(i)["color"], alpha=0.4, linewidth=1.5, label=name)
+    for name, (x, y) in theory.items():
+        axis.plot(x, y, color=INK, linewidth=1.2, label=name)
+    for i, (name, (x, y)) in enumerate(series.items()):
+        look = series_style(i) | {"linestyle": ["-", "--", "-.", ":"][i % 4]}
+        if theory:
+            look |= {"linestyle": "none", "markersize": 6 if i else 12, "fillstyle": "full" if i else "none"}
+        axis.plot(x, y, label=name, **look)
+    if logx:
+        axis.set_xscale("log", base=logx)
+        axis.xaxis.set_major_formatter(lambda v, _: f"{v:,.0f}" if v >= 1 else f"{v:g}")
+    if logy:
+        axis.set_yscale("log")
+    if percent:
+        axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+    for name, x in (marks or {}).items():
+        axis.axvline(x, color=INK, linestyle=":", linewidth=1)
+        axis.text(x, 1, f" {name}", transform=axis.get_xaxis_transform(), va="bottom", ha="center", fontsize=9)
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.grid(alpha=0.3)
+    axis.legend(framealpha=0.9, edgecolor="none")
+    edges = {f"{name}, low": (x, low) for name, (x, low, _) in bands.items()}
+    edges |= {f"{name}, high": (x, high) for name, (x, _, high) in bands.items()}
+    lines = series | theory | edges
+    points = {name: list(zip(x, y, strict=True))[:: 1 + len(x) // 12] for name, (x, y) in lines.items()}
+    words = listed(f"{name}: " + ", ".join(f"{v:.3g} at {at:g}" for at, v in xy) for name, xy in points.items())
+    return alt(figure, f"Curves, {' '.join(ylabel.split())} against {xlabel}. {words}")
+
+
+def scaling(tables, *, ylabel) -> Figure:
+    """Draw tables of `scaling_curve`: a line through the means and a dot for every seed.
+
+    `tables` have the columns ``size``, ``seed`` and ``value``.
+    """
+    figure, axis = subplots(figsize=(7, 4.2))
+    means = {name: table.groupby("size").value.mean() for name, table in tables.items()}
+    for i, (name, table) in enumerate(tables.items()):
+        axis.plot(means[name].index, means[name], label=name, **series_style(i) | {"linestyle": LINES[i % 2]})
+        axis.scatter(table["size"], table.value, s=14, color=SERIES[i], alpha=0.5, edgecolors="none")
+    sizes = sorted(set().union(*(table["size"] for table in tables.values())))
+    style.log_axis(axis, sizes)
+    axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+    axis.set(xlabel="anchors, n (log scale)", ylabel=ylabel, ylim=(0, None))
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False, ncols=2, loc="upper left")
+    words = listed(f"{name}: " + ", ".join(f"{v:.0%} at {n}" for n, v in mean.items()) for name, mean in means.items())
+    return alt(figure, f"{ylabel} against the number of anchors, a dot for each subset. {words}")

@@ -1,0 +1,53 @@
+"""Open a chapter: its encoders, its captioned pictures, and the bank of all pairs."""
+
+from typing import NamedTuple
+
+from asif_book import results
+from asif_lib.bank.anchors import AnchorBank
+from asif_lib.datasets.pairs import Pairs, load_pairs
+from asif_lib.defaults import DEFAULT_BANK, PROFILES
+from asif_lib.encoders.image import ImageEncoder, load_image_encoder
+from asif_lib.encoders.text import TextEncoder, load_text_encoder
+from asif_lib.errors import ParameterError
+
+
+class Opening(NamedTuple):
+    """Everything that a chapter starts from; row i of `bank` is pair i of `pairs`."""
+
+    image_encoder: ImageEncoder
+    text_encoder: TextEncoder
+    pairs: Pairs
+    bank: AnchorBank
+
+
+def open_chapter(profile="offline", device="auto", pairs=DEFAULT_BANK) -> Opening:
+    """Load the encoders of a profile and captioned pictures, and build the bank of all pairs.
+
+    With other pairs than the default ones, `record` records nothing from here on. Raises `ParameterError` if there is
+    no such profile, or the pairs are too few to hold some out.
+
+    Parameters
+    ----------
+    profile, device : str
+    pairs : str or Path
+        As for `load_pairs`: a name, or a folder of pictures with captions, at least 20 pairs.
+    """
+    if profile not in PROFILES:
+        raise ParameterError(f"profile = {profile!r}: the profiles are {', '.join(PROFILES)}")
+    found = load_pairs(pairs)
+    if missing := {"train", "validation", "test"}.difference(found.splits):
+        lacks = f"has {len(found)} pairs, and no split {' or '.join(sorted(missing))}"
+        raise ParameterError(f"pairs = {str(pairs)!r} {lacks}; a chapter needs 20 pairs, or all three splits named")
+    results.of_the_book = str(pairs) == DEFAULT_BANK
+    image_encoder = load_image_encoder(PROFILES[profile].image_encoder, device=device)
+    text_encoder = load_text_encoder(PROFILES[profile].text_encoder, device=device)
+    return Opening(image_encoder, text_encoder, found, AnchorBank.build(found, image_encoder, text_encoder))
+
+
+STRANGER = "animals/marsupials/kangaroo.png"
+"""The held-out stamp that the model calls a deer: the story of chapters 00, 06, 07 and 08."""
+
+
+def first_held_out(pairs, id=STRANGER) -> int:
+    """Return the position of a pair, or of the first test pair where the pairs lack this one."""
+    return pairs.ids.index(id) if id in pairs.ids else pairs.splits["test"][0]

@@ -121,9 +121,7 @@ def check_dimensions(z, anchors):
     """Raise `ParameterError` unless `z` holds floats, and its rows and those of `anchors` are in the same space."""
     if not z.is_floating_point():
         raise ParameterError(f"the vectors are {z.dtype}: embeddings are floating-point numbers")
-    if z.ndim != 2 or anchors.ndim != 2 or z.shape[1] != anchors.shape[1]:
-        shapes = f"vectors of shape {tuple(z.shape)} and anchors of shape {tuple(anchors.shape)}"
-        raise ParameterError(f"{shapes} are not of one space; encode both with the same encoder")
+    method.check(z, anchors)
 
 
 def main_directions(n, blocks):

@@ -148,16 +148,6 @@ def test_anchors_in_pieces_are_whitened_without_gathering_them(monkeypatch):
     torch.testing.assert_close(represent(z, rows, Settings(7, 2, whiten=0.5)).to_dense(), expected)
 
 
-def test_similarity_is_the_cosine_of_the_dense_vectors():
-    a = represent(random_matrix(9, 6, 1), random_matrix(40, 6, 2), Settings(7, 2))
-    b = represent(random_matrix(4, 8, 3), random_matrix(40, 8, 4), Settings(5, 2))
-    similarity = a.similarity(b)
-    assert similarity.shape == (9, 4)
-    assert similarity.dtype == torch.float32
-    torch.testing.assert_close(similarity, a.to_dense() @ b.to_dense().T, atol=1e-6, rtol=1e-5)
-    torch.testing.assert_close(a.similarity(a).diagonal(), torch.ones(9))
-
-
 def test_rows_are_picked_by_slice_list_and_mask():
     vectors = sparsify(torch.rand(4, 40), 3, 2)
     for rows in (slice(1, 3), [1, 2], torch.tensor([False, True, True, False])):

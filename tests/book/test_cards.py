@@ -171,15 +171,8 @@ def test_the_workbooks_own_exercises_pass_and_are_as_many_as_a_course_needs():
     assert lint(ROOT / "notebooks" / "source", EXERCISES) == []
     for chapter in {number[:2] for number in EXERCISES if "01" <= number < "90"}:
         assert 3 <= sum(number.startswith(chapter) for number in EXERCISES) <= 7, chapter
-
-
-@pytest.mark.parametrize("source", sorted((ROOT / "notebooks" / "source").glob(f"{CHAPTERS}.py")), ids=lambda p: p.stem)
-def test_the_minutes_of_a_chapters_head_are_the_sum_of_its_cards(source):
-    text = source.read_text(encoding="utf-8")
-    if "**Minutes** {minutes}" in text:  # the build adds the cards up
-        return
-    (said,) = re.findall(r"^# \*\*Minutes\*\* \d+ to read, (\d+) more with", text, flags=re.M)
-    assert int(said) == sum(map(int, re.findall(r"^# \*\*Difficulty\*\* .* \*\*Minutes\*\* (\d+)", text, flags=re.M)))
+    for source in (ROOT / "notebooks" / "source").glob(f"{CHAPTERS}.py"):
+        assert "**Minutes** {minutes}" in source.read_text(encoding="utf-8")  # the build adds the cards up
 
 
 def test_cells_for_teachers_are_in_the_guide_only(house):

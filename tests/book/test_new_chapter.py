@@ -1,28 +1,35 @@
-"""A chapter begun from the template needs three files, and is green as it comes."""
+"""The steps of `change_the_course.md`: a chapter from the template and one more exercise are green."""
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
 from asif_book.new_chapter import ChapterError, begin_chapter, main
 from asif_lib.files import ROOT
 
+PAGE = (ROOT / "notebooks" / "change_the_course.md").read_text(encoding="utf-8")
+CARD, CHECK, SOLUTIONS = (textwrap.dedent(block) for block in re.findall(r"```python\n(.+?)```", PAGE, re.S))
+(NEW,) = re.findall(r"-m asif_book\.new_chapter (.+)", PAGE)
+(TESTS,) = re.findall(r"-m pytest (.+right_and_wrong.+)", PAGE)
+NUMBER, TOPIC = NEW.split()
 FILES = {
-    "notebooks/source/09_fair_shares.py",
-    "notebooks/asif_book/chapters/chapter_09/__init__.py",
-    "notebooks/asif_book/chapters/chapter_09/checks.py",
-    "tests/book/exercises/chapter_09.py",
+    f"notebooks/source/{NUMBER}_{TOPIC}.py",
+    f"notebooks/asif_book/chapters/chapter_{NUMBER}/__init__.py",
+    f"notebooks/asif_book/chapters/chapter_{NUMBER}/checks.py",
+    f"tests/book/exercises/chapter_{NUMBER}.py",
 }
-BUILD_AND_TEST = """
+BUILD_AND_TEST = f"""
 import pytest, sys
 from asif_book import editions, new_chapter
-assert new_chapter.main(["09", "fair_shares"]) == 0
-assert editions.main(["build"]) == 0
-sys.exit(pytest.main(["tests/book/test_checks.py", "-q", "-k", "09. or has_right_and_wrong"]))
+assert new_chapter.main({NEW.split()}) == 0
+assert editions.main(["build"]) == editions.main(["check"]) == 0
+sys.exit(pytest.main({[*shlex.split(TESTS.replace("00.3 or", f"00.3 or {NUMBER}. or")), "-q"]}))
 """
 
 
@@ -53,21 +60,44 @@ def files(house):
     return {path.relative_to(house).as_posix() for path in house.rglob("*") if path.is_file()}
 
 
-def test_a_new_chapter_is_green_and_takes_three_files_and_its_package(house):
+def edited(path, change):
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def with_another_exercise(source):
+    """Follow steps 1 and 2 of the page in a source: a copy of exercise 00.2 becomes 00.3."""
+    begin = source.index("# %% [markdown]\n# ### Exercise 00.2")
+    end = source.index("# %% [markdown]", source.index("What you should see", begin))
+    (title,) = re.findall(r'Exercise\("00.3", "(.+?)"', CHECK)
+    card = re.sub("00.2 · .+", f"00.3 · {title}", source[begin:end])
+    card = card[: card.index("# %% tags")] + CARD + card[card.index("\n# %% [markdown]\n# <details>") :]
+    return f"{source[:end]}{card}{source[end:]}".replace(", check_shares\n", ", check_shares, check_winner\n", 1)
+
+
+def test_the_steps_of_the_page_make_an_exercise_and_a_chapter_that_are_green(house):
     before = files(house)
-    made = [path.relative_to(house).as_posix() for path in begin_chapter("09", "fair_shares", house)]
+    made = [path.relative_to(house).as_posix() for path in begin_chapter(NUMBER, TOPIC, house)]
     assert set(made) == FILES == files(house) - before
-    source = house / "notebooks/source/09_fair_shares.py"
-    assert max(map(len, source.read_text().splitlines())) <= 88
+    assert max(map(len, (house / made[0]).read_text().splitlines())) <= 88
     for path in made:
         (house / path).unlink()
+    edited(house / "notebooks/source/00_start_here.py", with_another_exercise)
+    edited(house / "notebooks/asif_book/chapters/chapter_00/checks.py", lambda text: f"{text}\n\n{CHECK}")
+    edited(house / "tests/book/exercises/chapter_00.py", lambda text: f"{text}\n{SOLUTIONS}")
     run = subprocess.run(
         [sys.executable, "-c", BUILD_AND_TEST], cwd=house, capture_output=True, text=True, timeout=300,
         env={**os.environ, "PYTHONPATH": f"{house}{os.pathsep}{house / 'notebooks'}"},
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "passed" in run.stdout
-    assert (house / "notebooks" / "09_fair_shares.ipynb").exists()
+    assert re.search(r"^(\d+) passed", run.stdout, re.M) and (house / "notebooks" / f"{NUMBER}_{TOPIC}.ipynb").exists()
+    assert "### Exercise 00.3" in (house / "notebooks" / "00_start_here.ipynb").read_text()
+
+
+def test_the_paths_of_the_page_are_there_and_the_number_of_its_new_chapter_is_free():
+    paths = re.findall(r"(?:notebooks|tests)/[\w/.*]*[\w*]", PAGE)
+    assert len(paths) > 20
+    assert [path for path in paths if "NN" not in path and path not in FILES and not any(ROOT.glob(path))] == []
+    assert not any(ROOT.glob(f"notebooks/source/{NUMBER}_*"))
 
 
 @pytest.mark.parametrize(

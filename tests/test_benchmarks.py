@@ -14,6 +14,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from interpreter import PYTHON
 
 from asif_lib.files import ROOT
 from asif_lib.machine import has_fast_bfloat16
@@ -167,7 +168,7 @@ def test_an_interrupted_run_leaves_nothing_and_a_disk_that_is_too_small_is_said_
     with pytest.raises(SystemExit):
         run_script(paper_scale, "--n", str(10**12), "--folder", str(tmp_path))
     assert "are needed" in capsys.readouterr().err and not list(tmp_path.iterdir())
-    command = [sys.executable, str(BENCHMARKS / "paper_scale.py"), "--n", "400000", "--folder", str(tmp_path)]
+    command = [*PYTHON, str(BENCHMARKS / "paper_scale.py"), "--n", "400000", "--folder", str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not list(tmp_path.rglob("part-*")):
         time.sleep(0.05)

@@ -3,11 +3,11 @@
 import csv
 import errno
 import io
+import multiprocessing
 import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from forks import CONTEXT, child, powerless, status_of
+from forks import child, powerless, status_of
 from hostile import FORMULAS, formulas
+from interpreter import PYTHON
 from pydantic import BaseModel
 
 from asif_lib import files
@@ -169,7 +170,7 @@ def test_processes_and_threads_that_count_at_once_lose_nothing(tmp_path):
     """A thread of this process takes the lock no less than another process does."""
     counter = tmp_path / "counter"
     counter.write_text("0")
-    at_once = [CONTEXT.Process(target=count, args=(counter, 25)) for _ in range(2)]
+    at_once = [multiprocessing.get_context("fork").Process(target=count, args=(counter, 25)) for _ in range(2)]
     at_once += [threading.Thread(target=count, args=(counter, 25)) for _ in range(4)]
     for one in at_once:
         one.start()
@@ -210,7 +211,7 @@ def test_a_file_system_that_refuses_locks_is_named_at_once(tmp_path, monkeypatch
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
-    command = [sys.executable, "-c", HOLD, str(tmp_path / "file")]
+    command = [*PYTHON, "-c", HOLD, str(tmp_path / "file")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"held\n"
         with pytest.raises(LockedError), locked(tmp_path / "file"):

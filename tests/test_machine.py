@@ -5,7 +5,6 @@ import os
 import pty
 import re
 import subprocess
-import sys
 import termios
 import threading
 import time
@@ -14,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from forks import run_forked
+from interpreter import PYTHON
 from threadpoolctl import threadpool_info
 
 from asif_lib.errors import ParameterError
@@ -168,7 +168,7 @@ def test_a_log_gets_an_estimate_while_the_work_goes_on(capfd, monkeypatch):
 def test_a_terminal_shows_every_bar_as_it_moves():
     reader, writer = pty.openpty()
     termios.tcsetwinsize(writer, (24, 100))
-    command = subprocess.Popen([sys.executable, "-c", BARS], stderr=writer)
+    command = subprocess.Popen([*PYTHON, "-c", BARS], stderr=writer)
     os.close(writer)
     shown = ""
     with contextlib.suppress(OSError):  # the system's way to say that the terminal is closed

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from interpreter import PYTHON
 
 from asif_book.assignments import NBGRADER_SCHEMA, Grader, assignment, export
 from asif_book.checks import EXERCISES
@@ -138,7 +139,7 @@ def test_every_check_of_the_workbook_becomes_a_test_with_metadata_as_nbgrader_wa
 
 
 def nbgrader(course, *arguments, status=0):
-    command = [sys.executable, "-m", "nbgrader", *arguments]
+    command = [*PYTHON, "-m", "nbgrader", *arguments]
     run = subprocess.run(command, cwd=course, capture_output=True, text=True, timeout=300)
     assert run.returncode == status, run.stderr
     return run.stdout + run.stderr
@@ -344,10 +345,11 @@ def score_of(course, notebook, student):
         return submission.score, submission.max_score
 
 
-def test_a_class_is_marked_and_no_forgery_earns_a_point(tmp_path, tiny, monkeypatch):
+def test_a_class_is_marked_and_no_forgery_earns_a_point(tmp_path, tiny, monkeypatch, kernels):
     """Una solves one exercise of two, by a function of hers; Fay forges the first, by all means at once, and the second
     by a function that ends the process; Emp hands in no graded cell."""
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # nbgrader calls alembic by name
+    monkeypatch.setenv("JUPYTER_PATH", kernels)
     two = CHAPTER.replace("import check_cosine", "import check_cosine, check_shares")
     (tiny / "00_tiny.py").write_text(two.replace("\n# %%\nprint", SECOND))
     course = tmp_path / "course"

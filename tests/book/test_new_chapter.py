@@ -5,10 +5,10 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import textwrap
 
 import pytest
+from interpreter import PYTHON
 
 from asif_book.new_chapter import ChapterError, begin_chapter, main
 from asif_lib.files import ROOT
@@ -38,8 +38,8 @@ def house(tmp_path):
     """A copy of the workbook in which chapter 00 is the only one."""
     for folder in ("asif_lib", "notebooks/asif_book", "notebooks/source", "tests/book/exercises"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("tests/conftest.py", "tests/chromium.py", "tests/book/test_checks.py", "pyproject.toml"):
-        shutil.copy(ROOT / file, tmp_path / file)
+    for file in ("conftest.py", "chromium.py", "interpreter.py", "book/test_checks.py", "../pyproject.toml"):
+        shutil.copy(ROOT / "tests" / file, tmp_path / "tests" / file)
     kept = {"00_start_here.py", "chapter_00", "chapter_00.py"}
     for folder, pattern in (
         ("notebooks/source", "[0-9][0-9]_*"),
@@ -85,7 +85,7 @@ def test_the_steps_of_the_page_make_an_exercise_and_a_chapter_that_are_green(hou
     edited(house / "notebooks/asif_book/chapters/chapter_00/checks.py", lambda text: f"{text}\n\n{CHECK}")
     edited(house / "tests/book/exercises/chapter_00.py", lambda text: f"{text}\n{SOLUTIONS}")
     run = subprocess.run(
-        [sys.executable, "-c", BUILD_AND_TEST], cwd=house, capture_output=True, text=True, timeout=300,
+        [*PYTHON, "-c", BUILD_AND_TEST], cwd=house, capture_output=True, text=True, timeout=300,
         env={**os.environ, "PYTHONPATH": f"{house}{os.pathsep}{house / 'notebooks'}"},
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr

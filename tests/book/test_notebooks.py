@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
 import pytest
+from interpreter import SOCKET
 
 from asif_book.editions import notebooks_in
 from asif_book.report import render, run_notebook
@@ -38,8 +39,11 @@ def run_folder():
 
 
 @pytest.fixture(scope="session")
-def runs(request, stamps_bank, run_folder, tmp_path_factory):
-    """The runs of all notebooks that are tested, by name; they begin at once."""
+def runs(request, stamps_bank, run_folder, tmp_path_factory, kernels):
+    """The runs of all notebooks that are tested, by name; they begin at once.
+
+    The kernel of chapter 00 starts as a reader's does; the others are forked from one that has loaded PyTorch.
+    """
     names = [item.callspec.params["name"] for item in request.session.items if "name" in names_of(item)]
     jobs = jobs_for(max(1, len(names)))
     limits = thread_limits(max(1, cores() // jobs))
@@ -49,10 +53,12 @@ def runs(request, stamps_bank, run_folder, tmp_path_factory):
         solved = name.startswith("solutions/")
         notebook = with_checks_once_more(ROOT / "notebooks" / name, tmp_path_factory.mktemp("twice"))
         parameters = PARAMETERS if solved else PARAMETERS | {"fast": True}
-        build = run_folder if solved else run_folder / "fast"  # where the numbers of the run go
-        run_notebook(notebook, run_folder / "notebooks" / name, parameters, limits | {"ASIF_BUILD": str(build)})
+        variables = limits | {"ASIF_BUILD": str(run_folder if solved else run_folder / "fast")}  # for its numbers
+        variables |= {SOCKET: ""} if "00" in name else {}
+        run_notebook(notebook, run_folder / "notebooks" / name, parameters, variables)
 
-    with ThreadPoolExecutor(jobs) as pool:
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(jobs) as pool:
+        patch.setenv("JUPYTER_PATH", kernels)
         yield {name: pool.submit(run, name) for name in names}
         pool.shutdown(cancel_futures=True)
 

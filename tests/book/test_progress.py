@@ -6,11 +6,11 @@ import multiprocessing
 import os
 import signal
 import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
 from bs4 import BeautifulSoup
+from interpreter import PYTHON
 from pages import contrast
 
 from asif_book import progress
@@ -205,7 +205,7 @@ progress.note("04.2", "right")
 
 
 def test_a_kernel_killed_in_the_middle_of_a_write_loses_that_entry_alone(folder):
-    run = subprocess.run([sys.executable, "-c", KILLED], timeout=120)
+    run = subprocess.run([*PYTHON, "-c", KILLED], timeout=120)
     assert run.returncode == -signal.SIGKILL
     assert list(load_progress("my_progress.json").exercises) == ["04.1"]
     assert note("04.3", "wrong") == ""  # its lock went with it
@@ -219,7 +219,7 @@ def many(chapter, barrier):
 
 
 def test_two_kernels_at_once_lose_nothing(folder):
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     barrier = context.Barrier(2)
     kernels = [context.Process(target=many, args=(chapter, barrier)) for chapter in ("01", "02")]
     for kernel in kernels:

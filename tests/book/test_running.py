@@ -5,7 +5,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import nbformat
 import psutil
 import pytest
 import zmq
+from interpreter import PYTHON
 from jupyter_client.connect import LocalPortCache
 from nbclient.output_widget import OutputWidget
 from nbformat.v4 import new_code_cell, new_notebook
@@ -30,7 +30,7 @@ def chapter(tmp_path, monkeypatch):
     spec = tmp_path / "jupyter" / "kernels" / "lossy"
     spec.mkdir(parents=True)
     kernel = str(Path(__file__).with_name("lossy_kernel.py"))
-    argv = [sys.executable, kernel, "-f", "{connection_file}"]
+    argv = [*PYTHON, kernel, "-f", "{connection_file}"]
     (spec / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "lossy", "language": "python"}))
     for name, folder in (("JUPYTER_PATH", "jupyter"), ("LOSSES", "losses"), ("ASIF_BUILD", "build")):
         monkeypatch.setenv(name, str(tmp_path / folder))
@@ -165,8 +165,10 @@ def test_a_run_on_little_memory_is_one_after_the_other(monkeypatch):
 
 def test_an_interrupted_run_ends_at_once(chapter, tmp_path):
     path = chapter("open('pid.txt', 'w').write(str(__import__('os').getpid()))", "import time\ntime.sleep(600)")
-    command = [sys.executable, "-m", "asif_book.report", "--notebooks", str(path.parent)]
-    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [*PYTHON, "-m", "asif_book.report", "--notebooks", str(path.parent)]
+    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731 (a background job ignores Ctrl-C)
+    files = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    run = subprocess.Popen(command, text=True, preexec_fn=heard, **files)
     pid = path.parent / "pid.txt"
     deadline = time.monotonic() + 120
     while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:

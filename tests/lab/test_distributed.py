@@ -15,6 +15,7 @@ import distributed as dask_distributed
 import numpy as np
 import pytest
 import torch
+from interpreter import PYTHON
 from made_banks import D_IMAGE, D_TEXT, make, without
 
 from asif_lab.cluster import costs as plan
@@ -235,7 +236,7 @@ def test_worker_of_another_version(client, bank, queries, tmp_path):
     doctored.mkdir()
     (doctored / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 99.0\n")
     worker = subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli.dask_worker", client.scheduler.address, "--no-nanny", "--no-dashboard",
+        [*PYTHON, "-m", "distributed.cli.dask_worker", client.scheduler.address, "--no-nanny", "--no-dashboard",
          "--nthreads", "1"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])},
         cwd=tmp_path, stderr=subprocess.DEVNULL,

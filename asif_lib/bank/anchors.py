@@ -42,16 +42,13 @@ class AnchorBank:
 
     Parameters
     ----------
-    name : str
+    name, licence : str
     first, second : Tensor of shape (n, d_first) and (n, d_second)
         The embeddings of the two sides.
     pairs : DataFrame of n rows
         Columns ``id``, ``caption``, ``picture`` (path on this machine), ``group``.
-    first_encoder, second_encoder : EncoderIdentity, encoder, str or None
-        As for `from_embeddings`. The attribute `encoders` holds the identities by the sides' names.
-    licence : str
-        Of the pairs.
-    sides : tuple of two str
+    first_encoder, second_encoder, sides : as for `from_embeddings`
+        The attribute `encoders` holds the identities by the sides' names.
     disk : DiskVersion, optional
         The version that `load` opened: it holds the pairs, which were checked when they were written. None in memory.
     """
@@ -75,13 +72,14 @@ class AnchorBank:
     def _of(cls, disk: DiskVersion) -> Self:
         """Return the view of a version on disk."""
         record, sides = disk.record, tuple(disk.record.encoders)
-        how = {"sides": sides, "disk": disk}
-        return cls(record.name, *map(disk.mapped, sides), None, *record.encoders.values(), record.licence, **how)
+        encoders, matrices = record.encoders.values(), map(disk.mapped, sides)
+        return cls(record.name, *matrices, None, *encoders, record.licence, sides=sides, disk=disk)
 
     def with_rows(self, rows, pairs) -> Self:
-        """Return a bank in memory of these `Rows` by side, and this table, which are known to fit together."""
+        """Return a bank in memory of these matrices or `Rows` by side, and this table, which fit together."""
         bank = copy.copy(self)
-        bank._rows, bank._pairs, bank._means, bank.disk = rows, pairs, {}, None
+        bank._rows = {side: as_rows(matrix) for side, matrix in rows.items()}
+        bank._pairs, bank._means, bank.disk = pairs, {}, None
         return bank
 
     def replace(self, **changes) -> Self:
@@ -112,14 +110,11 @@ class AnchorBank:
         """Encode captioned pictures into a bank.
 
         A killed build continues from the cache of embeddings. A warning names captions that the text encoder cuts off.
-
         Raises `BrokenPicturesError` if pictures cannot be read, and `BankError` if no pair is left.
 
         Parameters
         ----------
-        pairs : Pairs
-        image_encoder : ImageEncoder
-        text_encoder : TextEncoder
+        pairs, image_encoder, text_encoder : Pairs, ImageEncoder, TextEncoder
         name : str, optional
             Default: the name of `pairs`.
         skip_broken : bool
@@ -140,17 +135,15 @@ class AnchorBank:
 
         Parameters
         ----------
-        first : Tensor or array of shape (n, d_first)
-            Floats, in memory or mapped: ``numpy.load(path, mmap_mode="r")``. Of pictures, unless `sides` are others.
-        second : Tensor or array of shape (n, d_second)
-        captions : sequence of n str
+        first, second : Tensors or arrays of shape (n, d_first) and (n, d_second)
+            Floats, in memory or mapped: ``numpy.load(path, mmap_mode="r")``. Of pictures and texts, or of `sides`.
+        captions, groups : sequences of n str
         sides : tuple of two str
             The names of the sides: small letters, digits and ``_``.
         ids : sequence of n str, optional
             Default: the numbers of the rows, from ``"0"``.
         pictures : sequence of n paths, optional
             Shown beside the captions. A relative path starts at the current folder; ``""`` is no picture.
-        groups : sequence of n str, optional
         encoders : tuple of two, each a str, encoder, EncoderIdentity or None, optional
             The encoders that made the embeddings, in the order of the sides. A name marks an encoder as external: see
             `asif_lib.encoders.external_identity`. Without one, the encoder is known by these embeddings alone, so that
@@ -169,8 +162,7 @@ class AnchorBank:
         pairs = pairs_table(captions, ids, pictures, groups)
         matrices = [as_embeddings(z).detach().cpu() for z in (first, second)]
         if encoders is None:
-            named = {"image": image_encoder, "text": text_encoder}
-            encoders = [named.get(side) for side in sides]
+            encoders = [{"image": image_encoder, "text": text_encoder}.get(side) for side in sides]
         elif image_encoder or text_encoder or len(encoders) != 2:
             raise BankError("pass encoders=(first, second), or image_encoder and text_encoder")
         return cls(name, *matrices, pairs, *encoders, licence, sides=sides)
@@ -178,7 +170,7 @@ class AnchorBank:
     def subset(self, rows) -> Self:
         """Return the bank of those rows (a list or slice), in that order, in memory."""
         rows = torch.arange(len(self))[rows].tolist()
-        taken = {side: as_rows(self.rows(side).take(rows)) for side in self.sides}
+        taken = {side: self.rows(side).take(rows) for side in self.sides}
         return self.with_rows(taken, self.pairs.iloc[rows].reset_index(drop=True))
 
     def view(self, rows) -> Self:
@@ -191,7 +183,7 @@ class AnchorBank:
         Raises `BankError` if it is no float of 16, 32 or 64 bits, or an embedding becomes zero or not finite.
         """
         checks.check_dtype(dtype)
-        bank = self.with_rows({side: as_rows(self.matrix(side).to(dtype)) for side in self.sides}, self.pairs)
+        bank = self.with_rows({side: self.matrix(side).to(dtype) for side in self.sides}, self.pairs)
         checks.check_embeddings(bank)
         return bank
 
@@ -203,8 +195,7 @@ class AnchorBank:
         On disk, the files that hold them are compared with their checksums, once for each opened bank. Raises
         `BankError` if one is damaged, or the bank has no such side.
         """
-        rows = self.unread(side)
-        first, stop = (part.start, part.stop) if part else (0, len(rows))
+        rows, (first, stop) = self.unread(side), (part.start, part.stop) if part else (0, len(self))
         if self.disk:
             holding = np.searchsorted(rows.starts, first, side="right") - 1, np.searchsorted(rows.starts, stop)
             self.disk.compare(f"{side}.safetensors", slice(*holding))
@@ -274,14 +265,12 @@ class AnchorBank:
         """Size of the embeddings, in 10**6 bytes."""
         return len(self) * sum(rows.shape[1] * rows.dtype.itemsize for rows in self._rows.values()) / 1e6
 
-    def check_encoder(self, identity, side=None):
-        """Raise `IdentityError` unless `identity` is the encoder of that side, or without `side` of one of them."""
-        own = self.encoders.values() if side is None else [self.encoder_of(side)]
-        if identity not in own:
-            raise IdentityError(
-                f"bank {self.name!r} was made by {' and '.join(map(str, own))}, not by {identity}: their embeddings "
-                f"cannot be compared; load the bank's own encoder, or build a bank with this one"
-            )
+    def check_encoder(self, identity, side):
+        """Raise `IdentityError` unless `identity` is the encoder of that side."""
+        if identity != self.encoder_of(side):
+            fault = f"bank {self.name!r} was made by {self.encoder_of(side)}, not by {identity}"
+            advice = "load the bank's own encoder, or build a bank with this one"
+            raise IdentityError(f"{fault}: their embeddings cannot be compared; {advice}")
 
     def batches(self, columns):
         """Yield the table as Arrow batches of these columns; on disk it is read block by block."""
@@ -289,13 +278,24 @@ class AnchorBank:
             return plain_table(self.pairs[columns]).to_batches(BLOCK)
         return (batch for _, _, batch in self.disk.batches(columns))
 
-    def find_ids(self, ids):
-        """Return which of the distinct `ids` the bank has, (m,) bools, and the positions of their pairs, ascending."""
-        ids, first = pa.array(ids, pa.large_string()), 0
-        there, positions = np.zeros(len(ids), bool), [NO_ROWS]
-        for batch in self.batches(["id"]):
-            number = pc.index_in(batch.column(0).cast(ids.type), ids).fill_null(-1).to_numpy(zero_copy_only=False)
-            here = np.flatnonzero(number >= 0)  # (b,), -1 for other ids
+    def find(self, column, values):
+        """Return which of m distinct `values` a column of the table has, (m,) bools, and their positions, ascending.
+
+        A value is read as the type of the column. Raises `BankError` if it cannot be, or there is no such column.
+        """
+        if column not in self.columns:
+            columns = ", ".join(self.columns)
+            raise BankError(f"bank {self.name!r} has no column {column!r}; its columns are {columns}")
+        there, positions, first = np.zeros(len(values), bool), [NO_ROWS], 0
+        for batch in self.batches([column]):
+            entries = batch.column(0)
+            try:
+                number = pc.index_in(entries, pa.array(values).cast(entries.type), skip_nulls=True)
+            except (pa.ArrowException, OverflowError, TypeError, UnicodeError):
+                fault = f"the column {column!r} holds values of the type {entries.type}"
+                raise BankError(f"{fault}, which cannot be {values!r:.80}") from None
+            number = number.fill_null(-1).to_numpy(zero_copy_only=False)  # (b,), -1 for other values
+            here = np.flatnonzero(number >= 0)
             there[number[here]] = True
             positions.append(first + here)
             first += len(batch)
@@ -331,8 +331,7 @@ class AnchorBank:
     def _edited(self, change, gone=NO_ROWS, new=None) -> Self:
         """Return this bank without the pairs at the positions `gone`, and with those of the bank `new` at the end."""
         if len(gone) == len(self) and new is None:
-            fault = f"that would remove all {len(self)} pairs of bank {self.name!r}"
-            raise BankError(f"{fault}; a bank that is no longer wanted is deleted")
+            raise BankError(f"that would remove all {len(self)} pairs of bank {self.name!r}; delete the bank instead")
         if self.disk:
             return self._of(self.disk.commit(change, gone, new))
         bank = self.subset(np.delete(np.arange(len(self)), gone)) if len(gone) else self
@@ -340,14 +339,13 @@ class AnchorBank:
             return bank
         matrices = {side: torch.cat([bank.matrix(side), new.matrix(side)]) for side in bank.sides}
         pairs = pd.concat([bank.pairs, new.pairs[bank.columns]], ignore_index=True)
-        return bank.with_rows({side: as_rows(matrix) for side, matrix in matrices.items()}, pairs)
+        return bank.with_rows(matrices, pairs)
 
     def add(self, new, image_encoder=None, text_encoder=None, *, progress=True) -> Self:
         """Append pairs; the result equals a bank that was built with them.
 
         On disk they are appended to the newest version, also from an older view, at the cost of the new pairs alone.
         Two pairs with the same picture or caption are both kept, as in a build.
-
         Raises `IdentityError` if other encoders made the new embeddings, `BrokenPicturesError` if pictures cannot be
         read, and `BankError` if an id exists already, or an embedding or the table cannot be used. Nothing is added.
 
@@ -416,8 +414,7 @@ class AnchorBank:
 
         Parameters
         ----------
-        id : str
-        caption : str
+        id, caption : str
         text : Tensor or array of shape (1, d_text), optional
             The embedding of the caption; else `text_encoder`, the bank's own, computes it.
         side : str
@@ -427,8 +424,7 @@ class AnchorBank:
         plain_table(pd.DataFrame({"caption": [caption]}, dtype=object))  # raises if it cannot be stored
         if text is None:
             if text_encoder is None:
-                need = f"pass the embedding of its new caption, or the bank's {side} encoder: {own}"
-                raise BankError(f"to relabel a pair, {need}")
+                raise BankError(f"pass the embedding of its new caption, or the bank's {side} encoder: {own}")
             self.check_encoder(checked_identity(side, text_encoder), side)
             from asif_lib.encoders.embeddings import embed  # needed where a text is encoded only
 
@@ -496,7 +492,7 @@ class AnchorBank:
         write_bank(folder, record, len(self), schema, blocks)
         return folder
 
-    def on_disk(self, why) -> DiskVersion:
+    def on_disk(self, why="has no folder for indexes: save it, and load it") -> DiskVersion:
         """Return the version on disk; in memory raise `BankError`, with `why` the folder is needed."""
         if self.disk is None:
             raise BankError(f"bank {self.name!r} is in memory only, and {why}")
@@ -545,16 +541,15 @@ class AnchorBank:
 
         return verify_files(self.on_disk("has no files to verify"), progress)
 
-    def prepare(self, *, center=True, progress=True) -> Self:
-        """Keep a rounded copy of the embeddings beside the bank, for fast searches in bfloat16; return the bank.
+    def prepare(self, *, progress=True) -> Self:
+        """Keep a rounded, centred copy of the embeddings beside the bank, for fast searches in bfloat16; return it.
 
         The copy takes 2 bytes a number and belongs to this version: after an edit, prepare again. Raises `BankError` if
         the bank is in memory only, this version is no longer on disk, or the folder cannot be written.
         """
-        disk = self.on_disk("has no folder for indexes: save it, and load it")
         from .copies import write_prepared  # as for `verify`
 
-        write_prepared(disk, {side: self.mean(side) if center else None for side in self.sides}, progress)
+        write_prepared(self.on_disk(), {side: self.mean(side) for side in self.sides}, progress)
         return self
 
     def searchable(self, side, *, center=True, part=None):
@@ -562,18 +557,16 @@ class AnchorBank:
 
         Parameters
         ----------
-        side, part
-            As for `rows`.
+        side, part : as for `rows`
         center : bool
 
         Returns
         -------
-        anchors : Rows or PreparedAnchors
-        mean : Tensor of shape (d,), or None
-            None without `center`, and if prepared anchors bring it.
+        anchors, mean : Rows or PreparedAnchors, and Tensor of shape (d,) or None
+            The mean is None without `center`, and with prepared anchors, which bring it.
         """
         rows, mean, prepared = self.rows(side, part), self.mean(side) if center else None, None
-        if self.disk and self.index_folder.exists():
+        if center and self.disk and self.index_folder.exists():
             from .copies import read_prepared  # as for `verify`
 
             prepared = read_prepared(self.disk, side, mean)
@@ -590,7 +583,7 @@ class AnchorBank:
     @property
     def index_folder(self) -> Path:
         """The folder of search indexes of this version, deleted with it; `BankError` if the bank is in memory only."""
-        return self.on_disk("has no folder for indexes: save it, and load it").index_folder
+        return self.on_disk().index_folder
 
 
 def _counted(pairs):

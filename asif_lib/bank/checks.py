@@ -13,7 +13,7 @@ import torch
 
 from asif_lib.errors import BankError, first_line, first_names
 from asif_lib.files import parse_json
-from asif_lib.search.rows import PART
+from asif_lib.search.rows import BLOCK, PART
 
 from .matrices import FLOATS
 from .record import COLUMNS, SIDE, BankRecord
@@ -42,7 +42,7 @@ def check_sides(sides):
 
 
 def check_dtype(dtype):
-    """Raise `BankError` unless a bank can keep its embeddings in that dtype."""
+    """Raise `BankError` unless a bank can keep embeddings in that dtype."""
     if dtype not in FLOATS:
         raise BankError(f"a bank does not keep embeddings in {dtype}; take one of {', '.join(map(str, FLOATS))}")
 
@@ -65,10 +65,10 @@ def check_content(bank):
     or a caption is missing, an id occurs twice, or the table or the bank's name cannot be stored.
     """
     for side, identity in bank.encoders.items():
-        expected, found = (len(bank.pairs), identity.dim), bank.rows(side).shape
-        if found != expected:
-            fault = f"the {side} embeddings have the shape {tuple(found)}"
-            raise BankError(f"{fault}; {len(bank.pairs)} pairs for bank {bank.name!r} need {expected}")
+        needed, found = (len(bank.pairs), identity.dim), tuple(bank.rows(side).shape)
+        if found != needed:
+            fault = f"the {side} embeddings have the shape {found}"
+            raise BankError(f"{fault}; {needed[0]} pairs for bank {bank.name!r} need {needed}")
     check_embeddings(bank)
     if missing := [name for name in COLUMNS if name not in bank.pairs]:
         raise BankError(f"the table of bank {bank.name!r} has no column {missing[0]!r}; it needs {', '.join(COLUMNS)}")
@@ -100,16 +100,12 @@ def check_embeddings(bank):
         largest = torch.zeros(len(rows), dtype=torch.float64)  # (n,), the absolute value; NaN if one is NaN
         for start, block in rows.blocks(PART) if rows.shape[1] else ():
             largest[start : start + len(block)] = block.abs().amax(dim=1)
-        faults = {
-            "not finite (NaN or infinity), or beyond 2**20,": ~(largest <= LARGEST),
-            "zero, which has no direction": largest == 0,
-        }
+        faults = {"not finite (NaN or infinity), or beyond 2**20,": ~(largest <= LARGEST)}
+        faults["zero, which has no direction"] = largest == 0
         for fault, bad in faults.items():
             if bad.any():
-                which = first_names(bank.pairs["id"][bad.numpy()])
-                raise BankError(
-                    f"at the bank's precision {bank.dtypes[side]} the {side} embedding is {fault} of: {which}"
-                )
+                what = f"at the bank's precision {bank.dtypes[side]} the {side} embedding is {fault}"
+                raise BankError(f"{what} of: {first_names(bank.pairs['id'][bad.numpy()])}")
 
 
 def check_encoders(bank, other):
@@ -139,7 +135,7 @@ def check_fits(bank, new):
 def check_ids_free(bank, ids):
     """Raise `BankError` if the bank has pairs with some of these ids."""
     ids = pd.Index(ids).unique()
-    there, _ = bank.find_ids(ids)
+    there, _ = bank.find("id", ids)
     if there.any():
         fault = f"bank {bank.name!r} has these ids already: {first_names(ids[there])}"
         raise BankError(f"{fault}; remove them first, or give the new ones others")
@@ -152,18 +148,17 @@ def difference(before, after) -> pd.DataFrame:
     for bank in (before, after):
         check_ids(bank.pairs)
     here, there = pd.Index(before.pairs["id"]), pd.Index(after.pairs["id"])
-    position = torch.from_numpy(here.get_indexer(there))  # (n_after,), -1 for an added pair
+    position = here.get_indexer(there)  # (n_after,), -1 for an added pair
     both = position >= 0
-    same = both.clone()
+    mine = before.pairs.iloc[position[both]].reset_index(drop=True)
+    theirs = after.pairs.loc[both, list(mine)].reset_index(drop=True)
+    same = both.copy()
+    same[both] = ((mine == theirs) | (mine.isna() & theirs.isna())).all(axis=1)
     for side in before.sides:
-        ours, theirs = before.matrix(side), after.matrix(side)
-        for block in torch.arange(len(after)).split(65_536):
-            block = block[same[block]]
-            same[block] = (ours[position[block]] == theirs[block]).all(dim=1)
-    mine = before.pairs.iloc[position[both].tolist()].reset_index(drop=True)
-    theirs = after.pairs.loc[both.numpy(), list(mine)].reset_index(drop=True)
-    alike = (mine == theirs) | (mine.isna() & theirs.isna())
-    same[both] &= torch.tensor(alike.all(axis=1).to_numpy(bool))
+        ours, new = before.rows(side), after.rows(side)
+        for start in range(0, len(after), BLOCK):
+            block = start + np.flatnonzero(same[start : start + BLOCK])
+            same[block] = (ours.take(position[block]) == new.take(block)).all(dim=1)
     change = np.where(position < 0, "added", np.where(same, "", "changed"))
     later = after.pairs[["id", "caption"]].assign(change=change)[change != ""]
     gone = before.pairs[["id", "caption"]].assign(change="removed")[~here.isin(there)]

@@ -47,6 +47,7 @@ def recorded(file, about):
     The dictionary `about` becomes the record: ``n``, ``d`` and the owner. The block may add to it, also the checksum.
     """
     part, record = file.with_name(f"{file.name}.part"), file.with_suffix(".json")
+    file.parent.mkdir(exist_ok=True)
     try:
         yield part
         about |= {"file": file.name, "size": part.stat().st_size, "checksum": about.get("checksum") or sha256_of(part)}
@@ -108,10 +109,8 @@ def write_prepared(version, means, progress):
 
     Parameters
     ----------
-    version : DiskVersion
-    means : dict of str to (Tensor of shape (d,), or None)
-        By side.
-    progress : bool
+    version, progress : DiskVersion, bool
+    means : dict of side to Tensor of shape (d,)
     """
     opened = version.record.newest
     with changing(version.folder, version.record.name) as record:
@@ -119,10 +118,9 @@ def write_prepared(version, means, progress):
             fault = f"bank {record.name!r}: version {opened.version}, which was opened, is no longer on disk"
             raise BankError(f"{fault}; load the bank again, and prepare that")
         for side, mean in means.items():
-            rows, file, about = _place(version, side, mean)
+            rows, file, about = _place(version, side)
             version.compare(f"{side}.safetensors")
             like, about["error"] = torch.empty(0, rows.shape[1], dtype=torch.bfloat16), 0.0
-            file.parent.mkdir(parents=True, exist_ok=True)
             with recorded(file, about) as part, matrix_file(part, like, len(rows)) as target:
                 for _, block in rounded_blocks(rows, mean, progress):
                     target.write(block.rows.contiguous().view(torch.uint8).numpy())
@@ -135,7 +133,7 @@ def read_prepared(version, side, mean) -> PreparedAnchors | None:
 
     The rows beside it were compared before. Raises `BankError` if it is damaged, or its record names another owner.
     """
-    rows, file, about = _place(version, side, mean)
+    rows, file, about = _place(version, side)
     try:
         record = checked_record(file, about)
         version.compare_file(file, record.checksum)
@@ -154,11 +152,9 @@ def kept_hubness(version, side, about, find) -> torch.Tensor:
 
     Parameters
     ----------
-    version : DiskVersion
-    side : str
+    version, side : DiskVersion, str
     about : dict
-        What `find` depends on beside the version and its side.
-    find : callable
+        What the function `find` depends on beside the version and its side.
     """
     identity, name = version.record.encoders[side], "-".join([side, *map(str, about.values()), "hubs.safetensors"])
     file, about = version.index_folder / name, {"n": version.record.newest.count, "d": identity.dim, **about}
@@ -170,7 +166,6 @@ def kept_hubness(version, side, about, find) -> torch.Tensor:
     try:
         with changing(version.folder, version.record.name) as record:
             if version.record.newest in record.history:
-                file.parent.mkdir(parents=True, exist_ok=True)
                 with recorded(file, about) as part, matrix_file(part, found[:, None], len(found)) as target:
                     target.write(found.numpy())
     except AsifError as error:
@@ -178,9 +173,8 @@ def kept_hubness(version, side, about, find) -> torch.Tensor:
     return found
 
 
-def _place(version, side, mean):
+def _place(version, side):
     """Return the rows of a side, the file of their copy, and what its record says of rows, version and encoder."""
     rows, folder = version.mapped(side), version.index_folder
     owner = {"state": folder.name.removeprefix("index-"), "encoder": version.record.encoders[side].digest}
-    file = folder / f"{side}-{'plain' if mean is None else 'centred'}.safetensors"
-    return rows, file, {"n": len(rows), "d": rows.shape[1], **owner}
+    return rows, folder / f"{side}-centred.safetensors", {"n": len(rows), "d": rows.shape[1], **owner}

@@ -167,8 +167,7 @@ class DiskVersion:
         """
         left_before = self.removed - np.arange(len(self.removed))  # pairs that are left before each removed row
         rows = gone + np.searchsorted(left_before, gone, side="right")  # a position moves by removed rows before it
-        sums = {side: self.sums[side] - total for side, total in self._sums_of(rows).items()}
-        record, parts = self.record, self.parts
+        sums, record, parts = self._sums_without(rows), self.record, self.parts
         if new is not None:
             if len(parts) >= MAX_PARTS:
                 raise BankError(f"bank {record.name!r} has {MAX_PARTS} parts; compact it (asif bank compact), then add")
@@ -179,15 +178,15 @@ class DiskVersion:
             parts = [*parts, _open_part(self.folder / part.name, record.sides)]
         return self._committed(record, change, parts, np.union1d(self.removed, rows), sums)
 
-    def _sums_of(self, rows) -> dict:
-        """Return the `exact_sum` of ascending rows, by side."""
-        sums = {side: torch.zeros_like(total) for side, total in self.sums.items()}
+    def _sums_without(self, rows) -> dict:
+        """Return the sums without these ascending rows, by side."""
+        sums = dict(self.sums)
         for i, part in enumerate(self.parts):
             here = rows[(rows >= self.starts[i]) & (rows < self.starts[i + 1])] - self.starts[i]
             for side in sums if len(here) else ():
                 self.compare(f"{side}.safetensors", slice(i, i + 1))
                 for first in range(0, len(here), BLOCK):
-                    sums[side] += exact_sum(part.read(side, here[first : first + BLOCK]))
+                    sums[side] = sums[side] - exact_sum(part.read(side, here[first : first + BLOCK]))
         return sums
 
     def _committed(self, record, change, parts, removed, sums, forget=False):

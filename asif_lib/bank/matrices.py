@@ -20,11 +20,10 @@ def matrix_file(path, like, count):
 
     Parameters
     ----------
-    path : Path
+    path, count : Path, int
+        Of the file, and of the rows that will be written.
     like : Tensor of shape (m, d)
         A matrix of the same type and width.
-    count : int
-        Rows that will be written.
     """
     size = count * like.shape[1] * like.dtype.itemsize
     header = {"rows": {"dtype": FLOATS[like.dtype], "shape": [count, like.shape[1]], "data_offsets": [0, size]}}
@@ -46,9 +45,7 @@ def read_rows(file, rows, like) -> torch.Tensor:
 
     Parameters
     ----------
-    file : Path
-    rows : ndarray of shape (m,), int64
-        Positions, ascending.
+    file, rows : Path, and ndarray of ascending positions (m,), int64
     like : Tensor of shape (n, d)
         A matrix of the same type and width.
     """

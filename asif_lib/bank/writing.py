@@ -107,18 +107,13 @@ def write_part(folder, sides, count, schema, blocks):
 
     Parameters
     ----------
-    folder : Path
-    sides : list of Side
-    count : int
-    schema : pyarrow.Schema
-        Of the table.
+    folder, sides, count, schema : Path, list of Side, int, pyarrow.Schema of the table
     blocks : iterable of ({side: Tensor of shape (b, d)}, pyarrow.RecordBatch of b rows)
 
     Returns
     -------
-    part : PartRecord
-    sums : dict of str to Tensor of shape (2, d)
-        `exact_sum` of the rows, by side.
+    part, sums : PartRecord, and dict of side to Tensor of shape (2, d)
+        The sums are `exact_sum` of the rows.
     """
     part = folder / f"part-{uuid.uuid4().hex[:12]}"
     part.mkdir(parents=True)
@@ -146,15 +141,13 @@ def add_version(folder, record, change, removed, count, sums, *, forget=False):
     Parameters
     ----------
     folder, record : Path, BankRecord
-        The record names the parts, and the versions before.
+        The record names the parts, and the versions before; with `forget`, these leave the history.
     change : str
         In words, for the history.
     removed : ndarray of int64
         Removed rows, counted over all parts, ascending.
-    count, sums : int, dict of str to Tensor of shape (2, d)
-        Of the pairs that are left: their number, and the `exact_sum` of their embeddings by side.
-    forget : bool
-        Leave the versions before out of the history.
+    count, sums : int, dict of side to Tensor of shape (2, d)
+        Of the pairs that are left: their number, and the `exact_sum` of their embeddings.
     """
     state = f"state-{uuid.uuid4().hex[:12]}.safetensors"
     with synced(folder / state) as file:

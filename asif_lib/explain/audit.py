@@ -18,9 +18,8 @@ from asif_lib.sparse import KeptCosines, hubness_of
 from .removals import cosines_about
 
 HUBS, NEIGHBOURS, BETA = 0.5, 20, 12.0
-"""How `rank_pairs` corrects for hubs: the share, and the number of nearest anchors. And how sharply it averages over
-rivals. All were chosen, as `AUDIT_K_SHARE`, by wrong captions that were planted among the train and validation stamps.
-Chapter 06 reports other plantings."""
+"""How `rank_pairs` corrects for hubs (share, nearest anchors), and how sharply it averages over rivals: all chosen,
+as `AUDIT_K_SHARE`, by wrong captions that were planted in the train and validation stamps; chapter 06 plants others."""
 RIVALS = 2_000
 """The largest number of other pairs that a pair is compared with, evenly spaced in the bank."""
 
@@ -29,11 +28,8 @@ def leave_one_out(bank, k=None, p=DEFAULT_P, *, hubs=0.0, center=True, device="c
     """Represent every pair of a bank by all the other pairs.
 
     Row i equals the representation of pair i by ``ASIF(bank.subset(all but i), k, p, center=center)``, its mean
-    included. No bank is rebuilt. With x_i the rows centred by the mean of all n, the mean of all but i is
-    m = -x_i / (n - 1). So every cosine about m follows from the inner products x_i·a, tile by tile: see
-    `cosines_with_others`.
-
-    Raises `ParameterError` if the bank has under two pairs, or k, p or `hubs` is out of range.
+    included. No bank is rebuilt. Raises `ParameterError` if the bank has under two pairs, or k, p or `hubs` is out of
+    range.
 
     Parameters
     ----------
@@ -65,11 +61,12 @@ def leave_one_out(bank, k=None, p=DEFAULT_P, *, hubs=0.0, center=True, device="c
 def cosines_with_others(x, k, mean=None, asked=None, *, device="cpu") -> KeptCosines:
     """Keep the k largest cosines of q of the n rows of `x` with all other rows: no row is its own anchor.
 
+    With x_i the rows centred by the mean of all n, the mean of all but i is m = -x_i / (n - 1). So every cosine about m
+    follows from the inner products x_i·a, tile by tile.
+
     Parameters
     ----------
-    x : Tensor of shape (n, d)
-    k : int
-        At most n - 1.
+    x, k : Tensor of shape (n, d), and int up to n - 1
     mean : Tensor of shape (d,), optional
         Of all rows. The cosines of row i are then about the mean of the others; else about 0.
     asked : Tensor of shape (q,), int64, optional

@@ -115,10 +115,9 @@ def _check_same_anchors(image, text):
 
 def _vectors_of(labels, vectors, q):
     """Return the rows of (c, n) `vectors` for the labels of q pictures."""
-    labels = np.asarray(labels)
+    labels, count = np.asarray(labels), vectors.shape[0]
     if labels.shape != (q,):
         raise ParameterError(f"labels of shape {labels.shape} for {q} pictures; give one for each")
-    if len(wrong := np.flatnonzero((labels < 0) | (labels >= vectors.shape[0]))):
-        fault = f"picture {wrong[0]} has label {labels[wrong[0]]}, and the labels are 0 to {vectors.shape[0] - 1}"
-        raise ParameterError(f"{fault}; omit pictures that nothing decides (-1)")
+    if len(wrong := labels[(labels < 0) | (labels >= count)]):
+        raise ParameterError(f"label {wrong[0]} is not 0 to {count - 1}; omit pictures that nothing decides (-1)")
     return vectors[labels.astype(np.int64)]

@@ -35,7 +35,7 @@ class Counterfactual:
     texts: SparseVectors
     """The t items of the second side, likewise."""
     _model: ASIF = field(repr=False)
-    _embeddings: tuple = field(repr=False)
+    _embeddings: list = field(repr=False)
     """Of the items of both sides. Their vectors with all anchors are made when a caller needs them."""
 
     @cached_property
@@ -68,24 +68,18 @@ def without(model, pictures, texts, remove) -> Counterfactual:
 
     Both sides lose the anchors, the next anchors enter the top k, and the vectors are normalised again. The arithmetic
     is the arithmetic of a rebuilt bank, step for step. So the scores are equal bit for bit.
-
     Raises `ParameterError` if an anchor is unknown or named twice, fewer than k are left, or an embedding holds NaN.
 
     Parameters
     ----------
     model : ASIF
-    pictures : sequence of pictures, or Tensor of shape (q, d_image)
-        Items of the bank's first side.
-    texts : sequence of str, or Tensor of shape (t, d_text)
-        Items of the second.
+    pictures, texts : sequences of items of the bank's two sides, or Tensors of shape (q, d_image) and (t, d_text)
     remove : sequence of int
         Positions in the model's bank.
     """
     removed, bank = _checked_anchors(remove, model), model.bank
-    z = tuple(model.embeddings(*side) for side in zip(bank.sides, (pictures, texts), strict=True))
-    keep = torch.ones(len(bank), dtype=torch.bool)
-    keep[removed] = False
-    rows = keep.nonzero()[:, 0]
+    z = [model.embeddings(*side) for side in zip(bank.sides, (pictures, texts), strict=True)]
+    rows = torch.from_numpy(np.delete(np.arange(len(bank)), removed))
     rest = ASIF(bank.view(rows), **asdict(model.settings), device=model.device)
     kept = [rest.represent(*side) for side in zip(bank.sides, z, strict=True)]
     new = [SparseVectors(rows[v.indices.long()].int(), v.values, len(bank)) for v in kept]
@@ -156,8 +150,7 @@ def smallest_removal(
     picture = picture if isinstance(picture, torch.Tensor | np.ndarray) else [picture]
     z_image = model.embeddings(model.bank.sides[0], picture)
     decision = Decision(model, z_image, model.prompts(labels, templates, prompts), labels, reduce)
-    candidates = decision.candidates()
-    room = len(model.bank) - model.k
+    candidates, room = decision.candidates(), len(model.bank) - model.k
     found = _greedy(decision.removals(candidates, min(len(candidates), room)), decision, room)
     limit = min(EXHAUSTIVE, room, len(found or range(EXHAUSTIVE + 1)) - 1)
     count = math.comb(len(candidates), limit)
@@ -191,8 +184,7 @@ class Decision:
         check_reduce(reduce)
         self.model, self.labels, self.reduce = model, list(labels), reduce
         self.z_image, self.z_text = z_image, z_text
-        first, second = model.bank.sides
-        self.image, self.text = model.represent(first, z_image), model.represent(second, z_text)
+        self.image, self.text = map(model.represent, model.bank.sides, (z_image, z_text))
         self.scores = self.of_labels(self.image.similarity(self.text))[0]
         if self.scores.max() <= 0:
             raise ParameterError("nothing decides this picture: no label has an anchor in common with it")

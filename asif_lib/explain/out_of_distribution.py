@@ -32,9 +32,7 @@ def familiarity(model, pictures) -> torch.Tensor:
     The cosines are centred if the model centres, and never whitened. The `pictures` are items of the bank's first side,
     or their embeddings (q, d_image). Raises `ParameterError` if an embedding holds NaN.
     """
-    first, bank = model.bank.sides[0], model.bank
-    anchors = SideAnchors(*bank.searchable(first, center=model.settings.center), model.device)
-    return anchors.cosines(model.embeddings(first, pictures), 1).values[:, 0]
+    return _anchors(model).cosines(model.embeddings(model.bank.sides[0], pictures), 1).values[:, 0]
 
 
 @dataclass(frozen=True)
@@ -81,18 +79,22 @@ def own_coverage(model, pictures):
     in one pass with the q `pictures`, or their embeddings. Copies of a picture are not its other anchors; over 15 of
     them take a further pass. Raises `ParameterError` as `calibrate`, for other widths, or if all anchors are copies.
     """
-    first, n = model.bank.sides[0], len(model.bank)
+    bank, first, n = model.bank, model.bank.sides[0], len(model.bank)
     drawn = np.random.default_rng(0).permutation(n)[: min(max(8_000_000 // n, 40), 500)]
-    own, z = model.bank.rows(first).take(drawn).float(), model.embeddings(first, pictures).float()
+    own, z = bank.rows(first).take(drawn).float(), model.embeddings(first, pictures).float()
     check_dimensions(z, own)
-    anchors = SideAnchors(*model.bank.searchable(first, center=model.settings.center), model.device)
+    anchors = _anchors(model)
     nearest = anchors.cosines(torch.cat([own, z]), min(16, n)).values  # (len(own) + q, 16)
-    near, dtype = nearest[: len(own)], model.bank.dtypes[first]
+    near, dtype = nearest[: len(own)], bank.dtypes[first]
     if are_copies(near, dtype).all(dim=1).any():
         near = anchors.cosines(own, n).values
     others = near.masked_fill(are_copies(near, dtype), -torch.inf)
     others[:, 0] = -torch.inf  # itself, also where its cosine is not quite 1
     rule = calibrate(others.amax(dim=1))
     if rule.threshold == -torch.inf or not near.any():  # centred copies are zero vectors
-        raise ParameterError(f"the {n} pictures of bank {model.bank.name!r} are copies of one; add different ones")
+        raise ParameterError(f"the {n} pictures of bank {bank.name!r} are copies of one; add different ones")
     return rule, nearest[len(own) :, 0]
+
+
+def _anchors(model):
+    return SideAnchors(*model.bank.searchable(model.bank.sides[0], center=model.settings.center), model.device)

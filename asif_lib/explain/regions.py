@@ -54,14 +54,12 @@ def occlusion(encoder, picture, value, *, grid=GRID, progress=True) -> torch.Ten
 
     Parameters
     ----------
-    encoder : as for `embed`
-        It gets PIL images.
-    picture : a picture
+    encoder, picture, progress : as for `embed`
+        The encoder gets PIL images.
     value : function
         From embeddings (b, d) to a Tensor (b,), such as the contribution of an anchor, or the score of a label.
     grid : int
         Regions along the longer side; they are about square.
-    progress : bool
 
     >>> occlusion(encoder, "doe.png", lambda z: model.similarity(z, ["a photo of a deer."])[:, 0])  # doctest: +SKIP
     """
@@ -101,11 +99,9 @@ def shared_regions(model, picture, anchor, *, grid=GRID, progress=True) -> Share
 
     Parameters
     ----------
-    model : ASIF
-    picture : a picture
+    model, picture, grid, progress : ASIF, and as for `occlusion`
     anchor : int
         A position in the model's bank.
-    grid, progress : as for `occlusion`
     """
     bank, side = model.bank, model.bank.sides[0]
     if not isinstance(anchor, Integral) or not 0 <= anchor < len(bank):

@@ -24,12 +24,8 @@ def cosines_about(inner, mean_z, mean_a, mean_m, squared_z, squared_a):
 
     Parameters
     ----------
-    inner : Tensor
-        z·a.
-    mean_z, mean_a, mean_m : Tensors
-        z·m, m·a and m·m.
-    squared_z, squared_a : Tensors
-        z·z and a·a.
+    inner, mean_z, mean_a, mean_m, squared_z, squared_a : Tensors
+        z·a, z·m, m·a, m·m, z·z and a·a.
     """
     lengths_z = (squared_z - 2 * mean_z + mean_m).clamp_min(0).sqrt()  # |z - m|
     lengths_a = (squared_a - 2 * mean_a + mean_m).clamp_min(0).sqrt()  # |a - m|
@@ -45,13 +41,12 @@ class Removals:
 
     def __init__(self, model, z_image, z_text, candidates, most):
         self.candidates, self.settings = candidates, model.settings
-        sides = [
-            _Products(model, *side, candidates, most) for side in zip(model.bank.sides, (z_image, z_text), strict=True)
-        ]
-        columns = (sides[0].reachable | sides[1].reachable).nonzero()[:, 0]
-        for side in sides:
+        z = zip(model.bank.sides, (z_image, z_text), strict=True)
+        self.sides = [_Products(model, *side, candidates, most) for side in z]
+        columns = (self.sides[0].reachable | self.sides[1].reachable).nonzero()[:, 0]
+        for side in self.sides:
             side.restrict(columns)
-        self.sides, self.where = sides, torch.searchsorted(columns, candidates)
+        self.where = torch.searchsorted(columns, candidates)
         self.batch = max(1, BATCH_ENTRIES // (len(columns) * len(z_text)))
 
     def scores(self, sets):

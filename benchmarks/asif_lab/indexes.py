@@ -48,7 +48,7 @@ def build_index(bank, modality, kind="ivf", *, progress=True, **parameters) -> B
     """
     file, about, rows, mean = _place(bank, modality, kind)
     try:
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(exist_ok=True)  # for the lock
         with locked(file), recorded(file, about) as part:
             new = make_index(rows, kind, mean=mean, progress=progress, **parameters)
             about["parameters"] = asdict(new.method)

@@ -164,10 +164,10 @@ def test_captions_longer_than_the_encoder_reads_are_named(pairs, tiny, text_enco
 @pytest.mark.parametrize("kind", ["image", "text"])
 def test_an_encoder_that_did_not_make_the_bank_is_refused(bank, kind):
     identity = getattr(bank, f"{kind}_encoder")
-    bank.check_encoder(replace(identity, source="elsewhere"))
+    bank.check_encoder(replace(identity, source="elsewhere"), kind)
     for change in ({"checksum": "0" * 64}, {"preprocessing": "other"}, {"dim": 5}):
         with pytest.raises(IdentityError, match="'drawings' was made by.*load the bank's own encoder"):
-            bank.check_encoder(replace(identity, **change))
+            bank.check_encoder(replace(identity, **change), kind)
 
 
 # -- broken pictures -------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ def test_two_sides_of_one_encoder_are_no_mistake(sentence_transformer_folder, tm
     z = [embed(encoder, texts, progress=False) for texts in (english, german)]
     bank = AnchorBank.from_embeddings(*z, english, **how)
     bank = AnchorBank.load(bank.save(tmp_path / "same"))
-    bank.check_encoder(encoder.identity)
+    bank.check_encoder(encoder.identity, "german")
     assert torch.equal(bank.matrix("german"), embed(encoder, german, progress=False))
     assert (bank.name, bank.pairs.id.tolist(), bank.encoders["english"]) == ("mine", ["c", "d"], encoder.identity)
     assert len(bank.add(bank.subset([1]).replace(pairs=bank.subset([1]).pairs.assign(id="new")))) == 3

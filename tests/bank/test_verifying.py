@@ -115,7 +115,7 @@ USES = {
     "the table": ("pairs.parquet", lambda bank: bank.pairs),
     "a value": ("pairs.parquet", lambda bank: bank.remove(id="id-0003")),
     "ids": ("pairs.parquet", lambda bank: bank.remove(ids(3))),
-    "find": ("pairs.parquet", lambda bank: bank.find_ids(["new"])),
+    "find": ("pairs.parquet", lambda bank: bank.find("id", ["new"])),
     "remove": ("image.safetensors", lambda bank: without(bank, [0])),
     "relabel": ("image.safetensors", lambda bank: bank.relabel("id-0003", "another", torch.ones(1, 4))),
     "compact": ("image.safetensors", lambda bank: bank.compact()),

@@ -22,10 +22,9 @@ from asif_lib.search.rows import BLOCK, Rows, as_rows
 
 from . import checks
 from .building import encode, identity_of, pairs_table
-from .checks import IMAGE_TEXT, NoSideError
+from .checks import IMAGE_TEXT, NoSideError, checked_ids, in_words, positions_of, positions_with
 from .disk import DiskVersion, open_version
 from .record import BankRecord, Side, bank_dir
-from .selecting import checked_ids, in_words, positions_of, positions_with
 from .sums import exact_sum, mean_of
 from .writing import NO_ROWS, check_folder, in_blocks, plain_table, write_bank
 
@@ -388,7 +387,6 @@ class AnchorBank:
 
         On disk the pairs are only marked: their embeddings, captions and ids stay in the files until `compact`. Also
         from an older view, they are chosen in the newest version.
-
         Raises `BankError` if not either ids or columns are given, a pair does not exist or is named twice, a column
         does not exist or no pair has its value, or no pair would be left; nothing is removed.
 
@@ -416,9 +414,7 @@ class AnchorBank:
         ----------
         id, caption : str
         text : Tensor or array of shape (1, d_text), optional
-            The embedding of the caption; else `text_encoder`, the bank's own, computes it.
-        side : str
-            The side that embeds the caption.
+            The embedding of the caption on `side`; else `text_encoder`, the bank's own, computes it.
         """
         own = self.encoder_of(side)
         plain_table(pd.DataFrame({"caption": [caption]}, dtype=object))  # raises if it cannot be stored
@@ -436,12 +432,10 @@ class AnchorBank:
 
         Parameters
         ----------
-        captions : dict of m str
-            New captions, by id.
+        captions, gone : dict of m str, list of str
+            New captions by id, and ids of pairs to remove.
         text : Tensor or array of shape (m, d_text), optional
-            Their embeddings on `side`; none without captions.
-        gone : list of str
-            Ids of pairs to remove.
+            The embeddings of the captions on `side`; none without captions.
         seen : bool
             Raise `BankError` if the bank was changed since this view was opened; else the newest version is edited.
         """
@@ -504,10 +498,7 @@ class AnchorBank:
         return self.disk.record.newest.version if self.disk else None
 
     def history(self) -> pd.DataFrame:
-        """Return ``version``, ``time`` (UTC), ``change`` and ``count`` of each version since the build or `compact`.
-
-        Raises `BankError` if the bank is in memory only.
-        """
+        """Return ``version``, ``time`` (UTC), ``change``, ``count`` of each version; `BankError` for one in memory."""
         history = self.on_disk("has no history").record.history
         return pd.DataFrame([vars(version) for version in history])[["version", "time", "change", "count"]]
 

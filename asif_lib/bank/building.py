@@ -45,12 +45,9 @@ def path_of(picture) -> str:
 
 
 def cut_captions(captions, ids, text_encoder) -> str | None:
-    """Return one sentence about the captions that the text encoder cuts off, or None.
+    """Return one sentence with the ids of the captions that the text encoder cuts off, or None.
 
-    Parameters
-    ----------
-    captions, ids : sequences of n str
-    text_encoder : from `load_text_encoder`; of others, nothing is known
+    The `captions` and `ids` are n str each. Of encoders that are not from `load_text_encoder`, nothing is known.
     """
     if long := [ids[i] for i in cut_positions(captions, text_encoder)]:
         reads = f"{text_encoder.identity.name} reads only the first {text_encoder.model.max_seq_length} tokens"

@@ -105,13 +105,7 @@ def _checksums(folder) -> dict:
 
 
 def write_prepared(version, means, progress):
-    """Write rounded copies of the embeddings of a `DiskVersion`, block by block, into its index folder.
-
-    Parameters
-    ----------
-    version, progress : DiskVersion, bool
-    means : dict of side to Tensor of shape (d,)
-    """
+    """Write rounded copies of the embeddings of a `DiskVersion`, less their `means` (d,) by side, block by block."""
     opened = version.record.newest
     with changing(version.folder, version.record.name) as record:
         if opened.state not in [one.state for one in record.history]:
@@ -146,15 +140,10 @@ def read_prepared(version, side, mean) -> PreparedAnchors | None:
 
 
 def kept_hubness(version, side, about, find) -> torch.Tensor:
-    """Return ``find()``, (n,) float32, or what was kept of it beside a version; keep what is new.
+    """Return ``find()``, (n,) float32, or what was kept of it beside a `DiskVersion`; keep what is new.
 
-    A file that is not as it was written is found again.
-
-    Parameters
-    ----------
-    version, side : DiskVersion, str
-    about : dict
-        What the function `find` depends on beside the version and its side.
+    The dictionary `about` is what `find` depends on beside the version and its side. If the file is not as it was
+    written, `find` is asked again.
     """
     identity, name = version.record.encoders[side], "-".join([side, *map(str, about.values()), "hubs.safetensors"])
     file, about = version.index_folder / name, {"n": version.record.newest.count, "d": identity.dim, **about}

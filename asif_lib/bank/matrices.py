@@ -18,12 +18,7 @@ FLOATS = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", to
 def matrix_file(path, like, count):
     """Open a safetensors file to write one matrix ``rows`` block by block; its library writes whole tensors only.
 
-    Parameters
-    ----------
-    path, count : Path, int
-        Of the file, and of the rows that will be written.
-    like : Tensor of shape (m, d)
-        A matrix of the same type and width.
+    It will have `count` rows of the type and width of `like`, (m, d).
     """
     size = count * like.shape[1] * like.dtype.itemsize
     header = {"rows": {"dtype": FLOATS[like.dtype], "shape": [count, like.shape[1]], "data_offsets": [0, size]}}
@@ -41,13 +36,9 @@ def map_rows(file) -> torch.Tensor:
 
 
 def read_rows(file, rows, like) -> torch.Tensor:
-    """Return some rows of the matrix in a file, (m, d): read and not mapped.
+    """Return `rows` (m, int64, ascending) of the matrix in a file, (m, d): read and not mapped.
 
-    Parameters
-    ----------
-    file, rows : Path, and ndarray of ascending positions (m,), int64
-    like : Tensor of shape (n, d)
-        A matrix of the same type and width.
+    The matrix has the type and width of `like`, (n, d).
     """
     width = like.shape[1] * like.element_size()
     data = memoryview(bytearray(len(rows) * width))

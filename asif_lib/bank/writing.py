@@ -32,7 +32,6 @@ def changing(folder, name=None):
     """Hold the lock of a bank's folder during a change, and turn what goes wrong into one sentence.
 
     With the bank's `name`, give its record; without, the bank is to be replaced, whatever it is.
-
     Raises `LockedError` if another process does not end its change. Raises `BankError` if the bank is gone or damaged,
     the folder is read-only, or the disk is full: the bank is then as it was before. The error says so if the change is
     made, but old files could not be deleted, or the disk does not confirm the change.
@@ -103,17 +102,10 @@ def write_bank(folder, record, count, schema, blocks):
 
 
 def write_part(folder, sides, count, schema, blocks):
-    """Write `count` pairs, which come block by block, into a new part of the bank in `folder`.
+    """Write `count` pairs into a new part of the bank in `folder`; return its PartRecord and the sums of its rows.
 
-    Parameters
-    ----------
-    folder, sides, count, schema : Path, list of Side, int, pyarrow.Schema of the table
-    blocks : iterable of ({side: Tensor of shape (b, d)}, pyarrow.RecordBatch of b rows)
-
-    Returns
-    -------
-    part, sums : PartRecord, and dict of side to Tensor of shape (2, d)
-        The sums are `exact_sum` of the rows.
+    Each of the `blocks` is ({side: Tensor of shape (b, d)}, pyarrow.RecordBatch of b rows); `sides` are `Side` records,
+    and `schema` is the table's. The sums are those of `exact_sum`, (2, d), by side.
     """
     part = folder / f"part-{uuid.uuid4().hex[:12]}"
     part.mkdir(parents=True)
@@ -138,16 +130,9 @@ def write_part(folder, sides, count, schema, blocks):
 def add_version(folder, record, change, removed, count, sums, *, forget=False):
     """Commit a version, and return the new record.
 
-    Parameters
-    ----------
-    folder, record : Path, BankRecord
-        The record names the parts, and the versions before; with `forget`, these leave the history.
-    change : str
-        In words, for the history.
-    removed : ndarray of int64
-        Removed rows, counted over all parts, ascending.
-    count, sums : int, dict of side to Tensor of shape (2, d)
-        Of the pairs that are left: their number, and the `exact_sum` of their embeddings.
+    The `record` names the parts, and the versions before, which with `forget` leave the history; `change` is in words.
+    The rows `removed` (int64, ascending) are counted over all parts. Of the pairs that are left, there are the `count`
+    and the `exact_sum` by side.
     """
     state = f"state-{uuid.uuid4().hex[:12]}.safetensors"
     with synced(folder / state) as file:

@@ -36,10 +36,8 @@ def leave_one_out(bank, k=None, p=DEFAULT_P, *, hubs=0.0, center=True, device="c
     bank : AnchorBank of n pairs
     k : int, optional
         Entries kept, at most n - 1; default `default_k(n - 1)`.
-    p, center : as for `ASIF`
-    hubs : float, 0 to 1
-        As for `ASIF`, with the `NEIGHBOURS` nearest anchors of an anchor (with k of them if k is smaller).
-    device : str or torch.device
+    p, center, device, hubs : as for `ASIF`
+        Hubs are found by the `NEIGHBOURS` nearest anchors of an anchor (by k of them if k is smaller).
 
     Returns
     -------
@@ -110,10 +108,8 @@ def rank_pairs(bank, k=None, p=DEFAULT_P, *, device="cpu") -> pd.DataFrame:
 
     Parameters
     ----------
-    bank : AnchorBank of n pairs
-    k : int, optional
-        Entries kept; default: `AUDIT_K_SHARE` of the other pairs, as `default_k`.
-    p, device : as for `leave_one_out`
+    bank, k, p, device : as for `leave_one_out`
+        By default, k is `AUDIT_K_SHARE` of the other pairs, as `default_k`.
 
     Returns
     -------

@@ -15,12 +15,10 @@ def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, redu
 
     Parameters
     ----------
-    image : SparseVectors with one row
-    text : SparseVectors with one row; with `reduce`, the prompts of one label, a row for each template
+    image, text : SparseVectors with one row each
+        With `reduce` ("mean" or "max", as in `ASIF.classify`), the text is the prompts of one label, one a row.
     pairs : DataFrame, optional
         The bank's table, whose columns are added.
-    reduce : {"mean", "max"}, optional
-        As in `ASIF.classify`.
 
     Returns
     -------
@@ -73,12 +71,11 @@ def influence(images, prompts, labels, pairs=None, *, against=None) -> pd.DataFr
     Parameters
     ----------
     images, prompts : SparseVectors with q rows, and with c rows, one for each label
-    labels : sequence of q int
-        For each picture the label to explain, 0 to c - 1: the predicted one, or the true one.
+    labels, against : sequences of q int
+        For each picture the label to explain, 0 to c - 1: the predicted one, or the true one. And, if given, another
+        label, whose contributions are subtracted (contrastive).
     pairs : DataFrame, optional
         The bank's table, whose columns are added.
-    against : sequence of q int, optional
-        For each picture another label, whose contributions are subtracted (contrastive).
 
     Returns
     -------

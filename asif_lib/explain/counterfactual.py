@@ -53,7 +53,7 @@ class Counterfactual:
         tables = []
         for side, *vectors in zip(self._model.bank.sides, self._old, (self.images, self.texts), strict=True):
             old, new = (each.to_csr() for each in vectors)
-            kept = new.multiply((new > 0).astype(np.int8) - (old > 0).astype(np.int8) > 0).tocoo()
+            kept = new.multiply((new > 0) > (old > 0)).tocoo()
             rows, anchors = kept.coords
             tables.append(pd.DataFrame({"side": side, "row": rows, "anchor": anchors, "entry": kept.data}))
         return pd.concat(tables, ignore_index=True)
@@ -142,10 +142,8 @@ def smallest_removal(
 
     Parameters
     ----------
-    model : ASIF
+    model, labels, templates, prompts, reduce : ASIF, and as for its `classify`
     picture : a picture, or Tensor or array of shape (1, d_image)
-    labels : sequence of str, two or more
-    templates, prompts, reduce : as for `ASIF.classify`
     """
     picture = picture if isinstance(picture, torch.Tensor | np.ndarray) else [picture]
     z_image = model.embeddings(model.bank.sides[0], picture)
@@ -239,12 +237,10 @@ def _greedy(removals, decision, room):
     m = len(removals.candidates)
     gone = torch.zeros(m, dtype=torch.bool)
     for _ in range(min(m, room)):
-        rest = (~gone).nonzero()[:, 0]
-        sets = gone.repeat(len(rest), 1)
-        sets[torch.arange(len(rest)), rest] = True
+        sets = (gone | torch.eye(m, dtype=torch.bool))[~gone]  # one candidate more
         leads, lowest = decision.leads_without(removals, sets)
         best = int(leads.argmin())
-        gone[rest[best]] = True
+        gone = sets[best]
         anchors = removals.candidates[gone].tolist()
         if lowest[best] < TOLERANCE and decision.label_without(anchors) != decision.label:
             return anchors

@@ -27,15 +27,10 @@ def faithfulness_curves(
 
     Parameters
     ----------
-    model : ASIF
-    pictures : sequence of pictures, or Tensor or array of shape (q, d_image)
-    labels : sequence of str, two or more
-    templates, prompts : as for `ASIF.classify`
+    model, pictures, labels, templates, prompts : ASIF, and as for its `classify`
         A label's score is the mean over its prompts.
-    steps : int
-        Points of a curve after the first.
-    orders, seed : int
-        Random orders for each picture, and their seed.
+    steps, orders, seed : int
+        Points of a curve after the first; random orders for each picture, and their seed.
 
     Returns
     -------

@@ -55,9 +55,7 @@ def calibrate(familiarity, false_alarm=0.05) -> Coverage:
 
     The threshold is the ⌊false_alarm · (n + 1)⌋-th smallest of the n values. A further picture of the same domain is
     below it with probability at most `false_alarm` (split conformal prediction; Vovk et al., 2005).
-
     The values (n,) must come from held-out pictures, or from `own_coverage`: each anchor is its own nearest anchor.
-
     Raises `ParameterError` if the rate is not between 0 and 1, a value is NaN, or there are too few values for it.
     """
     values = np.sort(np.asarray(familiarity, dtype=float))

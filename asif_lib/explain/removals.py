@@ -20,13 +20,7 @@ BATCH_ENTRIES = 2_000_000
 
 
 def cosines_about(inner, mean_z, mean_a, mean_m, squared_z, squared_a):
-    """Return the cosines of z - m with a - m, from inner products that can be broadcast to (…, q, n).
-
-    Parameters
-    ----------
-    inner, mean_z, mean_a, mean_m, squared_z, squared_a : Tensors
-        z·a, z·m, m·a, m·m, z·z and a·a.
-    """
+    """Return the cosines of z - m with a - m, from z·a, z·m, m·a, m·m, z·z and a·a, broadcast to (…, q, n)."""
     lengths_z = (squared_z - 2 * mean_z + mean_m).clamp_min(0).sqrt()  # |z - m|
     lengths_a = (squared_a - 2 * mean_a + mean_m).clamp_min(0).sqrt()  # |a - m|
     lengths = (lengths_z * lengths_a).clamp_min(torch.finfo(inner.dtype).tiny)

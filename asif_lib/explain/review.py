@@ -153,9 +153,7 @@ def apply_review(bank, file, text=None, *, device="auto"):
 
     Parameters
     ----------
-    bank : AnchorBank
-        On disk, at its newest version.
-    file : str or Path
+    bank, file : AnchorBank on disk, at its newest version, and str or Path
     text : Tensor or array of shape (m, d_text), optional
         Embeddings of the new captions, in the order in which the pairs to relabel first appear.
     device : as for `load_encoder_of`, which else loads the bank's text encoder

@@ -237,33 +237,22 @@ def test_a_first_write_that_was_killed_can_be_repeated(bank, tmp_path, monkeypat
     assert_same(AnchorBank.load(bank.save(tmp_path / "mine")), bank)
 
 
-def test_other_things_in_the_place_of_the_bank_are_left_alone(bank, tmp_path):
-    (tmp_path / "mine").mkdir()
-    for file, words in ((tmp_path / "mine" / "thesis.txt", "holds files that are no bank"), (tmp_path / "a", "a file")):
-        file.write_text("years of work")
-        with pytest.raises(BankError, match=words):
-            bank.save(file if words == "a file" else file.parent)
-        assert file.read_text() == "years of work"
-    assert [f.name for f in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
-
-
 # -- reading ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name", ["part-00000.parquet", "part-of-my-thesis", "state-of-the-art.txt", "bank.json-backup", "bank.json.old"]
-)
-def test_files_with_names_like_a_banks_are_left_alone(bank, changed, tmp_path, name):
-    folder = bank.save(tmp_path / "mine")
+@pytest.mark.parametrize("name", ["thesis.txt", "part-00000.parquet", "part-of-my-thesis", "state-of-the-art.txt",
+                                  "bank.json-backup", "bank.json.old"])  # fmt: skip
+def test_files_that_are_no_banks_are_left_alone_also_with_names_like_its_own(bank, changed, tmp_path, name):
+    folder, other = bank.save(tmp_path / "mine"), tmp_path / "other"
     (folder / name).write_text("years of work")
     changed.save(folder)
     without(AnchorBank.load(folder), [0]).compact()
-    assert (folder / name).read_text() == "years of work"
-    (tmp_path / "other").mkdir()
-    (folder / name).rename(tmp_path / "other" / name)
-    with pytest.raises(BankError, match="holds files that are no bank"):
-        bank.save(tmp_path / "other")
-    assert [f.name for f in (tmp_path / "other").iterdir()] == [name]
+    other.mkdir()
+    (folder / name).rename(other / name)
+    for place, words in ((other, "holds files that are no bank"), (other / name, "is a file; choose another name")):
+        with pytest.raises(BankError, match=words):
+            bank.save(place)
+    assert [(file.name, file.read_text()) for file in other.iterdir()] == [(name, "years of work")]
 
 
 @pytest.mark.parametrize("version", [2, 3, 5, None, "4", 4.0])
@@ -272,9 +261,7 @@ def test_another_format_is_one_sentence_and_never_replaced_unasked(bank, cache, 
     file = bank.save(cache / "banks" / "stamps") / "bank.json"
     seal_again(file, lambda record: record.update(format=version, history=record["history"] * 2))
     content = file.read_bytes()
-    words = (
-        rf"has bank format {version}, and this version reads format 4; build the bank again: asif bank build stamps --"
-    )
+    words = rf"has bank format {version}, and this version reads format 4; build .* again: asif bank build stamps --"
     with pytest.raises(BankError, match=words) as caught:
         AnchorBank.load("stamps")
     assert "\n" not in str(caught.value)

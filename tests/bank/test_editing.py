@@ -93,10 +93,8 @@ def test_edits_leave_the_embeddings_that_stay_alone(bank, folder, monkeypatch):
     """They neither read nor rewrite them: neither a matrix nor a mean over it is asked for."""
     (part,) = folder.glob("part-*")
     before = {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in part.iterdir()}
-    for name in ("matrix", "pairs"):
-        monkeypatch.setattr(AnchorBank, name, None)
-    for name in ("blocks", "pairs"):
-        monkeypatch.setattr(DiskVersion, name, None)
+    for kind, name in ((AnchorBank, "matrix"), (AnchorBank, "pairs"), (DiskVersion, "blocks"), (DiskVersion, "pairs")):
+        monkeypatch.setattr(kind, name, None)
     edited = bank.remove(ids(1, 11)).remove(group="bird").remove(ids(0)).undo()
     assert len(edited) == 7
     monkeypatch.undo()
@@ -362,12 +360,9 @@ BAD_EDITS = {
     "add twice": (lambda b: b.add(with_(make(12, 15), id="id-0012")), "more than once among the pairs: id-0012"),
     "add nothing": (lambda b: b.add(make(12, 13).subset([])), "no pair to add"),
     "add NaN": (lambda b: b.add(with_(make(12, 15), image=float("nan"))), "not finite .* of: id-0013"),
-    "add zero": (lambda b: b.add(with_(make(12, 15), text=0.0)), "zero, which has no direction of: id-0013"),
     "add number captions": (lambda b: b.add(column(make(12, 15), caption=[1, 2, 3])), "no text, .*: id-0012, id-0013"),
     "add a null id": (lambda b: b.add(with_(make(12, 15), id=None)), "known by their ids; .*: 1"),
-    "add no captions": (lambda b: b.add((m := make(12, 15)).replace(pairs=m.pairs[["id"]])), "no column 'caption'"),
     "add other widths": (lambda b: b.add(make(12, 15).replace(image=torch.ones(3, 5))), r"shape \(3, 5\).* \(3, 6\)"),
-    "add other lengths": (lambda b: b.add(make(12, 15).replace(text=torch.ones(2, 4))), r"shape \(2, 4\).* \(3, 4\)"),
     "add no groups": (lambda b: b.replace(pairs=b.pairs.drop(columns="group")), "no column .group"),
     "add more columns": (lambda b: b.add((m := make(12, 15)).replace(pairs=m.pairs.assign(x=1))), "other columns"),
     "add bare pairs": (lambda b: b.add(Pairs("p", [], [], [], [], {})), "pass the bank's two encoders"),
@@ -389,14 +384,12 @@ def test_bad_edits_are_refused_in_a_sentence_and_do_nothing(bank, folder, case, 
 @pytest.mark.parametrize("kind", ["image", "text"])
 def test_pairs_of_another_encoder_are_refused(bank, folder, kind):
     """Also where an old view adds to a bank of another encoder that took its place."""
-    changed = {f"{kind}_encoder": replace(getattr(bank, f"{kind}_encoder"), checksum="c" * 64)}
-    with pytest.raises(IdentityError, match="cannot be compared"):
-        bank.add(make(12, 15).replace(**changed))
-    other = make(0, 12).replace(**changed)
-    other.save(folder)
-    with pytest.raises(IdentityError, match="cannot be compared"):
-        bank.add(make(12, 15))
-    assert_same(AnchorBank.load(folder), other)
+    changed = {f"{kind}_encoder": replace(bank.encoder_of(kind), checksum="c" * 64)}
+    make(0, 12).replace(**changed).save(folder)
+    for new in (make(12, 15).replace(**changed), make(12, 15)):
+        with pytest.raises(IdentityError, match="cannot be compared"):
+            bank.add(new)
+    assert_same(AnchorBank.load(folder), make(0, 12).replace(**changed))
 
 
 def test_a_bank_of_very_many_parts_asks_to_be_compacted(bank, monkeypatch):

@@ -1,6 +1,6 @@
 """Checksums of a bank: a bit that flipped anywhere in its files never goes unnoticed."""
 
-import hashlib
+import contextlib
 import json
 import os
 import random
@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from made_banks import ids, make, seal_again, without
-from safetensors.torch import load_file, save_file
 
 from asif_lab.indexes import build_index, open_index
 from asif_lib import ASIF, files
@@ -30,6 +29,13 @@ def folder(tmp_path):
     bank = AnchorBank.load(folder).add(make(300, 340)).remove(ids(7, 320)).prepare(progress=False)
     build_index(bank, "image", "ivf", lists=4, progress=False)
     return folder
+
+
+@pytest.fixture(params=[True, False], ids=["small", "large"])
+def any_size(request, monkeypatch):
+    """A small bank is compared when it is opened; the files of a large one wait until they are read."""
+    if not request.param:
+        monkeypatch.setattr(disk, "SMALL", 0)
 
 
 def files_of(folder):
@@ -55,7 +61,7 @@ def flip(file, generator):
 
 
 def verify(folder):
-    AnchorBank.load(folder).verify(progress=False)
+    return AnchorBank.load(folder).verify(progress=False)
 
 
 def assert_noticed(folder, check):
@@ -68,31 +74,18 @@ def assert_noticed(folder, check):
     pytest.fail("a flipped bit went unnoticed")
 
 
-@pytest.mark.parametrize("small", [True, False])
-def test_a_flipped_bit_in_any_file_of_a_bank_is_noticed_when_it_is_used(folder, small, monkeypatch):
-    if not small:
-        monkeypatch.setattr(disk, "SMALL", 0)
+def test_a_flipped_bit_in_any_file_of_a_bank_is_noticed_when_it_is_used_and_by_verify(folder, any_size):
     generator, newest = random.Random(0), AnchorBank.load(folder).disk.record.newest.state
     older = {file for file in folder.glob("state-*") if file.name != newest}  # only `undo` reads them
     for file in files_of(folder):
         kept = file.read_bytes()
         for _ in range(20):
             flip(file, generator)
-            assert_noticed(folder, verify if file in older else used)
+            for check in (verify,) if file in older else (verify, used):
+                assert_noticed(folder, check)
             file.write_bytes(kept)
     used(folder)
-
-
-def test_a_flipped_bit_in_any_file_of_a_large_bank_is_found_by_verify(folder, monkeypatch):
-    monkeypatch.setattr(disk, "SMALL", 0)
-    generator = random.Random(1)
-    for file in files_of(folder):
-        kept = file.read_bytes()
-        for _ in range(20):
-            flip(file, generator)
-            assert_noticed(folder, verify)
-            file.write_bytes(kept)
-    assert len(AnchorBank.load(folder).verify(progress=False)) >= len(files_of(folder)) - 4  # records seal themselves
+    assert len(verify(folder)) >= len(files_of(folder)) - 4  # records seal themselves
 
 
 def test_a_bank_that_is_damaged_goes_back_to_no_older_version(folder):
@@ -144,10 +137,7 @@ def spoil(file):
 
 
 @pytest.mark.parametrize("name, use", USES.values(), ids=USES)
-@pytest.mark.parametrize("small", [True, False])
-def test_what_is_damaged_after_a_bank_was_opened_is_not_read_copied_or_summed(folder, name, use, small, monkeypatch):
-    if not small:
-        monkeypatch.setattr(disk, "SMALL", 0)
+def test_what_is_damaged_after_a_bank_was_opened_is_not_read_copied_or_summed(folder, name, use, any_size):
     opened = AnchorBank.load(folder)
     file = (opened.index_folder if "centred" in name else opened.disk.parts[0].folder) / name
     kept = file.read_bytes()
@@ -190,11 +180,8 @@ def test_a_bank_of_more_than_64_mib_is_opened_at_once_and_compared_when_it_is_re
     ["bank.json", "STATE", "PART/text.safetensors", "PART/pairs.parquet", "INDEX/text-centred.json",
      "INDEX/text-centred.safetensors"],
 )  # fmt: skip
-@pytest.mark.parametrize("small", [True, False])
-def test_only_regular_files_are_read(folder, name, kind, small, monkeypatch):
+def test_only_regular_files_are_read(folder, name, kind, any_size):
     """A pipe would be waited for, and a device has no end."""
-    if not small:
-        monkeypatch.setattr(disk, "SMALL", 0)
     bank = AnchorBank.load(folder)
     state, part = bank.disk.record.newest.state, bank.disk.parts[1].folder.name
     words = {"STATE": state, "PART": part, "INDEX": bank.index_folder.name}
@@ -222,19 +209,14 @@ def test_a_part_that_is_a_link_is_refused_and_a_bank_that_is_one_is_not(folder, 
         AnchorBank.load(folder)
 
 
-@pytest.mark.parametrize("small", [True, False])
-def test_exchanged_parts_and_states_are_refused(folder, tmp_path, small, monkeypatch):
-    if not small:
-        monkeypatch.setattr(disk, "SMALL", 0)
+def test_exchanged_parts_and_states_are_refused(folder, tmp_path, any_size):
     for pattern in ("part-*", "state-*"):
         first, second = sorted(folder.glob(pattern))[:2]
-        for a, b in ((first, tmp_path / "kept"), (second, first), (tmp_path / "kept", second)):
-            a.rename(b)
-        with pytest.raises(BankError, match="damaged"):
-            AnchorBank.load(folder, verify=True)
-        for a, b in ((second, tmp_path / "kept"), (first, second), (tmp_path / "kept", first)):
-            a.rename(b)
-    AnchorBank.load(folder, verify=True)
+        for damaged in (True, False):  # exchanged, and back
+            for a, b in ((first, tmp_path / "kept"), (second, first), (tmp_path / "kept", second)):
+                a.rename(b)
+            with pytest.raises(BankError, match="damaged") if damaged else contextlib.nullcontext():
+                verify(folder)
 
 
 def test_verify_names_all_damaged_and_missing_files(folder):
@@ -265,22 +247,6 @@ def test_verify_reads_a_copied_bank(folder, tmp_path):
 
 
 # -- sealed, and still wrong -----------------------------------------------------------------------------
-
-
-def write_again(folder, file, write):
-    """Write a file of the bank's last part or state again, and its checksum."""
-    write(file)
-    checksum = hashlib.sha256(file.read_bytes()).hexdigest()
-
-    def change(record):
-        for part in record["parts"]:
-            if part["name"] == file.parent.name:
-                part["files"][file.name] = checksum
-        for version in record["history"]:
-            if version["state"] == file.name:
-                version["checksum"] = checksum
-
-    seal_again(folder / "bank.json", change)
 
 
 RECORDS = {
@@ -323,14 +289,6 @@ def test_a_record_that_was_edited_by_hand_is_refused(folder):
         AnchorBank.load(folder)
 
 
-def test_another_precision_is_refused(folder):
-    part = folder / AnchorBank.load(folder).disk.record.parts[-1].name
-    half = load_file(part / "text.safetensors")["rows"].half()
-    write_again(folder, part / "text.safetensors", lambda file: save_file({"rows": half}, file))
-    with pytest.raises(BankError, match="text.safetensors holds torch.float16 .*, not torch.float32"):
-        AnchorBank.load(folder)
-
-
 @pytest.mark.parametrize("key", ["checksum", "size", "file"])
 def test_an_index_with_a_wrong_record_is_refused(folder, key):
     bank = AnchorBank.load(folder)
@@ -348,25 +306,6 @@ def test_the_count_is_that_of_the_newest_version(tmp_path, stamps_bank):
     for part in (tmp_path / "few").glob("part-*/*"):
         part.unlink()
     assert (stored_count(tmp_path / "few"), len(bank)) == (2, 2)
-
-
-@pytest.mark.parametrize(
-    "content, words",
-    [
-        (None, "there is no bank 'birds' in .*; run: asif bank build birds"),
-        ('{"format": 4}', "bank.json: is damaged"),
-        (
-            '{"format": 9}',
-            "has bank format 9, and this version reads format 4; build the bank again: asif bank build b",
-        ),
-    ],
-)
-def test_a_bank_that_cannot_be_opened_is_refused_without_opening_it(tmp_cache, content, words):
-    if content is not None:
-        bank_dir("birds").mkdir(parents=True)
-        (bank_dir("birds") / "bank.json").write_text(content)
-    with pytest.raises(BankError, match=words):
-        stored_count("birds")
 
 
 def test_a_misspelt_bank_is_guessed_and_the_advice_can_be_followed(tmp_cache, stamps_bank):
@@ -397,9 +336,7 @@ def test_hubs_of_many_anchors_are_found_once_and_kept_beside_their_version(folde
     """Other settings have hubs of their own, and a file that is not as it was written is no hubs."""
     monkeypatch.setattr(anchors, "MANY", 2)
     found, search = [], SideAnchors._search
-    monkeypatch.setattr(
-        SideAnchors, "_search", lambda *args, **more: found.append(len(args[1])) or search(*args, **more)
-    )
+    monkeypatch.setattr(SideAnchors, "_search", lambda *a, **more: found.append(len(a[1])) or search(*a, **more))
     z = torch.ones(1, 6) + torch.eye(6)[:1]
 
     def searches(**settings):
@@ -409,9 +346,7 @@ def test_hubs_of_many_anchors_are_found_once_and_kept_beside_their_version(folde
 
     (first, answer), (again, same) = searches(hubs=0.5), searches(hubs=0.5)
     assert (first, again) == (True, False) and torch.equal(answer, same)
-    assert [searches(hubs=0.5, **other)[0] for other in ({"center": False}, {"whiten": 0.8}, {"whiten": 0.5})] == [
-        1
-    ] * 3
+    assert all(searches(hubs=0.5, **other)[0] for other in ({"center": False}, {"whiten": 0.8}, {"whiten": 0.5}))
     bank = AnchorBank.load(folder)
     (file,) = bank.index_folder.glob("*-True-None-hubs.safetensors")
     assert file in bank.verify(progress=False)
@@ -428,10 +363,8 @@ def test_a_few_captions_are_read_without_the_table(tmp_path, monkeypatch):
     bank = without(AnchorBank.load(make(0, 12).save(tmp_path / "toy")).add(make(20, 30)), [1, 5, 13])
     table, read = bank.pairs, []
     opened = AnchorBank.load(tmp_path / "toy")
-    batches = pq.ParquetFile.iter_batches
-    monkeypatch.setattr(
-        pq.ParquetFile, "iter_batches", lambda *a, **b: read.append(b["row_groups"]) or batches(*a, **b)
-    )
+    iter_ = pq.ParquetFile.iter_batches
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", lambda *a, **b: read.append(b["row_groups"]) or iter_(*a, **b))
     for rows, groups in ([18, 0, 18], 2), ([10], 1), ([3, 4], 1):
         read.clear()
         assert opened.pairs_at(rows)["caption"].tolist() == table["caption"].iloc[rows].tolist()

@@ -80,14 +80,11 @@ def occlusion(encoder, picture, value, *, grid=GRID, progress=True) -> torch.Ten
 
 
 class SharedRegions(NamedTuple):
-    """What makes a picture and an anchor's picture similar: their `cosine`, and its drops, (rows, cols) float32 each.
-
-    It drops if a region of the question's picture is hidden, and if one of the `anchor`'s, which is `picture`.
-    """
+    """The `cosine` of a picture with the `picture` of an anchor, and its drops if a region of either is hidden."""
 
     cosine: float
-    question: torch.Tensor
-    anchor: torch.Tensor
+    question: torch.Tensor  # (rows, cols) float32, the drops for regions of the picture
+    anchor: torch.Tensor  # the same for regions of the anchor's picture
     picture: PictureFile
 
 
@@ -99,9 +96,7 @@ def shared_regions(model, picture, anchor, *, grid=GRID, progress=True) -> Share
 
     Parameters
     ----------
-    model, picture, grid, progress : ASIF, and as for `occlusion`
-    anchor : int
-        A position in the model's bank.
+    model, picture, anchor, grid, progress : ASIF, a position in its bank, and as for `occlusion`
     """
     bank, side = model.bank, model.bank.sides[0]
     if not isinstance(anchor, Integral) or not 0 <= anchor < len(bank):

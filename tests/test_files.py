@@ -135,6 +135,9 @@ def test_the_folders_follow_their_variables(tmp_path, monkeypatch):
         assert folder() == tmp_path
         monkeypatch.setenv(variable, "~/somewhere")
         assert folder() == Path.home() / "somewhere"
+        monkeypatch.setenv(variable, "~nosuchuser/x")
+        with pytest.raises(AsifError, match=f"{variable} = ~nosuchuser/x: there is no such home"):
+            folder()
         monkeypatch.delenv(variable)
     assert cache_dir() == files.ROOT / "data" / "cache"
     assert build_dir() == files.ROOT / "build"
@@ -168,8 +171,9 @@ def count(counter, times):
 
 def test_processes_and_threads_that_count_at_once_lose_nothing(tmp_path):
     """A thread of this process takes the lock no less than another process does."""
-    counter = tmp_path / "counter"
-    counter.write_text("0")
+    counter = tmp_path / "new" / "folder" / "counter"
+    with locked(counter):  # which makes the folder
+        counter.write_text("0")
     at_once = [multiprocessing.get_context("fork").Process(target=count, args=(counter, 25)) for _ in range(2)]
     at_once += [threading.Thread(target=count, args=(counter, 25)) for _ in range(4)]
     for one in at_once:
@@ -268,14 +272,3 @@ def test_every_table_for_spreadsheets_comes_from_one_writer():
     sources = [*(ROOT / "asif_lib").rglob("*.py"), *(ROOT / "notebooks" / "asif_book").rglob("*.py")]
     writers = [f.name for f in sources if re.search(r"to_csv|csv\.writer|DictWriter|savetxt", f.read_text("utf-8"))]
     assert sorted(writers) == ["openclipart.py", "spreadsheets.py"]
-
-
-def test_a_lock_makes_the_folder_of_its_file(tmp_path):
-    with locked(tmp_path / "new" / "folder" / "file.json"):
-        assert (tmp_path / "new" / "folder").is_dir()
-
-
-def test_a_home_that_is_not_there_is_said(monkeypatch):
-    monkeypatch.setenv("ASIF_CACHE", "~nosuchuser/x")
-    with pytest.raises(AsifError, match="ASIF_CACHE = ~nosuchuser/x: there is no such home"):
-        cache_dir()

@@ -39,12 +39,9 @@ def failing(error, name="_failing"):
 
 
 def giving(folder, calls=None):
-    def provider(name, entry, scratch, progress):
-        if calls is not None:
-            calls.append(folder)
-        return folder
-
-    return provider
+    """Return a provider that gives the folder, and notes it among its `calls`."""
+    calls = [] if calls is None else calls
+    return lambda name, entry, scratch, progress: calls.append(folder) or folder
 
 
 def test_the_first_provider_that_has_it_is_taken(toy, capsys):

@@ -75,15 +75,21 @@ def test_paths_may_be_long_and_hold_blanks_and_umlauts(bank, build, run_command,
     place.mkdir(parents=True)
     monkeypatch.setenv("ASIF_CACHE", str(place / "der Cache"))
     cards = card_folder(place / "ein Stapel", ["red", "green", "blue"])
+    table = cards / "metadata.csv"
     for name in ("cards", place / "eine Bank"):
-        assert build(name, "--from", cards)[0] == 0
+        status, _, said = build(name, "--from", cards)
+        assert status == 0 and "captions" not in said
         status, about, _ = bank("info", name)
         assert (status, about["anchors"]) == (0, 3)
         asked = ("classify", cards / "red.png", "--labels", "red, blue", "--bank", name, "--k", 2, "--device", "cpu")
         status, (row,), _ = run_command(*asked)
-        assert status == 0 and row["picture"] == str(cards / "red.png")
+        assert status == 0 and row["picture"] == str(cards / "red.png") and row["is_anchor"]
+        assert row["familiarity"] is None  # three pictures promise nothing
         assert bank("prepare", name)[0] == bank("verify", name)[0] == 0
     assert AnchorBank.load("cards").pairs["picture"].tolist()[0] == str(cards / "red.png")
+    table.write_text(table.read_text().replace("A green card.", "A red card."))
+    _, about, said = build("twice", "--from", cards)
+    assert about["anchors"] == 3 and "1 of 3 captions repeat an earlier one; all pairs are kept" in said
 
 
 def test_the_command_names_pictures_that_it_leaves_out(cards, bank):

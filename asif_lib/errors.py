@@ -25,11 +25,10 @@ def guess(name, known) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def first_names(names, most=5) -> str:
-    """Return the first names, joined by commas, and the number of the others."""
+def first_names(names) -> str:
+    """Return the first five names, joined by commas, and the number of the others."""
     names = [str(name) for name in names]
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 class PictureError(AsifError):

@@ -422,8 +422,11 @@ def _must_be_built(asked):
 def _check_model(asked):
     """Raise an `AsifError` if there is no such bank, or a setting is out of range; without PyTorch."""
     if not _must_be_built(asked):
-        settings = Settings(asked.k, asked.p, not asked.no_center, asked.hubs, asked.whiten)
-        settings.checked(stored_count(_named(asked)))
+        _settings(asked).checked(stored_count(_named(asked)))
+
+
+def _settings(asked):
+    return Settings(asked.k, asked.p, not asked.no_center, asked.hubs, asked.whiten)
 
 
 def _model(asked):
@@ -435,8 +438,7 @@ def _model(asked):
     if _must_be_built(asked):
         source = {} if bank == asked.bank else {"source": asked.bank, "language": asked.language}
         build_once(bank, **source, device=asked.device)
-    settings = {"center": not asked.no_center, "hubs": asked.hubs, "whiten": asked.whiten, "device": asked.device}
-    return ASIF(AnchorBank.load(bank), asked.k, asked.p, **settings)
+    return ASIF(AnchorBank.load(bank), **asdict(_settings(asked)), device=asked.device)
 
 
 def _embed(model, pictures, skip_broken):

@@ -1,4 +1,4 @@
-"""Every figure function on small inputs, and what it may show in the four colours that have a meaning."""
+"""Every figure function on small inputs, what it may show in the four colours that have a meaning, and how it reads."""
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from asif_lib.evaluation.measures import Measure
 from asif_lib.sparse import sparsify
 
 STAMP = Image.new("RGB", (8, 8), "#123456")
+RED, GREEN, BLUE = (Image.new("RGB", (30, 20), colour) for colour in ("red", "lime", "blue"))
 MEASURE = Measure(0.4, 0.3, 0.5, 10)
 METHODS = {name: {"R@1": MEASURE} for name in "abcd"}
 FOUR = np.array([0.1, 0.2, 0.4, 0.9])
@@ -105,3 +106,49 @@ SMALL = {
 def small(name):
     """Draw the figure on its small input."""
     return SMALL[name][0](getattr(figures, name))
+
+
+def texts(axis):
+    return [text.get_text() for text in axis.texts if text.get_text()]
+
+
+def row_names(axis):
+    return [label.get_text() for label in axis.get_yticklabels()]
+
+
+def column_names(axis):
+    return [label.get_text() for label in axis.get_xticklabels()]
+
+
+def legend(figure):
+    """The words of the legend, above the figure or in its first axis."""
+    found = figure.legends[0] if figure.legends else figure.axes[0].get_legend()
+    return [text.get_text() for text in found.get_texts()]
+
+
+def ends(container, along):
+    """Where the intervals of an `errorbar` begin and end, along "x" or "y"."""
+    return np.array(container[2][0].get_segments())[:, :, "xy".index(along)]
+
+
+def widths(axis):
+    return [bar.get_width() for bar in axis.patches]
+
+
+def below(figure):
+    """The words below each axis."""
+    return [axis.get_xlabel() for axis in figure.axes]
+
+
+def titles(figure):
+    return [axis.get_title() for axis in figure.axes]
+
+
+def colour_at_centre(axis):
+    array = axis.images[0].get_array()
+    return tuple(array[array.shape[0] // 2, array.shape[1] // 2])
+
+
+def stands_at(axis, x):
+    """Whether a line stands upright at x."""
+    return any(list(line.get_xdata()) == [x, x] for line in axis.lines)

@@ -2,33 +2,28 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
-from PIL import Image
+from small import BINS, RED, SWEEP
 
 from asif_book import figures
 from asif_lib.evaluation.measures import Measure
 
-RED = Image.new("RGB", (20, 20), "#d00000")
 LONG = "a caption of an anchor that goes on and on for quite a while"
 CLASSES = ["an ankle boot of brown leather", "bag", "sandal", "trousers"]
 BARS = [(RED, LONG, value) for value in (0.3, 0.2, 0.1, -0.1)]
-BINS = pd.DataFrame({"centre": [0.2, 0.7], "mean": [0.4, 0.5], "low": [0.3, 0.4], "high": [0.5, 0.6]})
-SWEEP = pd.DataFrame({"fraction": [0.1, 0.1, 1, 1], "p": [1, 2, 1, 2], "value": [0.1, 0.2, 0.3, 0.2]})
+GAP = Measure(-0.01, -0.04, 0.02, 150)
 DRAWN = {
-    "confusion_matrix": lambda: figures.confusion_matrix(np.eye(4, dtype=int), CLASSES),
-    "picture_rows": lambda: figures.picture_rows({"a rather long name of a row": [(RED, LONG)] * 4}),
-    "anchor_bars": lambda: figures.anchor_bars(RED, f"{LONG}: {CLASSES[0]}", BARS, xlabel="contribution"),
-    "scores_without": lambda: figures.scores_without(RED, LONG, CLASSES, [0.4] * 4, [0.3] * 4, [(RED, LONG)] * 7, []),
-    "show_pictures": lambda: figures.show_pictures([RED] * 7, [LONG] * 7, title="seven pictures"),
-    "score_table": lambda: figures.score_table([RED], ["bag"], [[0.5]], right=[0]),
-    "similarity_density": lambda: figures.similarity_density(*np.random.default_rng(0).random((2, 200)), BINS),
-    "sweep_heatmaps": lambda: figures.sweep_heatmaps({"stamps": SWEEP, "photographs": SWEEP}),
-    "group_sizes": lambda: figures.group_sizes(CLASSES),
-    "within_margin": lambda: figures.within_margin(
-        {"chosen again: k = 17, p = 8": Measure(-0.01, -0.04, 0.02, 150)},
-        0.05,
-        xlabel="change of mean recall, points; 95 % interval",
+    "confusion_matrix": lambda f: f(np.eye(4, dtype=int), CLASSES),
+    "picture_rows": lambda f: f({"a rather long name of a row": [(RED, LONG)] * 4}),
+    "anchor_bars": lambda f: f(RED, f"{LONG}: {CLASSES[0]}", BARS, xlabel="contribution"),
+    "scores_without": lambda f: f(RED, LONG, CLASSES, [0.4] * 4, [0.3] * 4, [(RED, LONG)] * 7, []),
+    "show_pictures": lambda f: f([RED] * 7, [LONG] * 7, title="seven pictures"),
+    "score_table": lambda f: f([RED], ["bag"], [[0.5]], right=[0]),
+    "similarity_density": lambda f: f(*np.random.default_rng(0).random((2, 200)), BINS),
+    "sweep_heatmaps": lambda f: f({"stamps": SWEEP, "photographs": SWEEP}),
+    "group_sizes": lambda f: f(CLASSES),
+    "within_margin": lambda f: f(
+        {"chosen again: k = 17, p = 8": GAP}, 0.05, xlabel="change of mean recall, points; 95 % interval"
     ),
 }
 
@@ -43,7 +38,7 @@ def style(request):
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_nothing_is_clipped(name, style):
-    figure = DRAWN[name]()
+    figure = DRAWN[name](getattr(figures, name))
     figure.draw_without_rendering()
     drawn, whole = figure.get_tightbbox(), figure.bbox_inches
     assert drawn.min.min() > -0.02 and (drawn.max <= whole.max + 0.02).all(), (drawn, whole)

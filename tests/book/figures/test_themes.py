@@ -1,19 +1,25 @@
 """A figure in a page follows the theme, and is drawn off pyplot's list, so that two may be drawn at the same time."""
 
 import io
+import re
 import time
+import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import unquote
 
 import matplotlib.pyplot as plt
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from PIL import Image
+from small import BLUE, RED
 
 from asif_book import figures
 from asif_book.figures.palette import ANCHOR, DARK, INK, ON_LIGHT, PAPER
 from asif_book.figures.style import Drawing, image_html
+from asif_lib.errors import ParameterError
 
 DARK_PAGE, LIGHT_PAGE = DARK[PAPER], PAPER
 
@@ -96,10 +102,34 @@ def test_a_notebook_displays_a_figure_as_show_does():
     assert figure._repr_html_() == figure._repr_html_()
 
 
-def test_a_readers_own_figure_of_pyplot_is_closed(monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    figure, axis = plt.subplots()
-    axis.plot([1, 2])
-    figures.show(figure, "a line")
-    assert len(shown) == 1 and plt.get_fignums() == []
+@pytest.fixture
+def displayed(monkeypatch):
+    """The HTML of what `show` displays."""
+    found = []
+    monkeypatch.setattr("IPython.display.display", lambda output: found.append(output.data))
+    return found
+
+
+def test_show_displays_one_picture_with_its_alternative_text(displayed):
+    figure = plt.figure(figsize=(2, 1))
+    assert figures.show(figure, 'red "<b>" & blue') is None
+    [html] = displayed
+    assert 'alt="red &#34;&lt;b&gt;&#34; &amp; blue"' in html and "max-width: 100%" in html
+    assert ElementTree.fromstring(unquote(re.search(r'svg\+xml,([^"]+)"', html)[1])).tag.endswith("svg")
+    width, height = (int(re.search(f'{side}="(\\d+)"', html)[1]) for side in ("width", "height"))
+    assert width == 2 * height and plt.get_fignums() == []  # a reader's own figure of pyplot is closed
+
+
+def test_a_figure_that_would_give_an_answer_away_can_be_folded(displayed):
+    figures.show(figures.show_pictures([RED]), fold="after <your> try")
+    before, picture = displayed[0].split("</summary>")
+    assert before == "<details><summary>after &lt;your&gt; try" and "<img" in picture
+
+
+def test_show_takes_the_alternative_text_of_the_figure(displayed):
+    figures.show(figures.show_pictures([RED, BLUE], ["A pig.", "An eye."]))
+    figures.show(figures.show_pictures([RED], title="red"), "another text")
+    words = [re.search('alt="([^"]*)"', html)[1] for html in displayed]
+    assert words == ["2 pictures: A pig.; An eye.", "another text"]
+    with pytest.raises(ParameterError, match="no alternative text"):
+        figures.show(Figure())

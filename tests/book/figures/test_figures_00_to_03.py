@@ -1,0 +1,259 @@
+"""The figures of chapters 00 to 03: labelled axes, and what is drawn is what was given."""
+
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from PIL import Image
+from small import (
+    BLUE,
+    GREEN,
+    RED,
+    below,
+    colour_at_centre,
+    column_names,
+    ends,
+    legend,
+    row_names,
+    texts,
+    titles,
+    widths,
+)
+
+from asif_book import figures
+from asif_lib.evaluation.measures import Measure
+from asif_lib.sparse import SparseVectors
+
+R, G, B = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
+
+@pytest.fixture(autouse=True)
+def style():
+    with plt.rc_context():
+        figures.use_style()
+        yield
+
+
+def drawn(figure, labels=True):
+    """The figure after a full drawing, so that an error in it shows; with `labels`, its lowest axes have some."""
+    assert isinstance(figure, Figure) and figure.alt
+    figure.savefig(io.BytesIO(), format="png")
+    for axis in figure.axes if labels else ():
+        place = axis.get_subplotspec()  # a colour bar has no place among the rows
+        if axis.axison and place and place.is_last_row():
+            assert axis.get_xlabel(), "an axis without a label"
+    assert not labels or any(axis.get_ylabel() for axis in figure.axes)
+    return figure
+
+
+def shown(axis):
+    """The distinct colours, other than white, of the picture in an axis."""
+    pixels = axis.images[0].get_array().reshape(-1, 3)
+    return {tuple(int(c) for c in p) for p in np.unique(pixels, axis=0)} - {(255, 255, 255)}
+
+
+def test_two_profiles_draw_the_entries_and_fill_the_shared_anchors():
+    captions = {3: "A sock.", 7: "A pig.", 9: "An eye."}
+    pairs = pd.DataFrame({"picture": {3: GREEN, 7: RED, 9: BLUE}, "caption": captions})
+    left, right = (
+        SparseVectors(torch.tensor([at], dtype=torch.int32), torch.tensor([values], dtype=torch.float64), 10)
+        for at, values in (([7, 3], [0.8, 0.2]), ([3, 9], [0.5, 0.4]))
+    )
+    figure = drawn(figures.two_profiles(left, right, pairs, ["picture", "words"]), labels=False)
+    assert figure.alt == (
+        "Bars of the largest entries. picture: A pig.; A sock.. words: A sock.; An eye.. Filled, kept by both: A sock."
+    )
+    assert titles(figure) == ["picture", "words"] and all("entry" in words for words in below(figure))
+    assert [widths(axis) for axis in figure.axes] == [[0.8, 0.2], [0.5, 0.4]]
+    assert [[bar.get_fill() for bar in axis.patches] for axis in figure.axes] == [[False, True], [True, False]]
+    assert row_names(figure.axes[0]) == ["A pig.", "A sock."]
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()  # equal bars are equal entries
+    assert figure.axes[0].yaxis_inverted()  # the largest entry stands above
+
+
+def test_score_table_prints_every_score_marks_the_best_and_frames_the_right_one():
+    scores = np.array([[0.9, 0.1, 0.0], [0.3, 0.2, 0.1]])
+    figure = drawn(figures.score_table([RED, GREEN], ["pig", "sock", "eye"], scores, right=[0, 1]))
+    axis = figure.axes[0]
+    assert texts(axis) == ["0.90", "0.10", "0.00", "0.30", "0.20", "0.10"]
+    assert [t.get_text() for t in axis.texts if t.get_fontweight() == "bold"] == ["0.90", "0.30"]
+    assert [(round(f.get_x()), round(f.get_y())) for f in axis.patches] == [(0, 0), (1, 1)]
+    assert axis.get_xlabel() and axis.get_ylabel() and figure.axes[1].get_ylabel()
+    assert column_names(axis) == ["pig", "sock", "eye"]
+    assert figure.alt.endswith("the picture of the pig gets pig, 0.90; the picture of the sock gets pig, 0.30")
+
+
+def test_deciding_anchors_show_pictures_with_their_shares():
+    columns = ["picture", "caption", "contribution"]  # as from `contributions`
+    some, none = pd.DataFrame([(GREEN, "A sock.", 0.375), (BLUE, "An eye.", 0.125)], columns=columns), pd.DataFrame()
+    rows = [(RED, "pig, score 0.50", some), (BLUE, "eye, score 0.00", none.reindex(columns=columns))]
+    figure = drawn(figures.deciding_anchors(rows), labels=False)
+    assert titles(figure) == ["pig, score 0.50", "75% · A sock.", "25% · An eye.", "eye, score 0.00", "", ""]
+    assert [colour_at_centre(axis) for axis in figure.axes[:4]] == [R, G, B, B]
+    assert "pig, score 0.50: A sock. 75%, An eye. 25%; eye, score 0.00: no anchor at all" in figure.alt
+
+
+def test_what_the_encoder_sees_keeps_sizes_and_shows_transparency_as_grey():
+    file = Image.new("RGBA", (40, 10), (255, 0, 0, 0))
+    figure = drawn(figures.what_the_encoder_sees([(file, RED, np.full((8, 8, 3), 0.5), np.zeros((8, 8, 3)))]))
+    assert below(figure) == [f"width: {w} pixels" for w in (40, 30, 8, 8)]
+    assert [axis.get_ylabel() for axis in figure.axes] == [f"height: {h} pixels" for h in (10, 20, 8, 8)]
+    colours = [colour_at_centre(axis) for axis in figure.axes]
+    assert colours[0] == (200, 200, 200) and colours[2:] == [(0.5, 0.5, 0.5), (0, 0, 0)] and all(titles(figure))
+
+
+def test_neighbour_rows_start_with_the_query():
+    captions = ["A pig.", "A sock.", "An eye."]
+    figure = figures.neighbour_rows([RED, GREEN, BLUE], captions, [0], torch.tensor([[1, 2]]), [[0.75, 0.5]])
+    assert drawn(figure, labels=False).alt == "Pictures with their nearest neighbours: A pig. has A sock. An eye."
+    assert titles(figure) == ["picture", "cosine 0.75", "cosine 0.50"] and below(figure) == captions
+    assert [colour_at_centre(axis) for axis in figure.axes] == [R, G, B]
+    assert [axis.spines["top"].get_visible() for axis in figure.axes] == [True, False, False]
+
+
+def test_bars_stand_with_intervals_in_per_cent_beside_chance():
+    measures = {"trained": Measure(0.7, 0.6, 0.8, 50), "random": Measure(0.3, 0.25, 0.4, 50)}
+    figure = figures.bars_with_intervals(measures, 0.1, "same group (%)", ["picture", "control"])
+    (axis,) = drawn(figure, labels=False).axes
+    assert "trained 70.0% [60.0%, 80.0%], n = 50" in figure.alt and "chance 10.0%" in figure.alt
+    assert widths(axis) == pytest.approx([70, 30])
+    assert ends(axis.containers[1], "x") == pytest.approx(np.array([[60, 80], [25, 40]]))
+    assert axis.get_xlabel() == "same group (%)" and row_names(axis) == ["trained", "random"]
+    assert "70 %" in texts(axis) and "chance 10 %" in texts(axis)
+    assert any(line.get_xdata()[0] == pytest.approx(10) for line in axis.lines if len(set(line.get_xdata())) == 1)
+
+
+def test_cosine_histograms_have_equal_area_and_different_lines():
+    series = {"own": [0.1] * 5 + [0.4], "others": np.linspace(-0.5, 0.5, 100)}
+    figure = drawn(figures.cosine_histograms(series, "cosine"))
+    (axis,) = figure.axes
+    areas = [(s.get_data().values * np.diff(s.get_data().edges)).sum() for s in axis.patches]
+    assert areas == pytest.approx([1, 1])
+    heights = axis.patches[0].get_data()
+    assert heights.edges[heights.values.argmax()] <= 0.1 <= heights.edges[heights.values.argmax() + 1]
+    assert len({s.get_linestyle() for s in axis.patches}) == len({to_hex(s.get_edgecolor()) for s in axis.patches}) == 2
+    assert axis.get_xlabel() == "cosine" and axis.get_ylabel() and legend(figure) == ["own", "others"]
+    assert "own, mean 0.150, standard deviation 0.11" in figure.alt
+
+
+def test_group_sizes_puts_the_largest_on_top():
+    (axis,) = drawn(figures.group_sizes(["a", "b", "b", "c", "b", "c"])).axes
+    assert widths(axis) == [1, 2, 3] and row_names(axis) == ["a", "c", "b"]
+
+
+def test_picture_pairs_show_both_pictures_and_the_title():
+    pictures, captions = [RED, GREEN, GREEN], ["one", "two", "three"]
+    figure = figures.picture_pairs(pictures, captions, [(0, 1), (1, 2)], ["note", "other"], columns=2)
+    assert [len(shown(axis)) for axis in figure.axes] == [2, 1] and below(figure)[0] == "one\n→ two\nnote"
+    assert figure.alt == "Pairs of pictures, left → right: one → two note; two → three other"
+    left, right = np.split(figure.axes[0].images[0].get_array(), 2, axis=1)
+    assert (left == R).all(axis=2).any() and not (left == G).all(axis=2).any()
+    assert (right == G).all(axis=2).any()
+
+
+def test_picture_rows_name_each_row_and_title_each_picture():
+    figure = figures.picture_rows(
+        {"mine": [(RED, "a red square"), (GREEN, "a green one")], "yours": [(GREEN, "x")] * 2}
+    )
+    axes = np.array(figure.axes).reshape(2, 2)
+    assert [axis.get_ylabel() for axis in axes[:, 0]] == ["mine", "yours"]
+    assert below(figure)[:2] == ["a red square", "a green one"]
+    assert [shown(axis) for axis in axes.flat] == [{R}, {G}, {G}, {G}]
+
+
+def test_similarity_density_draws_all_pairs_and_the_means():
+    x, y = np.linspace(0, 1, 100), np.linspace(1, 0, 100)
+    bins = pd.DataFrame({"centre": [0.25, 0.75], "mean": [0.7, 0.2], "low": [0.6, 0.1], "high": [0.9, 0.3]})
+    axis = drawn(figures.similarity_density(x, y, bins)).axes[0]
+    assert "0.70 at 0.25; 0.20 at 0.75" in axis.figure.alt
+    assert axis.collections[0].get_array().sum() == 100
+    line = next(line for line in axis.lines if len(line.get_xdata()) == 2 and line.get_marker() == "o")
+    assert line.get_ydata().tolist() == [0.7, 0.2]
+    assert ends(axis.containers[0], "y") == pytest.approx(np.array([[0.6, 0.9], [0.1, 0.3]]))
+
+
+def test_shuffle_control_draws_every_shuffle_and_the_observed_value():
+    panels = {"r": (0.3, (0.25, 0.35), [0.0, 0.01, -0.01]), "share": (0.2, (0.1, 0.3), [0.02, 0.03])}
+    figure = drawn(figures.shuffle_control(panels))
+    assert below(figure) == ["r", "share"]
+    assert [axis.lines[0].get_xdata()[0] for axis in figure.axes] == [0.3, 0.2]
+    assert [sum(bar.get_height() for bar in axis.containers[0]) for axis in figure.axes] == [3, 2]
+
+
+def test_shared_neighbours_mark_those_in_both_rows():
+    by_picture, by_caption = [(GREEN, "first"), (RED, "second")], [(RED, "second"), (RED, "third")]
+    figure = figures.shared_neighbours(RED, "a stamp", by_picture, by_caption, ([False, True], [True, False]))
+    axes = np.array(figure.axes).reshape(2, 3)
+    assert (axes[0, 0].get_xlabel(), axes[1, 2].get_xlabel()) == ("a stamp", "third") and shown(axes[0, 1]) == {G}
+    starred = [["★" in axis.get_title() for axis in row[1:]] for row in axes]
+    framed = [[axis.spines["top"].get_visible() for axis in row[1:]] for row in axes]
+    assert framed == starred == [[False, True], [True, False]]
+
+
+def test_coverage_histogram_counts_every_item():
+    (axis,) = drawn(figures.coverage_histogram({"pictures": [0.1, 0.5, 0.9], "captions": [0.2, 1.0]})).axes
+    assert sum(bar.get_height() for bar in axis.containers[0]) == 3
+    assert [line.get_xdata()[0] for line in axis.lines] == pytest.approx([0.5, 0.6])
+
+
+def test_coverage_by_count_draws_mean_percentile_and_spread_in_the_colour_of_the_choice():
+    at_random = np.array([[[0.4, 0.1], [0.6, 0.3]], [[0.6, 0.3], [0.8, 0.5]]])
+    (axis,) = drawn(figures.coverage_by_count([10, 100], {"mine": at_random[:1], "at random": at_random})).axes
+    lines = {line.get_label(): line for line in axis.lines}
+    assert lines["mean, mine"].get_ydata() == pytest.approx([0.4, 0.6])
+    assert lines["mean, at random"].get_ydata() == pytest.approx([0.5, 0.7])
+    assert lines["5th percentile, at random"].get_ydata() == pytest.approx([0.2, 0.4])
+    colours = {name: line.get_color() for name, line in lines.items()}
+    assert colours["mean, mine"] == colours["5th percentile, mine"] != colours["mean, at random"]
+    heights = axis.collections[2].get_paths()[0].vertices[:, 1]  # the band of the means at random
+    assert (heights.min(), heights.max()) == pytest.approx((0.405, 0.795))
+    assert column_names(axis) == ["10", "100"]
+
+
+def test_relative_under_changes_draws_cosines_now_and_before():
+    changes = {"as it is": lambda rows: rows, "mirrored": lambda rows: rows * [1, -1], "shifted": lambda r: r + 1}
+    figure = drawn(figures.relative_under_changes([1, 0], [[2, 0], [0, 3]], changes, ["cat", "dog"]))
+    planes, bars = np.array(figure.axes).reshape(2, 3)
+    assert titles(figure)[:3] == list(changes) and set(texts(planes[0])) == {"cat", "dog"}
+    heights = [[bar.get_height() for bar in axis.patches] for axis in bars]
+    z, a = np.array([2, 1]), np.array([[3, 1], [1, 4]])
+    expected = a @ z / np.linalg.norm(a, axis=1) / np.linalg.norm(z)
+    assert np.array(heights) == pytest.approx(np.array([[1, 0, 1, 0], [1, 0, 1, 0], [*expected, 1, 0]]))
+
+
+def test_before_after_draws_each_entry():
+    figure = drawn(figures.before_after([0.1, 0.5], {"turned": [0.1, 0.5], "shifted": [0.7, 0.8]}))
+    assert titles(figure) == ["turned", "shifted"]
+    assert figure.axes[1].lines[1].get_xydata().tolist() == [[0.1, 0.7], [0.5, 0.8]]
+
+
+def test_cosines_before_after_mark_both_means():
+    panels = {"pictures": ([0.2, 0.4], [-0.1, 0.1]), "captions": ([0, 1], [0, 0])}
+    figure = drawn(figures.cosines_before_after(panels))
+    assert titles(figure) == ["pictures", "captions"]
+    means = [[line.get_xdata()[0] for line in axis.lines] for axis in figure.axes]
+    assert np.array(means) == pytest.approx(np.array([[0.3, 0.0], [0.5, 0.0]]))
+
+
+def test_recall_points_draw_values_intervals_and_chance():
+    measures = {"plain": [Measure(0.2, 0.1, 0.4, 9)], "centred": [Measure(0.5, 0.45, 0.6, 9)]}
+    (axis,) = drawn(figures.recall_points([5], measures, [0.03])).axes
+    assert [c[0].get_ydata()[0] for c in axis.containers] == [0.2, 0.5]
+    assert np.vstack([ends(c, "y") for c in axis.containers]) == pytest.approx(np.array([[0.1, 0.4], [0.45, 0.6]]))
+    assert next(line for line in axis.lines if line.get_label() == "chance").get_ydata() == [0.03]
+    assert column_names(axis)[0] == "R@5"
+
+
+def test_caption_search_marks_the_own_caption():
+    rows = [(1, "a red square", 0.8, True), (2, "a green square", 0.4, False)]
+    figure = figures.caption_search([RED, GREEN], [rows, rows[1:]])
+    left, right = figure.axes[:2]
+    assert shown(left) == {R} and below(figure)[-1] == "score (cosine)"
+    assert row_names(right) == ["1. a red square ✔", "2. a green square"] and widths(right) == [0.8, 0.4]
+    top, bottom = (bar.get_y() for bar in right.patches)
+    assert top > bottom

@@ -1,0 +1,207 @@
+"""The figures of chapters 04 to 06 show the data that they are given, with labelled axes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from PIL import Image
+from small import BLUE, GREEN, RED, column_names, ends, legend, row_names, stands_at, texts, widths
+
+from asif_book import figures
+from asif_book.figures.palette import ON_LIGHT
+from asif_lib.evaluation.measures import Measure
+from asif_lib.sparse import sparsify
+
+
+def test_sparse_vector_shows_cosines_entries_and_pictures():
+    relative = torch.tensor([0.1, 0.9, -0.5, 0.6, 0.3])
+    vectors = {f"p = {p}": sparsify(relative[None], 3, p) for p in (1, 2)}
+    figure = figures.sparse_vector(RED, relative, vectors, [GREEN, BLUE], ["one", "two"])
+    assert isinstance(figure, Figure)
+    dense, kept, *thumbnails = figure.axes
+    assert dense.get_xlabel() and dense.get_ylabel() == "cosine" and kept.get_xlabel() and kept.get_ylabel()
+    assert {line.get_label() for line in kept.lines} == {"p = 1", "p = 2"}
+    for line, vector in zip(kept.lines, vectors.values(), strict=True):
+        assert line.get_ydata() == pytest.approx(vector.values[0].numpy())
+    cut = next(line for line in dense.lines if line.get_xdata()[0] == line.get_xdata()[1])
+    assert cut.get_xdata()[0] == 3.5  # between the third and the fourth
+    assert len(thumbnails) == 3 and "anchor 2: two" in texts(thumbnails[2])[0].replace("\n", " ")
+    assert "p = 1, k = 3" in figure.alt and figure.alt.endswith("Most similar anchors: one; two")
+
+
+def test_sweep_heatmaps_frame_the_best_cell_and_print_every_number():
+    table = pd.DataFrame({"fraction": [0.1, 0.1, 0.5, 0.5], "p": [1, 8, 1, 8], "value": [0.2, 0.41, 0.3, 0.25]})
+    figure = figures.sweep_heatmaps({"one": table, "two": table.assign(value=[0.1, 0.2, 0.6, 0.3])}, value="recall")
+    one, two, bar = figure.axes
+    assert bar.get_ylabel() == "recall" and one.get_xlabel() == "exponent p" and "k / n" in one.get_ylabel()
+    assert sorted(texts(one)) == ["20", "25", "30", "41"]
+    frames = [axis.patches[0].get_xy() for axis in (one, two)]
+    assert frames == [(0.5, -0.5), (-0.5, 0.5)]  # column p = 8, row 0.1; column p = 1, row 0.5
+    assert one.patches[0].get_edgecolor()[:3] == pytest.approx(to_rgb(ON_LIGHT))
+    assert one.images[0].get_clim() == two.images[0].get_clim() == (0.1, 0.6)
+    assert "one: best 41.0% at k / n = 0.1, p = 8; two: best 60.0% at k / n = 0.5, p = 1" in figure.alt
+
+
+def test_interval_dots_draw_values_ends_and_chance():
+    measures = {
+        "a": {"x": Measure(0.5, 0.4, 0.7, 10), "y": Measure(0.2, 0.1, 0.3, 10)},
+        "b": {"y": Measure(0.9, 0.9, 0.9, 3)},
+    }
+    figure = figures.interval_dots(measures, xlabel="accuracy", chance=0.1)
+    axis = figure.axes[0]
+    assert axis.get_xlabel() == "accuracy" and row_names(axis) == ["x", "y"]
+    first, second = axis.containers
+    assert first[0].get_xdata().tolist() == [0.5, 0.2]
+    assert ends(first, "x") == pytest.approx(np.array([[0.4, 0.7], [0.1, 0.3]]))
+    assert round(second[0].get_ydata()[0]) == 1  # the row of y
+    assert first[0].get_marker() != second[0].get_marker()
+    assert any("10.0%" in words for words in legend(figure))
+    assert "a, x: 50.0% [40.0%, 70.0%], n = 10" in figure.alt and figure.alt.endswith("chance 10.0%")
+
+
+def test_interval_dots_of_differences_mark_zero_and_show_signs():
+    (axis,) = figures.interval_dots({"a": {"x": Measure(0.05, -0.02, 0.1, 10)}}, xlabel="difference", zero=True).axes
+    assert stands_at(axis, 0)
+    assert [axis.xaxis.get_major_formatter()(v, 0) for v in (-0.05, 0, 0.05)] == ["-5", "0", "+5"]
+
+
+def test_line_chart_draws_curves_with_their_own_styles_and_marks():
+    series = {"up": ([1, 10, 100], [0.1, 0.2, 0.4]), "down": ([1, 10, 100], [0.4, 0.2, 0.1])}
+    options = {"logx": 10, "logy": True, "percent": True, "marks": {"ours": 50}}
+    figure = figures.line_chart(series, xlabel="anchors", ylabel="share", **options)
+    axis = figure.axes[0]
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("anchors", "share")
+    assert (axis.get_xscale(), axis.get_yscale()) == ("log", "log")
+    up, down, mark = axis.lines
+    assert up.get_ydata().tolist() == [0.1, 0.2, 0.4]
+    assert up.get_marker() != down.get_marker() and up.get_linestyle() != down.get_linestyle()
+    assert mark.get_xdata()[0] == 50 and "ours" in texts(axis)[0]
+    assert figure.alt == (
+        "Curves, share against anchors. up: 0.1 at 1, 0.2 at 10, 0.4 at 100; down: 0.4 at 1, 0.2 at 10, 0.1 at 100"
+    )
+
+
+def test_a_theory_is_a_plain_line_on_which_the_series_are_markers():
+    series, theory = dict.fromkeys(("one", "other"), ([0, 1], [1, 0])), {"1 − x": ([0, 0.5, 1], [1, 0.5, 0])}
+    figure = figures.line_chart(series, theory=theory, xlabel="x", ylabel="y")
+    plain, one, other = figure.axes[0].lines
+    assert (plain.get_marker(), plain.get_linestyle(), plain.get_label()) == ("None", "-", "1 − x")
+    assert one.get_linestyle() == other.get_linestyle() == "None"
+    # both are seen where they coincide: the second inside the ring of the first
+    assert one.get_fillstyle() == "none" and one.get_markersize() > other.get_markersize()
+    assert "0.5 at 0.5" in figure.alt
+
+
+def test_a_band_reaches_from_its_low_to_its_high_values():
+    bands = {"range": ([1, 2], [0.1, 0.3], [0.2, 0.6])}
+    figure = figures.line_chart({"mean": ([1, 2], [0.15, 0.5])}, bands=bands, xlabel="x", ylabel="y")
+    corners = {tuple(corner) for corner in figure.axes[0].collections[0].get_paths()[0].vertices.tolist()}
+    assert corners == {(1, 0.1), (1, 0.2), (2, 0.3), (2, 0.6)}
+    assert "range, low: 0.1 at 1, 0.3 at 2" in figure.alt and "range, high: 0.2 at 1, 0.6 at 2" in figure.alt
+
+
+def test_confusion_matrix_prints_counts_where_they_belong():
+    (axis,) = figures.confusion_matrix(np.array([[3, 1], [0, 2]]), ["cat", "dog"]).axes
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("label given", "true class")
+    assert {(*t.get_position(), t.get_text()) for t in axis.texts} == {(0, 0, "3"), (1, 0, "1"), (1, 1, "2")}
+    assert row_names(axis) == ["cat", "dog"]
+
+
+def test_scaling_draws_means_and_every_seed():
+    table = pd.DataFrame({"size": [10, 10, 50, 50], "seed": [0, 1, 0, 1], "value": [0.1, 0.3, 0.4, 0.6]})
+    (axis,) = figures.scaling({"R@1": table}, ylabel="recall").axes
+    assert axis.get_xscale() == "log" and axis.get_ylabel() == "recall" and "anchors" in axis.get_xlabel()
+    assert axis.lines[0].get_ydata() == pytest.approx([0.2, 0.5])
+    assert axis.collections[0].get_offsets()[:, 1].tolist() == [0.1, 0.3, 0.4, 0.6]
+    assert column_names(axis) == ["10", "50"]
+
+
+def test_trust_curves_draw_each_bin_with_its_interval_and_each_coverage():
+    bins = pd.DataFrame({"confidence": [0.2, 0.9], "accuracy": [0.4, 0.8], "low": [0.3, 0.7], "high": [0.6, 0.9]})
+    curve = pd.DataFrame({"coverage": [0.5, 1.0], "accuracy": [0.8, 0.6], "low": [0.7, 0.5], "high": [0.9, 0.7]})
+    left, right = figures.trust_curves({"stamps": bins}, {"stamps": curve}).axes
+    (marks,) = left.containers
+    assert marks[0].get_xydata() == pytest.approx(bins[["confidence", "accuracy"]].to_numpy())
+    assert ends(marks, "y") == pytest.approx(bins[["low", "high"]].to_numpy())
+    assert right.lines[0].get_xydata() == pytest.approx(curve[["coverage", "accuracy"]].to_numpy())
+
+
+def test_anchor_bars_tell_both_sides_apart_without_colour():
+    rows = iter([(RED, "for it", 0.2), (BLUE, "against it", -0.1)])
+    figure = figures.anchor_bars(RED, "a spider\ncalled a coin", rows, xlabel="difference", sides=("insect", "coin"))
+    picture, axis = figure.axes
+    assert "called a coin" in picture.get_title()
+    assert row_names(axis) == ["for it", "against it"] and widths(axis) == [0.2, -0.1]
+    right, left = axis.patches
+    assert left.get_hatch() and not right.get_hatch()
+    assert axis.get_title(loc="left") == "← insect" and axis.get_title(loc="right") == "coin →"
+    assert axis.get_xlim()[0] < -0.1 and axis.get_xlim()[1] > 0.2  # room for the pictures at the bars' ends
+    words = "a spider called a coin Bars, difference, left for insect, right for coin: for it +0.200; against it -0.100"
+    assert figure.alt == words
+
+
+def test_scores_without_draws_before_and_after_and_who_went_and_came():
+    gone, labels = [(RED, f"anchor {i}") for i in range(8)], ["bird", "coin"]
+    figure = figures.scores_without(RED, "hen", labels, [0.3, 0.2], [0.1, 0.25], gone, [(BLUE, "new")], truth="bird")
+    axes = [axis for part in figure.subfigs for axis in part.axes]
+    assert widths(axes[1]) == [0.1, 0.25, 0.3, 0.2] and row_names(axes[1]) == ["bird ✔", "coin"]
+    assert [label.get_fontweight() for label in axes[1].get_yticklabels()] == ["normal", "bold"]
+    words = [text for axis in axes[2:] for text in texts(axis)]
+    assert "taken away:\n8\n(2 more)" in words and "entered:\n1" in words
+    assert words.count("new") == 1 and sum(word.startswith("anchor") for word in words) == 6
+
+
+def test_faithfulness_averages_over_pictures_at_the_same_fraction():
+    both = {"contribution": ([1, 0], [1, 0.5, 0]), "random": ([1, 0.8], [1, 0.9, 0.8])}  # of each order, two pictures
+    rows = [
+        (picture, kind, order, 0, fraction, score)
+        for kind in ("deletion", "insertion")
+        for order, pictures in both.items()
+        for picture, scores in enumerate(pictures)  # which have different numbers of anchors
+        for fraction, score in zip(np.linspace(0, 1, len(scores)), scores, strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=["picture", "curve", "order", "repeat", "fraction", "score"])
+    deletion, insertion = figures.faithfulness(table).axes
+    named, random = deletion.lines
+    assert named.get_ydata() == pytest.approx(np.linspace(1, 0, 41)) and random.get_ydata()[-1] == pytest.approx(0.8)
+    assert named.get_linestyle() != random.get_linestyle() and named.get_marker() != random.get_marker()
+    assert "deletion" in deletion.get_title() and "insertion" in insertion.get_title()
+    assert deletion.get_ylabel() and deletion.get_xlabel()
+
+
+def test_important_regions_keep_what_counts_and_frame_a_quarter():
+    drops = np.zeros((4, 4))
+    drops[1, 2], drops[1, 1], drops[3, 3] = 0.4, 0.2, -0.3
+    drops[0, 0] = drops[0, 1] = 0.01
+    figure = figures.important_regions([(Image.new("RGB", (60, 40), "blue"), "a question", drops)])
+    (axis,) = figure.axes
+    pixels = axis.images[0].get_array()  # of a 40 × 60 picture: cells of 10 × 15
+    assert pixels[15, 35].tolist() == [0, 0, 255] and pixels[35, 50].tolist() == [204, 204, 255]
+    assert "largest drop 0.40" in axis.get_xlabel() and "in row 2 and column 3" in figure.alt
+    inside = axis.collections[0].get_paths()[0].contains_points([(35, 15), (20, 15), (50, 35)])
+    assert inside.tolist() == [True, True, False]
+
+
+def test_familiarity_curves_cross_the_threshold_at_the_alarm_rate():
+    figure = figures.familiarity_curves({"stamps": [0.4, 0.5, 0.6, 0.2], "noise": [0.1, 0.1, 0.2]}, 0.3)
+    stamps, noise, threshold = figure.axes[0].lines
+    assert threshold.get_xdata()[0] == 0.3 and "0.30" in threshold.get_label()
+    for line, rate in ((stamps, 0.25), (noise, 1.0)):
+        x, y = line.get_data()
+        assert y[x < 0.3][-1] == rate
+    assert stamps.get_linestyle() != noise.get_linestyle()
+    assert "threshold 0.30: stamps 25.0%; noise 100.0%" in figure.alt
+
+
+def test_contrasts_keep_the_strongest_of_both_sides_and_no_bar_that_nobody_would_see():
+    differences = [0.3, 0.2, 0.1, 0.0004, -0.0004, -0.1, -0.2]
+    table = pd.DataFrame({"anchor": range(7), "picture": "p", "caption": list("abcdefg"), "difference": differences})
+    assert figures.strongest(table, 2).difference.tolist() == [0.3, 0.2, -0.1, -0.2]
+    assert figures.strongest(table, 9).caption.tolist() == ["a", "b", "c", "f", "g"]
+
+
+def test_auc_dots_mark_guessing():
+    figure = figures.auc_dots({"ASIF": {"10 % wrong": Measure(0.94, 0.9, 0.97, 5)}}, xlabel="AUC")
+    assert stands_at(figure.axes[0], 0.5) and "ASIF, 10 % wrong 0.940" in figure.alt

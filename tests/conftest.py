@@ -17,7 +17,6 @@ if WORKERS := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):  # as many th
 
 import pandas as pd
 import pytest
-import timm
 import torch
 from chromium import HOW, find_chromium
 from interpreter import PYTHON, start_server
@@ -128,6 +127,8 @@ def write_table(folder, rows, suffix="csv", name="metadata"):
 @pytest.fixture(scope="session")
 def timm_folder(tmp_path_factory):
     """A tiny timm model as timm itself saves it for the hub."""
+    import timm
+
     folder = tmp_path_factory.mktemp("timm") / "tiny-vit"
     torch.manual_seed(0)
     model = timm.create_model("test_vit", num_classes=10)

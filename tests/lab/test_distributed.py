@@ -15,6 +15,7 @@ import distributed as dask_distributed
 import numpy as np
 import pytest
 import torch
+from distributed.utils import get_mp_context
 from interpreter import PYTHON
 from made_banks import D_IMAGE, D_TEXT, make, without
 
@@ -49,6 +50,14 @@ def queries():
     queries = torch.randn(70, D_IMAGE, generator=torch.Generator().manual_seed(1))
     queries[3] = 1  # as near as can be to 525 anchors at once: the order is by index alone
     return queries
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forked_workers():
+    """Worker processes are forked from one that has loaded PyTorch and this package."""
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        get_mp_context().set_forkserver_preload(["asif_lab.cluster.distributed"])  # the first call sets its own
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """What the tests share: the real encoders and stamps, once per session, and tiny made ones."""
 
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -260,6 +261,12 @@ def pytest_configure(config):
             server.communicate(timeout=10)  # it ends at the end of its input
         server.kill()
         shutil.rmtree(folder)
+
+
+def pytest_collection_finish():
+    """From now on neither the collector of garbage nor a fork looks through what was imported and collected."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items):

@@ -161,6 +161,9 @@ def become(asked, files):
     sys.path[:] = [*filter(None, after), *(path for path in sys.path if path not in before)]
     os.environ.clear()
     os.environ.update(asked["variables"])
+    if "ipykernel_launcher" not in asked["arguments"]:  # only a kernel has loaded one
+        for name in [name for name in sys.modules if name.partition(".")[0] == "ipykernel"]:
+            del sys.modules[name]
     random.seed()
     np.random.seed()
     sys.modules["__main__"] = main = types.ModuleType("__main__")

@@ -5,7 +5,6 @@ import os
 import pty
 import re
 import subprocess
-import sys
 import termios
 import threading
 import time
@@ -14,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from forks import run_forked
+from interpreter import PYTHON
 from threadpoolctl import threadpool_info
 
 from asif_lib.errors import ParameterError
@@ -135,7 +135,6 @@ def test_streams_of_two_threads_leave_all_threads_behind_in_each(set_threads):
 
 # -- progress --------------------------------------------------------------------------------------------
 
-# run by an interpreter of its own: a fork of the tests' server has loaded ipykernel, as in a notebook
 BARS = """
 import time
 from asif_lib.machine import progress_bar
@@ -151,9 +150,8 @@ for _ in progress_bar(range(11), desc="off", progress=False):
 """
 
 
-def test_a_log_gets_one_line_for_each_long_bar():
-    run = subprocess.run([sys.executable, "-c", BARS], capture_output=True, text=True)
-    (line,) = run.stderr.splitlines()  # splits at carriage returns too
+def test_a_log_gets_one_line_for_each_long_bar(tmp_path):
+    (line,) = run_forked(BARS, tmp_path).stderr.splitlines()  # splits at carriage returns too
     assert re.match(r"long: 100% 11/11 \[00:\d\d<00:00", line)
 
 
@@ -170,7 +168,7 @@ def test_a_log_gets_an_estimate_while_the_work_goes_on(capfd, monkeypatch):
 def test_a_terminal_shows_every_bar_as_it_moves():
     reader, writer = pty.openpty()
     termios.tcsetwinsize(writer, (24, 100))
-    command = subprocess.Popen([sys.executable, "-c", BARS], stderr=writer)
+    command = subprocess.Popen([*PYTHON, "-c", BARS], stderr=writer)
     os.close(writer)
     shown = ""
     with contextlib.suppress(OSError):  # the system's way to say that the terminal is closed

@@ -157,6 +157,7 @@ def test_rows_are_picked_by_slice_list_and_mask():
         torch.testing.assert_close(picked.to_dense(), vectors.to_dense()[1:3])
 
 
+@pytest.mark.once
 def test_the_import_brings_the_method_and_little_else():
     """The compiler of the search, FAISS, encoders, tables and file formats are for those who search or open a bank."""
     code = "import asif_lib.zeroshot, sys; print(*sys.modules)"

@@ -412,6 +412,7 @@ def test_a_bank_that_is_gone_cannot_be_edited(bank, folder):
 # -- several processes, and killed ones ------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_processes_that_edit_at_once_wait_for_each_other(bank, folder):
     def edit(start):
         AnchorBank.load(folder).remove(ids(start // 10))
@@ -579,6 +580,7 @@ def assert_whole(folder, before, after, version):
     return done
 
 
+@pytest.mark.once
 def test_a_kill_before_any_step_leaves_the_old_bank_or_the_new_one(folder, states, edit):
     """Python tells an audit hook before it opens, renames or deletes a file: there the process kills itself."""
     reset, before, after, version = states
@@ -609,6 +611,7 @@ def test_a_kill_before_any_step_leaves_the_old_bank_or_the_new_one(folder, state
     assert len(outcomes) > 5
 
 
+@pytest.mark.once
 def test_a_kill_at_any_time_leaves_the_old_bank_or_the_new_one(folder, states, edit):
     reset, before, after, version = states
     rng = random.Random(0)

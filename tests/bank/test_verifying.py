@@ -21,6 +21,8 @@ from asif_lib.bank.record import bank_dir, bank_name, stored_count
 from asif_lib.errors import AsifError, BankError
 from asif_lib.sparse import SideAnchors
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def folder(tmp_path):

@@ -129,6 +129,7 @@ torch.save([top_anchors(z, anchors, 50, method=method) for method in METHODS], "
 """
 
 
+@pytest.mark.once
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="other processors have no AVX2")
 def test_a_processor_without_avx2_gives_the_same(tmp_path):
     """Numba, PyTorch and oneDNN use what the first processors of this kind had."""
@@ -545,6 +546,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("method", METHODS)
 def test_the_dense_matrix_never_exists_whole(method, tmp_path):
     """2,000 × 100,000 cosines would take 763 MB."""

@@ -5,6 +5,7 @@ import re
 
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 
 from asif_book import editions
 from asif_book.editions import SourceError, build, check, main
@@ -59,6 +60,13 @@ def read(path):
     return nbformat.read(path, as_version=4)
 
 
+@pytest.fixture
+def built(house):
+    """The student's and the solved notebook."""
+    build(*house)
+    return [read(house[1] / folder / "04_sparsification.ipynb") for folder in (".", "solutions")]
+
+
 def run(notebook):
     names = {}
     for cell in notebook.cells:
@@ -67,30 +75,26 @@ def run(notebook):
     return names
 
 
-def test_student_edition_is_left_to_do_and_solved_edition_works(house):
-    build(*house)
-    student = run(read(house[1] / "04_sparsification.ipynb"))
-    solved = run(read(house[1] / "solutions" / "04_sparsification.ipynb"))
+def test_student_edition_is_left_to_do_and_solved_edition_works(built):
+    student, solved = map(run, built)
     for name in ("double", "half"):
         with pytest.raises(NotImplementedError, match="your turn"):
             student[name](4)
     assert (solved["double"](4), solved["half"](4)) == (8, 2)
 
 
-def test_no_solution_and_no_marker_leaks(house):
-    build(*house)
-    student = (house[1] / "04_sparsification.ipynb").read_text()
-    solved = (house[1] / "solutions" / "04_sparsification.ipynb").read_text()
+def test_no_solution_and_no_marker_leaks(built):
+    student, solved = map(nbformat.writes, built)
     assert "twice" not in student and "x / 2" not in student
     assert "SOLUTION" not in student + solved
     assert '    \\"\\"\\"Twice x.\\"\\"\\"\\n' in student
 
 
-def test_tags_title_and_nothing_of_the_machine(house):
-    build(*house)
-    notebook = read(house[1] / "04_sparsification.ipynb")
-    tags = [cell.metadata.get("tags") for cell in notebook.cells[1:5]]
-    assert tags == [["colab"], ["parameters"], ["exercise"], ["check"]]
+def test_tags_title_and_nothing_of_the_machine(built):
+    notebook = built[0]
+    assert [cell.metadata.get("tags") for cell in notebook.cells[1:5]] == [
+        ["colab"], ["parameters"], ["exercise"], ["check"],
+    ]  # fmt: skip
     assert notebook.metadata == {
         "title": "Sparsification",
         "asif": {"cell_seconds": 600},
@@ -102,31 +106,19 @@ def test_tags_title_and_nothing_of_the_machine(house):
     assert all(set(cell.metadata) <= {"tags", "jupyter"} for cell in notebook.cells)
 
 
-def test_ids_are_valid_unique_and_shared_by_both_editions(house):
+def test_ids_are_valid_unique_and_shared_by_both_editions_and_stay_when_another_cell_changes(built, house):
+    for notebook in built:
+        nbformat.validate(notebook)
+    before, solved = ([cell.id for cell in notebook.cells] for notebook in built)
+    assert before == solved and len(set(before)) == len(before)
+    (house[0] / "04_sparsification.py").write_text(SOURCE.replace("checked", "looked at"))
     build(*house)
-    student, solved = (read(house[1] / f / "04_sparsification.ipynb") for f in (".", "solutions"))
-    nbformat.validate(student)
-    nbformat.validate(solved)
-    ids = [cell.id for cell in student.cells]
-    assert ids == [cell.id for cell in solved.cells]
-    assert len(set(ids)) == len(ids)
-
-
-def test_ids_of_other_cells_stay_when_one_changes(house):
-    source, out = house
-    build(*house)
-    before = [cell.id for cell in read(out / "04_sparsification.ipynb").cells]
-    (source / "04_sparsification.py").write_text(SOURCE.replace("checked", "looked at"))
-    build(*house)
-    after = [cell.id for cell in read(out / "04_sparsification.ipynb").cells]
+    after = [cell.id for cell in read(house[1] / "04_sparsification.ipynb").cells]
     assert [a == b for a, b in zip(before, after, strict=True)] == [True] * 4 + [False] + [True] * 3
 
 
-def test_the_colab_cell_does_nothing_elsewhere_and_installs_from_the_repository(house):
-    from IPython.core.inputtransformer2 import TransformerManager
-
-    build(*house)
-    cell = read(house[1] / "04_sparsification.ipynb").cells[1]
+def test_the_colab_cell_does_nothing_elsewhere_and_installs_from_the_repository(built):
+    cell = built[0].cells[1]
     code = TransformerManager().transform_cell(cell.source)
     exec(code, {"get_ipython": None})  # would fail on any magic that ran
     assert f"git+{editions.repository()}" in code
@@ -188,10 +180,9 @@ def test_a_broken_source_is_named_and_nothing_is_written(house, capsys, old, new
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_a_folded_cell_hides_its_code_in_both_editions(house):
-    source, out = house
-    for path in build(source, out):
-        hidden = [cell.source for cell in read(path).cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
+def test_a_folded_cell_hides_its_code_in_both_editions(built):
+    for notebook in built:
+        hidden = [cell.source for cell in notebook.cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
         assert [text.splitlines()[0] for text in hidden[1:]] == ["# Draw the squares."]  # the first sets up Colab
 
 
@@ -215,16 +206,11 @@ def test_heading_is_the_first():
     assert editions.heading("#hashtag") == ""
 
 
-def test_a_notebook_that_a_reader_ran_is_not_overwritten(tmp_path):
-    source, out = tmp_path / "source", tmp_path / "out"
-    source.mkdir()
-    (source / "01_topic.py").write_text("# %% [markdown]\n# # 01 · Topic\n\n# %%\n1 + 1\n")
-    build(source, out)
-    path = out / "01_topic.ipynb"
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells[-1].execution_count = 1
-    nbformat.write(notebook, path)
+def test_a_notebook_that_a_reader_ran_is_not_overwritten(built, house):
+    path, student = house[1] / "04_sparsification.ipynb", built[0]
+    student.cells[-1].execution_count = 1
+    nbformat.write(student, path)
     before = path.read_bytes()
-    with pytest.raises(SourceError, match=r"01_topic\.ipynb: holds outputs.*save it"):
-        build(source, out)
+    with pytest.raises(SourceError, match=r"04_sparsification\.ipynb: holds outputs.*save it"):
+        build(*house)
     assert path.read_bytes() == before

@@ -430,7 +430,7 @@ def _check_problems(card, function, checks):
     if len(ast.parse(card.check).body) != 1:
         yield "its check cell should be one call and nothing else"
     if card.number not in checks:
-        yield "no check is registered for it (@exercise)"
+        yield "no check is registered for it: add one to the chapter's checks.py"
         return
     name, title = checks[card.number].__name__, checks[card.number].title
     if title != card.title:

@@ -30,7 +30,7 @@ def cosine_histograms(series, xlabel="cosine (no unit)") -> Figure:
     return alt(figure, f"Outlines of distributions, {xlabel}: {words}")
 
 
-def labelled_pictures(pictures, labels, true, *, columns=6, title="") -> Figure:
+def labelled_pictures(pictures, labels, true, *, columns=6) -> Figure:
     """Draw pictures with their labels and a check mark or a cross; below a wrong label stands the true one.
 
     Parameters
@@ -38,9 +38,8 @@ def labelled_pictures(pictures, labels, true, *, columns=6, title="") -> Figure:
     pictures : sequence of q pictures
     labels, true : sequences of q str
     columns : int
-    title : str
     """
-    figure, axes = picture_grid(len(pictures), columns, 1.55, 1.95, title)
+    figure, axes = picture_grid(len(pictures), columns, 1.55, 1.95)
     for axis, picture, label, truth in zip(axes, pictures, labels, true, strict=True):
         right = label == truth
         lines = [f"✔ {label}"] if right else [f"✘ {label}", f"({truth})"]
@@ -48,7 +47,7 @@ def labelled_pictures(pictures, labels, true, *, columns=6, title="") -> Figure:
         draw_picture(axis, picture, below, frame=INK if right else MARK)
         axis.spines[:].set_linewidth(1 if right else 2.5)
     words = listed(f"{label} (true: {truth})" for label, truth in zip(labels, true, strict=True))
-    return alt(figure, f"{title or 'Pictures with their labels'}: {words}")
+    return alt(figure, f"Pictures with their labels: {words}")
 
 
 SHOWN = 10

@@ -86,15 +86,13 @@ def assignment(source: Path | str):
     Raises `ClassError` if a check is not the one call that an autograded test is made from, or an exercise has no
     card, and `SourceError` if the source breaks a convention of the editions.
     """
-    import jupytext
-
-    from .editions import cards, editions
+    from .editions import cards, editions, written_cells
     from .outline import tags_of
 
     source = Path(source)
     student, notebook = editions(source)
     # the solved cells once more, with the markers around their solutions, which nbgrader knows
-    marked = [cell for cell in jupytext.read(source, fmt="py:percent").cells if "exercise" in tags_of(cell)]
+    marked = [cell for cell in written_cells(source) if "exercise" in tags_of(cell)]
     exercises = zip(cards(student, notebook), marked, strict=True)
     card = None
     for cell in notebook.cells:

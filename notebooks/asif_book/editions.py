@@ -2,7 +2,8 @@
 
 A chapter is written once, as ``notebooks/source/NN_topic.py`` in jupytext's percent format. In a cell
 tagged ``exercise`` the lines between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` (nbgrader's
-markers) belong to the solved edition only. Cells tagged ``teacher`` go into the guide only. The code of a cell tagged
+markers) belong to the solved edition only. Where no line stands there, the solution is the reference of the exercise's
+check, which stands beside its mistakes. Cells tagged ``teacher`` go into the guide only. The code of a cell tagged
 ``hide-input`` is folded but for its first line, a comment. Each notebook
 gets two more cells: one sets up Colab, one links the chapters before and after. Under each chapter's title comes a
 strip of the method's steps, with links, and a picture of the method. The README's table of chapters is made from the
@@ -23,6 +24,7 @@ the time of a cell, and ``alone`` lets nothing run beside it. ``appendix=true`` 
 import argparse
 import ast
 import hashlib
+import inspect
 import itertools
 import os
 import re
@@ -68,6 +70,7 @@ OWN = ("code", "steps", "appendix", "cell_seconds", "alone")
 """Settings of a chapter in its opening cell."""
 _BEGIN, _END = (rf"^[ \t]*#+[ \t]*{which}[ \t]+SOLUTION\b.*$" for which in ("BEGIN", "END"))
 _SOLUTION = re.compile(rf"(?=(?P<indent>[ \t]*)){_BEGIN}\n(?P<lines>(?:(?!{_BEGIN}|{_END}).*\n)*){_END}\n?", re.M)
+_EMPTY = re.compile(rf"({_BEGIN})\n({_END})", re.M)
 _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
@@ -87,7 +90,7 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
     `SourceError` if a solution marker is unbalanced or misplaced, or an exercise has none.
     """
     source = Path(source)
-    written = jupytext.read(source, fmt="py:percent").cells
+    written = written_cells(source)
     settings = {name: cell.metadata.pop(name) for cell in written[:1] for name in OWN if name in cell.metadata}
     headings = (heading(cell.source) for cell in written if cell.cell_type == "markdown")
     title = next(filter(None, headings), source.stem)
@@ -117,6 +120,34 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
     for notebook in (student, solved):
         _mark_the_core_path(notebook, source.name)
     return student, solved
+
+
+def written_cells(source: Path | str) -> list[NotebookNode]:
+    """Read the cells of a source, with the reference of its check in each exercise that holds no solution itself.
+
+    Raises `SourceError` if there is no such reference.
+    """
+    cells, number = jupytext.read(source, fmt="py:percent").cells, ""
+    for at, cell in enumerate(cells, start=1):
+        number = ([number] + [found for found, _ in _CARD.findall(cell.source)])[-1]
+        if "exercise" in tags_of(cell) and _EMPTY.search(cell.source):
+            from .checks import EXERCISES
+
+            reference = getattr(EXERCISES.get(number), "reference", None)
+            if reference is None:
+                lacks = f"no solution between the markers, and the check of exercise {number} has no reference"
+                raise SourceError(f"{Path(source).name}, cell {at}: {lacks}.")
+            begin = _EMPTY.search(cell.source).start(2)
+            cell.source = f"{cell.source[:begin]}{body_of(reference)}\n{cell.source[begin:]}"
+    return cells
+
+
+def body_of(function) -> str:
+    """Return the lines of a function below its docstring."""
+    code = inspect.getsource(function)
+    steps = ast.parse(code).body[0].body
+    first = steps[1] if ast.get_docstring(ast.parse(code).body[0]) else steps[0]
+    return "\n".join(code.splitlines()[first.lineno - 1 :])
 
 
 def _mark_the_core_path(notebook: NotebookNode, source: str) -> None:

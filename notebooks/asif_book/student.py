@@ -13,6 +13,7 @@ import builtins
 import contextlib
 import dis
 import gc
+import inspect
 import io
 import json
 import linecache
@@ -23,6 +24,7 @@ import re
 import signal
 import socket
 import sys
+import textwrap
 import traceback
 import tracemalloc
 import types
@@ -74,9 +76,9 @@ def told(error, function=None) -> list:
 class StandIn:
     """Calls a function on the other side of a line; a check may look at what `named` tells of it."""
 
-    def __init__(self, line, place, module="", names=(), parameters=(), doc="", loops=False):
+    def __init__(self, line, place, module="", names=(), parameters=(), doc="", loops=False, hasty=False):
         self.line, self.place = line, place
-        self.__module__, self.__doc__, self.loops = module, doc, loops
+        self.__module__, self.__doc__, self.loops, self.hasty = module, doc, loops, hasty
         self.__code__ = types.SimpleNamespace(co_names=names, co_varnames=parameters)
 
     def __call__(self, *arguments, **keywords):
@@ -258,12 +260,12 @@ def _nobody(*_):
 
 
 def named(function) -> list:
-    """Return a function's module, the names in its code, those of its parameters, its docstring, and if it loops."""
+    """Describe a function: module, names in its code, parameters, docstring, if it loops, and if it `returns_early`."""
     code = getattr(function, "__code__", None)
     names, own = (list(getattr(code, what, ())) for what in ("co_names", "co_varnames"))
     parameters = own[: getattr(code, "co_argcount", 0)]
     doc = str(getattr(function, "__doc__", ""))[:2_000]
-    return [str(getattr(function, "__module__", "")), names, parameters, doc, _loops(code)]
+    return [str(getattr(function, "__module__", "")), names, parameters, doc, _loops(code), returns_early(function)]
 
 
 def _loops(code) -> bool:
@@ -272,6 +274,15 @@ def _loops(code) -> bool:
         return False
     backwards = any(step.opname.startswith("JUMP_BACKWARD") for step in dis.get_instructions(code))
     return backwards or any(map(_loops, code.co_consts))
+
+
+def returns_early(function) -> bool:
+    """Whether the first round of a loop ends the function: a `return` is a step of the loop, under no condition."""
+    with contextlib.suppress(Exception):  # of code that nobody finds, or that is no statement
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        loops = (node for node in ast.walk(tree) if isinstance(node, ast.For | ast.While))
+        return any(isinstance(step, ast.Return) for loop in loops for step in loop.body)
+    return False
 
 
 def answer_calls(line, function):

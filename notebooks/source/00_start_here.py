@@ -220,8 +220,6 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
     returns: shape (), float32; 0 if a or b is all zeros
     """
     ### BEGIN SOLUTION
-    lengths = a.norm() * b.norm()
-    return a @ b / lengths if lengths > 0 else torch.tensor(0.0)
     ### END SOLUTION
 
 
@@ -302,9 +300,6 @@ def shares(image: Tensor, text: Tensor) -> Tensor:
     returns: shape (n,), float32; all zeros if the score is 0
     """
     ### BEGIN SOLUTION
-    contribution = image * text
-    score = contribution.sum()
-    return contribution / score if score > 0 else contribution
     ### END SOLUTION
 
 

@@ -142,7 +142,6 @@ def my_clamp_and_power(relative: torch.Tensor, p: float) -> torch.Tensor:
     returns: float32 of the same shape
     """
     ### BEGIN SOLUTION
-    return relative.clamp_min(0) ** p
     ### END SOLUTION
 
 
@@ -180,9 +179,6 @@ def my_sparsify(relative: torch.Tensor, k: int, p: float) -> torch.Tensor:
     returns: (q, n) float32, rows of length 1 (or all zeros)
     """
     ### BEGIN SOLUTION
-    values, indices = relative.topk(k, dim=1)
-    values = torch.nn.functional.normalize(values.clamp_min(0) ** p, dim=1)
-    return torch.zeros_like(relative).scatter(1, indices, values)
     ### END SOLUTION
 
 
@@ -418,13 +414,6 @@ def my_choice(
     ks and ps: the numbers to try, in any order
     """
     ### BEGIN SOLUTION
-    found = {(k, p): evaluate(k, p, "validation") for k in ks for p in ps}
-    best, error = max(found.values())
-    k, p = min(
-        setting for setting, (value, _) in found.items() if value >= best - error
-    )
-    value, _ = evaluate(k, p, "test")
-    return k, p, value
     ### END SOLUTION
 
 
@@ -657,15 +646,6 @@ def my_top_k(
     returns: values (q, k) float32, the largest first, and indices (q, k) int64
     """
     ### BEGIN SOLUTION
-    values = torch.full((len(queries), k), -torch.inf)  # every cosine beats this
-    indices = torch.zeros((len(queries), k), dtype=torch.int64)
-    start = 0
-    for block in blocks:
-        best, where = (queries @ block.T).topk(min(k, len(block)), dim=1)
-        values, order = torch.cat([values, best], dim=1).topk(k, dim=1)
-        indices = torch.cat([indices, where + start], dim=1).gather(1, order)
-        start += len(block)
-    return values, indices
     ### END SOLUTION
 
 

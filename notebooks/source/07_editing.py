@@ -198,9 +198,6 @@ def my_add(
     returns image (n + m, d_image), text (n + m, d_text), mean (d_image,) and k, an int.
     """
     ### BEGIN SOLUTION
-    image = torch.cat([image, new_image])
-    text = torch.cat([text, new_text[partner]])
-    return image, text, image.mean(dim=0), max(1, round(len(image) / 10))
     ### END SOLUTION
 
 
@@ -435,8 +432,6 @@ def my_mean(
     all float32; returns the new mean, (d,) float32.
     """
     ### BEGIN SOLUTION
-    total = n * mean + added.sum(dim=0) - removed.sum(dim=0)
-    return total / (n + len(added) - len(removed))
     ### END SOLUTION
 
 
@@ -491,10 +486,6 @@ def my_verdict(before: torch.Tensor, after: torch.Tensor, margin: float) -> str:
     unit; returns "unchanged", "changed" or "cannot tell".
     """
     ### BEGIN SOLUTION
-    gap = paired_difference(after, before)
-    if -margin < gap.low and gap.high < margin:
-        return "unchanged"
-    return "changed" if gap.low > margin or gap.high < -margin else "cannot tell"
     ### END SOLUTION
 
 
@@ -596,9 +587,6 @@ def my_forget(
     returns image (m, d_image), text (m, d_text) and positions (m,) int64.
     """
     ### BEGIN SOLUTION
-    keep = [g != group and not g.startswith(group + "/") for g in groups]
-    keep = torch.tensor(keep)
-    return image[keep], text[keep], keep.nonzero()[:, 0]
     ### END SOLUTION
 
 
@@ -789,8 +777,6 @@ def my_harm(
     true classes; returns the harm of each anchor, (n,) float32.
     """
     ### BEGIN SOLUTION
-    given = (images @ prompts.T).argmax(dim=1)
-    return (images * (prompts[given] - prompts[labels])).mean(dim=0)
     ### END SOLUTION
 
 

@@ -119,7 +119,6 @@ def my_same_stamps(mine: Tensor, other: Tensor) -> Tensor:
     returns: (m, 2) int64, positions in mine and in other
     """
     ### BEGIN SOLUTION
-    return (mine[:, None] == other).nonzero()
     ### END SOLUTION
 
 
@@ -264,8 +263,6 @@ def my_there_and_back(scores: Tensor) -> Tensor:
     returns: (q,) bool
     """
     ### BEGIN SOLUTION
-    best = scores.argmax(dim=1)
-    return scores.argmax(dim=0)[best] == torch.arange(len(scores))
     ### END SOLUTION
 
 
@@ -449,8 +446,6 @@ def my_own_mean(z: Tensor, mean: Tensor, anchors: Tensor) -> Tensor:
     returns: (q, n)
     """
     ### BEGIN SOLUTION
-    z, anchors = z - mean, anchors - anchors.mean(dim=0)
-    return relative_representation(z, anchors)
     ### END SOLUTION
 
 
@@ -653,11 +648,6 @@ def my_two_bridges(first: Tensor, second: Tensor) -> Tensor:
     returns: (3,) float32
     """
     ### BEGIN SOLUTION
-    own, middle = torch.arange(len(first)), first.argmax(dim=1)
-    arrived = second.argmax(dim=1)[middle] == own
-    over_one = middle == own
-    lost = ~arrived & ~over_one, ~arrived & over_one
-    return torch.stack([arrived, *lost]).float().mean(dim=1)
     ### END SOLUTION
 
 

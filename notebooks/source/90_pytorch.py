@@ -172,7 +172,6 @@ def unit_length(z: Tensor) -> Tensor:
     returns: shape (n, d), float32
     """
     ### BEGIN SOLUTION
-    return z / z.norm(dim=1, keepdim=True)
     ### END SOLUTION
 
 
@@ -278,9 +277,6 @@ def largest_elsewhere(scores: Tensor, column: int) -> Tensor:
     returns: shape (n,), int64
     """
     ### BEGIN SOLUTION
-    others = scores.clone()
-    others[:, column] = -torch.inf
-    return others.argmax(dim=1)
     ### END SOLUTION
 
 

@@ -1,11 +1,12 @@
 """Exercise cards, the lint that keeps them whole, and the teacher's guide."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 
 from asif_book.checks import EXERCISES
-from asif_book.editions import CHAPTERS, GUIDE, build, cards, check, editions, lint, main, teacher_text
+from asif_book.editions import CHAPTERS, GUIDE, SourceError, build, cards, check, editions, lint, main, teacher_text
 from asif_lib.files import ROOT
 
 SOURCE = '''\
@@ -98,6 +99,24 @@ def test_a_card_tells_all_of_its_exercise(house):
     assert "your turn" in card.stub
     assert "2 * x" in card.solution and "2 * x" not in card.stub
     assert card.check == "check_twice(twice)"
+
+
+def reference(x):
+    """Twice x."""
+    doubled = 2 * x  # (n,)
+    return doubled
+
+
+def test_an_exercise_without_a_solution_takes_the_reference_of_its_check(house, monkeypatch):
+    source = house[0] / "04_sparsification.py"
+    source.write_text(SOURCE.replace("    return 2 * x\n", ""), encoding="utf-8")
+    monkeypatch.setattr("asif_book.checks.EXERCISES", {"04.1": SimpleNamespace(reference=reference)})
+    (card,) = cards(*editions(source))
+    assert card.solution.endswith('"""Twice x, (n,) to (n,)."""\n    doubled = 2 * x  # (n,)\n    return doubled')
+    assert card.stub.endswith('raise NotImplementedError("your turn")')
+    monkeypatch.setattr("asif_book.checks.EXERCISES", {})
+    with pytest.raises(SourceError, match="cell 4: no solution between the markers, and the check of exercise 04.1"):
+        editions(source)
 
 
 def test_a_whole_exercise_has_nothing_to_object_to(house):

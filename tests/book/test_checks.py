@@ -17,16 +17,28 @@ import torch
 from exercises import RIGHT, WRONG
 
 from asif_book.checks import EXERCISES, judging, sandbox
-from asif_book.checks.catalogue import NEGATED, but
+from asif_book.checks.catalogue import but
 from asif_book.checks.exercise import Exercise, chapter_modules, discover, investigation, judge
 from asif_book.checks.judging import STYLES, Verdict, ask, random_tensor, refuse, right
-from asif_book.checks.proof import prove
+from asif_book.checks.proof import lowest, prove
 from asif_book.editions import NOT_ATTEMPTED
 from asif_book.progress import RESULT
 
 CASES = [
     pytest.param(number, *case, id=f"{number}-{i}") for number in sorted(WRONG) for i, case in enumerate(WRONG[number])
 ]
+
+
+def right_ones(number):
+    """Right solutions: the reference, and those of the tests."""
+    reference = getattr(EXERCISES[number], "reference", None)
+    return [*([lambda *case: reference(*case)] if reference else []), *RIGHT.get(number, ())]
+
+
+def wrong_ones(number):
+    """Wrong solutions with a part of their message: those of the tests, and the mistakes that the check names."""
+    named = getattr(EXERCISES[number], "named", ())
+    return [*WRONG.get(number, ()), *((lambda *case, way=way: way(*case), message) for message, way in named)]
 
 
 @pytest.fixture(autouse=True)
@@ -41,14 +53,13 @@ def here(monkeypatch):
 
 
 def test_every_exercise_has_right_and_wrong_solutions():
-    assert set(RIGHT) == set(WRONG) == set(EXERCISES)
-    few = {number: len(WRONG[number]) for number in EXERCISES if len(WRONG[number]) < 2}
-    assert not few, few
+    assert {*RIGHT, *WRONG} <= set(EXERCISES)
+    assert all(right_ones(number) and len(wrong_ones(number)) > 1 for number in EXERCISES)
 
 
 @pytest.mark.parametrize("number", sorted(EXERCISES))
 def test_right_solutions_pass(number):
-    for solution in RIGHT[number]:
+    for solution in right_ones(number):
         verdict = EXERCISES[number](solution)
         assert verdict.status == "right", verdict
         assert verdict.exercise == f"Exercise {number}"
@@ -126,6 +137,10 @@ ROWS = torch.arange(6.0).reshape(2, 3)
 DOUBLE = (lambda x: 2 * x, [(ROWS,)])
 
 
+def double(x):
+    return 2 * x
+
+
 SHARED = Exercise("99.1", "Double", *DOUBLE)
 OWN_WAY = [
     check
@@ -178,7 +193,7 @@ def test_the_alarm_is_off_afterwards(here):
 
 @pytest.mark.parametrize("number", sorted(EXERCISES))
 def test_solutions_are_judged_alike_in_a_process_of_their_own(number):
-    solution, message = WRONG[number][0]
+    solution, message = wrong_ones(number)[0]
     assert message in EXERCISES[number](solution).message
 
 
@@ -530,7 +545,7 @@ def test_options_of_an_exercise():
         return right("well done") if verdict.status == "right" else verdict
 
     check = Exercise(
-        "99.1", "Double", DOUBLE[0], lambda: [(ROWS,)], {"negative": (NEGATED, lambda x: -x)},
+        "99.1", "Double", double, lambda: [(ROWS,)], {"negative": (but("2", "-1"), lambda x: -x)},
         hints={"off by": "Count again."}, view=lambda result, x: result.sum(dim=1), before=refuses_four, after=praise,
     )  # fmt: skip
     assert check(lambda x: (2 * x).flip(1)).message == "well done"  # the view does not see the order
@@ -634,24 +649,6 @@ def test_a_task_that_was_overwritten_is_no_try(number):
     assert "`task` is a str now, no longer what its cell made" in verdict.message
 
 
-@pytest.mark.parametrize(
-    ("wrong", "told"),
-    [
-        (lambda z, w, k: z + 2 * w + k + 1, "`k + 1`"),
-        (lambda z, w, k: w + 2 * z + k, "`z` in the place of `w`, and the reverse"),
-        (lambda z, w, k: z.flip(0) + 2 * w + k, "`z` in the opposite order"),
-        (lambda z, w, k: z + 2 * (w - w.mean(0)) + k, "`w` with the mean of its rows subtracted"),
-    ],
-)
-def test_other_arguments_are_named(wrong, told):
-    cases = [(random_tensor(4, 5, seed=seed), random_tensor(4, 5, seed=seed + 9), seed) for seed in (1, 2)]
-    reference = lambda z, w, k: z + 2 * w + k  # noqa: E731
-    assert f"Your results are those for {told}:" in compare(wrong, reference, cases, related=False).message
-    cases.append((random_tensor(4, 5, seed=3), random_tensor(4, 5, seed=4), 3))
-    partly = lambda z, w, k: wrong(z, w, k) + (k == 3) * z**3  # noqa: E731
-    assert "Your results are those" not in compare(partly, reference, cases, related=False).message
-
-
 FLOATS = [(random_tensor(4, 5, seed=seed), seed + 1) for seed in (1, 2, 3)]
 
 
@@ -675,16 +672,45 @@ def test_what_is_wrong_with_values_is_named_in_any_exercise(wrong, told):
     assert told in message, message
 
 
-def test_a_step_of_the_reference_is_changed_and_two_mistakes_meet():
-    def reference(x, k, *, power=2, clamp=torch.relu):
-        return (clamp(x) ** power).topk(k, dim=1).values.mean(dim=1)
+def steps(x, k):
+    return (torch.relu(x) ** 2).topk(k, dim=1).values.mean(dim=1)
 
-    told = compare(lambda x, k: (torch.relu(x) ** 2).topk(k, dim=1).values.amin(1), reference, FLOATS).message
-    assert "those with the smallest in the place of the mean" in told
-    mistakes = {"No clamp.": but(clamp=torch.abs), "No power.": but(power=3)}
-    check = Exercise("99.1", "Steps", reference, FLOATS, mistakes)
-    both = lambda x, k: reference(x, k, power=3, clamp=torch.abs)  # noqa: E731
-    assert check(both).message == "Two things at once. No clamp. And: No power."
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda x, k: (torch.relu(x) ** 2).topk(k, dim=1).values.amin(1), "`amin` in the place of `mean`"),
+        (lambda x, k: (torch.relu(x) ** 2).topk(k + 1, dim=1).values.mean(1), "`k + 1` in the place of `k`"),
+        (lambda x, k: torch.relu(x).topk(k, dim=1).values.mean(1), "no power"),
+    ],
+)
+def test_a_step_of_the_reference_is_changed(wrong, told):
+    assert f"Your results are those with {told}:" in compare(wrong, steps, FLOATS).message
+    assert "Your results are" not in compare(lambda x, k: wrong(x, k) + x[:, 0] ** 3, steps, FLOATS).message
+
+
+def test_a_mistake_is_the_code_of_the_reference_written_otherwise():
+    check = Exercise("99.1", "Steps", steps, FLOATS, {"No clamp.": but("torch.relu(x)", "x", "mean", "sum")})
+    assert check(lambda x, k: (x**2).topk(k, dim=1).values.sum(dim=1)).message == "No clamp."
+    with pytest.raises(ValueError, match="steps has no 'clamp' that could be 'abs'"):
+        but("clamp", "abs").of(steps)
+
+
+def hasty(x):
+    for row in x:
+        return 2 * row
+
+
+@pytest.mark.parametrize("process", ["its own", "the notebook's"])
+def test_a_return_inside_the_loop_is_named(process, monkeypatch):
+    monkeypatch.setattr(sandbox, "FORKS", process == "its own")
+    assert SHARED(hasty).message.startswith("Your `return` stands inside the loop")
+    assert "`return`" not in SHARED(lambda x: 3 * x).message
+
+
+def test_the_lowest_of_several_measured_is_named():
+    assert "min for max" in lowest("a", {"a": 0.1, "b": 0.2})
+    assert lowest("b", {"a": 0.1, "b": 0.2}) == lowest("a", {"a": 0.1}) == ""
 
 
 def test_each_of_several_results_has_its_reason():

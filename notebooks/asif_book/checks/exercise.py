@@ -1,17 +1,20 @@
 """The exercises as data. A chapter's checks stand in ``chapters/chapter_NN/checks.py``.
 
-    def top_share(scores, k, *, largest=True):                   # the reference, with places to go wrong
-        return scores.topk(k, dim=1, largest=largest).values.sum(dim=1) / scores.sum(dim=1)
+    def top_share(scores, k):                                     # the reference, which is the card's solution, too
+        return scores.topk(k, dim=1).values.sum(dim=1) / scores.sum(dim=1)
 
     cases = [(random_tensor(5, 8).abs(), 3), (random_tensor(1, 8).abs(), 1)]
     mistakes = {                                                  # message: wrong implementation, the first that fits
-        "You took the k smallest; the k largest are wanted.": but(largest=False),
-        "You give percent; give a share between 0 and 1.": PERCENT,
-        "You took the sum of all scores.": lambda scores, k: scores.sum(dim=1),
+        "You took the k smallest; the k largest are wanted.": but("topk(k", "topk(k, largest=False"),
+        "You give percent; give a share between 0 and 1.": but("return ", "return 100 * "),
+        "Divide by all scores of the row, not of the table.": lambda scores, k: top_share(scores, k) / scores.sum(),
     }
     check_top_share = Exercise("09.1", "Share of the top k", top_share, cases, mistakes)  # number and title of the card
 
-A value may also be a tuple of implementations. `catalogue` has usual mistakes; `Exercise` lists all options.
+A value may also be a tuple of implementations. `catalogue` has usual mistakes; `Exercise` lists all options. Where all
+results follow from the right ones, `relations` say how: write a message where they are silent, or where yours teaches
+the idea of the chapter. The solved notebook gets the reference between its markers where nothing stands there.
+
 An `investigation` has no reference and examines the student's result itself: `ask` calls the function, `refuse` ends
 the check, `right` reports the finding, and `proof.prove` judges a gain. Notebooks import a check by its name in the
 module, and the names in its list ``FOR_NOTEBOOKS``. The folders called chapter_NN are found.
@@ -23,7 +26,6 @@ import functools
 import importlib
 import importlib.util
 import inspect
-import itertools
 import pkgutil
 import re
 from collections.abc import Callable, Sequence
@@ -33,7 +35,7 @@ from asif_book.progress import note
 from asif_book.student import StandIn
 from asif_lib.errors import first_line
 
-from .catalogue import Twist
+from .catalogue import Rewritten
 from .judging import Ended, Verdict, compare, compare_together, kind_of, wrong
 from .sandbox import answering, pristine
 
@@ -59,7 +61,7 @@ class Exercise(Check):
     cases: Sequence[tuple] | Callable[[], Sequence[tuple]]
     """Arguments, or a function that makes them for every run."""
     mistakes: dict = field(default_factory=dict)
-    """Messages, each with a callable, a `Twist` or a tuple of these: the verdict tells the first message that fits."""
+    """Messages, each with a callable, what `but` makes, or a tuple of these: the verdict tells the first that fits."""
     _: KW_ONLY
     atol: float = 1e-5
     """Largest difference that counts as equal."""
@@ -90,7 +92,7 @@ class Exercise(Check):
     def named(self) -> list[tuple[str, Callable]]:
         """Every mistake as its message and one wrong implementation."""
         return [
-            (message, way.make(self.reference) if isinstance(way, Twist) else way)
+            (message, way.of(self.reference) if isinstance(way, Rewritten) else way)
             for message, ways in self.mistakes.items()
             for way in (ways if isinstance(ways, tuple) else (ways,))
         ]
@@ -100,17 +102,6 @@ class Exercise(Check):
         """The same mistakes at every try, so that `judging` keeps their answers."""
         return [(message, self._seen(way)) for message, way in self.named]
 
-    @functools.cached_property
-    def _both(self) -> list[tuple[str, str, Callable]]:
-        """Implementations with two of the mistakes, where both are changes of the reference."""
-        twists = [(m, w) for m, ways in self.mistakes.items() for w in (ways if isinstance(ways, tuple) else (ways,))]
-        pairs = itertools.combinations([(m, w) for m, w in twists if isinstance(w, Twist)], 2)
-        return [
-            (message, other, self._seen(way.make(first.make(self.reference))))
-            for (message, first), (other, way) in pairs
-            if message != other and not first.changes & way.changes
-        ]
-
     def verdict(self, function) -> Verdict:
         if self.before:
             self.before(function)
@@ -119,9 +110,9 @@ class Exercise(Check):
         if self.explain:
             verdict = compare_together(*arguments, self.explain, self.form)
         else:
-            related = self.view is None and self.word == "values"
-            how = {"notes": self.notes, "word": self.word, "parts": self.parts, "twists": self._both}
-            verdict = compare(*arguments, atol=self.atol, related=related, **how)
+            how = {"notes": self.notes, "word": self.word, "parts": self.parts, "related": self.view is None}
+            how["view"] = self._seen
+            verdict = compare(*arguments, atol=self.atol, **how)
         if self.after:
             verdict = self.after(function, verdict) or verdict
         if self.also and verdict.status == "right":
@@ -172,6 +163,9 @@ def investigation(number, title, task=None) -> Callable[[Callable], Investigatio
     return lambda look: Investigation(number, title, look, task)
 
 
+HASTY = "Your `return` stands inside the loop, so the function ends in the first round: move it behind the loop."
+
+
 def judge(verdict_of, *arguments, **keywords) -> Verdict:
     """Run a check so that every result, print and error of the student's function ends in a verdict."""
     module = ""
@@ -195,6 +189,8 @@ def judge(verdict_of, *arguments, **keywords) -> Verdict:
             verdict = wrong(f"{message}Compare its form with the card: type, shape, order.")
         if arguments and isinstance(arguments[0], StandIn):
             verdict = replace(verdict, printed=str(arguments[0].line.printed))
+            if verdict.status == "wrong" and arguments[0].hasty:
+                verdict = replace(verdict, message=f"{HASTY} {verdict.message}")
     # halves of characters, which no notebook can show
     texts = {name: getattr(verdict, name).encode("utf-8", "backslashreplace") for name in ("message", "printed")}
     return replace(verdict, **{name: text.decode() for name, text in texts.items()})

@@ -19,7 +19,7 @@ from asif_book.plain import Other, TooLargeError
 from asif_book.progress import RESULT, SOLVED
 from asif_book.student import Raised, StandIn, told
 
-from .relations import changed_steps, fact, hint, is_plain, other_arguments, relation
+from .relations import changed_steps, fact, hint, is_plain, relation
 from .sandbox import TIME_LIMIT, Lost, OutOfTime
 
 STYLES = {"right": (SKY, "✔"), RESULT: (BAR, "≈"), "wrong": (ORANGE, "✘"), "not attempted": (PURPLE, "○")}
@@ -96,6 +96,8 @@ def form_problem(result, expected) -> str:
         return ""
     if isinstance(result, torch.Tensor) and result.requires_grad:
         return "Your result carries gradients, as if it were to be trained; nothing is trained here: use .detach()."
+    if isinstance(result, bool) and isinstance(expected, int | float) and not isinstance(expected, bool):
+        return "Your function returned True or False; a number is wanted."
     if not isinstance(expected, torch.Tensor) or expected.ndim == 0:
         return ""
     if not isinstance(result, torch.Tensor):
@@ -117,11 +119,12 @@ def dtype_problem(result, expected, card="") -> str:
     if not isinstance(expected, torch.Tensor) or not isinstance(result, torch.Tensor):
         return ""
     whole = [not (t.is_floating_point() or t.is_complex() or t.dtype == torch.bool) for t in (result, expected)]
-    free = result.is_floating_point() and expected.is_floating_point() and "float32" not in card.split("returns")[-1]
-    if result.dtype == expected.dtype or all(whole) or free:
+    floats = result.is_floating_point() and expected.is_floating_point()
+    if result.dtype == expected.dtype or all(whole) or (floats and "float32" not in card.split("returns")[-1]):
         return ""
     found, wanted = (str(tensor.dtype).removeprefix("torch.") for tensor in (result, expected))
-    return f"your result has dtype {found}; {wanted} is wanted."
+    kind = "values" if expected.is_floating_point() else "positions or counts" if whole[1] else "a mask"
+    return f"your result has dtype {found}; {wanted} is wanted" + ("." if floats else f": {kind}.")
 
 
 def kind_of(thing) -> str:
@@ -232,17 +235,17 @@ def ask(function, arguments, where, *, like=None, form=None, patience=1, advice=
 
 
 def compare(
-    function, reference, cases, mistakes=(), *, atol=1e-5, notes=None, word="values", related=True, parts=(), twists=()
+    function, reference, cases, mistakes=(), *, atol=1e-5, notes=None, word="values", related=True, parts=(), view=None
 ) -> Verdict:
     """Run `function` and `reference` on every case and compare their results.
 
     A result must also be of the reference's kind: a Tensor of its dtype (see `dtype_problem`) on its device, without
     gradients; where the reference returns a number, any kind of number will do.
 
-    A wrong result is explained by the first of these: a mistake that has the function's results on every input; what
-    the results plainly are, NaN for example; a mistake that has them where the function is wrong, or on most of these
-    inputs; an argument that does not matter; a `relation`; other arguments; two mistakes at once; a step of the
-    reference that is another; the largest difference.
+    A wrong result is explained by the first of these: a mistake that has the function's results on every input; a
+    `relation`; what the results plainly are, NaN for example; a mistake that has them where the function is wrong, or
+    on most of these inputs; an argument that does not matter; a step of the reference that is another; the largest
+    difference.
 
     Parameters
     ----------
@@ -255,8 +258,8 @@ def compare(
         See `exercise.Exercise`.
     related : bool
         Whether relations are looked for.
-    twists : sequence of (str, str, callable)
-        Messages of two mistakes, and an implementation with both.
+    view : callable, optional
+        Takes a function, and returns what the results of `function` and `reference` were made by.
     """
     try:
         names = argument_names(function, reference, cases[0])
@@ -265,7 +268,7 @@ def compare(
             expected = reference(*copies(case))
             result = ask(function, case, where, form=lambda result: form_problem(result, expected))  # noqa: B023
             if not same(_as_row(result, expected), expected, atol):
-                attempt = Attempt(function, reference, names, cases, places, mistakes, atol, related, parts, twists)
+                attempt = Attempt(function, reference, names, cases, places, mistakes, atol, related, parts, view)
                 named = ""
                 with warnings.catch_warnings(action="ignore"), contextlib.suppress(Exception):  # a hint is no duty
                     named = attempt.explanation()
@@ -282,10 +285,10 @@ def compare(
 class Attempt:
     """The results of a wrong function on all cases, beside those of the reference; see `compare`."""
 
-    def __init__(self, function, reference, names, cases, places, mistakes, atol, related, parts, twists, part=None):
+    def __init__(self, function, reference, names, cases, places, mistakes, atol, related, parts, view, part=None):
         self.function, self.reference, self.names, self.cases, self.places = function, reference, names, cases, places
-        self.mistakes, self.atol, self.related, self.parts, self.twists = mistakes, atol, related, parts, twists
-        self.part = part
+        self.mistakes, self.atol, self.related, self.parts, self.view = mistakes, atol, related, parts, view
+        self.part, self.arguments = part, [dict(zip(names, case, strict=False)) for case in cases]
         self.wanted = [reference(*copies(case)) for case in cases]
         self.found = [_quietly(function, case, expected) for case, expected in zip(cases, self.wanted, strict=True)]
         self.sort_out()
@@ -298,6 +301,7 @@ class Attempt:
         """The same for one of several results."""
         other = copy.copy(self)
         other.part, other.wanted = place, [wanted[place] for wanted in self.wanted]
+        other.whole = [wanted[:place] + wanted[place + 1 :] for wanted in self.wanted]
         other.found = [found[place] for found in self.found]
         other.sort_out()
         return other
@@ -331,25 +335,40 @@ class Attempt:
         return f"Of your {count} results, {' And '.join(told)}"
 
     def named(self):
-        """The first mistake that has all results; then what they plainly are; then one that has most of them."""
+        """The first mistake that has all results; then a relation; what they plainly are; a mistake that has most."""
         fits = {}  # by message, the inputs that it fits; a message may stand for several wrong implementations
         for message, mistake in self.mistakes:
-            pairs = enumerate(zip(self.found, self._parts_of(_answers(mistake, self.cases)), strict=True))
+            pairs = enumerate(zip(self.found, self._only_here(_answers(mistake, self.cases)), strict=True))
             fits.setdefault(message, set()).update(i for i, (f, m) in pairs if _alike(f, m, self.atol))
         for message, places in fits.items():
             if len(places) == len(self.cases):
                 return message
         at, plain = (-1, "") if isinstance(self.wanted[0], tuple) else fact(self.found, self.wanted)
         plain = f"{self.places[at]}: {plain}" if at >= 0 else plain
+        if (at >= 0 or not plain) and (found := self.relation()):
+            return f"{found} {plain}".strip()
         telling = [i for i in self.differ if not is_plain(self.found[i])] if self.part is None else []
         for message, places in fits.items():
             if telling and places.issuperset(self.differ if len(telling) < 2 else telling):
                 return f"{message} {plain}".strip()
         if plain:
-            return plain
+            return f"{self.step() if at >= 0 else ''} {plain}".strip()
         for message, places in fits.items():  # equal values may stand in several orders on an input
             if 1 < len(places.intersection(telling)) >= 0.6 * len(self.differ):
                 return message
+        return ""
+
+    def relation(self):
+        """How all results follow from the right ones, or an empty string."""
+        if any(found is None for found in self.found) or isinstance(self.wanted[0], tuple):
+            return ""
+        finite, wanted, arguments = ([xs[i] for i in self.sound] for xs in (self.found, self.wanted, self.arguments))
+        pairs = list(zip(self.found, self.wanted, strict=True))
+        shaped = all(np.shape(f) == np.shape(w) for f, w in pairs)
+        if (self.related or not shaped) and (found := relation(finite, wanted, arguments, self.atol)):
+            return f"On every {'' if len(finite) == len(pairs) else 'other '}input: {found}"
+        if shaped and all(same(_sorted(f), _sorted(w), self.atol) for f, w in pairs):
+            return "Your result has the right entries in another order."
         return ""
 
     def _parts_of(self, results):
@@ -357,55 +376,54 @@ class Attempt:
             return results
         return [r[self.part] if isinstance(r, tuple | list) and len(r) > self.part else None for r in results]
 
+    def _only_here(self, results):
+        """The parts of the results of a mistake that leaves the other parts right; without parts, the results."""
+        if self.part is None:
+            return results
+        pairs = zip(results, self.whole, strict=True)
+        alone = all(r is None or same((*r[: self.part], *r[self.part + 1 :]), w, self.atol) for r, w in pairs)
+        return self._parts_of(results) if alone else [None] * len(results)
+
     def generic(self):
         """Name a mistake that nobody has prepared."""
         if any(found is None for found in self.found):
             return ""
-        arguments = [dict(zip(self.names, case, strict=False)) for case in self.cases]
         shaped = all(np.shape(f) == np.shape(w) for f, w in zip(self.found, self.wanted, strict=True))
         if shaped and (name := self.unused()):
             return f"Your results stay the same with another `{name}`: you do not use it, or its effect is lost."
-        if (self.related or not shaped) and (found := relation(self.found, self.wanted, arguments, self.atol)):
-            return f"On every input: {found}"
-        if shaped and all(
-            same(_sorted(f), _sorted(w), self.atol) for f, w in zip(self.found, self.wanted, strict=True)
-        ):
-            return "Your result has the right entries in another order."
         for name in self.names if self.related else ():
-            base = [case[name] for case in arguments]
-            if all(
-                isinstance(b, torch.Tensor) and b.shape == np.shape(f) for b, f in zip(base, self.found, strict=True)
-            ):
-                found = relation(self.found, base, arguments, self.atol)
-                if found:
-                    return f"On every input: {found.replace('the right ones', f'those of `{name}`')}"
-        numbers = sum(a.numel() for a in self.cases[0] if isinstance(a, torch.Tensor))
-        if numbers > 4_000 or self.atol > 1e-2:  # where the reference takes its time
-            return ""
-        for words, others in other_arguments(self.names, self.cases):
-            if self.is_like(self.reference, others):
-                return f"Your results are those for {words}: is that what the card asks for?"
-        for one, other, way in self.twists:
-            if self.is_like(way):
-                return f"Two things at once. {one} And: {other}"
-        for words, way in changed_steps(self.reference, copies(self.cases[0])):
-            if self.is_like(way):
-                return f"Your results are those with {words}: is that what the card asks for?"
-        many = sum(torch.as_tensor(wanted).numel() for wanted in self.wanted) > 20
-        for message, mistake in self.mistakes if self.related and many else ():
-            results = self._parts_of(_answers(mistake, self.cases))
-            if any(r is None for r in results) or all(map(is_plain, results)):
-                continue
-            if found := relation(self.found, results, (), self.atol):
-                return f"Two things at once. {message} And of what comes out then, {found}"
+            base = [case[name] for case in self.arguments]
+            pairs = zip(base, self.found, strict=True)
+            alike = all(isinstance(b, torch.Tensor) and b.shape == np.shape(f) for b, f in pairs)
+            if alike and (found := relation(self.found, base, self.arguments, self.atol)):
+                return f"On every input: {found.replace('the right ones', f'those of `{name}`')}"
+        if step := self.step():
+            return step
         if self.related and (found := hint(self.found, self.wanted, self.atol)):
             return f"On every input: {found}"
         return ""
 
-    def is_like(self, way, cases=None):
-        """Whether another implementation has the function's results on all inputs; the first that differs ends it."""
-        pairs = zip(self.found, cases or self.cases, strict=True)
-        return all(_alike(f, self._parts_of([_try(way, case)])[0], self.atol) for f, case in pairs)
+    def step(self):
+        """Which step of the reference must be another to have these results, or an empty string."""
+        numbers = sum(a.numel() for a in self.cases[0] if isinstance(a, torch.Tensor))
+        if numbers > 4_000 or self.atol > 1e-2:  # where the reference takes its time
+            return ""
+        for words, way in changed_steps(self.reference, self.cases[0]):
+            if self.is_like(self.view(way) if self.view else way):
+                return f"Your results are those with {words}: is that what the card asks for?"
+        return ""
+
+    @property
+    def sound(self):
+        """The inputs with a finite result."""
+        values = [torch.as_tensor(found) for found in self.found]
+        return [i for i, v in enumerate(values) if v.dtype == torch.bool or bool(v.isfinite().all())]
+
+    def is_like(self, way):
+        """Whether another implementation has the function's finite results; the first that differs ends it."""
+        inputs = self.sound if self.part is None and not isinstance(self.wanted[0], tuple) else range(len(self.cases))
+        results = ((self.found[i], self._parts_of([_try(way, self.cases[i])])[0]) for i in inputs)
+        return len(inputs) > 1 and all(_alike(found, made, self.atol) for found, made in results)
 
     def unused(self):
         """The name of an argument that may be another, and the student's results stay as they are; or None."""

@@ -55,6 +55,12 @@ def refuse_unmeasured(chosen, measured, what, where):
         refuse(f"You return a {what} that you did not measure on the {where}; measure it, then choose.")
 
 
+def lowest(chosen, measured) -> str:
+    """Say where the `chosen` one has the lowest result of those `measured`, or return an empty string."""
+    is_lowest = measured[chosen] == min(measured.values()) < max(measured.values())
+    return " It is the lowest of those that you measured: did you take min for max?" if is_lowest else ""
+
+
 def confidence(look) -> float:
     """Return how sure the interval of the `look`-th look is, 1 - 0.05 / (look (look + 1)).
 

@@ -4,13 +4,13 @@ An exercise names its own mistakes first. A relation counts only if it holds on 
 """
 
 import contextlib
+import inspect
 import itertools
-import sys
+import re
+import textwrap
 from functools import partial
 
 import torch
-import torch.nn.functional as F
-from torch.overrides import TorchFunctionMode
 
 RELATIONS = {
     "the negatives of the right ones: look for a minus sign": torch.neg,
@@ -304,16 +304,7 @@ def _by_row(pairs, atol):
     below = len(ratio) > 3 and not found[wanted == 0].any() and (ratio < 1 + 1e-6).all() and (ratio > 0).all()
     if below and ratio.median() > 0.9 and (ratio < 1 - 1e-6).double().mean() > 0.8 and len(ratio.unique()) > 3:
         return "all your values are a little too near to 0: do you add a number to what you divide by?"
-    if all((f.ndim == 2 and min(f.shape) > 2) or _close(f, w, atol) or min(f.shape, default=0) == 1 for f, w in pairs):
-        square = [(f, w) for f, w in pairs if f.ndim == 2 and min(f.shape) > 2 and w.all()]
-        if square and all(_close(f, w * _outer(f / w), atol) for f, w in square):
-            where = "from row to row and from column to column"
-            return f"your values are the right ones times a factor that changes {where}: look at what you divide by."
     return ""
-
-
-def _outer(ratio):
-    return ratio[:, :1] * ratio[:1] / ratio[0, 0]
 
 
 def _at(r, dim, index):
@@ -351,209 +342,68 @@ def _fit(products, squares, axes):
     return products.sum(dims, keepdim=True) / squares.sum(dims, keepdim=True).clamp_min(1e-12)
 
 
-# Another argument in the place of one that was given
-
-ARGUMENTS = {
-    "the negatives of {}": torch.neg,
-    "the sizes of {}, without their signs": torch.abs,
-    "the squares of {}": torch.square,
-    "the square roots of {}": torch.sqrt,
-    "1 divided by {}": torch.reciprocal,
-    "{} in the opposite order": lambda x: x.flip(0),
-    "the transpose of {}": lambda x: x.T if x.ndim == 2 and len(x) == x.shape[1] else x,
-    "{} with its rows scaled to length 1": lambda x: F.normalize(x, dim=-1),
-    "{} with its columns scaled to length 1": lambda x: F.normalize(x, dim=0),
-    "{} with its rows scaled to a sum of sizes of 1": lambda x: F.normalize(x, dim=-1, p=1),
-    "{} with the mean of its rows subtracted": lambda x: x - x.mean(dim=0),
-    "{} with the mean of each row subtracted": lambda x: x - x.mean(dim=-1, keepdim=True),
-    "{} with 0 in the place of negative entries": torch.relu,
-    "the softmax of each row of {}": lambda x: x.softmax(-1),
-    "{} without its last row": lambda x: x[:-1],
-    "{} without its first row": lambda x: x[1:],
-    "zeros in the place of {}": torch.zeros_like,
-    "ones in the place of {}": torch.ones_like,
-}
-"""What a function may have used in the place of a tensor that it was given."""
-WHOLE = {"the inverse order of {}": torch.argsort, "{}, reversed": lambda x: x.flip(0), "1 minus {}": lambda x: 1 - x}
-"""The same of int64 tensors."""
-
-
-def other_arguments(names, cases):
-    """Yield what a function may have used in the place of its arguments, in words, and the arguments then."""
-
-    def instead(at, change):
-        return [(*c[:at], change(c[at]), *c[at + 1 :]) for c in cases]
-
-    for at, name in enumerate(names):
-        values = [case[at] for case in cases]
-        if all(isinstance(value, torch.Tensor) for value in values):
-            kinds = {value.dtype for value in values}
-            masks = {"the opposite of {}": torch.logical_not}
-            changes = masks if kinds == {torch.bool} else ARGUMENTS if values[0].is_floating_point() else WHOLE
-            for words, change in changes.items():
-                with contextlib.suppress(Exception):  # of a change that this argument does not allow
-                    yield words.format(f"`{name}`"), instead(at, change)
-        elif all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-            for words, change in NUMBERS.items():
-                yield words.format(name), instead(at, change)
-    for one, other in itertools.permutations(range(len(names)), 2):
-        if all(_kind(case[one]) == _kind(case[other]) for case in cases):
-            order = [other if i == one else one if i == other else i for i in range(len(names))]
-            if one < other:
-                yield (
-                    f"`{names[one]}` in the place of `{names[other]}`, and the reverse",
-                    [tuple(case[i] for i in order) for case in cases],
-                )
-            twice = [other if i == one else i for i in range(len(names))]
-            yield f"`{names[other]}` also in the place of `{names[one]}`", [tuple(c[i] for i in twice) for c in cases]
-
-
-def _kind(x):
-    return type(x), getattr(x, "ndim", 0), getattr(x, "dtype", None)
-
-
-NUMBERS = {
-    "`{} + 1`": lambda x: x + 1,
-    "`{} - 1`": lambda x: x - 1,
-    "`2 * {}`": lambda x: 2 * x,
-    "half of `{}`": lambda x: x / 2 if isinstance(x, float) or x % 2 else x // 2,
-    "`{}` squared": lambda x: x * x,
-    "the root of `{}`": lambda x: x**0.5,
-    "1 divided by `{}`": lambda x: 1 / x if x else x,
-    "minus `{}`": lambda x: -x,
-}
-
-
 # The reference with one of its steps changed
 
-
-def _reductions(name):
-    others = {"sum": torch.sum, "mean": torch.mean, "amax": torch.amax, "amin": torch.amin}
-    words = {"sum": "sum", "mean": "mean", "amax": "largest", "amin": "smallest", "max": "largest", "min": "smallest"}
-    for other, way in others.items():
-        if words[other] != words[name]:
-            yield f"the {words[other]} in the place of the {words[name]}", way
-    yield (
-        f"the median in the place of the {words[name]}",
-        lambda x, dim=None, keepdim=False: x.median() if dim is None else x.median(dim, keepdim).values,
-    )
-    if words[name] == "largest":
-        yield "the largest in size in the place of the largest", lambda x, *a, **o: x.abs().amax(*a, **o)
-    else:
-        yield (
-            f"the first one in the place of the {words[name]}",
-            lambda x, dim=0, keepdim=False: x.narrow(dim, 0, 1) if keepdim else x.select(dim, 0),
-        )
-        yield f"the length in the place of the {words[name]}", torch.linalg.vector_norm
-    if words[name] == "largest":
-        yield "the second largest in the place of the largest", lambda x, dim=-1: x.topk(2, dim).values.select(dim, 1)
-
-
-def _first(x, *_, **__):
-    return x
-
-
-def _options(function, **options):
-    return lambda *a, **k: function(*a, **k | options)
-
-
-STEP = {
-    "sub": {"a sum in the place of a difference": torch.add, "nothing subtracted": _first},
-    "add": {"a difference in the place of a sum": torch.sub, "nothing added": _first},
-    "div": {"a product in the place of a quotient": torch.mul, "nothing divided": _first},
-    "mul": {"only the first factor of a product": _first, "only the second factor of a product": lambda x, y: y,
-            "a sum in the place of a product": torch.add, "a quotient in the place of a product": torch.div},
-    "pow": {"a product in the place of a power": torch.mul, "no power": _first},
-    "ge": {"> in the place of >=": torch.gt, "<= in the place of >=": torch.le},
-    "gt": {">= in the place of >": torch.ge, "< in the place of >": torch.lt},
-    "lt": {"<= in the place of <": torch.le, "> in the place of <": torch.gt},
-    "le": {"< in the place of <=": torch.lt, ">= in the place of <=": torch.ge},
-    "eq": {"different ones in the place of equal ones": torch.ne},
-    "__eq__": {"different ones in the place of equal ones": torch.ne},
-    "__and__": {"“or” in the place of “and”": torch.logical_or},
-    "__invert__": {"a mask that is turned round": torch.clone},
-    "argmax": {"the smallest in the place of the largest": torch.argmin,
-               "the second largest in the place of the largest": lambda x, dim=-1: x.topk(
-                   min(2, x.shape[dim]), dim).indices.select(dim, -1),
-               "the largest in size in the place of the largest": lambda x, **o: x.abs().argmax(**o)},
-    "argmin": {"the largest in the place of the smallest": torch.argmax},
-    "topk": {"the smallest in the place of the largest": lambda x, k, **o: x.topk(k, **o | {"largest": False}),
-             "the largest in size in the place of the largest": lambda x, k, **o: x.abs().topk(k, **o),
-             "k + 1 in the place of k": lambda x, k, **o: x.topk(k + 1, **o),
-             "k - 1 in the place of k": lambda x, k, **o: x.topk(k - 1, **o)},
-    "argsort": {"the opposite order in a sort": lambda x, **o: x.argsort(**o | {"descending": "descending" not in o})},
-    "norm": {"the sum of the sizes in the place of the length": _options(torch.Tensor.norm, p=1),
-             "the largest entry in the place of the length": _options(torch.Tensor.norm, p=float("inf")),
-             "the squared length in the place of the length": lambda x, **o: x.norm(**o) ** 2},
-    "normalize": {"rows divided by the sum of their sizes": _options(F.normalize, p=1.0),
-                  "rows divided by their largest entry": _options(F.normalize, p=float("inf"))},
-    "logsumexp": {"a sum in the place of the logarithm of a sum of exponentials": torch.sum,
-                  "the largest in the place of the logarithm of a sum of exponentials": torch.amax},
-    "cummax": {"no running maximum": lambda x, dim: (x, None)},
-    "max": {}, "min": {}, "sum": {}, "mean": {}, "amax": {}, "amin": {}, "std": {},
+FAMILIES = ("sum", "mean", "amax", "amin"), ("max", "min"), ("argmax", "argmin"), ("cummax", "cummin")
+"""Names of functions; each may stand in the place of another of its family."""
+TOKENS = {
+    " + ": (" - ", " * "), " - ": (" + ",), " * ": (" / ", " + "), " / ": (" * ", " // "), " ** ": (" * ",),
+    " >= ": (" > ", " <= "), " > ": (" >= ", " < "), " <= ": (" < ", " >= "), " < ": (" <= ", " > "),
+    " == ": (" != ",), " & ": (" | ",), "dim=1": ("dim=0",), "dim=0": ("dim=1",),
 }  # fmt: skip
-for _name in ("sum", "mean", "amax", "amin", "max", "min"):
-    STEP[_name] |= dict(_reductions(_name))
-for _name in (
-    "relu",
-    "clamp",
-    "clamp_min",
-    "clamp_max",
-    "abs",
-    "sqrt",
-    "square",
-    "exp",
-    "log",
-    "normalize",
-    "sign",
-    "neg",
-):
-    STEP[_name] = STEP.get(_name, {}) | {f"no `{_name}`": _first}
-"""By the name of a function of PyTorch: what may stand in its place, in words."""
+"""Parts of code, and what may stand in their place."""
+_TERM = r"(?:[\w.]+(?:\([^()]*\))?(?:\[[^]]*\])?|\([^()]*\))"
+REWRITTEN = [
+    (rf" / {_TERM}", "", "nothing divided"),
+    (rf" - {_TERM}", "", "nothing subtracted"),
+    (rf" \+ {_TERM}", "", "nothing added"),
+    (rf" \* {_TERM}", "", "only the first factor of a product"),
+    (rf"{_TERM} \* ", "", "only the second factor of a product"),
+    (r" \*\* \w+", "", "no power"),
+    (r"\.(clamp\w*|relu|abs|sqrt|square|exp|log|sign)\([^()]*\)", "", r"no `\1`"),
+    (r"[\w.]*\bnormalize\(", "(lambda x, **_: x)(", "no `normalize`"),
+    (r"\bunit_rows\(", "(", "rows that are not scaled to length 1"),
+    (r"\.norm\(", ".norm(p=1, ", "the sum of the sizes in the place of the length"),
+    (r"\.logsumexp\(", ".sum(", "a sum in the place of the logarithm of a sum of exponentials"),
+    (r"\.(topk\(\w+|argsort\()", r".neg().\1", "the smallest in the place of the largest, or the reverse"),
+    (r"\.(topk|argmax|amax)\(", r".abs().\1(", "the largest in size in the place of the largest"),
+    (r"\blen\(", "1 + len(", "one more than `len`"),
+    (r"\blen\(", "-1 + len(", "one less than `len`"),
+    (r"\.(sum|mean|amax|max)\(dim=\d(?:, keepdim=True)?\)", r".\1()", r"one `\1` over everything"),
+    (r", descending=True", "", "the opposite order in a sort"),
+    (r"~", "", "a mask that is turned round"),
+]  # fmt: skip
+"""Patterns in the code of a reference, each with what may stand in its place, and words for the code then."""
 
 
-class Changed(TorchFunctionMode):
-    """Calls another function at one place of the code, and notes the places and how many numbers were made."""
-
-    def __init__(self, place=None, way=None):
-        super().__init__()
-        self.place, self.way, self.seen, self.most = place, way, {}, 0
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        kwargs, frame = kwargs or {}, sys._getframe(1)
-        while "torch" in frame.f_code.co_filename.split("/")[-3:-1] or "_tensor" in frame.f_code.co_filename:
-            frame = frame.f_back
-        place = frame.f_code, frame.f_lasti, func.__name__
-        if self.place in (place, func.__name__):
-            return self.way(*args, **kwargs)
-        made = func(*args, **kwargs)
-        inside = "asif_lib" in frame.f_code.co_filename  # there, a comparison looks after zeros and the like
-        if func.__name__ in STEP and not (inside and func.__name__ in ("gt", "lt", "ge", "le", "__invert__", "where")):
-            self.seen.setdefault(place, kwargs.get("dim"))
-        self.most = max(self.most, made.numel() if isinstance(made, torch.Tensor) else 0)
-        return made
+def _rewriting(numbers):
+    """Yield patterns as `REWRITTEN` has them, with those of `TOKENS` and `FAMILIES`, and whole numbers off by one."""
+    for name, sign in itertools.product(numbers, "+-"):
+        yield rf"\b{name}\b", f"({name} {sign} 1)", f"`{name} {sign} 1` in the place of `{name}`"
+    for old, others in TOKENS.items():
+        yield from ((re.escape(old), new, f"`{new.strip()}` in the place of `{old.strip()}`") for new in others)
+    for one, other in itertools.chain(*(itertools.permutations(family, 2) for family in FAMILIES)):
+        yield rf"\b{one}\(", f"{other}(", f"`{other}` in the place of `{one}`"
+    yield from REWRITTEN
 
 
 def changed_steps(reference, case):
-    """Yield ways to change one step of a reference, in words, and the reference then."""
-    with contextlib.suppress(Exception), Changed() as plain:
-        reference(*case)
-    if plain.most > 10_000:
-        return
+    """Yield ways to change one step of a reference, or the same step wherever it stands: in words, and the function."""
+    named = dict(zip(inspect.signature(reference).parameters, case, strict=False))
+    numbers = [name for name, value in named.items() if type(value) is int]
+    head, code = textwrap.dedent(inspect.getsource(reference)).split("\n", 1)
+    for pattern, new, words in _rewriting(numbers):
+        found = list(re.finditer(pattern, code))
+        texts = [code[: m.start()] + m.expand(new) + code[m.end() :] for m in found]
+        if len(found) > 1:
+            texts.append(re.sub(pattern, new, code))
+        for text in texts:
+            with contextlib.suppress(Exception):  # of code that means nothing
+                yield found[0].expand(words), defined(f"{head}\n{text}", reference)
 
-    def changed(place, way):
-        def run(*case):
-            with Changed(place, way):
-                return reference(*case)
 
-        return run
-
-    places = [(place, place[-1], dim) for place, dim in plain.seen.items()]
-    names = [name for _, name, _ in places]
-    for place, name, dim in [*places, *((name, name, None) for name in sorted(set(names)) if names.count(name) > 1)]:
-        for words, way in STEP[name].items():
-            yield words, changed(place, way)
-        if isinstance(dim, int):
-            function = F.normalize if name == "normalize" else getattr(torch.Tensor, name)
-            for other in {0, 1} - {dim}:
-                yield f"`{name}` along dim={other}, not dim={dim}", changed(place, _options(function, dim=other))
+def defined(code, reference):
+    """Return the function that `code` defines in the place of a reference."""
+    names = {}
+    exec(compile(code, f"<{reference.__name__}, changed>", "exec"), reference.__globals__, names)
+    return names[reference.__name__]

@@ -1,7 +1,8 @@
 """Right and wrong solutions of every exercise, a module for each chapter.
 
 ``RIGHT`` and ``WRONG`` are dictionaries by exercise number. ``RIGHT["04.1"]`` lists functions that solve it in
-different ways. ``WRONG["04.1"]`` lists pairs of a wrong function and a part of the message that it must get.
+ways that differ from the reference of the check. ``WRONG["04.1"]`` lists pairs of a wrong function and a part of the
+message that it must get; the mistakes that the check names itself are held to their messages beside these.
 """
 
 import importlib

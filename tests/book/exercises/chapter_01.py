@@ -22,11 +22,6 @@ def standardise_by_loop(pictures, mean, std):
     return torch.stack([(pictures[:, c] - mean[c]) / std[c] for c in range(3)], dim=1)
 
 
-def standardise_in_place(pictures, mean, std):
-    pictures -= mean.view(1, 3, 1, 1)
-    return pictures / std.view(1, 3, 1, 1)
-
-
 def cosine_matrix_by_loop(a, b):
     return torch.stack([torch.stack([F.cosine_similarity(x, y, dim=0, eps=1e-12) for y in b]) for x in a])
 
@@ -55,45 +50,41 @@ def on_a_canvas(picture):
 
 
 RIGHT = {
-    "01.1": [
-        lambda x, mean, std: (x - mean.view(3, 1, 1)) / std.view(3, 1, 1),
-        standardise_by_loop,
-        lambda x, mean, std: ((x.movedim(1, -1) - mean) / std).movedim(-1, 1),
-    ],
+    "01.1": [standardise_by_loop, lambda x, mean, std: ((x.movedim(1, -1) - mean) / std).movedim(-1, 1)],
     "01.2": [cosine_matrix_by_loop, lambda a, b: torch.einsum("qd,nd->qn", unit(a), unit(b))],
     "01.3": [nearest, lambda z, m: diagonal_out(unit(z) @ unit(z).T).topk(m).indices],
     "01.4": [pooled_by_loop, lambda t, m: torch.einsum("ntd,nt->nd", t, m.float()) / m.sum(1, True).clamp_min(1)],
-    "01.5": [share_by_loop, lambda near, group: (group[near] == group[:, None]).double().mean()],
+    "01.5": [share_by_loop],
     "01.6": [ImageOps.mirror, lambda picture: ImageEnhance.Brightness(picture).enhance(0.75)],
 }
 
 WRONG = {
     "01.1": [
-        (lambda x, mean, std: (x - mean) / std, "lined up with the width"),
-        (standardise_in_place, "changed its input"),
-        (lambda x, mean, std: standardise_by_loop(x, mean, std).movedim(1, -1), "shape (1, 1, 3, 3)"),
+        
+        
+        (lambda x, mean, std: standardise_by_loop(x, mean, std).movedim(1, -1), "shape (1, 1, 3, 3)")
     ],
     "01.2": [
         (lambda a, b: columns(a) @ columns(b).T, "columns, not rows"),
-        (lambda a, b: a @ b.T, "dot products"),
-        (lambda a, b: unit(a) @ b.T, "only the first"),
+        
+        (lambda a, b: unit(a) @ b.T, "divided by the length of each row of `b`: a step is missing")
     ],
     "01.3": [
         (lambda z, m: (unit(z) @ unit(z).T).topk(m).indices, "finds itself"),
         (lambda z, m: diagonal_out(unit(z) @ unit(z).T).topk(m), ".indices"),
         (lambda z, m: torch.tensor(nearest(z, m))[:, :1], "shape (9, 1)"),
         (lambda z, m: torch.tensor(nearest(z, m)) + 1, "0 to 8"),
-        (lambda z, m: torch.tensor(nearest(z, m))[:, [0] * m], "twice"),
+        (lambda z, m: torch.tensor(nearest(z, m))[:, [0] * m], "twice")
     ],
     "01.4": [
-        (lambda tokens, mask: tokens.mean(dim=1), "Padding took part"),
-        (lambda tokens, mask: (tokens * mask[..., None]).mean(dim=1), "count"),
-        (lambda tokens, mask: (tokens * mask[..., None]).sum(dim=1), "sum"),
+        
+        
+        (lambda tokens, mask: (tokens * mask[..., None]).sum(dim=1), "sum")
     ],
     "01.5": [
-        (lambda near, group: (near == group[:, None]).float().mean(), "look the neighbours' groups up"),
-        (lambda near, group: (group[near[:, 0]] == group).float().mean(), "first neighbour only"),
-        (lambda near, group: (group[near] == group[:, None]).any(1).float().mean(), "any neighbour"),
+        
+        
+        
     ],
     "01.6": [
         (lambda picture: picture.copy(), "keep what they return"),
@@ -104,6 +95,6 @@ WRONG = {
         (lambda picture: picture.show, "forget the brackets"),
         (lambda picture: picture.convert("L"), "mode L"),
         (on_a_canvas, "size (300, 301)"),
-        (painted, "changed its input; work on a copy"),
+        (painted, "changed its input; work on a copy")
     ],
 }  # fmt: skip

@@ -4,9 +4,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-
-def relu_power(relative, p):
-    return F.relu(relative).pow(p)
+from asif_book.chapters.chapter_04.checks import choice, top_k
+from asif_book.checks.catalogue import but
 
 
 def masked_power(relative, p):
@@ -17,10 +16,6 @@ def masked_power(relative, p):
 def kept(relative, k):
     indices = relative.topk(k, dim=1).indices
     return torch.zeros_like(relative).scatter(1, indices, relative.gather(1, indices))
-
-
-def four_steps(relative, k, p):
-    return F.normalize(kept(relative, k).clamp_min(0) ** p, dim=1)
 
 
 def row_by_row(relative, k, p):
@@ -37,13 +32,6 @@ def row_by_row(relative, k, p):
 def by_threshold(relative, k, p):
     smallest = relative.topk(k, dim=1).values[:, -1:]
     return F.normalize((relative * (relative >= smallest)).clamp_min(0) ** p, dim=1)
-
-
-def one_standard_error(evaluate, ks, ps):
-    found = {(k, p): evaluate(k, p, "validation") for k in ks for p in ps}
-    best, error = max(found.values(), key=lambda pair: pair[0])
-    k, p = min(setting for setting, (value, _) in found.items() if value >= best - error)
-    return k, p, evaluate(k, p, "test")[0]
 
 
 def one_standard_error_in_loops(evaluate, ks, ps):
@@ -65,14 +53,8 @@ def settings(evaluate, ks, ps, split="validation"):
 
 def peeks_and_chooses_well(evaluate, ks, ps):
     tests = settings(evaluate, ks, ps, "test")
-    k, p, _ = one_standard_error(evaluate, ks, ps)
+    k, p, _ = choice(evaluate, ks, ps)
     return k, p, tests[k, p][0]
-
-
-def highest(evaluate, ks, ps):
-    found = settings(evaluate, ks, ps)
-    k, p = max(found, key=lambda s: found[s][0])
-    return k, p, evaluate(k, p, "test")[0]
 
 
 def wrong_split_name(evaluate, ks, ps):
@@ -138,46 +120,28 @@ def joins_the_tiles(queries, blocks, k):
     return tuple(torch.cat([queries @ block.T for block in blocks], dim=1).topk(k, dim=1))
 
 
-def merging(queries, blocks, k, *, count=True, narrow=True):
-    values, indices = torch.full((len(queries), k), -torch.inf), torch.zeros((len(queries), k), dtype=torch.int64)
-    start = 0
-    for block in blocks:
-        best, where = (queries @ block.T).topk(min(k, len(block)) if narrow else k, dim=1)
-        values, order = torch.cat([values, best], 1).topk(k, dim=1)
-        indices = torch.cat([indices, where + start], 1).gather(1, order)
-        start += count * len(block)
-    return values, indices
-
-
 def doubled_shape(queries, blocks, k):
     values, indices = running_top_k(queries, blocks, k)
     return values, indices[:, torch.arange(k).expand(len(queries), -1)]
 
 
 RIGHT = {
-    "04.1": [relu_power, masked_power],
-    "04.2": [four_steps, row_by_row],
-    "04.3": [one_standard_error, one_standard_error_in_loops],
+    "04.1": [masked_power],
+    "04.2": [row_by_row],
+    "04.3": [one_standard_error_in_loops],
     "04.4": [trap, dense_trap],
     "04.5": [running_top_k, numpy_top_k],
 }
 
 WRONG = {
-    "04.1": [
-        (lambda r, p: torch.relu(torch.pow(r, p)), "before you set negative"),
-        (lambda r, p: r.clamp_(min=0) ** p, "changed its input"),
-        (lambda r, p: torch.copysign(r.abs() ** p, r), "negative values must become 0"),
-        (lambda r, p: [[max(x, 0) ** p for x in row] for row in r.tolist()], "returned a list"),
-    ],
+    "04.1": [(lambda r, p: torch.copysign(r.abs() ** p, r), "negative values must become 0")],
     "04.2": [
         (lambda r, k, p: F.normalize(kept(r, k) ** p, dim=1), "negative"),
         (lambda r, k, p: r[:, :k], "as many entries as `k`; as many as the number of columns"),
-        (lambda r, k, p: r.topk(k, dim=1), ".values or .indices"),
         (by_threshold, "your function kept 4"),
     ],
     "04.3": [
         (peeks_and_chooses_well, "opened the test split for 16 settings"),
-        (highest, "within one standard error of it"),
         (wrong_split_name, "there is no split 'val'"),
     ],
     "04.4": [
@@ -193,13 +157,9 @@ WRONG = {
     "04.5": [
         (joins_the_blocks, "The values are right, but with 16 pictures"),
         (joins_the_tiles, "the dense matrix has 96,000"),
-        (lambda q, b, k: merging(q, b, k, count=False), "count from 0 in each block"),
-        (lambda q, b, k: merging(q, b, k, narrow=False), "fewer anchors than k"),
-        (lambda q, b, k: merging(q, b, k)[0], "2 results"),
+        (but("min(k, len(block))", "k").of(top_k), "fewer anchors than k"),
+        (lambda q, b, k: top_k(q, b, k)[0], "2 results"),
         (doubled_shape, "`indices`: your result has shape (3, 3, 3); expected (3, 3)"),
-        (
-            lambda q, b, k: tuple((q @ list(b)[-1].T).topk(k, dim=1)),
-            "of your 2 results, `values`: the shape is right, but the values",
-        ),
+        (lambda q, b, k: tuple((q @ list(b)[-1].T).topk(k, dim=1)), "only the best of the last block"),
     ],
 }

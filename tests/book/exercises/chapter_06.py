@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from asif_book.chapters.chapter_06.checks import contrast
 from asif_book.checks import EXERCISES
 
 
@@ -15,11 +16,6 @@ def contributions_in_loops(image, prompts):
         for i in range(len(image)):
             total[i] += image[i] * prompt[i]
     return total / len(prompts)
-
-
-def contrast(image, one, other, top):
-    order = (image * one - image * other).argsort(descending=True)
-    return order[:top], order.flip(0)[:top]
 
 
 def contrast_in_lists(image, one, other, top):
@@ -48,11 +44,6 @@ def without_by_masking(image, texts, anchor, k, p):
     image, texts = image.clone(), texts.clone()
     image[anchor] = texts[:, anchor] = -1
     return with_all(image, texts, k, p)
-
-
-def subtract(image, texts, anchor, k, p):
-    x, y = four_steps(image[None], k, p)[0], four_steps(texts, k, p)
-    return y @ x - x[anchor] * y[:, anchor]
 
 
 def lead(scores, winner):
@@ -89,12 +80,6 @@ def auc_in_loops(scores, wrong):
         for good in scores[~wrong]:
             points += 1.0 if bad < good else 0.5 if bad == good else 0.0
     return points / (int(wrong.sum()) * int((~wrong).sum()))
-
-
-def grid_auc(scores, wrong, grid):
-    points = [((scores[~wrong] < t).float().mean().item(), (scores[wrong] < t).float().mean().item()) for t in grid]
-    x, y = zip((0, 0), *points, (1, 1), strict=True)
-    return float(np.trapezoid(y, x))
 
 
 def ties(scores, wrong):
@@ -177,7 +162,7 @@ def one_too_many(task, result):
 
 
 RIGHT = {
-    "06.1": [contributions_in_loops, lambda x, y: (x * y).mean(dim=0)],
+    "06.1": [contributions_in_loops],
     "06.2": [contrast, contrast_in_lists],
     "06.3": [without, without_by_masking],
     "06.4": [flip, flip_by_sorting],
@@ -187,22 +172,15 @@ RIGHT = {
 
 WRONG = {
     "06.1": [
-        (lambda x, y: (x * y).sum(dim=1).mean(), "You returned the score"),
-        (lambda x, y: (x * y).sum(dim=1), "a score for each prompt"),
-        (lambda x, y: sum(x * row for row in y), "m times"),
+        (lambda x, y: (x * y).sum(dim=1).mean(), "you took the sum of each row at the end: leave that step out"),
+        (lambda x, y: sum(x * row for row in y), "divided by the number of rows of `y`: a step is missing"),
     ],
-    "06.2": [
-        (lambda x, a, b, t: ((x * a).argsort(descending=True)[:t], (x * b).argsort(descending=True)[:t]), "themselves"),
-        (lambda x, a, b, t: contrast(x, b, a, t), "wrong way round"),
-        (lambda x, a, b, t: contrast(x, a, b, t)[0], "2 results"),
-    ],
+    "06.2": [(lambda x, a, b, t: contrast(x, b, a, t), "in another order than on the card")],
     "06.3": [
-        (lambda x, y, a, k, p: with_all(x, y, k, p), "removed nothing"),
-        (subtract, "only took the contribution off"),
+        (lambda x, y, a, k, p: with_all(x, y, k, p), "you do not use it"),
         (lambda x, y, a, k, p: without(x, y, a, k, p)[None], "shape"),
     ],
     "06.4": [
-        (first_flip, "took the first"),
         (lambda *c: 0, "Your function says 0 on every input"),
         (lambda *c: flip(*c) if flip(*c) >= 0 else 5, "On input 6 without your anchor 5"),
         (lambda *c: flip(*c) if flip(*c) != 16 else -1, "On input 2 your function says -1"),
@@ -211,7 +189,6 @@ WRONG = {
         (lambda *c: flip(*c) + 24, "the anchors are 0 to 23"),
     ],
     "06.5": [
-        (lambda s, w: grid_auc(s, w, torch.linspace(0, 1, 11)), "grid of thresholds"),
         (lambda s, w: auc_in_loops(s, w) + ties(s, w) / 4, "(some scores are tied)"),
         (lambda s, w: float(average_precision_score(w, -s)), "off by"),
     ],

@@ -3,12 +3,8 @@
 import numpy as np
 import torch
 
+from asif_book.chapters.chapter_08.checks import error_bound, inverted_scores, must_keep
 from asif_lab.tuning import compare_decisions
-from asif_lib.evaluation.measures import paired_difference
-
-
-def total_bytes(q, n, b, k):
-    return 4 * q * n, 4 * q * b + 12 * q * k
 
 
 def bytes_of_tensors(q, n, b, k):
@@ -34,29 +30,9 @@ def by_python(parts, k):
     return torch.tensor([[v for v, _ in row] for row in rows]), torch.tensor([[i for _, i in row] for row in rows])
 
 
-def as_they_came(parts, k):
-    values, indices = joined(parts)
-    values, order = values.sort(dim=1, descending=True, stable=True)
-    return values[:, :k], indices.gather(1, order)[:, :k]
-
-
-def bound(queries, rounded_queries, anchors, rounded_anchors):
-    lost = (queries - rounded_queries).norm(dim=1)
-    return lost + (1 + lost) * (anchors - rounded_anchors).norm(dim=1).max()
-
-
 def with_the_rounded_length(queries, rounded_queries, anchors, rounded_anchors):
     largest = max(float((a - b).norm()) for a, b in zip(anchors, rounded_anchors, strict=True))
     return (queries - rounded_queries).norm(dim=1) + rounded_queries.norm(dim=1) * largest
-
-
-def bound_of(join):
-    return lambda q, r, a, b: join((q - r).norm(dim=1), (a - b).norm(dim=1).max())
-
-
-def keep(products, k, bound):
-    threshold = products.topk(k, dim=1).values[:, -1]
-    return products >= (threshold - 2 * bound)[:, None]
 
 
 def keep_in_loops(products, k, bound):
@@ -73,35 +49,12 @@ def keep_from(lowest):
 
 
 def positions(products, k, bound):
-    return keep(products, k, bound).nonzero()
+    return must_keep(products, k, bound).nonzero()
 
 
 def sparse_dict(indices_a, values_a, indices_b, values_b):
     other = dict(zip(indices_b.tolist(), values_b.tolist(), strict=True))
     return sum(v * other.get(i, 0.0) for i, v in zip(indices_a.tolist(), values_a.tolist(), strict=True))
-
-
-def sparse_table(indices_a, values_a, indices_b, values_b):
-    same = indices_a.unsqueeze(1) == indices_b.unsqueeze(0)
-    return (values_a @ same.float() @ values_b).item()
-
-
-def tensor_keys(indices_a, values_a, indices_b, values_b):
-    other = dict(zip(indices_b, values_b, strict=True))
-    return sum(v * other.get(i, 0.0) for i, v in zip(indices_a, values_a, strict=True))
-
-
-def inverted(indices, values, query_indices, query_values, adds=True):
-    index = {}
-    for caption in range(len(indices)):
-        for anchor, value in zip(indices[caption].tolist(), values[caption].tolist(), strict=True):
-            index.setdefault(anchor, []).append((caption, value))
-    scores, looked = torch.zeros(len(indices)), 0
-    for anchor, value in zip(query_indices.tolist(), query_values.tolist(), strict=True):
-        for caption, entry in index.get(anchor, ()):
-            scores[caption] = adds * scores[caption] + value * entry
-            looked += 1
-    return scores, looked
 
 
 def sorted_by_anchor(indices, values, query_indices, query_values):
@@ -158,51 +111,25 @@ def returns_none(efforts, right, exact, margin):
 
 
 RIGHT = {
-    "08.1": [total_bytes, bytes_of_tensors],
+    "08.1": [bytes_of_tensors],
     "08.2": [by_lexsort, by_python],
-    "08.3": [bound, with_the_rounded_length],
-    "08.4": [keep, keep_in_loops],
-    "08.5": [sparse_dict, sparse_table],
-    "08.6": [inverted, sorted_by_anchor],
+    "08.3": [with_the_rounded_length],
+    "08.4": [keep_in_loops],
+    "08.5": [sparse_dict],
+    "08.6": [sorted_by_anchor],
     "08.7": [cheapest, knob_by(by_standard_errors_no_shorter_than_can_be_seen)],
 }
 
 WRONG = {
-    "08.1": [
-        (lambda q, n, b, k: (q * n, q * b + 2 * q * k), "counted numbers"),
-        (lambda *case: total_bytes(*case)[0], "2 results"),
-        (lambda q, n, b, k: (4 * q * n, 4 * q * b + 12 * q * k + 1), "`blocks`"),
-    ],
-    "08.2": [
-        (as_they_came, "the order in which the shards finished"),
-        (lambda parts, k: by_lexsort(parts[:1], k), "shape"),
-        (lambda parts, k: by_lexsort(parts, k)[0], "2 results"),
-    ],
-    "08.3": [
-        (bound_of(lambda lost, largest: lost + largest), "may be longer than 1"),
-        (bound_of(lambda lost, largest: lost), "left out what the anchors lose"),
-        (lambda q, r, a, b: 2 * bound(q, r, a, b), "the right ones times 2"),
-    ],
+    "08.1": [(lambda q, n, b, k: (4 * q * n, 4 * q * b + 12 * q * k + 1), "`blocks`")],
+    "08.2": [(lambda parts, k: by_lexsort(parts[:1], k), "shape")],
+    "08.3": [(lambda q, r, a, b: 2 * error_bound(q, r, a, b), "the right ones times 2")],
     "08.4": [
-        (keep_from(lambda t, e: t - e), "may be E less than T, and the anchor that you drop may be E better"),
-        (lambda *case: keep(*case).float(), "bool is wanted"),
+        (lambda *case: must_keep(*case).float(), "bool is wanted"),
         (positions, "shape"),
         (keep_from(lambda t, e: t - 3 * e), "that cannot be"),
         (keep_from(lambda t, e: t - 1.5 * e), "you dropped"),
     ],
-    "08.5": [
-        (tensor_keys, "dictionary keys are never equal"),
-        (lambda i, v, j, w: float((v[: len(w)] * w[: len(v)]).sum()), "same position"),
-    ],
-    "08.6": [
-        (lambda *case: inverted(*case, adds=False), "only the last counts"),
-        (anchor_not_there, "not in the index"),
-        (lambda *case: inverted(*case)[::-1], "a Tensor of shape"),
-        (lambda *case: inverted(*case)[0], "2 results"),
-    ],
-    "08.7": [
-        (knob_by(lambda m, e, margin: paired_difference(m, e).low > -margin), "falsely certain"),
-        (knob_by(lambda m, e, margin: (m.float() - e.float()).mean() > -margin), "without its interval"),
-        (returns_none, "return 0"),
-    ],
+    "08.6": [(anchor_not_there, "not in the index"), (lambda *case: inverted_scores(*case)[::-1], "a Tensor of shape")],
+    "08.7": [(returns_none, "return 0")],
 }

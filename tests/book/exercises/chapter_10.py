@@ -5,6 +5,8 @@ import itertools
 import torch
 import torch.nn.functional as F
 
+from asif_book.chapters.chapter_10.checks import there_and_back, two_bridges
+
 
 def pairs_in_a_loop(mine, other):
     other = other.tolist()
@@ -12,17 +14,9 @@ def pairs_in_a_loop(mine, other):
     return torch.tensor(found, dtype=torch.int64).reshape(-1, 2)
 
 
-def pairs_by_broadcasting(mine, other):
-    return torch.stack(torch.where(mine[:, None] == other), dim=1)
-
-
 def back_in_a_loop(scores):
     best = [int(row.argmax()) for row in scores]
     return torch.tensor([int(scores[:, j].argmax()) == i for i, j in enumerate(best)])
-
-
-def back_by_index(scores):
-    return scores.argmax(0)[scores.argmax(1)] == torch.arange(len(scores))
 
 
 def cosines_with_own_mean(z, mean, anchors):
@@ -40,18 +34,6 @@ def bridges_in_a_loop(first, second):
         else:
             two += 1
     return torch.tensor([arrived, one, two]) / len(first)
-
-
-def bridges_at_once(first, second):
-    own, english = torch.arange(len(first)), first.argmax(1)
-    here, over = second[english].argmax(1) == own, english == own
-    return torch.stack([here, ~here & ~over, ~here & over]).float().mean(1)
-
-
-def bridges_apart(first, second):
-    own = torch.arange(len(first))
-    one, two = first.argmax(1) == own, second.argmax(1) == own
-    return torch.stack([one & two, ~one, one & ~two]).float().mean(1)
 
 
 def best_pair(languages, measure):
@@ -75,53 +57,31 @@ def returns_another(languages, measure):
     return languages
 
 
-def lost_though_arrived(first, second):
-    found = bridges_at_once(first, second)
-    found[1] = (first.argmax(dim=1) != torch.arange(len(first))).float().mean()
-    return found
-
-
 RIGHT = {
-    "10.1": [pairs_in_a_loop, pairs_by_broadcasting],
-    "10.2": [back_in_a_loop, back_by_index],
+    "10.1": [pairs_in_a_loop],
+    "10.2": [back_in_a_loop],
     "10.3": [cosines_with_own_mean],
-    "10.4": [bridges_in_a_loop, bridges_at_once],
+    "10.4": [bridges_in_a_loop],
     "10.5": [best_pair, greedily],
 }
 
 WRONG = {
     "10.1": [
-        (lambda m, o: torch.arange(min(len(m), len(o))).repeat(2, 1).T, "row i with row i"),
-        (lambda m, o: pairs_in_a_loop(o, m).flip(1), "the order of `other`"),
-        (lambda m, o: torch.where(m[:, None] == o)[0], "only the positions in `mine`"),
         (lambda m, o: torch.stack(torch.where(m[:, None] == o)), "."),
-        (lambda m, o: pairs_in_a_loop(m, o).flip(1), "swapped"),
-        (lambda m, o: torch.stack([torch.isin(m, o).nonzero()[:, 0], torch.isin(o, m).nonzero()[:, 0]], 1), "belong"),
-        (lambda m, o: pairs_in_a_loop(m, o)[m[pairs_in_a_loop(m, o)[:, 0]].argsort()], "sorted by the number"),
+        (lambda m, o: pairs_in_a_loop(m, o).flip(1), "in the opposite order, along the last dimension"),
     ],
     "10.2": [
-        (lambda s: s.argmax(1) == torch.arange(len(s)), "needs the truth"),
-        (lambda s: s.argmax(1)[s.argmax(0)] == torch.arange(s.shape[1]), "from the columns"),
         (lambda s: s.argmax(0) == torch.arange(s.shape[1]), "."),
         (lambda s: s.argmax(0)[s.argmax(1)], "int64"),
-        (lambda s: back_by_index(s).float().mean(), "."),
+        (lambda s: there_and_back(s).float().mean(), "."),
     ],
     "10.3": [
-        (lambda z, m, a: cosines_with_own_mean(z, a.mean(0), a), "on both sides. The questions"),
-        (lambda z, m, a: F.normalize(z - m, dim=1) @ F.normalize(a - m, dim=1).T, "on both sides. The anchors"),
-        (lambda z, m, a: cosines_with_own_mean(z, z.mean(0), a), "A single question"),
-        (lambda z, m, a: (z - m) @ (a - a.mean(0)).T, "dot products"),
-        (lambda z, m, a: F.normalize(z, dim=1) @ F.normalize(a, dim=1).T, "no mean"),
+        (lambda z, m, a: F.normalize(z, dim=1) @ F.normalize(a, dim=1).T, "the same with another `m`"),
         (lambda z, m, a: cosines_with_own_mean(z, m, a).T, "the transpose"),
     ],
     "10.4": [
-        (bridges_apart, "two errors may cancel"),
-        (lost_though_arrived, "more than 1"),
-        (lambda a, b: bridges_in_a_loop(a, b) * len(a), "divide by the number"),
-        (lambda a, b: bridges_in_a_loop(b, a), "in the other order"),
-        (lambda a, b: bridges_at_once(a, b)[[0, 2, 1]], "exchanged"),
-        (lambda a, b: bridges_at_once(a, b).flip(0), "."),
-        (lambda a, b: bridges_at_once(a.T, b.T), "down the columns"),
+        (lambda a, b: bridges_in_a_loop(a, b) * len(a), "divided by the number of rows of `a`: a step is missing"),
+        (lambda a, b: two_bridges(a, b).flip(0), "."),
     ],
     "10.5": [
         (lambda languages, measure: languages[:2], "measured 0 choices"),

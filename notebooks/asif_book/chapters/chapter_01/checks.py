@@ -6,27 +6,15 @@ import numpy as np
 import torch
 from PIL import Image
 
-from asif_book.checks.catalogue import but, changed, columns, result, unsafe_rows, whole
+from asif_book.checks.catalogue import but, unsafe_rows, whole
 from asif_book.checks.exercise import Exercise, investigation
 from asif_book.checks.judging import Verdict, ask, kind_of, random_tensor, refuse, right
 from asif_lib.encoders.pictures import open_picture
-from asif_lib.relative import relative_representation, unit_rows
-
-
-def channels(x):
-    return x[:, None, None]
+from asif_lib.relative import unit_rows
 
 
 def standardise(pictures, mean, std):
-    return (pictures - channels(mean)) / channels(std)  # (n, 3, h, w), the others (3, 1, 1)
-
-
-AXES = [(2, 3), (0, 2, 3), (1, 2, 3), (0, 1, 2, 3)]
-SPREADS = [
-    lambda x, s, axes: x.std(axes, keepdim=True),
-    lambda x, s, axes: x.std(axes, correction=0, keepdim=True),
-    lambda x, s, axes: channels(s),
-]
+    return (pictures - mean[:, None, None]) / std[:, None, None]
 
 
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
@@ -38,38 +26,28 @@ cases = [  # the first so that a wrong broadcast to any axis fits, and its resul
     (random_tensor(1, 3, 8, 1, seed=3).sigmoid(), torch.full((3,), 0.5), torch.tensor([0.5, 0.25, 1.0])),
 ]
 mistakes = {
-    "Shapes line up from the right: (3,) was lined up with the width; make it (3, 1, 1).": lambda x, m, s: (x - m) / s,
-    "The mean is right. The standard deviation, of shape (3,), was lined up with the width; make it (3, 1, 1), "
-    "too.": lambda x, m, s: (x - channels(m)) / s,
-    "The standard deviation is right. The mean, of shape (3,), was lined up with the width; make it (3, 1, 1), "
-    "too.": lambda x, m, s: (x - m) / channels(s),
-    "(3, 1) was lined up with the height; make it (3, 1, 1).": lambda x, m, s: (x - m[:, None]) / s[:, None],
-    "You gave each picture of the batch another mean; one belongs to each channel.": lambda x, m, s: (
-        (x - m[:, None, None, None]) / s[:, None, None, None]
+    "Shapes line up from the right: (3,) was lined up with the width; make it (3, 1, 1).": but("[:, None, None]", ""),
+    "One of the two, of shape (3,), was lined up with the width; make it (3, 1, 1), too.": (
+        but("std[:, None, None]", "std"),
+        but("mean[:, None, None]", "mean"),
     ),
-    "Only the mean was divided: the difference needs brackets.": lambda x, m, s: x - channels(m / s),
-    "Only the mean was divided: the difference needs brackets. And (3,) was lined up with the width; make it (3, 1, "
-    "1).": lambda x, m, s: x - m / s,
-    "You multiplied by 255; values, mean and standard deviation all go from 0 to 1 here.": changed(
-        pictures=lambda x: 255 * x
-    ),
-    "You used one mean and one standard deviation for all channels; each channel has its own.": changed(
-        mean=lambda m: m.mean().expand(3), std=lambda s: s.mean().expand(3)
-    ),
-    "You used mean and standard deviation in the opposite order of the channels.": changed(
-        mean=lambda m: m.flip(0), std=lambda s: s.flip(0)
-    ),
-    "You subtracted the mean and did not divide.": changed(std=torch.ones_like),
-    "You divided and did not subtract the mean.": changed(mean=torch.zeros_like),
-    "You divided first; subtract the mean before you divide.": lambda x, m, s: x / channels(s) - channels(m),
-    "You used the pictures' own mean; use the mean and the standard deviation that you were given. They are the "
-    "encoder's, and the same for every picture.": tuple(
-        lambda x, m, s, axes=axes, spread=spread: (x - x.mean(axes, keepdim=True)) / spread(x, s, axes)
-        for axes in AXES
-        for spread in SPREADS
-    ),
+    "(3, 1) was lined up with the height; make it (3, 1, 1).": but("[:, None, None]", "[:, None]"),
+    "Each picture got another mean; one belongs to each channel.": but("[:, None, None]", "[:, None, None, None]"),
+    "Only the mean was divided: the difference needs brackets.": but("(pictures", "pictures", "])", "]"),
+    "You multiplied by 255; all values go from 0 to 1 here.": but("(pictures", "(255 * pictures"),
+    "Each channel has its own mean and standard deviation.": but("[:, None, None]", ".mean()"),
+    "Your channels stand in the opposite order.": but("[:, None, None]", ".flip(0)[:, None, None]"),
+    "You exchanged the mean and the standard deviation.": but("mean[", "old[", "std[", "mean[", "old[", "std["),
+    "You divided first; subtract the mean before you divide.": lambda x, m, s: x / s[:, None, None] - m[:, None, None],
 }
 check_standardise = Exercise("01.1", "The last step before the encoder", standardise, cases, mistakes)
+
+
+def cosine_matrix(a, b):
+    a = torch.nn.functional.normalize(a, dim=1)
+    b = torch.nn.functional.normalize(b, dim=1)
+    return a @ b.T
+
 
 ROWS = random_tensor(3, 4, seed=1)
 
@@ -84,35 +62,29 @@ cases = [
 ]
 mistakes = {
     "A zero row has no direction (0/0); we define its cosines as 0.": lambda a, b: unsafe_rows(a) @ unsafe_rows(b).T,
-    "You normalised columns, not rows: the norm runs along dim=1.": lambda a, b: columns(a) @ columns(b).T,
+    "You normalised columns, not rows: the norm runs along dim=1.": but("dim=1", "dim=0"),
     "These are distances; cosines are wanted.": torch.cdist,
     "These are dot products; scale the rows of both matrices to length 1 first.": lambda a, b: a @ b.T,
-    "You divided by the squared lengths of the rows; a length is the square root.": lambda a, b: (
-        (a @ b.T) / (a.square().sum(1)[:, None] * b.square().sum(1)).clamp_min(1e-24)
-    ),
-    "You normalised only the first matrix.": lambda a, b: unit_rows(a) @ b.T,
     "You divided by one norm for the whole matrix; every row has its own.": lambda a, b: whole(a) @ whole(b).T,
-    "You normalised the columns of one matrix; its rows are the vectors, as in the other.": (
-        lambda a, b: unit_rows(a) @ columns(b).T,
-        lambda a, b: columns(a) @ unit_rows(b).T,
+    "You divided by squared lengths.": lambda a, b: a @ b.T / (a.square().sum(1)[:, None] * b.square().sum(1)),
+    "You subtracted means; keep the rows as they are.": (
+        but("a, dim", "a - a.mean(1, True), dim", "b, dim", "b - b.mean(1, True), dim"),
+        but("a, dim", "a - a.mean(0), dim", "b, dim", "b - b.mean(0), dim"),
     ),
-    "You subtracted a mean, which gives correlations; nothing is subtracted here.": (
-        lambda a, b: relative_representation(a - a.mean(1, True), b - b.mean(1, True)),
-        lambda a, b: relative_representation(a - a.mean(0), b - b.mean(0)),
-    ),
-    "You compared row i with row i only; compare every row of the first with every row of the second.": lambda a, b: (
-        torch.cosine_similarity(a[: len(b)], b[: len(a)])
-    ),
+    "Compare every row with every row.": lambda a, b: torch.cosine_similarity(a[: len(b)], b[: len(a)]),
 }
-check_cosine_matrix = Exercise("01.2", "All cosines at once", relative_representation, cases, mistakes, no_loop=True)
+check_cosine_matrix = Exercise("01.2", "All cosines at once", cosine_matrix, cases, mistakes, no_loop=True)
+
+
+def nearest_neighbours(z, m):
+    z = torch.nn.functional.normalize(z, dim=1)
+    cosines = z @ z.T
+    cosines.fill_diagonal_(-2)
+    return cosines.topk(m, dim=1).indices
 
 
 def cosines(z):
     return unit_rows(z) @ unit_rows(z).T  # (n, n)
-
-
-def nearest(z, m, *, similarity=cosines, itself=-torch.inf, part="indices"):
-    return getattr(similarity(z).fill_diagonal_(itself).topk(m, dim=1), part)  # (n, m)
 
 
 def their_cosines(positions, z, m):
@@ -145,27 +117,28 @@ cases = [
     (random_tensor(40, 384, seed=4), 1),
 ]
 mistakes = {
-    "Every row finds itself first; leave it out before you take the largest.": but(itself=torch.inf),
+    "Every row finds itself first; leave it out before you take the largest.": but("-2", "2"),
     "You dropped the first column as if it were always the row itself; an equal picture may stand there. Set the "
     "diagonal to a value that cannot win instead.": lambda z, m: cosines(z).topk(m + 1, dim=1).indices[:, 1:],
-    ZERO_DIAGONAL: but(itself=0),
-    "These are the right neighbours, the nearest last; the nearest comes first.": result(lambda near: near.flip(1)),
-    "These are the farthest rows; sort by falling cosine.": but(similarity=lambda z: -cosines(z)),
-    "These are dot products, so long vectors win; scale the rows to length 1.": but(similarity=lambda z: z @ z.T),
-    "Euclidean distances depend on the lengths of the rows; use cosines.": but(similarity=lambda z: -torch.cdist(z, z)),
-    "These are cosines; positions are wanted, which topk gives as indices.": but(part="values"),
+    ZERO_DIAGONAL: but("-2", "0"),
+    "These are the right neighbours, the nearest last; the nearest comes first.": but(".indices", ".indices.flip(1)"),
+    "These are the farthest rows; sort by falling cosine.": but("z @ z.T", "-z @ z.T"),
+    "These are dot products, so long vectors win; scale the rows to length 1.": lambda z, m: (
+        (z @ z.T).fill_diagonal_(-torch.inf).topk(m, dim=1).indices
+    ),
+    "Euclidean distances depend on the lengths of the rows; use cosines.": lambda z, m: (
+        torch.cdist(z, z).fill_diagonal_(torch.inf).topk(m, dim=1, largest=False).indices
+    ),
+    "These are cosines; positions are wanted, which topk gives as indices.": but("indices", "values"),
 }
 check_nearest_neighbours = Exercise(
-    "01.3", "Nearest neighbours", nearest, cases, mistakes, view=their_cosines, word="positions"
+    "01.3", "Nearest neighbours", nearest_neighbours, cases, mistakes, view=their_cosines, word="positions"
 )
 
 
-def total(tokens, mask):
-    return (tokens * mask[:, :, None]).sum(dim=1)  # (n, t, d) → (n, d)
-
-
-def mean_pooling(tokens, mask, *, summed=total, count=lambda mask: mask.sum(dim=1, keepdim=True).clamp_min(1)):
-    return summed(tokens, mask) / count(mask)  # (n, d) / (n, 1)
+def mean_pooling(tokens, mask):
+    weights = mask.float()[:, :, None]
+    return (tokens * weights).sum(dim=1) / weights.sum(dim=1).clamp_min(1)
 
 
 cases = [
@@ -176,40 +149,21 @@ cases = [
     (random_tensor(2, 5, 3, seed=5), torch.tensor([[0, 0, 1, 1, 1], [0, 1, 1, 0, 0]])),
 ]
 mistakes = {
-    "A text without a token gave 0/0; we define its vector as 0.": but(count=lambda m: m.sum(dim=1, keepdim=True)),
+    "A text without a token gave 0/0; we define its vector as 0.": but(".clamp_min(1)", ""),
     "Padding took part in the mean; weight the tokens by the mask.": lambda tokens, mask: tokens.mean(dim=1),
-    "Padding took part in the sum, though not in the count; weight the tokens by the mask.": but(
-        summed=lambda tokens, mask: tokens.sum(dim=1)
-    ),
-    "You left padding out of the sum but not of the count; divide by the real tokens.": but(count=lambda m: m.shape[1]),
-    "You divided by the number of tokens of all texts together; each text has its own count.": but(count=torch.sum),
-    "You took the first tokens of each text, as many as are real; the mask says where the real ones stand.": but(
-        summed=lambda tokens, mask: total(tokens, mask.sort(dim=1, descending=True).values)
-    ),
-    "This is the sum; divide by the number of real tokens.": total,
-    "You took the largest of the real tokens in each dimension; take their mean.": tuple(
-        lambda t, m, low=low: t.masked_fill(m[:, :, None] == 0, low).amax(dim=1).nan_to_num(neginf=0)
-        for low in (-torch.inf, -1e9, 0)
-    ),
-    "This is the last token's vector; take the mean over all real tokens.": lambda t, m: (
-        t[torch.arange(len(t)), m.sum(1) - 1] * m.amax(1)[:, None]
-    ),
-    "This is the first token's vector; take the mean over all real tokens.": (
-        lambda tokens, mask: tokens[:, 0],
-        lambda tokens, mask: tokens[:, 0] * mask[:, :1],
-    ),
+    "Padding took part in the sum, though not in the count; weight the tokens by the mask.": but(" * weights", ""),
+    "You counted padding; divide by the real tokens.": but("weights.sum(dim=1).clamp_min(1)", "tokens.shape[1]"),
+    "Real tokens need not come first: see the mask.": but("mask.float()", "mask.sort(1, True).values.float()"),
+    "You took the largest; take the mean.": lambda t, m: t.masked_fill(m[:, :, None] == 0, -1e9).amax(1),
+    "This is the last token; take the mean of all real ones.": lambda t, m: t[torch.arange(len(t)), m.sum(1) - 1],
+    "This is the first token; take the mean of all real ones.": lambda tokens, mask: tokens[:, 0],
     "You averaged over the dimensions of each token; average over the tokens, dim=1.": lambda t, mask: t.mean(2),
 }
 check_mean_pooling = Exercise("01.4", "From tokens to one vector", mean_pooling, cases, mistakes)
 
 
-def alike(neighbours, group):
-    """Return which neighbours (n, m) are of the group of their row."""
-    return group[neighbours] == group[:, None]
-
-
-def same_group_share(neighbours, group, *, same=alike, over=torch.mean):
-    return over(same(neighbours, group).float()).tolist()
+def same_group_share(neighbours, group):
+    return float((group[neighbours] == group[:, None]).float().mean())
 
 
 GROUP = torch.tensor([0, 0, 0, 0, 0, 1, 1, 2, 3, 3])
@@ -222,19 +176,19 @@ cases = [  # the first with m = n, so that a wrong axis fits, and its result has
     (torch.arange(10)[:, None], torch.arange(10)),
 ]
 mistakes = {
-    "You compared positions with groups; look the neighbours' groups up first.": but(same=lambda p, g: p == g[:, None]),
-    "You compared two positions; compare their two groups.": but(same=lambda p, g: p == torch.arange(len(p))[:, None]),
-    "You compared along the wrong axis: compare row i with the group of row i.": but(same=lambda p, g: g[p] == g),
-    "You looked at the first neighbour only; all m count.": changed(neighbours=lambda near: near[:, :1]),
-    "You counted rows of which most neighbours are of their group; count neighbours.": but(
-        over=lambda x: (x.mean(1) > 0.5).float().mean()
+    "You compared positions with groups; look the neighbours' groups up first.": but("group[neighbours]", "neighbours"),
+    "Compare groups, not positions.": but("group[neighbours] == group", "neighbours == torch.arange(len(group))"),
+    "You compared along the wrong axis: compare row i with the group of row i.": but("group[:, None]", "group"),
+    "You looked at the first neighbour only; all m count.": but("[neighbours]", "[neighbours[:, :1]]"),
+    "You counted rows of which any, most or all neighbours are of their group; count neighbours.": (
+        but(".mean()", ".amax(1).mean()"),
+        but(".mean()", ".mean(1).gt(0.5).float().mean()"),
+        but(".mean()", ".amin(1).mean()"),
     ),
-    "You counted rows with any neighbour of their group; count all neighbours.": but(over=lambda x: x.amax(1).mean()),
-    "You counted rows whose neighbours are all of their group; count neighbours.": but(over=lambda x: x.amin(1).mean()),
-    "You divided by the number of rows; divide by n times m, all neighbours.": but(over=lambda x: x.sum(1).mean()),
-    "You took the mean of the groups' shares; each neighbour counts alike, so take one mean over all.": (
-        lambda near, g: torch.stack([alike(near, g)[g == one].float().mean() for one in g.unique()]).mean()
-    ),
+    "You divided by the number of rows; divide by n times m, all neighbours.": but(".mean()", ".sum(1).mean()"),
+    "You took the mean of the groups' shares; take one mean over all neighbours.": lambda near, g: torch.stack(
+        [(g[near] == g[:, None])[g == one].float().mean() for one in g.unique()]
+    ).mean(),
 }
 check_same_group_share = Exercise("01.5", "From neighbours to a number", same_group_share, cases, mistakes)
 

@@ -1,14 +1,11 @@
 """Checks of chapter 02, anchors."""
 
-import math
-
 import torch
 
 from asif_book.chapters.chapter_01.checks import ZERO_DIAGONAL, cosines
-from asif_book.checks.catalogue import CENTRING, but, centred, changed, one_more, result
+from asif_book.checks.catalogue import CENTRING, but
 from asif_book.checks.exercise import Exercise, investigation
 from asif_book.checks.judging import Verdict, ask, random_tensor, refuse, right
-from asif_lib.evaluation.neighbours import nearest_neighbours, neighbour_mask, pair_correlation
 from asif_lib.relative import unit_rows
 
 
@@ -17,42 +14,36 @@ def similarities(n, d, seed) -> torch.Tensor:
     return cosines(random_tensor(n, d, seed=seed))
 
 
+def share_by_chance(n, k):
+    return k / (n - 1)
+
+
 mistakes = {
-    "A stamp is not its own neighbour: how many stamps can be?": one_more("n"),
-    "One place too few: all k places of the list count.": lambda n, k: (k - 1) / (n - 1),
-    "You count the stamp itself, and give the expected number; leave it out, and give a share.": lambda n, k: k * k / n,
-    "That is the chance of one certain neighbour; the list has k places.": changed(k=1),
-    "In your answer both lists are random. One list is given: ask only about the other.": result(lambda r: r * r),
-    "That is the chance of at least one common neighbour; give the expected share of common ones.": lambda n, k: (
-        1 - (1 - k / (n - 1)) ** k
+    "A stamp is not its own neighbour: how many stamps can be?": but("n - 1", "n"),
+    "That is the chance of one certain neighbour; the list has k places.": but("k /", "1 /"),
+    "In your answer both lists are random. One list is given: ask only about the other.": lambda n, k: (
+        (k / (n - 1)) ** 2
     ),
-    "That is the chance of a certain list, or of k hits; give the expected share of hits.": (
-        lambda n, k: (k / (n - 1)) ** k,
-        lambda n, k: 1 / math.comb(n - 1, k),
-        lambda n, k: k / math.comb(n, k),
-    ),
-    "`//` throws the remainder away; a share is a fraction, so divide with `/`.": lambda n, k: k // (n - 1),
-    "A stamp is not its own neighbour, so one stamp fewer can be drawn, not one more.": changed(n=lambda n: n + 2),
-    "You divide by all different stamps of the two lists; divide by k.": lambda n, k: k / (2 * (n - 1) - k),
-    "You leave the first list's k stamps out of the draw; leave out only the stamp itself.": lambda n, k: k / (n - k),
+    "That is the chance of any common one; give their share.": lambda n, k: 1 - (1 - k / (n - 1)) ** k,
+    "That is the chance of a list, or of k hits; give a share.": lambda n, k: (k / (n - 1)) ** k,
+    "You leave the first list's k stamps out of the draw; leave out only the stamp itself.": but("n - 1", "n - k"),
 }
 cases = [(793, 10), (5, 4), (101, 1), (21, 5)]
-check_share_by_chance = Exercise("02.1", "What chance would give", lambda n, k: k / (n - 1), cases, mistakes)
+check_share_by_chance = Exercise("02.1", "What chance would give", share_by_chance, cases, mistakes)
 
 
-def in_common(x, y, k, *, chosen=neighbour_mask, of=lambda a, b, k: k):
-    a, b = chosen(x, k), chosen(y, k)  # (n, n) bool each
-    return (a & b).sum(1) / of(a, b, k)  # (n,)
+def neighbours_in_common(image_similarity, text_similarity, k):
+    near = []
+    for similarity in (image_similarity, text_similarity):
+        others = similarity.clone().fill_diagonal_(-torch.inf)
+        near.append(others.topk(k, dim=1).indices)
+    # (n, k, k): neighbour a of one list is neighbour b of the other
+    common = near[0][:, :, None] == near[1][:, None, :]
+    return common.sum(dim=(1, 2)) / k
 
 
-def with_itself(similarity, k):
-    return torch.zeros(similarity.shape, dtype=torch.bool).scatter_(1, similarity.topk(k, dim=1).indices, True)
-
-
-def without_first(similarity, k):
-    others = similarity.topk(k + 1, dim=1).indices[:, 1:]
-    return torch.zeros(similarity.shape, dtype=torch.bool).scatter_(1, others, True)
-
+WITH_ITSELF = "similarity.clone().fill_diagonal_(-torch.inf)", "similarity"
+OUT = "others = similarity.clone().fill_diagonal_(-torch.inf)"
 
 cases = [  # a 0 on the diagonal is found by the fourth case, a dropped first place by the fifth only
     (similarities(30, 6, 0), similarities(30, 6, 1), 5),
@@ -62,33 +53,35 @@ cases = [  # a 0 on the diagonal is found by the fourth case, a dropped first pl
     (-similarities(12, 3, 2), similarities(12, 3, 2), 11),
 ]
 mistakes = {
-    "You dropped the first place, which need not be the stamp. Set the diagonal to −inf.": but(chosen=without_first),
-    ZERO_DIAGONAL: but(chosen=lambda x, k: with_itself(x.clone().fill_diagonal_(0), k)),
-    "You look at k + 1 places, and the stamp itself is among them and counts as common. Set the diagonal to −inf and "
-    "take k.": (
-        but(chosen=lambda x, k: with_itself(x, k + 1)),
-        lambda x, y, k: in_common(x, y, k + 1, chosen=with_itself),
+    "You dropped the first place, which need not be the stamp. Set the diagonal to −inf.": but(
+        *WITH_ITSELF, "topk(k, dim=1).indices", "topk(k + 1, dim=1).indices[:, 1:]"
     ),
-    "You look at k places and drop one of them, so that k - 1 are left; take k.": but(
-        chosen=lambda x, k: without_first(x, k - 1)
+    ZERO_DIAGONAL: but("-torch.inf", "0"),
+    "You look at k + 1 places, one of them the stamp itself. Set the diagonal to −inf and take k.": (
+        but(*WITH_ITSELF, "topk(k", "topk(k + 1"),
+        but(*WITH_ITSELF, "topk(k", "topk(k + 1", "/ k", "/ (k + 1)"),
     ),
-    "You look at k + 1 neighbours; take k.": (but(chosen=lambda x, k: neighbour_mask(x, k + 1)), one_more("k")),
-    "You left the stamp itself out on one side only; leave it out on both.": (
-        lambda x, y, k: (neighbour_mask(x, k) & with_itself(y, k)).sum(1) / k,
-        lambda x, y, k: (with_itself(x, k) & neighbour_mask(y, k)).sum(1) / k,
+    "You look at k places and drop one of them; take k others.": but(*WITH_ITSELF, "indices", "indices[:, 1:]"),
+    "You look at k + 1 neighbours; take k.": but("topk(k", "topk(min(k + 1, len(others))"),
+    "Leave the stamp itself out on both sides.": (
+        but(OUT, f"{OUT} if similarity is image_similarity else similarity"),
+        but(OUT, f"{OUT} if similarity is text_similarity else similarity"),
     ),
-    "You count each stamp as its own nearest neighbour; leave it out.": but(chosen=with_itself),
-    "You took the k least similar; neighbours are the k most similar.": changed(x=torch.neg, y=torch.neg),
-    "You compare the two lists place by place; a neighbour counts wherever it stands in the other "
-    "list.": lambda x, y, k: (nearest_neighbours(x, k) == nearest_neighbours(y, k)).sum(1) / k,
-    "You divide by the different neighbours in both lists; divide by k.": but(of=lambda a, b, k: (a | b).sum(1)),
+    "You count each stamp as its own nearest neighbour; leave it out.": but(*WITH_ITSELF),
+    "You took the k least similar; neighbours are the k most similar.": but("similarity.clone()", "similarity.neg()"),
+    "You compare the two lists place by place; a neighbour counts wherever it stands in the other list.": but(
+        "near[0][:, :, None] == near[1][:, None, :]", "(near[0] == near[1])[:, :, None]"
+    ),
+    "Divide by k, not by all different neighbours.": but("/ k", "/ (2 * k - common.sum(dim=(1, 2)))"),
 }
-check_mutual_neighbours = Exercise("02.2", "Neighbours in common", in_common, cases, mistakes)
+check_mutual_neighbours = Exercise("02.2", "Neighbours in common", neighbours_in_common, cases, mistakes)
 
 
-def shuffled(x, y, order, *, offset=1, measure=lambda both: torch.corrcoef(both)[0, 1]):
-    rows, columns = torch.triu_indices(*x.shape, offset=offset)  # the entries above the diagonal
-    return measure(torch.stack([x[rows, columns], y[order][:, order][rows, columns]]))
+def correlation_after_shuffle(image_similarity, text_similarity, order):
+    shuffled = text_similarity[order][:, order]
+    rows, columns = torch.triu_indices(len(order), len(order), offset=1)
+    both = torch.stack([image_similarity[rows, columns], shuffled[rows, columns]])
+    return float(torch.corrcoef(both)[0, 1])
 
 
 X, Y = similarities(20, 5, 4), similarities(20, 5, 5)
@@ -101,38 +94,29 @@ cases = [
 ]
 mistakes = {
     "The order has no effect: you did not use it, or you moved pictures and captions alike, and then every picture "
-    "keeps its caption.": lambda x, y, order: pair_correlation(x, y),
+    "keeps its caption.": but("[order][:, order]", ""),
     "You moved only the rows (or only the columns): caption i lost its own similarities. Put rows and columns into the "
-    "new order.": (lambda x, y, o: pair_correlation(x, y[o]), lambda x, y, o: pair_correlation(x, y[:, o])),
-    "You used the whole matrices. Their diagonal compares each stamp with itself: take only the entries above "
-    "it.": lambda x, y, o: torch.corrcoef(torch.stack([x.ravel(), y[o][:, o].ravel()]))[0, 1],
-    "You took the diagonal in: it compares each stamp with itself. Start above it, with offset=1.": but(offset=0),
-    "You return the whole 2 × 2 matrix; the correlation wanted is outside its diagonal.": but(measure=torch.corrcoef),
+    "new order.": (but("[order][:, order]", "[order]"), but("[order][:, order]", "[:, order]")),
+    "The diagonal compares each stamp with itself; take the entries above it.": but("[rows, columns]", ".ravel()"),
+    "You took the diagonal in: it compares each stamp with itself. Start above it, with offset=1.": but("=1", "=0"),
     "You gave caption i to picture order[i]; picture i gets caption order[i]. (Moving the pictures by `order`, and not "
-    "the captions, does the same.)": changed(order=torch.argsort),
-    "You correlated the ranks, as Spearman does; correlate the similarities themselves.": but(
-        measure=lambda both: torch.corrcoef(both.argsort(1).argsort(1).float())[0, 1]
+    "the captions, does the same.)": but("order]", "order.argsort()]"),
+    "Correlate the similarities, not their ranks.": but(
+        "corrcoef(both)", "corrcoef(both.argsort(1).argsort(1).float())"
     ),
-    "That is the covariance; divide it by both standard deviations.": (
-        but(measure=lambda z: torch.cov(z)[0, 1]),
-        but(measure=lambda z: torch.cov(z, correction=0)[0, 1]),
-    ),
-    "You took the mean of one correlation for each row; take one correlation over all pairs.": lambda x, y, o: (
-        torch.stack([torch.corrcoef(torch.stack(rows))[0, 1] for rows in zip(x, y[o][:, o], strict=True)]).mean()
-    ),
+    "That is the covariance; divide by both deviations.": but("corrcoef", "cov"),
     "You left the two means in: that is a cosine. For Pearson's correlation, subtract its mean from each series "
-    "first.": but(measure=lambda z: torch.cosine_similarity(*z, dim=0)),
+    "first.": but("torch.corrcoef(both)[0, 1]", "torch.cosine_similarity(*both, dim=0)"),
 }
 hints = {"too many indices": "`matrix[order, order]` picks n single entries; take first the rows, then the columns."}
-check_shuffled_correlation = Exercise("02.3", "A correlation without a cause", shuffled, cases, mistakes, hints=hints)
+check_shuffled_correlation = Exercise(
+    "02.3", "A correlation without a cause", correlation_after_shuffle, cases, mistakes, hints=hints
+)
 
 
-def coverage(z, anchors, *, over=torch.amax, dim=1, **centring):
-    return over(centred(z, anchors, **centring), dim=dim)  # (q, n) → (q,)
-
-
-def scaled_first(mean):
-    return lambda z, a: ((unit_rows(z) - mean(a)) @ (unit_rows(a) - mean(a)).T).amax(dim=1)
+def coverage(z, anchors):
+    mean = anchors.mean(dim=0)
+    return (unit_rows(z - mean) @ unit_rows(anchors - mean).T).amax(dim=1)
 
 
 NINE = random_tensor(9, 4, seed=7) + 1
@@ -145,34 +129,31 @@ cases = [
     (-NINE, 2 * NINE),
 ]
 mistakes = {
-    "You did not subtract the anchors' mean.": but(means=lambda z, a: (0, 0)),
+    "You did not subtract the anchors' mean.": but(" - mean", ""),
     "You subtracted the mean of `z` from `z`; subtract the anchors' mean from both, so that a vector means the same "
-    "whatever stands beside it.": but(means=lambda z, a: (z.mean(0), a.mean(0))),
+    "whatever stands beside it.": but("z - mean", "z - z.mean(0)"),
     **CENTRING,
-    "You return which anchor is nearest; return how similar it is.": but(over=torch.argmax),
-    "You scaled to length 1 first and subtracted the mean afterwards: the rows no longer have length 1, and the "
-    "results are no cosines.": (scaled_first(lambda a: unit_rows(a).mean(0)), scaled_first(lambda a: a.mean(0))),
-}
+    "Subtract the mean first, then scale: your results are no cosines.": but(
+        "mean = anchors", "z, anchors = unit_rows(z), unit_rows(anchors); mean = anchors",
+        "unit_rows(z - mean) @ unit_rows(anchors - mean)", "(z - mean) @ (anchors - mean)",
+    ),
+}  # fmt: skip
 check_coverage = Exercise("02.4", "Coverage", coverage, cases, mistakes)
 
 
-def farthest_first(similarity, count, first, *, pick=torch.argmin, over=torch.amax, taken=torch.inf) -> torch.Tensor:
+def farthest_first(similarity, count, first) -> torch.Tensor:
     """Choose `count` of n items: `first`, then always the item least similar to all chosen ones.
 
     Gonzalez's greedy choice of centres (1985). `similarity` is (n, n), and 1 ≤ count ≤ n. The result has the positions
     in the order of choice, (count,) int64.
     """
     chosen = [first]
+    covered = similarity[first]  # (n,): each candidate's cosine with the nearest chosen
     while len(chosen) < count:
-        score = over(similarity[chosen], dim=0).clone()  # (n,) to the chosen one nearest to each item
-        if taken is not None:
-            score[chosen] = taken
-        chosen.append(int(pick(score)))
-    return torch.tensor(chosen, device=similarity.device)
-
-
-def one_besides(similarity, count, first):
-    return farthest_first(similarity, min(count + 1, len(similarity)), first)
+        worst = int(covered.argmin())
+        chosen.append(worst)
+        covered = torch.maximum(covered, similarity[worst])
+    return torch.tensor(chosen)
 
 
 cases = [
@@ -182,27 +163,22 @@ cases = [
     (similarities(12, 3, 21), 2, 0),
 ]
 mistakes = {
-    "You add the candidate that the chosen cover best; add the worst covered.": but(
-        pick=torch.argmax, taken=-torch.inf
+    "You add the candidate that the chosen ones cover best; add the one that they cover worst.": (
+        but("argmin", "argmax"),
+        but("covered.argmin()", "covered.index_fill(0, torch.tensor(chosen), -torch.inf).argmax()"),
     ),
-    "You add the candidate that the chosen ones cover best, and that is a chosen one again; add the one that they "
-    "cover worst.": but(pick=torch.argmax, taken=None),
     "You keep the smallest similarity to the chosen ones. One near anchor is enough to cover a candidate: keep the "
-    "largest.": but(over=torch.amin, taken=None),
-    "You go by the least similar chosen one. A candidate is covered by the most similar one: take the largest of its "
-    "similarities to the chosen ones.": (but(over=torch.amin), but(over=torch.amin, taken=1)),
-    "You look only at the candidate chosen last; all chosen ones cover.": (
-        but(over=lambda s, dim: s[-1], taken=None),
-        but(over=lambda s, dim: s[-1]),
+    "largest.": but("maximum", "minimum"),
+    "You go by the least similar chosen one. One near anchor is enough: take the most similar.": but(
+        "maximum", "minimum", "covered.argmin()", "covered.index_fill(0, torch.tensor(chosen), torch.inf).argmin()"
     ),
+    "All chosen ones cover, not the last alone.": but("torch.maximum(covered, similarity[worst])", "similarity[worst]"),
     "You take those least similar to `first`, all at once; after each choice look again at what is "
     "covered.": lambda s, count, first: torch.cat([torch.tensor([first]), s[first].argsort()[: count - 1]]),
-    "You choose `count` candidates besides `first`; `first` is one of them.": one_besides,
-    "You left `first` out of the result; it is the first that is chosen.": (
-        lambda *case: one_besides(*case)[1:],
-        result(lambda chosen: chosen[1:]),
+    "You left out `first`, which is chosen first.": (
+        but("tensor(chosen)", "tensor(chosen[1:])"),
+        but("< count", "<= count", "tensor(chosen)", "tensor(chosen[1:])"),
     ),
-    "You always begin with candidate 0; begin with `first`.": changed(first=0),
 }
 check_farthest_first = Exercise("02.5", "Farthest first", farthest_first, cases, mistakes)
 
@@ -244,6 +220,8 @@ def check_suspicion(function) -> Verdict:
         refuse(f"AUC {found}: your score is the other way round. Give suspicious pairs the larger scores.")
     if mean < GOOD_AUC:
         hint = (weak.pop() if len(weak) == 1 else "") or WHICH_END
+        if torch.equal(scores.sort().values, torch.arange(len(scores)).double()):
+            hint = "Your scores are 0, 1, 2, and so on: positions, as of a sort? Entry i is how suspicious pair i is."
         reached = f"AUC {found} on three banks with planted wrong captions, {mean:.2f} on average"
         refuse(f"{reached}; 0.5 is guessing, and {GOOD_AUC} is wanted. {hint}")
     return right(f"Your score finds the planted wrong captions in three banks with AUC {found} (0.5 is guessing).")

@@ -7,22 +7,17 @@ from typing import NamedTuple
 
 import torch
 
-from asif_book.checks.catalogue import (
-    ASCENDING,
-    CENTRING,
-    DESCENDING,
-    but,
-    centred,
-    changed,
-    columns,
-    one_more,
-    reordered,
-    result,
-    whole,
-)
+from asif_book.checks.catalogue import CENTRING, but, columns, whole
 from asif_book.checks.exercise import Exercise, investigation
 from asif_book.checks.judging import Verdict, ask, kind_of, random_tensor, refuse, right
 from asif_lib.relative import relative_representation, unit_rows
+
+
+def my_relative_representation(z, anchors):
+    z = z / z.norm(dim=1, keepdim=True)
+    anchors = anchors / anchors.norm(dim=1, keepdim=True)
+    return z @ anchors.T
+
 
 cases = [
     (random_tensor(5, 4, seed=10), random_tensor(7, 4, seed=11)),
@@ -34,22 +29,12 @@ cases = [
 mistakes = {
     "You took dot products: scale the rows of `z` and of `anchors` to length 1 first.": lambda z, a: z @ a.T,
     "You divided by one length for the whole matrix; every row has its own.": lambda z, a: whole(z) @ whole(a).T,
-    "You scaled the rows of `z`, not those of the anchors.": lambda z, a: unit_rows(z) @ a.T,
-    "You scaled the rows of the anchors, not those of `z`.": lambda z, a: z @ unit_rows(a).T,
     "You normalised columns, not rows: each vector is a row.": lambda z, a: columns(z) @ columns(a).T,
-    "Your result is transposed: row i belongs to z_i, column j to anchor j.": result(lambda r: r.T),
     "You took distances; entry (i, j) is a cosine, 1 for the same direction.": torch.cdist,
-    "You subtracted a mean; nothing is subtracted here.": (
-        lambda z, a: centred(z, a),
-        lambda z, a: centred(z, a, means=lambda z, a: (z.mean(0), a.mean(0))),
-    ),
-    "You scaled the products to length 1; scale the rows of `z` and of `anchors` before you multiply.": (
-        lambda z, a: unit_rows(z @ a.T)
-    ),
-    "You scaled the rows of cosines to length 1 once more; return the cosines as they are.": result(unit_rows),
-    "You divided by the squared lengths; a cosine divides by the lengths.": lambda z, a: (
-        z @ a.T / (z.square().sum(1)[:, None] * a.square().sum(1))
-    ),
+    "You subtracted a mean; nothing is subtracted here.": lambda z, a: centred(z, a),
+    "You scaled the products; scale the rows before you multiply.": lambda z, a: unit_rows(z @ a.T),
+    "You scaled the cosines; return them as they are.": but("z @ anchors.T", "unit_rows(z @ anchors.T)"),
+    "You divided by the squared lengths; a cosine divides by the lengths.": but("True)", "True) ** 2"),
 }
 
 
@@ -63,14 +48,13 @@ def refuse_the_librarys(function):
 
 
 check_relative_representation = Exercise(
-    "03.1",
-    "Relative representation",
-    relative_representation,
-    cases,
-    mistakes,
-    before=refuse_the_librarys,
-    no_loop=True,
+    "03.1", "Relative representation", my_relative_representation, cases, mistakes, before=refuse_the_librarys
 )
+
+
+def centred(z, anchors):
+    mean = anchors.mean(dim=0)
+    return relative_representation(z - mean, anchors - mean)
 
 
 cases = [
@@ -81,34 +65,32 @@ cases = [
     (random_tensor(9, 4, seed=16) + 2, random_tensor(3, 4, seed=15) + 2),
 ]
 mistakes = {
-    "You left the common part in: subtract the anchors' mean first.": but(means=lambda z, a: (0, 0)),
-    "You subtracted a mean from the cosines; subtract the anchors' mean from the vectors, before the cosines.": (
-        lambda z, a: (c := relative_representation(z, a)) - c.mean(dim=1, keepdim=True),
-        lambda z, a: (c := relative_representation(z, a)) - c.mean(dim=0, keepdim=True),
+    "You left the common part in: subtract the anchors' mean first.": but(" - mean", ""),
+    "You subtracted a mean from the cosines; subtract the anchors' mean from the vectors.": lambda z, a: (
+        (c := relative_representation(z, a)) - c.mean(dim=1, keepdim=True)
     ),
     **CENTRING,
-    "You subtracted the mean of `z` from both; take the anchors' mean. The mean of a single new picture is the picture "
-    "itself.": but(means=lambda z, a: (z.mean(0), z.mean(0))),
-    "`anchors.mean()` without dim=0 is one number; the mean is a vector.": but(means=lambda z, a: (a.mean(), a.mean())),
-    "You subtracted each set's own mean; use the anchors' mean for both. The mean of a single new picture is the "
-    "picture itself.": but(means=lambda z, a: (z.mean(0), a.mean(0))),
+    "You did not scale to length 1: these are dot products, not cosines.": but(
+        "relative_representation(z - mean, anchors - mean)", "(z - mean) @ (anchors - mean).T"
+    ),
+    "You took distances; cosines are wanted.": but("relative_representation", "torch.cdist"),
     "You scaled to length 1 first and subtracted the mean afterwards: the results are no cosines.": lambda z, a: (
         (unit_rows(z) - unit_rows(a).mean(0)) @ (unit_rows(a) - unit_rows(a).mean(0)).T
     ),
-    "You took the mean over the coordinates of each row. Take one mean over the anchors, which has an entry for each "
-    "coordinate.": but(means=lambda z, a: (z.mean(1, True), a.mean(1, True))),
+    "You subtracted the mean of `z` from both; take the anchors' mean. The mean of a single new picture is the picture "
+    "itself.": but("= anchors.mean", "= z.mean"),
+    "`anchors.mean()` without dim=0 is one number; the mean is a vector.": but("dim=0", ""),
+    "You subtracted each set's own mean; use the anchors' mean for both. The mean of a single new picture is the "
+    "picture itself.": but("z - mean", "z - z.mean(0)"),
 }
 check_centred_representation = Exercise("03.2", "Centring", centred, cases, mistakes, atol=1e-4)
 
 
-def best_caption(
-    z, t, za, ta, *, means=lambda z, t, za, ta: (za.mean(0), ta.mean(0)), cosines=relative_representation, dim=1
-):
-    """Return for each picture of `z` the row of the caption in `t` with the description most like its own."""
-    picture_mean, caption_mean = means(z, t, za, ta)
-    pictures = relative_representation(z - picture_mean, za - picture_mean)  # (q, n)
-    captions = relative_representation(t - caption_mean, ta - caption_mean)  # (t, n)
-    return cosines(pictures, captions).argmax(dim=dim)  # (q, t) → (q,)
+def best_caption(z_image, z_text, image_anchors, text_anchors):
+    picture_mean, text_mean = image_anchors.mean(dim=0), text_anchors.mean(dim=0)
+    pictures = relative_representation(z_image, image_anchors, mean=picture_mean)
+    captions = relative_representation(z_text, text_anchors, mean=text_mean)
+    return relative_representation(pictures, captions).argmax(dim=1)
 
 
 def pairs(seed, q, t, n, d_text=7):
@@ -130,18 +112,6 @@ def refuse_the_method(function):
         refuse("You call the library's method; describe pictures and captions yourself, and compare the descriptions.")
 
 
-def by_distance(a, b):
-    return -torch.cdist(a, b)
-
-
-def own_means(z, anchors):
-    return centred(z, anchors, means=lambda z, a: (z.mean(0), a.mean(0)))
-
-
-def directly(similarity, centred_too):
-    return lambda z, t, za, ta: similarity(z - centred_too * za.mean(0), t - centred_too * ta.mean(0)).argmax(1)
-
-
 cases = [  # In the first, pictures and captions have one width, so that comparing them directly does not fail.
     pairs(20, 40, 40, 25, 12),
     *(pairs(*size) for size in ((30, 40, 40, 25), (40, 30, 50, 15), (50, 50, 20, 30), (60, 1, 9, 10))),
@@ -149,47 +119,48 @@ cases = [  # In the first, pictures and captions have one width, so that compari
 mistakes = {
     "You compared pictures and captions directly, but they have no common coordinates, and only by chance the same "
     "number of them here. Describe the pictures by `image_anchors`, the captions by `text_anchors`, then compare the "
-    "descriptions.": tuple(
-        directly(similarity, centred_too)
-        for similarity in (torch.inner, relative_representation, by_distance)
-        for centred_too in (False, True)
+    "descriptions.": (
+        lambda z, t, za, ta: (z @ t.T).argmax(1),
+        lambda z, t, za, ta: relative_representation(z, t).argmax(1),
+        lambda z, t, za, ta: relative_representation(z - za.mean(0), t - ta.mean(0)).argmax(1),
     ),
-    "You described each side by the other's anchors; take the anchors of its own kind.": reordered(0, 1, 3, 2),
-    "You described both by the anchors' pictures; the anchors' captions describe the captions.": reordered(0, 1, 2, 2),
-    "You described both by the anchors' captions; the anchors' pictures describe the pictures.": reordered(0, 1, 3, 3),
+    "Describe each side by its own anchors, not by the other's.": lambda z, t, za, ta: best_caption(z, t, ta, za),
+    "Describe each side by its own anchors; you took one kind for both.": (
+        lambda z, t, za, ta: best_caption(z, t, za, za),
+        lambda z, t, za, ta: best_caption(z, t, ta, ta),
+    ),
     "You left the common part in. Subtract the mean of the anchors' pictures from the pictures, and the mean of the "
-    "anchors' captions from the captions.": but(means=lambda *case: (0, 0)),
-    "Subtract the anchors' means, not the new items' means.": but(means=lambda z, t, za, ta: (z.mean(0), t.mean(0))),
-    "You subtracted from new items and anchors each their own mean; subtract the anchors' mean from both.": (
-        lambda z, t, za, ta: relative_representation(own_means(z, za), own_means(t, ta)).argmax(1)
+    "anchors' captions from the captions.": but(", mean=picture_mean", "", ", mean=text_mean", ""),
+    "Subtract the anchors' means, not the new items'.": but(
+        "image_anchors.m", "z_image.m", "text_anchors.m", "z_text.m"
     ),
-    "You centred one side only; the captions have a common part, too.": but(means=lambda z, t, za, ta: (za.mean(0), 0)),
-    "You centred one side only; the pictures have a common part, too.": but(means=lambda z, t, za, ta: (0, ta.mean(0))),
-    "These are dot products: long descriptions win. Take their cosines.": but(cosines=lambda a, b: a @ b.T),
-    "You give the best picture for each caption; the best caption for each picture is asked for.": but(dim=0),
-    "You give the caption that fits least.": but(cosines=lambda a, b: -relative_representation(a, b)),
+    "You centred one side only; both have a common part.": (
+        but(", mean=text_mean", ""),
+        but(", mean=picture_mean", ""),
+    ),
+    "Take cosines of the descriptions.": but("relative_representation(pictures, captions)", "(pictures @ captions.T)"),
+    "You give the best picture for each caption; turn it round.": but("dim=1", "dim=0"),
+    "You give the caption that fits least.": but("argmax", "argmin"),
     "You give the row of the nearest anchor. Compare whole descriptions, and give the row of a new "
     "caption.": lambda z, t, za, _: centred(z, za).argmax(1),
     "You took the new caption nearest to the caption of the nearest anchor; compare whole descriptions.": (
-        lambda z, t, za, ta: directly(relative_representation, True)(ta[centred(z, za).argmax(1)], t, ta, ta)
+        lambda z, t, za, ta: relative_representation(ta[centred(z, za).argmax(1)], t, mean=ta.mean(0)).argmax(1)
     ),
-    "You took distances between the descriptions; take their cosines.": but(cosines=by_distance),
+    "Take cosines of the descriptions, no distances.": but("relative_representation(pict", "-torch.cdist(pict"),
 }
 check_best_caption = Exercise(
     "03.3", "Find the caption", best_caption, cases, mistakes, before=refuse_the_method, after=name_variables
 )
 
 
-def times_nearest(
-    similarity, k, *, largest=True, dim=1, kept=slice(None), minlength=lambda similarity: similarity.shape[1]
-) -> torch.Tensor:
+def times_nearest(similarity, k) -> torch.Tensor:
     """Return how many of q items have each of n anchors among their k nearest, (n,) int64.
 
     The k-occurrence of Radovanović, Nanopoulos and Ivanović ("Hubs in space", JMLR 2010); an anchor with a
     large one is a hub. `similarity` is (q, n); the counts add up to q · k.
     """
-    near = similarity.topk(k, dim=dim, largest=largest).indices[:, kept]  # (q, k)
-    return torch.bincount(near.ravel(), minlength=minlength(similarity))  # (n,)
+    near = similarity.topk(k, dim=1).indices
+    return torch.bincount(near.ravel(), minlength=similarity.shape[1])
 
 
 DOWN_THE_COLUMNS = "You took the k most similar items of each anchor (topk down the columns),"
@@ -204,48 +175,39 @@ cases = [
 ]
 mistakes = {
     "Anchors that are nobody's neighbour are missing. Return one count for each anchor; it is 0 where no item is "
-    "near.": (but(minlength=lambda s: 0), lambda s, k: s.topk(k).indices.unique(return_counts=True)[1]),
+    "near.": (
+        but(", minlength=similarity.shape[1]", ""),
+        lambda s, k: s.topk(k).indices.unique(return_counts=True)[1],
+    ),
     f"{DOWN_THE_COLUMNS} so every anchor gets k. {EACH_ITEM}": lambda s, k: torch.full((s.shape[1],), k),
     f"{DOWN_THE_COLUMNS} and counted items. {EACH_ITEM}": (
-        but(dim=0),
-        *(but(dim=0, minlength=minlength) for minlength in (len, lambda s: 0)),
-        lambda s, k: times_nearest(s, min(k, len(s)), dim=0)[: s.shape[1]],
+        but("dim=1", "dim=0"),
+        but("dim=1", "dim=0", "similarity.shape[1]", "len(similarity)"),
+        but("dim=1", "dim=0", ", minlength=similarity.shape[1]", ""),
+        but("(k, dim=1)", "(min(k, len(similarity)), dim=0)", "[1])", "[1])[: similarity.shape[1]]"),
     ),
-    "You took the largest similarities of the whole table; take the k nearest anchors of each item.": lambda s, k: (
-        torch.bincount(s.ravel().topk(k * len(s)).indices % s.shape[1], minlength=s.shape[1])
+    "You took the largest similarities of the whole table; take the k nearest anchors of each item.": but(
+        "similarity.topk(k, dim=1).indices",
+        "similarity.ravel().topk(k * len(similarity)).indices % similarity.shape[1]",
     ),
-    "You return as many counts as there are items; return one count for each anchor.": but(minlength=len),
+    "Return one count for each anchor, not for each item.": but("similarity.shape[1]", "len(similarity)"),
     "You set the diagonal to −inf. Items and anchors are two sets here, so an entry on the diagonal is nothing "
-    "special.": changed(similarity=lambda s: s.clone().fill_diagonal_(-torch.inf)),
-    "You took k + 1; take k. Items and anchors are two sets here: no item is its own neighbour.": one_more("k"),
+    "special.": but("similarity.topk", "similarity.clone().fill_diagonal_(-torch.inf).topk"),
+    "You took k + 1; take k. Items and anchors are two sets here: no item is its own neighbour.": but("(k,", "(k + 1,"),
     "You dropped the nearest anchor of each item. Items and anchors are two sets here: no item is its own neighbour; "
-    "keep the first k.": lambda s, k: times_nearest(s, k + 1, kept=slice(1, None)),
-    "You counted along the rows: k for each item. Count for each anchor.": lambda s, k: torch.full((len(s),), k),
-    "You took the k least similar anchors; the nearest have the largest cosines.": but(largest=False),
-    "You counted only the nearest one; all of the k nearest count.": changed(k=1),
-    "You gave the nearest more weight than the others; each of the k nearest counts 1.": lambda s, k: sum(
-        (k - i) * torch.bincount(s.topk(k).indices[:, i], minlength=s.shape[1]) for i in range(k)
-    ),
+    "keep the first k.": but("(k, dim=1).indices", "(k + 1, dim=1).indices[:, 1:]"),
+    "You took the k least similar anchors; the nearest have the largest cosines.": but("dim=1", "dim=1, largest=False"),
+    "You counted only the nearest one; all of the k nearest count.": but("(k,", "(1,"),
     "You give shares; give how many, as whole numbers.": lambda s, k: times_nearest(s, k) / len(s),
-    "You give shares of all places; give how many, as whole numbers.": lambda s, k: times_nearest(s, k) / (len(s) * k),
-    "You added up the similarities; count the items.": lambda s, k: (
-        torch.zeros_like(s).scatter_(1, s.topk(k, dim=1).indices, 1.0) * s
-    ).sum(0),
-    "You sorted the counts; entry j belongs to anchor j.": (ASCENDING, DESCENDING),
 }
 check_times_nearest = Exercise("03.4", "Who is everybody's neighbour?", times_nearest, cases, mistakes)
 
 
-def largest_change(
-    z, anchors, matrix,
-    *,
-    moved=lambda z, anchors, matrix: (z @ matrix, anchors @ matrix),
-    cosines=relative_representation,
-    gap=torch.sub,
-    size=lambda gap: gap.abs().max(),
-) -> float:  # fmt: skip
+def largest_change(z, anchors, matrix) -> float:
     """Return the largest absolute change of the relative representation when `matrix` acts on both."""
-    return float(size(gap(cosines(*moved(z, anchors, matrix)), cosines(z, anchors))))
+    before = relative_representation(z, anchors)
+    after = relative_representation(z @ matrix, anchors @ matrix)
+    return float((after - before).abs().max())
 
 
 SIX, EIGHT = random_tensor(6, 5, seed=14), random_tensor(8, 5, seed=15)
@@ -261,22 +223,19 @@ cases = [
     (SIX, EIGHT, -torch.eye(5)),
 ]
 mistakes = {
-    "You moved `z` alone; the anchors live in the same space: move them, too.": but(moved=lambda z, a, m: (z @ m, a)),
-    "You moved the anchors alone; `z` lives in the same space: move it, too.": but(moved=lambda z, a, m: (z, a @ m)),
-    "The anchors turn the other way round than `z`; both take `@ matrix`.": but(moved=lambda z, a, m: (z @ m, a @ m.T)),
-    "You applied the transpose: vectors are rows, and each row v becomes v @ matrix.": changed(matrix=torch.t),
+    "You moved `z` alone; the anchors live in the same space: move them, too.": but("anchors @ matrix", "anchors"),
+    "You moved the anchors alone; `z` lives in the same space: move it, too.": but("z @ matrix", "z"),
+    "Both take `@ matrix`, the anchors as `z`.": but("anchors @ matrix", "anchors @ matrix.T"),
+    "You applied the transpose: each row v becomes v @ matrix.": but("@ matrix", "@ matrix.T"),
     "Your function always gives 0, but some matrices change the representation: measure it.": lambda z, a, m: 0.0,
-    "You took the mean; the largest absolute change is asked for.": but(size=lambda gap: gap.abs().mean()),
-    "You forgot the absolute value: a large change downwards counts as well.": but(size=torch.max),
-    "You compare dot products; compare relative representations, which are cosines.": but(cosines=lambda z, a: z @ a.T),
+    "You took the mean; the largest absolute change is asked for.": but(".max()", ".mean()"),
+    "You forgot the absolute value: a large change downwards counts as well.": but(".abs()", ""),
+    "Compare cosines, not dot products.": but("relative_representation", "(lambda z, a: z @ a.T)"),
     "You compare the largest entry before with the largest after. Take the difference of each entry first, then the "
-    "largest.": but(gap=lambda x, y: x.max() - y.max()),
-    "You give how far the vectors move, not how far the cosines do.": (
-        lambda z, a, m: (z @ m - z).abs().max(),
-        lambda z, a, m: max((z @ m - z).abs().max(), (a @ m - a).abs().max()),
-    ),
-    "You divided the change by the entry; the absolute change is asked for.": but(gap=lambda x, y: (x - y) / y),
-    "You took the norm of all changes together; the largest single one is asked for.": but(size=torch.norm),
+    "largest.": but("(after - before).abs().max()", "(after.max() - before.max()).abs()"),
+    "You give how far vectors move; give how far cosines do.": lambda z, a, m: (z @ m - z).abs().max(),
+    "The absolute change is asked for.": but("(after - before)", "((after - before) / before)"),
+    "You took the norm of all changes together; the largest single one is asked for.": but(".abs().max()", ".norm()"),
 }
 check_largest_change = Exercise("03.5", "Test the invariance", largest_change, cases, mistakes)
 

@@ -3,23 +3,18 @@
 import functools
 import inspect
 import itertools
-from operator import itemgetter
 
 import torch
 import torch.nn.functional as F
 
-from asif_book.checks.catalogue import but, changed, columns, part, result, unsafe_rows, whole
+from asif_book.checks.catalogue import but
 from asif_book.checks.exercise import Exercise, investigation
 from asif_book.checks.judging import Verdict, ask, random_tensor, refuse, right
 from asif_lib.relative import unit_rows
 
 
-def unchanged(x):
-    return x
-
-
-def clamp_and_power(relative, p, *, clamp=torch.relu):
-    return clamp(relative) ** p
+def clamp_and_power(relative, p):
+    return relative.clamp_min(0) ** p
 
 
 COSINES = random_tensor(4, 6, seed=40).tanh()
@@ -27,30 +22,22 @@ COSINES = random_tensor(4, 6, seed=40).tanh()
 mistakes = {
     "You raised to the power before you set negative entries to 0; an even power has made them positive by then. Turn "
     "the two steps round.": lambda r, p: torch.relu(r**p),
-    "Negative entries are still in it: they are to become 0, before the power.": but(clamp=unchanged),
-    "You took the sign away, so that an unlike anchor counts; set negative entries to 0.": but(clamp=torch.abs),
-    "You took 1 minus the entries; raise the entries themselves.": lambda r, p: (1 - torch.relu(r)) ** p,
-    "You multiplied by p; raise to the power p, which is ** in Python.": lambda r, p: torch.relu(r) * p,
+    "Negative entries are still in it: they are to become 0, before the power.": but(".clamp_min(0)", ""),
+    "You took the sign away, so that an unlike anchor counts; set negative entries to 0.": but("clamp_min(0)", "abs()"),
     "You raised p to the entries; raise the entries to p.": lambda r, p: p ** torch.relu(r),
-    "You took an exponential; raise each entry to the power p.": (
-        lambda r, p: torch.exp(p * torch.relu(r)) - 1,
-        lambda r, p: torch.exp(p * torch.relu(r)),
-    ),
-    "The clamp is there, the power is missing.": lambda r, p: torch.relu(r),
-    "You kept the negative entries and set the positive ones to 0.": but(clamp=lambda r: r.clamp_max(0)),
-    "You rounded p to a whole number; p need not be whole.": changed(p=int),
-    "You normalised as well; here only the clamp and the power are wanted.": result(lambda x: F.normalize(x, dim=-1)),
+    "You took an exponential; raise each entry to p.": lambda r, p: torch.exp(p * torch.relu(r)),
+    "Only clamp and power are wanted; you normalised.": lambda r, p: F.normalize(r.relu() ** p, dim=-1),
+    "You rounded p to a whole number; p need not be whole.": but("** p", "** int(p)"),
 }
 # The odd p first: there, power before clamp is right, and an entry left negative shows.
 cases = [(COSINES, 3), (COSINES, 2), (COSINES, 1), (COSINES[0], 8), (COSINES, 2.5)]
 check_clamp_and_power = Exercise("04.1", "Clamp, then power", clamp_and_power, cases, mistakes)
 
 
-def four_steps(relative, k, p, *, score=unchanged, clamp=torch.relu, dim=1, scale=F.normalize):
-    """Keep the k largest entries of each row, clamp, raise to p, scale to length 1; the options are places to err."""
-    top = score(relative).topk(min(k, relative.shape[dim]), dim=dim).indices  # (q, k)
-    kept = torch.zeros_like(relative).scatter(dim, top, relative.gather(dim, top))  # (q, n)
-    return scale(clamp(kept) ** p)
+def four_steps(relative, k, p):
+    values, indices = relative.topk(k, dim=1)
+    values = torch.nn.functional.normalize(values.clamp_min(0) ** p, dim=1)
+    return torch.zeros_like(relative).scatter(1, indices, values)
 
 
 def refuse_more_than_k_of_equals(function):
@@ -63,6 +50,7 @@ def refuse_more_than_k_of_equals(function):
 
 
 ROWS = random_tensor(9, 12, seed=41).tanh()
+SCALED = "torch.nn.functional.normalize(values.clamp_min(0) ** p, dim=1)"
 
 cases = [
     (ROWS, 5, 3),  # with p = 2, dividing by the sum after the power equals normalising before it
@@ -74,30 +62,28 @@ cases = [
     (torch.cat([ROWS, -ROWS.abs()[:1]]), 4, 3),  # the last row has no positive entry
 ]
 mistakes = {
-    "You kept negative entries, and an even power made them positive: clamp before the power.": but(clamp=unchanged),
-    "You kept the smallest similarities; the k largest of each row are wanted.": but(score=torch.neg),
-    "You kept the smallest similarities, negative ones too; keep the k largest.": but(score=torch.neg, clamp=unchanged),
+    "An even power made negative entries positive: clamp before it.": but(".clamp_min(0)", ""),
+    "You kept the smallest; keep the k largest of each row.": but("k, dim=1)", "k, dim=1, largest=False)"),
     "You took the sign away first, so that anchors unlike the picture count. Keep the k largest, and set negative ones "
-    "to 0.": but(score=torch.abs, clamp=torch.abs),
-    "You kept k entries of each column; each row is one picture, and k of its entries stay.": but(dim=0),
-    "You took a softmax of the kept entries; a row is scaled to length 1.": but(
-        scale=lambda x: x.masked_fill(x == 0, -torch.inf).softmax(1).nan_to_num()
+    "to 0.": but("relative.topk", "relative.abs().topk"),
+    "You kept k entries of each column; each row is one picture.": lambda r, k, p: F.normalize(
+        torch.zeros_like(r).scatter(0, (top := r.topk(min(k, len(r)), dim=0)).indices, top.values.relu()) ** p
     ),
     "You kept the largest of the whole matrix; keep the k largest of each row.": lambda r, k, p: F.normalize(
         torch.where(r >= r.flatten().topk(k * len(r)).values[-1], r, 0).relu() ** p
     ),
-    "You discarded the k largest and kept the others; keep the k largest.": lambda r, k, p: F.normalize(
-        torch.relu(r.scatter(1, r.topk(k).indices, 0.0)) ** p
+    "Each row has a length of its own.": but(SCALED, "(v := values.clamp_min(0) ** p) / v.norm()"),
+    "You rounded p to a whole number; p need not be whole.": but("** p", "** int(p)"),
+    "The power changes the lengths: normalise after it.": but(" ** p, dim=1)", ", dim=1) ** p"),
+    "You normalised columns, not rows: each row is one vector.": but(
+        SCALED,
+        "values.clamp_min(0) ** p",
+        "return torch.zeros_like(relative).scatter(1, indices, values)",
+        "return F.normalize(torch.zeros_like(relative).scatter(1, indices, values), dim=0)",
     ),
-    "You forgot the power: raise what is left to p before you normalise.": lambda r, k, p: four_steps(r, k, 1),
-    "You divided by one length, that of the whole matrix; each row has a length of its own.": but(scale=whole),
-    "You rounded p to a whole number; p need not be whole.": changed(p=int),
-    "You normalised before the power only; the power changes the length of a row, so normalise after "
-    "it.": lambda r, k, p: four_steps(r, k, 1) ** p,
-    "Your rows do not have length 1: normalise after the power.": but(scale=unchanged),
-    "You normalised columns, not rows: each row is one vector.": but(scale=columns),
-    "You divided a row of zeros by its length 0, which gives NaN; such a row stays zero.": but(scale=unsafe_rows),
-    "You kept all the similarities; only the k largest of each row stay.": lambda r, k, p: four_steps(r, r.shape[1], p),
+    "You divided a row of zeros by its length 0, which gives NaN; such a row stays zero.": but(
+        SCALED, "(v := values.clamp_min(0) ** p) / v.norm(dim=1, keepdim=True)"
+    ),
 }
 check_sparsify = Exercise("04.2", "The four steps", four_steps, cases, mistakes, also=refuse_more_than_k_of_equals)
 
@@ -146,50 +132,41 @@ def refuse_peeking(function):
             )
 
 
-value_of = itemgetter(0)
+def by_key(key):
+    return but("min(s for", "min((s for", "best - error)", f"best - error), key=lambda s: {key})")
 
 
-def one_standard_error(
-    evaluate, ks, ps, *, errors=1.0, of=lambda own, best, every: best, slack=1e-9, pick=min, split="test",
-    reported=value_of,
-):  # fmt: skip
-    """Choose by the one-standard-error rule; the options are the places where a step can go wrong."""
+def choice(evaluate, ks, ps):
     found = {(k, p): evaluate(k, p, "validation") for k in ks for p in ps}
-    best, error = max(found.values(), key=value_of)
-    every = [e for _, e in found.values()]
-    k, p = pick([s for s, (value, e) in found.items() if value >= best - errors * of(e, error, every) - slack])
-    return k, p, reported(evaluate(k, p, split))
-
-
-def first_by(key):
-    return but(pick=lambda good: min(good, key=key))
+    best, error = max(found.values())
+    k, p = min(s for s, (value, _) in found.items() if value >= best - error)
+    value, _ = evaluate(k, p, "test")
+    return k, p, value
 
 
 mistakes = {
-    "evaluate gives two numbers, (value, standard error); return the value only.": but(reported=tuple),
+    "evaluate gives two numbers, (value, standard error); return the value only.": but("value, _ = eva", "value = eva"),
     "You looked for the smallest k and for the smallest p separately; the pair (k, p) must itself be among the good "
-    "ones.": but(pick=lambda good: map(min, zip(*good, strict=True))),
+    "ones.": but("min(s for", "map(min, zip(*(s for", "best - error)", "best - error)))"),
     "You took the highest value. The pictures cannot tell it from the settings within one standard error of it: take "
-    "the smallest k of these.": but(errors=0),
+    "the smallest k of these.": but(" - error", ""),
     "k and p are well chosen, but the last number is the validation result. It is a little too good for the setting "
-    "that won there: return the test result of the chosen setting.": but(split="validation"),
+    "that won there: return the test result of the chosen setting.": but("test", "validation"),
     "You took the first good setting in the lists, which come in any order. Take the smallest k, and then the smallest "
-    "p.": but(pick=lambda good: good[0]),
+    "p.": but("min(s for", "next(s for"),
     "Of the settings within one standard error you took the largest k, or the first in the list: the lists come in any "
-    "order. The smallest k forgets most and costs least.": first_by(lambda setting: (-setting[0], setting[1])),
-    "A setting exactly on the limit is as good as the best: at least means >=, not >.": but(slack=-1e-9),
-    "Among settings with the same k take the smallest p, whatever the list's order.": first_by(lambda s: (s[0], -s[1])),
-    "You looked for the smallest p first, and then for the smallest k; k comes first.": first_by(lambda s: s[::-1]),
-    "You allowed two standard errors, or a half; one is wanted.": (but(errors=2), but(errors=0.5)),
-    "The last number is a standard error; return the test value.": but(reported=lambda both: both[1]),
-    "The standard error of the best setting decides; you took another one, each setting's own or the largest.": (
-        but(of=lambda own, best, every: own),
-        but(of=lambda own, best, every: max(every)),
+    "order. The smallest k forgets most and costs least.": by_key("(-s[0], s[1])"),
+    "On the limit is as good as the best: at least means >=.": but("value >=", "value - 1e-9 >"),
+    "Among settings with the same k take the smallest p, whatever the list's order.": by_key("(s[0], -s[1])"),
+    "You looked for the smallest p first, and then for the smallest k; k comes first.": by_key("s[::-1]"),
+    "One standard error is allowed.": (but("- error", "- 2 * error"), but("- error", "- error / 2")),
+    "The last number is a standard error; return the test value.": but("value, _ = eva", "_, value = eva"),
+    "The standard error of the best setting decides, not each setting's own.": but(
+        "(value, _) in", "(value, error) in"
     ),
-    "You allowed every setting; only values within one standard error of the best remain.": but(errors=float("inf")),
 }
 check_choice = Exercise(
-    "04.3", "Choose without peeking", one_standard_error, made_up_results, mistakes,
+    "04.3", "Choose without peeking", choice, made_up_results, mistakes,
     before=refuse_peeking, parts=("k", "p", "its test value"),
 )  # fmt: skip
 
@@ -286,70 +263,16 @@ def refuse_a_dense_matrix(function):
         )
 
 
-def with_starts(blocks):
+def top_k(queries, blocks, k):
+    values = torch.full((len(queries), k), -torch.inf)  # every cosine beats this
+    indices = torch.zeros((len(queries), k), dtype=torch.int64)
     start = 0
     for block in blocks:
-        yield start, block
+        best, where = (queries @ block.T).topk(min(k, len(block)), dim=1)
+        values, order = torch.cat([values, best], dim=1).topk(k, dim=1)
+        indices = torch.cat([indices, where + start], dim=1).gather(1, order)
         start += len(block)
-
-
-def merged(
-    queries, blocks, k,
-    *,
-    read=list,  # takes and returns pairs of a first position and a block
-    score=torch.clone,
-    largest=True,
-    first=-torch.inf,
-    take=lambda joined, order: joined.gather(1, order),
-):  # fmt: skip
-    """Merge each block into the k best so far."""
-    values, indices = torch.full((len(queries), k), first), torch.zeros((len(queries), k), dtype=torch.int64)
-    for start, block in read(with_starts(blocks)):
-        best, where = score(queries @ block.T).topk(min(k, len(block)), dim=1, largest=largest)  # (q, k)
-        values, order = torch.cat([values, best], dim=1).topk(k, dim=1, largest=largest)  # (q, k)
-        indices = take(torch.cat([indices, start + where], dim=1), order)
     return values, indices
-
-
-def placed(start_of):
-    """Let a block begin at another position, by its number and its length."""
-    return but(read=lambda parts: [(start_of(i, len(block)), block) for i, (_, block) in enumerate(parts)])
-
-
-def only(choose):
-    return but(read=lambda parts: choose(list(parts)))
-
-
-def in_the_last_table(queries, blocks, k):
-    """Join the values so far with the whole last tile, and give positions in this table."""
-    *before, last = blocks
-    best = (queries @ torch.cat(before).T).topk(k, dim=1).values
-    return torch.cat([best, queries @ last.T], dim=1).topk(k, dim=1)
-
-
-def in_the_table_of_all(queries, blocks, k):
-    """Join the best of all blocks, and give positions in this table."""
-    best = [(queries @ block.T).topk(min(k, len(block)), dim=1).values for block in blocks]
-    return torch.cat(best, dim=1).topk(k, dim=1)
-
-
-def never_gathered(queries, blocks, k):
-    """Give positions in the joined table, to which each block adds where it starts."""
-    values, indices = torch.full((len(queries), k), -torch.inf), 0
-    for start, block in with_starts(blocks):
-        best = (queries @ block.T).topk(min(k, len(block)), dim=1).values
-        values, indices = torch.cat([values, best], dim=1).topk(k, dim=1)
-        indices = indices + start
-    return values, indices
-
-
-def after_kept(queries, blocks, k):
-    """Let a block begin after the anchors that were kept of the blocks before it."""
-    start, parts = 0, []
-    for block in blocks:
-        parts.append((start, block))
-        start += min(k, len(block))
-    return merged(queries, blocks, k, read=lambda _: parts)
 
 
 def unit(*shape, seed):
@@ -368,35 +291,33 @@ cases = [
     (QUERIES, Stream(ANCHORS, 23), 23),
     (-ONE_WAY[:3], Stream(ONE_WAY, 6), 4),
 ]
+GATHERED = "torch.cat([indices, where + start], dim=1).gather(1, order)"
+
 mistakes = {
     "The values are right, but your indices are positions in the joined table of your last topk. Take the anchors that "
     "stand at these positions with `gather`.": (
-        but(take=lambda _, order: order),
-        in_the_last_table,
-        in_the_table_of_all,
-        never_gathered,
+        but(GATHERED, "order"),
+        but(GATHERED, "order + start"),
     ),
     "The values are right, but your indices count from 0 in each block. Add the number of anchors that came before the "
-    "block.": placed(lambda i, length: 0),
+    "block.": but(" + start", ""),
     "The indices of the last block are off. It is shorter than the others, so its number times its own length is not "
-    "where it starts. Count the anchors that came before.": placed(lambda number, length: number * length),
-    "You added up how many of each block you kept. Count all anchors that came before, kept or not.": after_kept,
-    "You added the number of the block; add the number of anchors that came before it.": placed(lambda i, length: i),
-    "Your indices are one too large; positions start at 0.": part(1, lambda indices, *case: indices + 1),
-    "You left out the last block; its anchors count, too.": only(lambda p: [x for x in p if len(x[1]) == len(p[0][1])]),
+    "where it starts. Count the anchors that came before.": but(
+        "for block in blocks:", "for i, block in enumerate(blocks):", "where + start", "where + i * len(block)"
+    ),
+    "Count all anchors that came before, kept or not.": but("start += len(block)", "start += min(k, len(block))"),
+    "You added the number of the block; add the number of anchors that came before it.": but("+= len(block)", "+= 1"),
+    "You left out the last block; its anchors count, too.": but("in blocks", "in list(blocks)[:-1] or blocks"),
     "You began with zeros as the k best. They stay where fewer than k cosines are positive: begin with a value that "
-    "every cosine beats.": but(first=0.0),
+    "every cosine beats.": but("-torch.inf", "0.0"),
     "You merged the values, but not the indices in the same order. The topk over the joined values tells the order in "
-    "which to take the joined indices.": but(take=lambda joined, order: joined[:, order.shape[1] :]),
-    "You kept the smallest cosines; the k largest are wanted.": but(largest=False, first=torch.inf),
-    "You took distances; a cosine is the dot product here.": part(0, lambda v, *_: (2 - 2 * v).clamp_min(0).sqrt()),
-    "You kept the cosines that are largest in size, whatever their sign.": but(score=torch.abs),
-    "The k best come in the wrong order: the largest first.": result(lambda both: tuple(part.flip(1) for part in both)),
-    "You kept only the best of the last block: merge each block with the best so far.": only(lambda parts: parts[-1:]),
-    "You kept only the best of the first block: go on to the others, and merge.": only(lambda parts: parts[:1]),
+    "which to take the joined indices.": but("gather(1, order)", "narrow(1, k, len(where[0]))"),
+    "Keep the k largest cosines.": but("-torch.inf", "torch.inf", "dim=1)\n", "dim=1, largest=False)\n"),
+    "You kept only the best of the last block; merge it.": but("in blocks", "in list(blocks)[-1:]"),
+    "You kept only the best of the first block; go on.": but("in blocks", "in list(blocks)[:1]"),
 }
 hints = {"index k out of range": "A block may hold fewer anchors than k, above all the last."}
 check_top_k = OfAStream(
-    "04.5", "The k largest of a stream", merged, cases, mistakes,
+    "04.5", "The k largest of a stream", top_k, cases, mistakes,
     hints=hints, also=refuse_a_dense_matrix, parts=("values", "indices"),
 )  # fmt: skip

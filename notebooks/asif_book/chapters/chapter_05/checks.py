@@ -1,36 +1,26 @@
 """Checks of chapter 05, zero-shot classification."""
 
 import re
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 
-from asif_book.checks.catalogue import ONE_TOO_LARGE, REVERSED_RESULTS, but, changed, one_more, reordered, result
+from asif_book.checks.catalogue import but
 from asif_book.checks.exercise import Exercise, investigation
 from asif_book.checks.judging import Verdict, ask, kind_of, random_tensor, refuse, right
-from asif_book.checks.proof import HeldOutTask, confidence, prove, refuse_unmeasured
+from asif_book.checks.proof import HeldOutTask, confidence, lowest, prove, refuse_unmeasured
 from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.relative import unit_rows
 
 
-def of_the_best(scores, relevant):
-    return scores.masked_fill(~relevant, -torch.inf).amax(dim=1, keepdim=True)  # (q, 1)
-
-
-def recall(scores, relevant, k, *, score_of=of_the_best, before=lambda s, r, found: (s >= found) & ~r, over=torch.mean):
-    """Return recall@k, where a tie is no find; the options are the places where a step can go wrong."""
-    place = before(scores, relevant, score_of(scores, relevant)).sum(dim=1)  # (q,)
-    return float(over((place < k).float()))
+def recall(scores, relevant, k):
+    best = scores.masked_fill(~relevant, -torch.inf).amax(dim=1, keepdim=True)
+    before = ((scores >= best) & ~relevant).sum(dim=1)
+    return float((before < k).float().mean())
 
 
 def hits(scores, relevant, k):
     return relevant.gather(1, scores.topk(k, dim=1).indices)
-
-
-def share_of_right_answers(scores, relevant, k):
-    before = ((scores[:, None, :] >= scores[:, :, None]) & ~relevant[:, None, :]).sum(dim=2)
-    return (((before < k) & relevant).sum(dim=1) / relevant.sum(dim=1)).mean()
 
 
 DRAW = torch.Generator().manual_seed(53)
@@ -51,29 +41,19 @@ cases = [
 ]
 mistakes = {
     "Where the right answer ties with others, you count it as found; a model that gives everything the same score "
-    "would be perfect. Let a tie stand behind the others.": but(before=lambda s, r, found: s > found),
+    "would be perfect. Let a tie stand behind the others.": but(">=", ">"),
     "Where scores tie, the order that topk or sort happens to give decides. Let a right answer stand behind all wrong "
     "ones that it ties with.": lambda s, r, k: hits(s, r, k).any(dim=1).float().mean(),
-    "You looked at the first k + 1 answers: found means that fewer than k wrong answers stand before.": one_more("k"),
-    "You looked at the first k - 1 answers; count only wrong answers before the right one.": changed(k=lambda k: k - 1),
-    "A question may have several right answers. It counts as found when its best one is among the first k.": (
-        lambda s, r, k: (hits(s, r, k).sum(1) / r.sum(1)).mean(),
-        share_of_right_answers,
+    "You looked at one answer too many, or too few: fewer than k wrong ones may stand before.": (
+        but("< k", "< k + 1"),
+        but("< k", "< k - 1"),
     ),
-    "A tie counts half in your function; let it stand behind the others, and count whole.": but(
-        before=lambda s, r, found: ((s > found) & ~r) + 0.5 * ((s == found) & ~r)
-    ),
-    "You let right answers stand in each other's way: count only the wrong answers before the best right "
-    "one.": lambda s, r, k: recall(s, r, k + 1, before=lambda s, r, found: s >= found),
-    "You looked for the worst of a question's right answers; its best one counts.": but(
-        score_of=lambda s, r: s.masked_fill(~r, torch.inf).amin(dim=1, keepdim=True)
-    ),
-    "You looked at the first right answer in the row; the best of a question's right answers counts.": but(
-        score_of=lambda s, r: s.gather(1, r.float().argmax(dim=1, keepdim=True))
-    ),
+    "A question counts as found when its best answer is.": lambda s, r, k: (hits(s, r, k).sum(1) / r.sum(1)).mean(),
+    "Count only wrong answers before the best right one.": but(" & ~relevant", "", "< k", "<= k"),
+    "A question's best right answer counts, not its worst.": but("-torch.inf", "torch.inf", "amax", "amin"),
     "You divided by k; divide by the number of questions.": lambda s, r, k: (hits(s, r, k).sum(1) / k).mean(),
     "You put 0 in place of the wrong answers' scores and then took the largest. Where the scores of the right answers "
-    "are negative, that 0 wins.": but(score_of=lambda s, r: (s * r).amax(dim=1, keepdim=True)),
+    "are negative, that 0 wins.": but("-torch.inf", "0"),
 }
 check_recall_with_ties = Exercise("05.1", "Recall with ties", recall, cases, mistakes)
 
@@ -119,12 +99,8 @@ def refuse_other_prompts(result, labels, templates):
     refuse(f"Prompt {first + 1} of {n} is {result[first]!r}, which is not what label and template make.")
 
 
-def by_label(scores, c, m):
-    return scores.unflatten(1, (c, m))  # (q, c · m) → (q, c, m)
-
-
-def best_label(scores, c, m, *, grouped=by_label, over=torch.mean, dim=2, pick=torch.argmax):
-    return pick(over(grouped(scores, c, m), dim=dim), dim=1)  # (q, c, m) → (q, c) → (q,)
+def zero_shot(scores, c, m):
+    return scores.reshape(len(scores), c, m).mean(dim=2).argmax(dim=1)
 
 
 # Scores of 0 to 1 with a label that has the best single prompt, another the best mean.
@@ -139,44 +115,37 @@ cases = [
 ]
 mistakes = {
     "You returned the best column, which is a prompt; average each label's prompts.": lambda s, c, m: s.argmax(dim=1),
-    "You took the label of the best single prompt; average over the templates.": but(over=torch.amax),
-    "You took the best single prompt, and divided its position by the wrong number.": (
-        lambda s, c, m: s.argmax(dim=1) // c
-    ),
-    "You used the first template only; average over all m.": lambda s, c, m: s[:, ::m].argmax(dim=1),
-    "You let each template vote for a label; average the scores over the templates.": lambda s, c, m: (
-        by_label(s, c, m).argmax(dim=1).mode(dim=1).values
-    ),
+    "You took the label of the best single prompt; average over the templates.": but("mean", "amax"),
+    "You took the best single prompt, divided by c.": lambda s, c, m: s.argmax(dim=1) // c,
+    "You used the first template only; average over all m.": but("mean(dim=2)", "select(2, 0)"),
+    "Average, do not let templates vote.": but(".mean(dim=2).argmax(dim=1)", ".argmax(dim=1).mode(dim=1).values"),
     "You mixed up the order of the columns: the m templates of the first label come first, then those of the second. "
-    "So the shape is (q, c, m).": but(grouped=lambda s, c, m: by_label(s, m, c).mT),
-    "You returned the best score of each picture; the position of the best label is wanted.": but(pick=torch.amax),
-    "You used the same number of templates on every input; it is given as m.": changed(c=lambda c: -1, m=lambda m: 4),
-    "Your positions are one too large: positions start at 0.": ONE_TOO_LARGE,
+    "So the shape is (q, c, m).": but("c, m).mean(dim=2)", "m, c).mean(dim=1)"),
+    "You used the same number of templates on every input; it is given as m.": but("c, m)", "-1, 4)"),
 }
-check_average_templates = Exercise("05.5", "Average over templates", best_label, cases, mistakes)
+check_average_templates = Exercise("05.5", "Average over templates", zero_shot, cases, mistakes, word="positions")
 
 
 TOLERANCE = 0.02
 """Right solutions draw other numbers: with 20,000 resamples, chance moves the ends by a fifth of this."""
 
 
-def resampled(items, resamples, seed, turned=False):
-    """Return the means of resamples, (resamples,); `turned` takes them over the wrong axis."""
-    size = (len(items), resamples) if turned else (resamples, len(items))
-    return items[torch.randint(len(items), size, generator=torch.Generator().manual_seed(seed))].mean(dim=1)
+def interval(items, resamples, seed):
+    generator = torch.Generator().manual_seed(seed)
+    draws = torch.randint(len(items), (resamples, len(items)), generator=generator)
+    means = items[draws].mean(dim=1)
+    low, high = torch.quantile(means, torch.tensor([0.025, 0.975]))
+    return float(low), float(high)
 
 
-def ends(means, low=0.025, high=0.975):
-    return tuple(torch.quantile(means, torch.tensor([low, high])).tolist())
+def around_the_mean(errors, **how):
+    """Return the mean of the items ± some of their standard errors; with none, ± standard deviations."""
 
+    def ends(items, *_):
+        half = errors * items.std(**how) / len(items) ** 0.5
+        return float(items.mean() - half), float(items.mean() + half)
 
-def bootstrap(items, resamples, seed, *, low=0.025, high=0.975, of=resampled):
-    return ends(of(items, resamples, seed), low, high)
-
-
-def normal(items, correction):
-    half = 1.96 * items.std(correction=correction) / len(items) ** 0.5
-    return float(items.mean() - half), float(items.mean() + half)
+    return ends
 
 
 def refuse_other_seeds(function, *items):
@@ -194,48 +163,40 @@ FIFTY = random_tensor(50, seed=52)
 SKEWED = torch.log((torch.arange(10) + 0.5) / 10).square()
 SKEWED *= 0.12 * 10**0.5 / SKEWED.std(correction=0)
 
+QUANTILES = "torch.quantile(means, torch.tensor([0.025, 0.975]))"
+
 mistakes = {
-    "Both ends are close to the mean itself. Either you drew without replacement: draw n of the n items with "
-    "replacement, so that some come twice and some not at all. Or you took the means over the wrong axis: each "
-    "resample has one mean, over its own items.": lambda items, *how: (float(items.mean()),) * 2,
-    "That interval goes from 5 to 95 % and holds 90 %; cut off 2.5 % at each end.": but(low=0.05, high=0.95),
-    "That interval holds 99 % of the means; cut off 2.5 % at each end.": but(low=0.005, high=0.995),
-    "That is the mean ± 1.96 standard deviations of the items; the interval of their mean is narrower.": (
-        lambda items, *how: tuple((items.mean() + side * 1.96 * items.std()).item() for side in (-1, 1))
+    "Both ends are close to the mean: did you draw without replacement, or take means over the wrong axis? Each of the "
+    "resamples has n of the n items, some of them twice, and one mean.": around_the_mean(0),
+    "That interval goes from 5 to 95 % and holds 90 %; cut off 2.5 % at each end.": but("0.025, 0.975", "0.05, 0.95"),
+    "That interval holds 99 % of the means; cut off 2.5 % at each end.": but("0.025, 0.975", "0.005, 0.995"),
+    "That is the mean ± 1.96 standard deviations of the items; the interval of their mean is narrower.": but(
+        QUANTILES, "items.mean() - 1.96 * items.std(), items.mean() + 1.96 * items.std()"
     ),
-    "That is the mean ± one standard error, which holds 68 %; the 95 % interval is about twice as wide.": (
-        lambda items, *how: tuple((items.mean() + side * items.std() / len(items) ** 0.5).item() for side in (-1, 1))
-    ),
-    "You return the mean and the standard deviation; return the two ends of the interval.": (
-        lambda items, *how: (float(items.mean()), float(resampled(items, *how).std()))
-    ),
-    "That is where the items lie, not their mean: take the mean of each resample first.": but(
-        of=lambda items, *how: items
-    ),
-    "The ends are the wrong way round: return (low, high).": REVERSED_RESULTS,
-    "You took the smallest and the largest mean of all resamples; cut off 2.5 % at each end.": but(low=0.0, high=1.0),
-    "That is the mean ± 1.96 standard errors, always symmetric; take percentiles of the means.": (
-        lambda items, *how: normal(items, 0),
-        lambda items, *how: normal(items, 1),
-    ),
+    "That is one standard error, which holds 68 %; 95 % is about twice as wide.": around_the_mean(1),
+    "Return the two ends, not mean and deviation.": but(QUANTILES, "items.mean(), means.std()"),
+    "That is where the items lie: take the mean of each resample.": but("items[draws].mean(dim=1)", "items"),
+    "You took the smallest and the largest mean; cut off 2.5 %.": but("0.025, 0.975", "0.0, 1.0"),
+    "That is 1.96 standard errors, always symmetric; take percentiles of the means.": around_the_mean(1.96),
 }
 cases = [(FIFTY, 20_000, 0), (1 + FIFTY[:30] / 2, 20_000, 7), (SKEWED, 20_000, 1), (torch.ones(20), 1_000, 0)]
 check_bootstrap = Exercise(
-    "05.2", "How sure are we?", bootstrap, cases, mistakes,
+    "05.2", "How sure are we?", interval, cases, mistakes,
     atol=TOLERANCE, also=lambda f: refuse_other_seeds(f, FIFTY), parts=("low", "high"),
 )  # fmt: skip
 
 
-def paired(a, b, resamples, seed, *, items=torch.sub, **interval):
-    return float((a - b).mean()), *bootstrap(items(a, b), resamples, seed, **interval)
-
-
-def of_those_that_differ(a, b, *how):
-    return paired(a[a != b], b[a != b], *how) if (a != b).any() else (0.0, 0.0, 0.0)
+def comparison(a, b, resamples, seed):
+    difference = a - b
+    generator = torch.Generator().manual_seed(seed)
+    draws = torch.randint(len(a), (resamples, len(a)), generator=generator)
+    means = difference[draws].mean(dim=1)
+    low, high = torch.quantile(means, torch.tensor([0.025, 0.975]))
+    return float(difference.mean()), float(low), float(high)
 
 
 def ends_of_both(combined):
-    return lambda a, b, *how: (float((a - b).mean()), *combined(bootstrap(a, *how), bootstrap(b, *how)))
+    return lambda a, b, *how: (float((a - b).mean()), *combined(interval(a, *how), interval(b, *how)))
 
 
 def refuse_another_mean(function):
@@ -260,37 +221,28 @@ D = C - 0.15 + random_tensor(40, seed=56) / 10
 WIDE = random_tensor(2, 50, seed=57)  # a middle 90 % and a middle 95 % differ by more than the tolerance
 
 mistakes = {
-    "You drew the questions of a and those of b separately. Both methods answered the same questions, so draw "
-    "questions: one draw decides for both. Your interval is wider than it need be.": lambda a, b, n, seed: (
-        float((a - b).mean()),
-        *ends(resampled(a, n, seed) - resampled(b, n, seed + 1)),
-    ),
-    "The sign is turned round: a minus b is wanted, so that above 0 means that a is better.": reordered(1, 0, 2, 3),
-    "The difference is right and its interval has the wrong sign; take a - b in both.": but(items=lambda a, b: b - a),
+    "You drew the questions of a and those of b separately. Both methods answered the same questions: one draw decides "
+    "for both.": but("difference[draws].mean(dim=1)", "a[draws].mean(dim=1) - b[draws.roll(1, 0)].mean(dim=1)"),
+    "The sign is turned round: above 0 must mean that a is better.": lambda a, b, *how: comparison(b, a, *how),
+    "The interval has the wrong sign; take a - b in both.": but("difference[draws]", "-difference[draws]"),
     "You made an interval for each method. Whether two intervals overlap does not tell whether the difference holds 0. "
     "Take the difference of each question first.": ends_of_both(lambda one, two: (one[0] - two[1], one[1] - two[0])),
-    "Your interval has no width: draw n of the n questions with replacement, so that some come twice.": (
-        lambda a, b, *how: (float((a - b).mean()),) * 3
+    "Your interval has no width: draw n of n questions with replacement.": lambda a, b, *how: (
+        (float((a - b).mean()),) * 3
     ),
-    "You took the means over the wrong axis: each resample has n items, and there are `resamples` of them.": but(
-        of=partial(resampled, turned=True)
-    ),
+    "Wrong axis: each resample has n items.": but("(resamples, len(a))", "(len(a), resamples)"),
     "You subtracted the ends of two intervals; the interval of a difference is another. Take the difference of each "
     "question first, then resample.": ends_of_both(lambda one, two: (one[0] - two[0], one[1] - two[1])),
-    "You took the sizes of the differences, without their sign.": lambda a, b, *how: paired((a - b).abs(), 0 * b, *how),
-    "You left out the questions on which both methods agree; their difference counts, too: it is 0.": (
-        of_those_that_differ,
-        lambda a, b, *how: paired(a[a != b], b[a != b], *how),
+    "You took the sizes of the differences, without their sign.": but("a - b", "(a - b).abs()"),
+    "You left out the questions on which both methods agree; their difference of 0 counts, too.": but(
+        "a - b", "(a - b)[a != b] if (a != b).any() else a * 0", "len(a)", "len(difference)"
     ),
-    "Your interval holds the middle 90 % of the means; cut off 2.5 % at each end.": but(low=0.05, high=0.95),
-    "That is where the differences lie, not their mean; take each resample's mean.": but(of=lambda items, *how: items),
-    "You returned the interval of the first method, not of the difference.": lambda a, b, *how: paired(a, 0 * b, *how),
-    "You returned the interval first; the order is difference, low, high.": result(lambda r: (*r[1:], r[0])),
-    "The ends are the wrong way round: return (difference, low, high).": result(lambda r: (r[0], r[2], r[1])),
+    "Your interval holds the middle 90 % of the means; cut off 2.5 % at each end.": but("0.025, 0.975", "0.05, 0.95"),
+    "Take each resample's mean of the differences.": but("difference[draws].mean(dim=1)", "difference"),
 }
 cases = [(A, B, 20_000, 0), (B, A, 20_000, 3), (C, D, 20_000, 1), (*WIDE, 20_000, 2), (A, A, 500, 0)]
 check_paired_difference = Exercise(
-    "05.3", "Is a better than b?", paired, cases, mistakes,
+    "05.3", "Is a better than b?", comparison, cases, mistakes,
     atol=TOLERANCE, also=refuse_another_mean, parts=("difference", "low", "high"),
 )  # fmt: skip
 
@@ -393,6 +345,7 @@ def check_wording(function, task) -> Verdict:
     if chosen < best:
         refuse(
             f"You return a wording with {chosen:.1%} on the validation split; another has {best:.1%}: return the best."
+            f"{lowest(str(prompts), task.measured)}"
         )
     better, before = (float(task.measure(wording).float().mean()) for wording in (prompts, task.baseline))
     if better <= before:

@@ -1,32 +1,25 @@
 """Checks of chapter 07, editing a model."""
 
-import math
+import functools
 from functools import partial
 
 import torch
 
-from asif_book.checks.catalogue import NEGATED, but, changed, part, result
+from asif_book.checks.catalogue import but
 from asif_book.checks.exercise import Exercise, investigation
 from asif_book.checks.judging import Verdict, ask, random_tensor, refuse
 from asif_book.checks.proof import HeldOutTask, prove
 from asif_lib.defaults import DEFAULT_K_SHARE
+from asif_lib.evaluation import measures
 from asif_lib.relative import unit_rows
 from asif_lib.settings import Settings
 from asif_lib.sparse import represent
 
 
-def add(
-    image, text, new_image, new_text, partner,
-    *,
-    pictures=lambda new, partner: new,
-    captions=lambda new, partner: new[partner],
-    join=lambda old, new: torch.cat([old, new]),
-    mean=lambda old, new: torch.cat([old, new]).mean(dim=0),
-    size=lambda n, m: n + m,
-    whole=lambda tenth: max(1, round(tenth)),
-):  # fmt: skip
-    sides = join(image, pictures(new_image, partner)), join(text, captions(new_text, partner))  # (n + m, d) each
-    return *sides, mean(image, new_image), whole(size(len(image), len(new_image)) / 10)
+def add(image, text, new_image, new_text, partner):
+    image = torch.cat([image, new_image])
+    text = torch.cat([text, new_text[partner]])
+    return image, text, image.mean(dim=0), max(1, round(len(image) / 10))
 
 
 def bank_and_new_pairs(n, m, seed, partner):
@@ -41,42 +34,43 @@ cases = [
     bank_and_new_pairs(20, 30, 71, list(range(29, -1, -1))),
     bank_and_new_pairs(3, 1, 72, [0]),
 ]
+OLD_MEAN = "image.mean(dim=0)", "image[: -len(new_image)].mean(dim=0)"
+
 mistakes = {
-    "Only the pictures' matrix grew. Row i of both matrices is pair i: a picture without its caption is no "
-    "anchor.": but(captions=lambda new, _: new[:0]),
-    "Only the captions' matrix grew. Row i of both matrices is pair i: a caption without its picture is no "
-    "anchor.": changed(new_image=lambda new: new[:0]),
+    "Only one matrix grew. Row i of both is pair i: a picture without its caption is no anchor.": (
+        but("torch.cat([text, new_text[partner]])", "text"),
+        but("torch.cat([image, new_image])", "image"),
+    ),
     "The new captions stand in the order in which they came, so that new pictures got each other's captions. `partner` "
-    "says where the caption of each picture is.": but(captions=lambda new, partner: new),
-    "You used `partner` the wrong way round: entry i is the caption of new picture i.": changed(partner=torch.argsort),
+    "says where the caption of each picture is.": but("[partner]", ""),
+    "You used `partner` the wrong way round: entry i is the caption of new picture i.": but(
+        "[partner]", "[partner.argsort()]"
+    ),
     "You moved the new pictures to where `partner` points. Each caption has some picture now, and not its own: keep "
-    "the pictures, and fetch the captions.": but(pictures=lambda new, p: new[p], captions=lambda new, p: new),
+    "the pictures, and fetch the captions.": but("[partner]", "", "new_image]", "new_image[partner]]"),
     "Every new picture has its caption, but the pairs stand in the order of the captions. The new pictures keep their "
-    "order: fetch the captions.": but(pictures=lambda new, p: new[p.argsort()], captions=lambda new, p: new),
-    "New rows before the old ones renumber the anchors; append them.": but(join=lambda old, new: torch.cat([new, old])),
+    "order: fetch the captions.": but("[partner]", "", "new_image]", "new_image[partner.argsort()]]"),
+    "New rows before the old ones renumber the anchors; append them.": but(
+        "[image, new_image]", "[new_image, image]", "[text, new_text[partner]]", "[new_text[partner], text]"
+    ),
     "The mean is still that of the old bank. It is subtracted from every picture, so it must be the mean of all rows "
-    "there now.": but(mean=lambda a, b: a.mean(0)),
+    "there now.": but(*OLD_MEAN),
     "You averaged the mean of the old rows and the mean of the new rows. The larger set weighs more: average over all "
-    "rows.": but(mean=lambda a, b: (a.mean(0) + b.mean(0)) / 2),
-    "The mean is that of the new rows alone; take it over all rows.": but(mean=lambda a, b: b.mean(0)),
-    "k is still a tenth of the old bank. The bank has grown, and k is a share of it.": but(size=lambda n, m: n),
-    "k is a tenth of the new pairs alone; take a tenth of all.": but(size=lambda n, m: m),
-    "You rounded up. A tenth of 52 is 5.2, and rounded 5.": but(whole=math.ceil),
-    "You cut the tenth off instead of rounding it, or forgot that k is at least 1.": but(whole=int),
-    "Both the mean and k are still those of the old bank.": but(mean=lambda a, b: a.mean(0), size=lambda n, m: n),
+    "rows.": but("image.mean(dim=0)", "(image[: -len(new_image)].mean(dim=0) + new_image.mean(dim=0)) / 2"),
+    "k is a tenth of all pairs, not of the old ones.": but("len(image)", "(len(image) - len(new_image))"),
+    "k is a tenth of the new pairs alone; take a tenth of all.": but("len(image)", "len(new_image)"),
+    "You rounded up. A tenth of 52 is 5.2, and rounded 5.": but("round(len(image) / 10)", "-(-len(image) // 10)"),
+    "Round the tenth, do not cut it off.": but("round", "int"),
+    "Mean and k are those of the old bank.": but(*OLD_MEAN, "len(image) /", "(len(image) - len(new_image)) /"),
 }
 check_add = Exercise(
     "07.1", "Teach it something", add, cases, mistakes, parts=("image", "text", "the mean of image", "k")
 )
 
 
-def running_mean(mean, n, added, removed, *, total=lambda rows: rows.sum(0), count=lambda n, m, r: n + m - r):
-    return (n * mean + total(added) - total(removed)) / count(n, len(added), len(removed))  # (d,)
-
-
-def mean_of_two_means(mean, n, added, removed):
-    left = (mean * n - removed.sum(dim=0)) / (n - len(removed))
-    return (left + added.mean(dim=0)) / 2 if len(added) else left
+def running_mean(mean, n, added, removed):
+    total = n * mean + added.sum(dim=0) - removed.sum(dim=0)
+    return total / (n + len(added) - len(removed))
 
 
 def edited_rows(n, m, r, seed):
@@ -85,69 +79,26 @@ def edited_rows(n, m, r, seed):
 
 
 mistakes = {
-    "Where nothing is added, or nothing removed, your result is NaN: the mean of no rows is 0/0. The sum of no rows is "
-    "0.": but(total=lambda rows: len(rows) * rows.mean(dim=0)),
+    "The mean of no rows is 0/0, so NaN; the sum of no rows is 0.": but(
+        "added.sum(dim=0)", "len(added) * added.mean(dim=0)", "removed.sum(dim=0)", "len(removed) * removed.mean(dim=0)"
+    ),
     "You averaged the two means as if both stood for equally many rows. Turn a mean into a sum first: the sum of n "
-    "rows is n times their mean.": (
-        lambda mean, n, added, removed: (mean + added.mean(dim=0)) / 2,
-        mean_of_two_means,
-        lambda mean, n, added, removed: mean + (added.mean(0) - mean) / 2 if len(added) else mean,
-    ),
-    "The signs are turned round: add the new rows, and take the removed ones off.": lambda mean, n, added, removed: (
-        (n * mean - added.sum(dim=0) + removed.sum(dim=0)) / (n + len(added) - len(removed))
-    ),
-    "You counted the removed rows as new ones; take them off the sum, and off the number of rows.": (
-        lambda mean, n, added, removed: running_mean(mean, n, torch.cat([added, removed]), removed[:0])
-    ),
-    "`sum()` without dim=0 adds up all entries, to one number; the sum of rows is a row.": but(
-        total=lambda rows: rows.sum()
-    ),
+    "rows is n times their mean.": lambda mean, n, added, removed: (mean + added.mean(dim=0)) / 2,
+    "Add the new rows, subtract the removed ones.": but("mean + added", "mean - added", "- removed", "+ removed"),
+    "`sum()` without dim=0 adds up all entries, to one number; the sum of rows is a row.": but("dim=0", ""),
     "You added and subtracted means. Means do not add up; sums do.": lambda m, n, a, r: m + a.mean(0) - r.mean(0),
-    "You divided one of the sums by the old number of rows; divide both by n + m - r.": (
-        lambda mean, n, a, r: (mean * n + a.sum(0)) / (n + len(a)) - r.sum(0) / n,
-        lambda mean, n, a, r: (mean * n - r.sum(0)) / (n - len(r)) + a.sum(0) / n,
-    ),
-    "You divide by the old number of rows; there are n + m - r now.": but(count=lambda n, m, r: n),
-    "The rows that were removed still count.": changed(removed=lambda rows: rows[:0]),
-    "The sum is right, the number of rows is not: removed ones are no longer there.": but(count=lambda n, m, r: n + m),
-    "The new rows do not count.": changed(added=lambda rows: rows[:0]),
-    "You forgot to multiply the old mean by n: without the factor n, it counts like a single "
-    "row.": lambda mean, n, *edits: running_mean(mean / n, n, *edits),
-    "That is the new sum, not the new mean; divide by the number of rows there now.": but(count=lambda n, m, r: 1),
+    "You divide by the old number of rows; there are n + m - r now.": but(" + len(added) - len(removed)", ""),
+    "The sum is right, the number of rows is not: removed ones are no longer there.": but(" - len(removed)", ""),
+    "That is the sum; divide by the number of rows.": but(" / (n + len(added) - len(removed))", ""),
 }
 cases = [edited_rows(40, 8, 4, 73), edited_rows(7, 20, 5, 74), edited_rows(30, 0, 4, 75), edited_rows(30, 6, 0, 76)]
 check_running_mean = Exercise("07.2", "A mean without a second look", running_mean, cases, mistakes, atol=1e-4)
 
 
-def inside(name, group):
-    return f"{name}/".startswith(f"{group}/")
-
-
-def forget(
-    image, text, groups, group, *, belongs=inside, left=lambda g: (~g).nonzero()[:, 0], third=lambda g, rows: rows
-):
-    goes = torch.tensor([belongs(name, group) for name in groups])  # (n,) bool
-    rows = left(goes)
-    return image[rows], text[rows], third(goes, rows)
-
-
-def zeroed(image, text, groups, group):
-    stays = torch.tensor([[not inside(name, group)] for name in groups])
-    return image * stays, text * stays, torch.arange(len(groups))
-
-
-def last_into_the_hole(goes):
-    rows = list(range(len(goes)))
-    for i in reversed(goes.nonzero()[:, 0].tolist()):
-        rows[i] = rows[-1]
-        rows.pop()
-    return torch.tensor(rows)
-
-
-def removed_while_counting(goes):
-    """Delete row after row by positions of the whole bank, while each deletion moves all later rows."""
-    rows, gone = torch.arange(len(goes)), goes.nonzero()[:, 0]
-    return rows[~torch.isin(rows, gone + torch.arange(len(gone)))]
+def forget(image, text, groups, group):
+    keep = [g != group and not g.startswith(group + "/") for g in groups]
+    keep = torch.tensor(keep)
+    return image[keep], text[keep], keep.nonzero()[:, 0]
 
 
 SIDES = random_tensor(9, 5, seed=77), random_tensor(9, 3, seed=78)
@@ -155,28 +106,29 @@ NAMES = ["sea/food", "food", "animals", "food/fruit", "foodstuff", "tools", "foo
 NESTED = ["food", "food/fruit", "food/fruit/apples", "tools", "food/food", "fruit", "food/fruit/food"]
 LETTERS = ["b", "a", "b", "a/x", "b", "c", "a", "ab", "c"]
 
+RULE, ROWS = 'g != group and not g.startswith(group + "/")', "keep.nonzero()[:, 0]"
+KEPT = f"return image[keep], text[keep], {ROWS}"
+
 mistakes = {
-    "You kept the group and forgot everything else; turn the mask round.": but(belongs=lambda *of: not inside(*of)),
-    "Rows were removed from the pictures only. From the first of these rows on, every picture has a wrong "
-    "caption.": part(1, lambda _, image, text, *rest: text),
-    "Rows were removed from the captions only. From the first of these rows on, every caption has a wrong "
-    "picture.": part(0, lambda kept, image, *_: image),
-    "You set the rows to zero, and they are still there: they count in the mean and in n. Leave them out.": zeroed,
-    "The subgroups are still there: to forget a group, forget what stands below it, too.": but(belongs=str.__eq__),
-    "You compared the first part of the path only; a group may itself be a path, such as animals/birds.": but(
-        belongs=lambda name, group: name.split("/")[0] == group
+    "You kept the group and forgot the rest; turn the mask round.": but("= torch", "= ~torch"),
+    "Rows were removed from one side only. From the first of these on, every picture has a wrong caption.": (
+        but("text[keep]", "text"),
+        but("image[keep]", "image"),
     ),
+    "You set the rows to zero, and they are still there: they count in the mean and in n. Leave them out.": but(
+        KEPT, "return image * keep[:, None], text * keep[:, None], torch.arange(len(keep))"
+    ),
+    "The subgroups are still there: to forget a group, forget what stands below it, too.": but(RULE, "g != group"),
+    "A group may itself be a path, such as animals/birds.": but(RULE, 'g.split("/")[0] != group'),
     "The subgroups are gone, and the group itself is still there: `food` does not begin with `food/`. Test for it, "
-    "too.": but(belongs=lambda name, group: name.startswith(f"{group}/")),
-    "You also forgot a group that begins with the same letters. A slash must follow.": but(belongs=str.startswith),
-    "You also forgot groups that hold the name somewhere else; it must begin the path.": but(belongs=str.__contains__),
+    "too.": but("g != group and ", ""),
+    "You also forgot a group that begins with the same letters. A slash must follow.": but(' + "/"', ""),
+    "You also forgot groups that hold the name somewhere else; it must begin the path.": but(RULE, "group not in g"),
     "You also forgot a group of that name further down in another branch. Compare the names from the beginning of the "
-    "path.": but(belongs=lambda name, group: group in name.split("/")),
-    "The last rows were moved into the holes, which changes the order. Keep the order.": but(left=last_into_the_hole),
-    "You deleted row by row, which moves all later rows; apply one mask to all rows.": but(left=removed_while_counting),
+    "path.": but(RULE, 'group not in g.split("/")'),
     "The matrices are right, and the third result counts 0, 1, 2, and so on. It should say which row of the old bank "
-    "each row was, for that is how other tables follow.": but(third=lambda goes, rows: torch.arange(len(rows))),
-    "The third result lists the rows that went, not those left.": but(third=lambda goes, rows: goes.nonzero()[:, 0]),
+    "each row was, for that is how other tables follow.": but(ROWS, "torch.arange(int(keep.sum()))"),
+    "The third result lists the rows that went, not those left.": but(ROWS, "(~keep).nonzero()[:, 0]"),
 }
 cases = [(*SIDES, *of) for of in [(NAMES, "food"), (LETTERS, "a"), (NAMES, "animals/birds"), (LETTERS, "none")]]
 cases += [(SIDES[0][:7], SIDES[1][:7], NESTED, group) for group in ("food", "food/fruit")]  # groups inside groups
@@ -184,36 +136,31 @@ check_forget = Exercise("07.4", "Forget a group", forget, cases, mistakes, parts
 
 
 ANSWERS = ("unchanged", "changed", "cannot tell")
+measured = functools.cache(lambda *lists: measures.paired_difference(*map(torch.tensor, lists)))
 
 
-def mean_change(before, after, z=1.96):
-    """Return the mean of paired differences and half the length of its interval."""
-    items = after - before
-    return float(items.mean()), z * float(items.std()) / len(items) ** 0.5
+def paired_difference(one, other):
+    """Measure a difference once: the reference and most mistakes ask for the same ones."""
+    return measured(tuple(one.tolist()), tuple(other.tolist()))
 
 
-def by_margin(mean, half, margin):
-    if abs(mean) + half < margin:
+def unchanged(before, after, margin):
+    gap = paired_difference(after, before)
+    if -margin < gap.low and gap.high < margin:
         return "unchanged"
-    return beyond(mean, half, margin)
+    return "changed" if gap.low > margin or gap.high < -margin else "cannot tell"
 
 
-def beyond(mean, half, margin):
-    return "changed" if abs(mean) - half > margin else "cannot tell"
+def of_interval(half):
+    """Decide by the mean difference ± `half` of it, which is made of the differences and of both results."""
 
+    def decide(before, after, margin):
+        mean, width = float((after - before).mean()), half(after - before, before, after)
+        if abs(mean) + width < margin:
+            return "unchanged"
+        return "changed" if abs(mean) - width > margin else "cannot tell"
 
-def unchanged(before, after, margin, *, interval=mean_change, decide=by_margin):
-    """Tell by the interval of a mean change whether it is within a margin: equivalence, not significance."""
-    return decide(*interval(before, after), margin)
-
-
-def unpaired(before, after):
-    return mean_change(before, after)[0], math.hypot(mean_change(0, before)[1], mean_change(0, after)[1])
-
-
-def quantiles(before, after):
-    low, high = (after - before).quantile(torch.tensor([0.025, 0.975])).tolist()
-    return (low + high) / 2, (high - low) / 2
+    return decide
 
 
 def no_answer(answer, *case):
@@ -221,9 +168,9 @@ def no_answer(answer, *case):
 
 
 def explained(answer, before, after, margin):
-    mean, half = mean_change(before, after)
+    gap = paired_difference(after, before)
     return (
-        f"the interval goes from {100 * (mean - half):+.1f} to {100 * (mean + half):+.1f} points and the margin is "
+        f"the interval goes from {100 * gap.low:+.1f} to {100 * gap.high:+.1f} points and the margin is "
         f"{100 * margin:.0f} points: that is {unchanged(before, after, margin)!r}; your function says {answer!r}."
     )
 
@@ -248,40 +195,39 @@ cases = [  # the interval is mean ± 1.96 · sd / sqrt(n), in points, beside a m
     questions(300, 10, 28, 7),  # -6 ± 4.0: worse, but how much?
     questions(2_000, 63, 138, 8),  # -3.75 ± 1.38: leaves the margin, and at 90 %, ± 1.16, does not
 ]
+WITHIN, BEYOND = "-margin < gap.low and gap.high < margin", "gap.low > margin or gap.high < -margin"
+HOLDS_0 = "gap.low < 0 < gap.high"
+
 mistakes = {
     "“Not significant” is not “unchanged”: few questions prove nothing, and many make a tiny change significant. Hold "
     "both ends to the margin.": (
-        but(decide=lambda mean, half, _: "unchanged" if abs(mean) <= half else "changed"),
-        but(decide=lambda mean, half, margin: "unchanged" if abs(mean) <= half else by_margin(mean, half, margin)),
-        but(decide=lambda mean, half, margin: "unchanged" if abs(mean) <= half else beyond(mean, half, margin)),
+        but(WITHIN, HOLDS_0, f'"changed" if {BEYOND} else "cannot tell"', '"changed"'),
+        but(WITHIN, f"{HOLDS_0} or {WITHIN}"),
+        but(WITHIN, HOLDS_0),
     ),
     "“Changed” means that the whole interval lies beyond the margin. That it misses 0 is not enough.": (
-        but(decide=lambda mean, half, margin: by_margin(mean, half, margin if abs(mean) + half < margin else 0)),
-        but(decide=lambda mean, half, margin: "changed" if abs(mean) > half else by_margin(mean, half, margin)),
+        but(BEYOND, f"not {HOLDS_0}"),
+        but(WITHIN, f"{HOLDS_0} and {WITHIN}", BEYOND, f"not {HOLDS_0}"),
     ),
-    "You used the mean difference alone; look at its interval.": but(interval=lambda a, b: (mean_change(a, b)[0], 0)),
-    "You looked at losses only. Here a gain beyond the margin is a change as well.": but(
-        decide=lambda mean, half, margin: "unchanged" if mean - half > -margin else by_margin(mean, half, margin)
+    "You used the mean difference alone; look at its interval.": of_interval(lambda gaps, *both: 0),
+    "A gain beyond the margin is a change as well.": but(" and gap.high < margin", ""),
+    "The same questions were asked: pair them.": of_interval(
+        lambda gaps, before, after: 1.96 * float((before.var() + after.var()).sqrt()) / len(gaps) ** 0.5
     ),
-    "You took the difference of two intervals. The same questions were asked: pair them.": but(interval=unpaired),
-    "You took sizes; keep the sign: gains may cancel losses.": but(interval=lambda a, b: mean_change(0, (b - a).abs())),
-    "That is the interval of the single differences, not of their mean.": but(interval=quantiles),
-    "Your interval is that of the single differences, mean ± 1.96 standard deviations. For the mean of n, the "
-    "deviation is divided by √n.": but(interval=lambda a, b: mean_change(a, b, z=1.96 * len(a) ** 0.5)),
-    "You looked at the answers after the edit only; subtract those before.": changed(before=torch.zeros_like),
+    "Keep the signs: gains may cancel losses.": but("after, before)", "(after - before).abs(), 0 * before)"),
+    "Take the interval of the mean, not of single ones.": of_interval(lambda gaps, *both: 1.96 * float(gaps.std())),
+    "You looked at the answers after the edit only; subtract those before.": but("before)", "0 * before)"),
     "Not every interval decides. Where an end of the margin lies within the interval, the answer is 'cannot "
-    "tell'.": result(lambda a: a if a == "unchanged" else "changed"),
-    "Your interval is shorter than one of 95 %.": but(interval=lambda a, b: mean_change(a, b, z=1.645)),
+    "tell'.": but('"cannot tell"', '"changed"'),
 }
 check_unchanged = Exercise(
     "07.3", "Prove that nothing changed", unchanged, cases, mistakes, form=no_answer, explain=explained
 )
 
 
-def harm(images, prompts, labels, *, blame=torch.sub, mean=lambda blame: blame.mean(dim=0)):
-    """Return how much each anchor speaks for the label given and against the true one, (n,)."""
-    answers = (images @ prompts.T).argmax(dim=1)  # (q,)
-    return mean(blame(images * prompts[answers], images * prompts[labels]))  # both (q, n)
+def harm(images, prompts, labels):
+    given = (images @ prompts.T).argmax(dim=1)
+    return (images * (prompts[given] - prompts[labels])).mean(dim=0)
 
 
 def labelled(q, n, c, seed):
@@ -297,23 +243,16 @@ def labelled(q, n, c, seed):
 
 mistakes = {
     "You took the contributions to the label given. An anchor that helps everywhere looks guilty then; subtract what "
-    "it gives to the true label.": but(blame=lambda given, true: given),
-    "You took the contributions to the true label: that is help, not harm.": but(blame=lambda given, true: true),
-    "The sign is turned round: harm speaks for the label given and against the true one.": NEGATED,
-    "You divided by the number of wrong answers; take all pictures.": but(mean=lambda b: b[b.any(dim=1)].mean(dim=0)),
-    "You took the contribution to the given label only; subtract the contribution to the true label.": but(
-        blame=lambda given, true: given * (given != true).any(dim=1, keepdim=True)
-    ),
-    "You compared the prompts alone. What an anchor contributes is the picture's entry times the prompt's.": (
-        lambda images, prompts, labels: (prompts[(images @ prompts.T).argmax(dim=1)] - prompts[labels]).mean(dim=0)
-    ),
-    "You averaged sizes without sign; help for the true label counts as harm.": but(mean=lambda b: b.abs().mean(dim=0)),
+    "it gives to the true label.": but(" - prompts[labels]", ""),
+    "You took the contributions to the true label: that is help, not harm.": but("prompts[given] - ", ""),
+    "Take all pictures, not the wrong ones.": but("mean(dim=0)", "sum(dim=0) / (given != labels).sum()"),
+    "A contribution is the picture's entry times the prompt's.": but("(images * (", "(("),
+    "You averaged sizes without sign; help for the true label counts as harm.": but("mean(", "abs().mean("),
     "You set what is below 0 to 0 before the mean. An anchor may harm one picture and help another, and the mean must "
-    "see both.": but(mean=lambda b: b.clamp_min(0).mean(dim=0)),
-    "You set the mean to 0 where it is below. Keep it: below 0, an anchor helps.": result(lambda r: r.clamp_min(0)),
+    "see both.": but("mean(", "clamp_min(0).mean("),
     "That is how much each anchor is in the pictures, whatever the labels.": lambda images, *_: images.mean(dim=0),
     "You counted the pictures for which an anchor speaks for the wrong label. Return how strongly it speaks for this "
-    "label.": but(mean=lambda b: (b > 0).float().mean(dim=0)),
+    "label.": but("mean(", "gt(0).float().mean("),
 }
 cases = [labelled(40, 9, 4, 80), labelled(25, 30, 3, 81), labelled(12, 5, 5, 82)]
 check_harm = Exercise("07.5", "Who did the harm?", harm, cases, mistakes)

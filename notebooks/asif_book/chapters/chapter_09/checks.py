@@ -6,33 +6,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from asif_book.checks.catalogue import but, changed, result
+from asif_book.checks.catalogue import but
 from asif_book.checks.exercise import Exercise, investigation
 from asif_book.checks.judging import Verdict, ask, kind_of, random_tensor, refuse
-from asif_book.checks.proof import HeldOutTask, prove, refuse_unmeasured
+from asif_book.checks.proof import HeldOutTask, lowest, prove, refuse_unmeasured
 from asif_lib.machine import for_small_matrices
 
 
-def falling(m):
-    return torch.arange(m, 0, -1)
-
-
-def holm(
-    p_values,
-    *,
-    factors=falling,
-    sort=lambda p_values: p_values.argsort(stable=True),
-    kept=lambda values: values.cummax(dim=0).values,
-    most=1.0,
-    back=lambda corrected, order: torch.empty_like(corrected).scatter(0, order, corrected),
-):
-    """Return p-values (m,) after Holm's correction; the options are the places where a step can go wrong."""
-    order = sort(p_values)  # (m,)
-    return back(kept(p_values[order] * factors(len(p_values))).clamp_max(most), order)
-
-
-def running_minimum_from_the_end(values):
-    return values.flip(0).cummin(dim=0).values.flip(0)
+def holm(p_values):
+    order = p_values.argsort()
+    factors = torch.arange(len(p_values), 0, -1)
+    corrected = (p_values[order] * factors).cummax(dim=0).values.clamp_max(1)
+    return torch.empty_like(corrected).scatter(0, order, corrected)
 
 
 cases = [
@@ -43,46 +28,31 @@ cases = [
     (torch.tensor([0.03]),),
     (torch.rand(9, generator=torch.Generator().manual_seed(91)).pow(3),),
 ]
+FACTORS, BACK = "torch.arange(len(p_values), 0, -1)", "torch.empty_like(corrected).scatter(0, order, corrected)"
+FROM_THE_END = ".cummax(dim=0).values", ".flip(0).cummin(dim=0).values.flip(0)"
+
 mistakes = {
     "You multiplied every p-value by m. That is Bonferroni's correction: it holds, too, but it is stricter than "
-    "needed. Only the smallest gets the factor m, the next m - 1, and so on.": but(factors=lambda m: m),
-    "You gave the smallest p-value the factor 1. It gets the largest factor, m.": but(
-        factors=lambda m: torch.arange(1, m + 1)
+    "needed. Only the smallest gets the factor m, the next m - 1, and so on.": but(FACTORS, "len(p_values)"),
+    "You gave the smallest p-value the factor 1. It gets the largest factor, m.": but(FACTORS, f"{FACTORS}.flip(0)"),
+    "The factors go from m down to 1; yours are off by one.": (
+        but(FACTORS, f"{FACTORS} - 1"),
+        but(FACTORS, f"{FACTORS} + 1"),
     ),
-    "Your factors are one too small: they go from m down to 1.": but(factors=lambda m: falling(m) - 1),
-    "Your factors are one too large: they go from m down to 1.": but(factors=lambda m: falling(m) + 1),
-    "You gave the factors in the order in which the p-values came; sort the p-values first.": but(
-        sort=lambda p: torch.arange(len(p))
-    ),
+    "Sort the p-values before they get factors.": but("p_values.argsort()", "torch.arange(len(p_values))"),
     "A larger p-value became smaller than one before it. From the smallest to the largest, take the running "
-    "maximum.": but(kept=lambda values: values),
-    "You took a running minimum from the largest p-value down; take a running maximum from the smallest up.": but(
-        kept=running_minimum_from_the_end
-    ),
+    "maximum.": but(".cummax(dim=0).values", ""),
+    "Take a running maximum from the smallest up, no minimum from the end.": but(*FROM_THE_END),
     "That is the correction of Benjamini and Hochberg. It bounds the share of false discoveries, and Holm's bounds the "
-    "chance of a single one.": but(factors=lambda m: m / torch.arange(1, m + 1), kept=running_minimum_from_the_end),
-    "Some results are larger than 1, and a p-value is not: cut them off at 1.": but(most=torch.inf),
-    "You returned the corrected p-values in sorted order; each belongs at the place of its own p-value.": but(
-        back=lambda corrected, order: corrected
-    ),
-    "You sorted back with the order itself. Entry i of the sorted values belongs at place order[i].": but(
-        back=lambda corrected, order: corrected[order]
-    ),
-    "You returned the p-values as they came; multiply them by their factors.": lambda p_values: p_values,
-    "You returned which comparisons are below 0.05; return the corrected p-values.": result(lambda p: p < 0.05),
+    "chance of a single one.": but(FACTORS, f"len(p_values) / {FACTORS}.flip(0)", *FROM_THE_END),
+    "Entry i of the sorted values belongs at place order[i].": but(BACK, "corrected[order]"),
 }
 check_holm = Exercise("09.1", "Many comparisons", holm, cases, mistakes)
 
 
-def nearest_others(cosines, m):
-    """Return the cosines of each anchor with its m nearest others, (n, m)."""
-    return cosines.clone().fill_diagonal_(-torch.inf).topk(m, dim=1).values  # (n, m)
-
-
-def offsets_of_hubs(cosines, m, strength, *, near=nearest_others, reduce=lambda x: x.mean(dim=1), fair=torch.mean):
-    """Return what is subtracted from the cosine with each of n anchors, (n,); `cosines` (n, n) are their own."""
-    closeness = reduce(near(cosines, m))  # (n, m) → (n,)
-    return strength * (closeness - fair(closeness))
+def hub_offsets(cosines, m, strength):
+    closeness = cosines.topk(m + 1, dim=1).values[:, 1:].mean(dim=1)
+    return strength * (closeness - closeness.mean())
 
 
 def cosines_between(n, d, seed, twins=0):
@@ -97,41 +67,24 @@ cases = [
     (cosines_between(9, 5, 102, twins=4), 3, 0.5),  # four copies of an anchor
     (cosines_between(5, 3, 103), 3, 1.0),
 ]
+NEAR = "cosines.topk(m + 1, dim=1).values[:, 1:]"
+
 mistakes = {
-    "The nearest anchor of each anchor is the anchor itself, with the cosine 1. Leave it out: only others count.": but(
-        near=lambda c, m: c.topk(m, dim=1).values
-    ),
+    "The nearest anchor is the anchor itself, with cosine 1. Leave it out.": but("m + 1", "m", "[:, 1:]", ""),
     "You left the anchor itself out, and then only m - 1 others are there. Take the m + 1 largest and drop the "
-    "first.": but(near=lambda c, m: c.topk(m, dim=1).values[:, 1:]),
-    "You took the nearest others and the anchor itself; drop the first of the m + 1 largest.": but(
-        near=lambda c, m: c.topk(m + 1, dim=1).values
-    ),
+    "first.": but("m + 1", "m"),
+    "You took the nearest others and the anchor itself; drop the first of the m + 1 largest.": but("[:, 1:]", ""),
     "You put 0 in the place of the anchor itself, so it still counts where fewer than m cosines are positive; put -inf "
-    "there.": but(near=lambda c, m: c.clone().fill_diagonal_(0).topk(m, dim=1).values),
-    "You subtracted no average. Then nearly every cosine becomes smaller, and not only those with hubs.": but(
-        fair=lambda x: 0
-    ),
-    "The strength stands at the mean cosine and not at the average over the anchors; both need it.": lambda c, m, s: (
-        s * nearest_others(c, m).mean(dim=1) - nearest_others(c, m).mean()
-    ),
-    "The strength is missing.": changed(strength=1.0),
-    "You averaged over all others; only the m nearest say how dense the region is.": but(
-        near=lambda c, m: nearest_others(c, len(c) - 1)
-    ),
-    "You took the nearest one of the m; take the mean of all m.": but(reduce=lambda x: x[:, 0]),
-    "You took the last of the m nearest; take the mean of all m.": but(reduce=lambda x: x[:, -1]),
-    "You took the m anchors that are farthest away.": but(near=lambda c, m: c.topk(m, dim=1, largest=False).values),
-    "You summed the m cosines; take their mean.": but(reduce=lambda x: x.sum(dim=1)),
-    "You subtracted the smallest, so no offset is negative; subtract the average over all anchors.": but(
-        fair=torch.min
-    ),
+    "there.": but(NEAR, "cosines.clone().fill_diagonal_(0).topk(m, dim=1).values"),
+    "Without the average nearly every cosine falls, not only hubs.": but(" - closeness.mean()", ""),
+    "The strength belongs to both terms.": but("(closeness - closeness.mean())", "closeness - closeness.mean()"),
+    "You took the m anchors that are farthest away.": but(NEAR, "cosines.topk(m, dim=1, largest=False).values"),
 }
-check_hub_offsets = Exercise("09.2", "What a hub pays", offsets_of_hubs, cases, mistakes, notes={3: "with four copies"})
+check_hub_offsets = Exercise("09.2", "What a hub pays", hub_offsets, cases, mistakes, notes={3: "with four copies"})
 
 
-def inverted_softmax(scores, bank, beta, *, total=lambda x: x.logsumexp(dim=0), outer=None, inner=None):
-    """Return β · scores minus the logarithm of each label's sum over the bank, (q, c); `outer`, `inner`: other β."""
-    return (beta if outer is None else outer) * scores - total((beta if inner is None else inner) * bank)
+def inverted_softmax(scores, bank, beta):
+    return beta * scores - torch.logsumexp(beta * bank, dim=0)
 
 
 def without_the_mean_of_the_row(corrected, *case):
@@ -149,23 +102,14 @@ mistakes = {
     "Your exponentials overflow where β is large. Use torch.logsumexp: it subtracts the largest "
     "first.": lambda scores, bank, beta: beta * scores - (beta * bank).exp().sum(dim=0).log(),
     "In each row the labels keep their order, so nothing is corrected. The usual softmax divides by a sum over the "
-    "labels; the inverted one divides each label by its sum over the bank.": but(total=lambda x: 0),
+    "labels; the inverted one divides each label by its sum over the bank.": lambda scores, bank, beta: beta * scores,
     "You summed over the pictures that are asked. Then the answer to one depends on the others: that is transductive. "
-    "Sum over the bank's pictures.": lambda scores, bank, beta: inverted_softmax(scores, scores, beta),
-    "You summed over the labels of each of the bank's pictures; sum over its pictures, dim=0.": but(
-        total=lambda x: x.logsumexp(dim=1)
-    ),
-    "The sign is turned round: a label with a large sum must lose.": but(total=lambda x: -x.logsumexp(dim=0)),
-    "β is missing in the sum over the bank.": but(inner=1.0),
-    "β is missing before the score itself.": but(outer=1.0),
-    "β is missing in both places.": but(outer=1.0, inner=1.0),
-    "You subtracted the mean of the bank's scores. In the sum of exponentials the large scores count most.": but(
-        total=lambda x: x.mean(dim=0)
-    ),
-    "You subtracted the largest of the bank's scores; the sum of exponentials counts all of them.": but(
-        total=lambda x: x.amax(dim=0)
-    ),
-    "You subtracted the sum of the exponentials; subtract its logarithm.": but(total=lambda x: x.exp().sum(dim=0)),
+    "Sum over the bank's pictures.": but("beta * bank", "beta * scores"),
+    "You summed over the labels of each of the bank's pictures; sum over its pictures, dim=0.": but("dim=0", "dim=1"),
+    "β belongs to both terms.": (but("beta * bank", "bank"), but("beta * scores", "scores")),
+    "A mean hides the large scores; take logsumexp.": but("logsumexp", "mean"),
+    "The sum of exponentials counts all scores, not the largest alone.": but("logsumexp", "amax"),
+    "Subtract the logarithm of the sum.": but("torch.logsumexp(", "torch.exp(torch.logsumexp(", "dim=0)", "dim=0))"),
     "The order is right, but return the logarithm. The ratio itself overflows where β is "
     "large.": lambda scores, bank, beta: (beta * scores).exp() / (beta * bank).exp().sum(dim=0),
 }
@@ -176,35 +120,18 @@ check_inverted_softmax = Exercise(
 )  # fmt: skip
 
 
-def over_columns(weights):
-    return weights / weights.sum(dim=0)
-
-
-def over_rows(weights):
+def sinkhorn_round(weights):
+    weights = weights / weights.sum(dim=0)
     return weights / weights.sum(dim=1, keepdim=True)
-
-
-def sinkhorn_round(weights, *, steps=(over_columns, over_rows)):
-    """Scale positive weights (q, c) once: first each column, then each row."""
-    for step in steps:
-        weights = step(weights)  # (q, c)
-    return weights
 
 
 cases = [(random_tensor(q, c, seed=seed).exp(),) for seed, (q, c) in enumerate([(3, 3), (5, 2), (2, 6), (7, 4)], 110)]
 mistakes = {
     "You scaled the rows first and then the columns. Then the rows do not sum to 1 in the end: the columns come "
-    "first.": but(steps=(over_rows, over_columns)),
-    "You scaled the rows only. That is the usual softmax: no label is held back.": but(steps=(over_rows,)),
-    "You scaled the columns only; then scale the rows of the result.": but(steps=(over_columns,)),
-    "You divided by the sums of the rows as they came. Sum the rows after the columns are scaled.": lambda w: (
-        w / w.sum(dim=0) / w.sum(dim=1, keepdim=True)
-    ),
-    "You did it more than once; one round is wanted.": but(steps=(over_columns, over_rows) * 2),
-    "You took exponentials; the weights are positive already.": but(steps=(torch.exp, over_columns, over_rows)),
-    "You divided by the largest, not by the sum.": but(
-        steps=(lambda w: w / w.amax(dim=0), lambda w: w / w.amax(dim=1, keepdim=True))
-    ),
+    "first.": but("dim=0", "dim=9, keepdim=True", "dim=1", "dim=0", "dim=9", "dim=1"),
+    "Rows only: that is the usual softmax, and no label is held back.": but("weights / weights.sum(dim=0)", "weights"),
+    "Sum the rows after the columns are scaled.": lambda w: w / w.sum(dim=0) / w.sum(dim=1, keepdim=True),
+    "You did it more than once; one round is wanted.": lambda w: sinkhorn_round(sinkhorn_round(w)),
 }
 check_sinkhorn = Exercise("09.4", "One round of Sinkhorn", sinkhorn_round, cases, mistakes)
 
@@ -293,8 +220,8 @@ def check_rival(function, task) -> Verdict:
     gain = 100 * task.measured[choice]
     if gain <= 0:
         refuse(
-            f"On the validation pictures {rival} with {n} pairs is {gain:+.1f} points from ASIF, so "
-            "it is not ahead. The test pictures stay closed: look for another setting."
+            f"On the validation pictures {rival} with {n} pairs is {gain:+.1f} points from ASIF, so it is not ahead."
+            f"{lowest(choice, task.measured)} The test pictures stay closed: look for another setting."
         )
     own, reference = (found.double() for found in task.open_test(choice))
     return prove(

@@ -2,16 +2,15 @@
 
 import torch
 
-from asif_book.checks.catalogue import but, reordered, result
+from asif_book.checks.catalogue import but
 from asif_book.checks.exercise import Exercise, investigation
 from asif_book.checks.judging import Verdict, ask, kind_of, random_tensor, refuse
-from asif_book.checks.proof import HeldOutTask, prove, refuse_unmeasured
+from asif_book.checks.proof import HeldOutTask, lowest, prove, refuse_unmeasured
 from asif_lib.evaluation.measures import ranks
 from asif_lib.relative import relative_representation
 
 
 def same_stamps(mine, other):
-    """Return the positions of the numbers that are in both of (a,) and (b,), (m, 2), in the order of the first."""
     return (mine[:, None] == other).nonzero()
 
 
@@ -19,43 +18,36 @@ numbers = [([7, 3, 9, 4], [4, 7, 8, 9]), ([5, 1, 6], [6, 5, 1, 2, 8]), ([2, 8], 
 cases = [(torch.tensor(mine), torch.tensor(other)) for mine, other in numbers]
 cases.append((torch.randperm(30, generator=torch.Generator().manual_seed(10))[:20], torch.arange(3, 25)))
 mistakes = {
-    "You paired row i with row i. A language without some stamps has other rows from there on: compare the numbers.": (
+    "You paired row i with row i. A language without some stamps has other rows: compare the numbers.": (
         lambda mine, other: torch.arange(min(len(mine), len(other)))[:, None].expand(-1, 2)
     ),
-    "Your columns are swapped: the position in `mine` comes first.": result(lambda pairs: pairs.flip(1)),
-    "Your pairs are in the order of `other`; keep the order of `mine`.": (lambda m, o: same_stamps(o, m).flip(1)),
-    "You kept only the positions in `mine`; each pair has two.": result(lambda pairs: pairs[:, 0]),
-    "Your two lists do not belong together: in each row, mine[i] and other[j] must be the same number.": (
-        lambda m, o: torch.stack([torch.isin(m, o).nonzero()[:, 0], torch.isin(o, m).nonzero()[:, 0]], dim=1)
+    "Your pairs are in the order of `other`; keep the order of `mine`.": lambda m, o: same_stamps(o, m).flip(1),
+    "You kept only the positions in `mine`; each pair has two.": but(".nonzero()", ".nonzero()[:, 0]"),
+    "Return where the numbers stand, not the numbers.": lambda m, o: m[same_stamps(m, o)[:, :1]].expand(-1, 2),
+    "Your two lists do not belong together: mine[i] and other[j] must be the same number.": lambda m, o: torch.stack(
+        [torch.isin(m, o).nonzero()[:, 0], torch.isin(o, m).nonzero()[:, 0]], dim=1
     ),
-    "Your pairs are sorted by the number of the stamp; keep the order of `mine`.": (
-        lambda m, o: (pairs := same_stamps(m, o))[m[pairs[:, 0]].argsort()]
-    ),
+    "Keep the order of `mine`; do not sort by number.": lambda m, o: (p := same_stamps(m, o))[m[p[:, 0]].argsort()],
 }
 check_same_stamps = Exercise("10.1", "The same stamp", same_stamps, cases, mistakes, word="positions")
 
 
 def there_and_back(scores):
-    """Return for each row of scores (q, t) whether its best column has this row as its best, (q,) bool."""
-    return scores.argmax(dim=0)[scores.argmax(dim=1)] == torch.arange(len(scores))
+    best = scores.argmax(dim=1)
+    return scores.argmax(dim=0)[best] == torch.arange(len(scores))
 
 
 cases = [(random_tensor(q, t, seed=seed),) for seed, (q, t) in enumerate([(4, 4), (6, 3), (3, 9), (25, 30)], 120)]
 mistakes = {
-    "You asked whether the best column of row i is column i: that needs the truth. Go back from the best column.": (
-        lambda scores: scores.argmax(dim=1) == torch.arange(len(scores))
-    ),
-    "You went there and back from the columns: that is one answer for each column; one for each row is wanted.": (
-        lambda scores: there_and_back(scores.T)
-    ),
+    "Column i needs the truth; go back from the best column.": lambda s: s.argmax(dim=1) == torch.arange(len(s)),
+    "You began at the columns; one answer for each row is wanted.": lambda scores: there_and_back(scores.T),
 }
 check_there_and_back = Exercise("10.2", "There and back", there_and_back, cases, mistakes)
 
 
-def with_own_mean(z, mean, anchors, *, means=lambda z, mean, a: (mean, a.mean(0)), cosines=relative_representation):
-    """Return the cosines (q, n) of z without its language's mean and the anchors without theirs."""
-    first, second = means(z, mean, anchors)
-    return cosines(z - first, anchors - second)
+def own_mean(z, mean, anchors):
+    z, anchors = z - mean, anchors - anchors.mean(dim=0)
+    return relative_representation(z, anchors)
 
 
 cases = [
@@ -63,36 +55,25 @@ cases = [
     for seed, (q, n, d) in zip((130, 140, 150), [(5, 7, 4), (3, 12, 6), (1, 5, 3)], strict=True)
 ]
 mistakes = {
-    "You subtracted the anchors' mean on both sides. The questions are in another language: subtract `mean`.": but(
-        means=lambda z, mean, a: (a.mean(0),) * 2
-    ),
-    "You subtracted `mean` on both sides. The anchors have a mean of their own: anchors.mean(dim=0).": but(
-        means=lambda z, mean, a: (mean, mean)
-    ),
-    "You subtracted the mean of these questions. A single question would become 0: subtract `mean`.": but(
-        means=lambda z, mean, a: (z.mean(0), a.mean(0))
-    ),
-    "You subtracted no mean at all.": but(means=lambda z, mean, a: (0, 0)),
-    "You did not scale to length 1: these are dot products, not cosines.": but(cosines=lambda z, a: z @ a.T),
+    "The questions are in another language: subtract `mean`.": but("z - mean", "z - anchors.mean(dim=0)"),
+    "The anchors have a mean of their own: anchors.mean(dim=0).": but("anchors.mean(dim=0)", "mean"),
+    "A single question would become 0: subtract `mean`.": but("z - mean", "z - z.mean(dim=0)"),
+    "These are dot products, not cosines.": but("relative_representation(z, anchors)", "z @ anchors.T"),
 }
-check_own_mean = Exercise("10.3", "A mean for each language", with_own_mean, cases, mistakes)
+check_own_mean = Exercise("10.3", "A mean for each language", own_mean, cases, mistakes)
 
 
-def two_bridges(first, second, *, path=lambda a, b: b.argmax(dim=1)[a.argmax(dim=1)]):
-    """Return the shares of q stamps that arrive, are lost at the first bridge and at the second, (3,)."""
-    own = torch.arange(len(first))
-    arrived, over_one = path(first, second) == own, first.argmax(dim=1) == own  # (q,) each
-    return torch.stack([arrived, ~arrived & ~over_one, ~arrived & over_one]).float().mean(dim=1)
+def two_bridges(first, second):
+    own, middle = torch.arange(len(first)), first.argmax(dim=1)
+    arrived = second.argmax(dim=1)[middle] == own
+    over_one = middle == own
+    lost = ~arrived & ~over_one, ~arrived & over_one
+    return torch.stack([arrived, *lost]).float().mean(dim=1)
 
 
 def each_alone(first, second):
     one, two = (scores.argmax(dim=1) == torch.arange(len(first)) for scores in (first, second))
     return torch.stack([one & two, ~one, one & ~two]).float().mean(dim=1)
-
-
-def lost_though_arrived(first, second):
-    arrived, _, later = two_bridges(first, second)
-    return torch.stack([arrived, 1 - (first.argmax(dim=1) == torch.arange(len(first))).float().mean(), later])
 
 
 def scores_of_stamps(q, seed):
@@ -105,14 +86,13 @@ mistakes = {
     "You count a stamp as lost at the first bridge though it arrives: two errors may cancel. Look at the end of the "
     "way first.": each_alone,
     "On the second bridge you started from the right caption. Start from the one that the first bridge chose: "
-    "second.argmax(dim=1)[first.argmax(dim=1)].": but(path=lambda a, b: b.argmax(dim=1)),
-    "You went over the bridges in the other order; the first one leads from pictures to English.": reordered(1, 0),
-    "You searched down the columns; the best caption of a row is argmax(dim=1).": lambda a, b: two_bridges(a.T, b.T),
-    "You return counts; divide by the number of stamps.": lambda a, b: two_bridges(a, b) * len(a),
-    "Your shares add up to more than 1: a stamp that arrives is not lost, even over a wrong English caption.": (
-        lost_though_arrived
+    "second.argmax(dim=1)[first.argmax(dim=1)].": but("[middle]", ""),
+    "You went over the bridges in the other order.": lambda a, b: two_bridges(b, a),
+    "You searched down the columns; the best caption of a row is argmax(dim=1).": but("argmax(dim=1)", "argmax(dim=0)"),
+    "Your shares exceed 1: a stamp that arrives is not lost.": but("~arrived & ~over_one", "~over_one"),
+    "The two losses are exchanged: arrived, lost at the first, lost at the second.": but(
+        "mean(dim=1)", "mean(dim=1)[[0, 2, 1]]"
     ),
-    "The two losses are exchanged: arrived, lost at the first, lost at the second.": result(lambda s: s[[0, 2, 1]]),
 }
 notes = {1: "where two errors cancel"}
 check_two_bridges = Exercise("10.4", "Lost at which bridge", two_bridges, cases, mistakes, notes=notes)
@@ -156,7 +136,10 @@ def check_tongues(function, task) -> Verdict:
     first = task.languages[0]
     gain = 100 * (task.measured[task._key(chosen)] - float(task.measure([first]).mean()))
     if gain <= 0:
-        refuse(f"On the validation stamps your choice is {gain:+.1f} points from {first} alone, so it is not ahead.")
+        refuse(
+            f"On the validation stamps your choice is {gain:+.1f} points from {first} alone, so it is not ahead."
+            f"{lowest(task._key(chosen), task.measured)}"
+        )
     mine, alone = (found.double() for found in task.open_test(chosen))
     shares = f"{mine.mean():.1%} with {', '.join(chosen)}, {alone.mean():.1%} with {first} alone"
     found = f"Validation: {gain:+.1f} points. Test, {len(mine)} stamps, mean recall: {shares}"

@@ -5,8 +5,8 @@ import copy
 import os
 import resource
 import sqlite3
-import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -55,9 +55,11 @@ def text(tiny):
 
 
 class Named(Counting):
-    """Embeds an item as the number that its `name` gives; it computes nothing that a forked process could wait for."""
+    """Embeds an item as the number that `name` gives; it computes nothing that a forked process could wait for."""
 
-    name = staticmethod(len)
+    def __init__(self, encoder, name=len, **identity):
+        super().__init__(encoder)
+        self.name, self.identity = name, replace(encoder.identity, **identity)
 
     def stream(self, items, **options):
         self.computed += items
@@ -71,7 +73,7 @@ def files(drawings):
 
 @pytest.mark.parametrize("kind", [0, 1], ids=["image", "text"])
 def test_each_item_is_computed_once_and_comes_back_in_order_with_the_same_bits(tiny, files, kind):
-    items = [["a photo of a sleeping otter", "a cat", "the red square"], files[:3]][kind == 0]
+    items = files[:3] if kind == 0 else ["a photo of a sleeping otter", "a cat", "the red square"]
     counting = Counting(tiny[kind])
     first = embed(counting, [*items, items[0]], progress=False)
     assert first.shape == (4, counting.identity.dim) and first.dtype == torch.float32
@@ -82,24 +84,15 @@ def test_each_item_is_computed_once_and_comes_back_in_order_with_the_same_bits(t
 
 
 def test_more_items_than_sqlite_takes_parameters(text):
-    class Numbers(Named):
-        name = staticmethod(lambda item: item.split()[1])
-
-    counting, texts = Numbers(text), [f"cat {i}" for i in range(2_000)]
+    counting, texts = Named(text, lambda item: item.split()[1]), [f"cat {i}" for i in range(2_000)]
     for _ in range(2):
         assert embed(counting, texts, progress=False)[:, 0].tolist() == list(range(2_000))
     assert len(counting.computed) == 2_000
 
 
 def test_an_encoder_of_another_kind_brings_its_own_keys_and_is_cached(text):
-    class Ear(Named):
-        name = staticmethod(sum)
-
-        def cache_keys(self, sounds):
-            return {i: str(sum(sound)) for i, sound in enumerate(sounds)}, {}
-
-    ear = Ear(text)
-    ear.identity = replace(text.identity, kind="audio")
+    ear = Named(text, sum, kind="audio")
+    ear.cache_keys = lambda sounds: ({i: str(sum(sound)) for i, sound in enumerate(sounds)}, {})
     for _ in range(2):
         assert embed(ear, [[1, 2], [3]], progress=False)[:, 0].tolist() == [3, 3]
     assert ear.computed == [[1, 2]]
@@ -218,8 +211,7 @@ def test_a_row_that_is_not_as_it_was_written_is_computed_again(cache, image, fil
 
 def test_the_file_of_another_encoder_is_no_cache_for_this_one(cache, text):
     embed(Named(text), ["a", "bb"], progress=False)
-    other = Named(text)
-    other.identity = replace(text.identity, preprocessing="other")
+    other = Named(text, preprocessing="other")
     cache_file(cache, text).rename(cache_file(cache, other))
     with pytest.warns(UserWarning, match="2 embeddings are damaged"):
         embed(other, ["a", "bb"], progress=False)
@@ -257,25 +249,14 @@ def test_a_read_only_cache_is_read_and_says_that_it_keeps_nothing(tmp_path, cach
 
 
 def test_two_runs_at_once_share_the_cache(image, files):
-    results = []
-    threads = [threading.Thread(target=lambda: results.append(embed(image, files, progress=False))) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(results) == 3
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(lambda _: embed(image, files, progress=False), range(3)))
     assert all(torch.allclose(result, results[0], atol=1e-4) for result in results)
 
 
 def test_a_full_disk_is_one_sentence(text):
     """A limit on the size of files makes writing fail as a full disk does."""
-
-    class Wide(Counting):
-        def stream(self, items, **options):
-            yield list(range(len(items))), torch.zeros(len(items), 1024), []
-
-    wide = Wide(text)
-    wide.identity = replace(text.identity, dim=1024)
+    wide = Named(text, dim=1024)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
     try:

@@ -32,6 +32,7 @@ from asif_lib.bank import concatenate, copies, disk
 from asif_lib.cli import main
 from asif_lib.cli.banks import ids_in_file
 from asif_lib.encoders.known import KnownTexts
+from asif_lib.encoders.pictures import FORMATS
 from asif_lib.errors import AsifError
 
 from .mutations import forge, mutate_file
@@ -229,8 +230,6 @@ def stream(folder):
 
 
 # -- files of people -----------------------------------------------------------------------------------------
-
-FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "JPEG2000", "PPM", "ICO")
 
 
 def make_files(folder):

@@ -25,8 +25,6 @@ DEFAULT_TEMPLATE = "a photo of a {}."
 BARE_TEMPLATE = "a photo of {}."
 """The prompt template for labels that a user types, with their article where they need one: "a cat", "two cats"."""
 
-HUB = "hub:"
-"""Stands before the name of a data set of the hub."""
 DEFAULT_BANK = "stamps"
 """The default data set, and the name of its bank."""
 

@@ -1,9 +1,11 @@
-"""The hub of models and data sets: why it gave nothing, in a sentence that says what to do."""
+"""The hub of models and data sets: its prefix, and why it gave nothing, in a sentence that says what to do."""
 
 import re
 
 from asif_lib.errors import first_line
 
+HUB = "hub:"
+"""Stands before the name of a data set of the hub."""
 UNREACHABLE = "the hub cannot be reached"
 _HUB = {
     "Config name is missing": "it has several configurations: name one, as in OWNER/NAME#CONFIGURATION",

@@ -20,8 +20,9 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+METHOD = "method.py relative.py settings.py sparse.py zeroshot.py"
 WINGS = {  # modules, and tests beside those of the laws
-    "method": ("relative.py settings.py sparse.py zeroshot.py", "test_relative.py test_sparse.py test_zeroshot.py"),
+    "method": (METHOD, "test_relative.py test_sparse.py test_zeroshot.py"),
     **{wing: (wing, wing) for wing in ("bank", "explain", "search")},
 }
 TEST_SECONDS, MUTANT_SECONDS = 60, 400

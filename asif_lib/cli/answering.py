@@ -59,13 +59,14 @@ def _classify(
     labels, prompts = _labels_and_prompts(labels, templates)
     model = _model(asked)
     z, kept = _embed(model, pictures, skip_broken)
+    pictures = [pictures[i] for i in kept]
     vectors, texts_of = model.images(z), dict(zip(labels, _by_label(model.texts(prompts), len(labels)), strict=True))
     answer = model.classify(vectors, labels, templates=templates, reduce=reduce)
-    rows, near, own = [], _familiar(model, z), _are_anchors(model, [pictures[i] for i in kept], z)
-    for row, (position, best, scores) in enumerate(zip(kept, answer.best, answer.scores.tolist(), strict=True)):
+    rows, near, own = [], _familiar(model, z), _are_anchors(model, pictures, z)
+    for row, (picture, best, scores) in enumerate(zip(pictures, answer.best, answer.scores.tolist(), strict=True)):
         ranking = sorted(zip(labels, scores, strict=True), key=lambda pair: -pair[1])
         anchors = [] if best is None else _deciding_anchors(model, vectors[[row]], texts_of[best], reduce)
-        about = {"picture": pictures[position], "best": best, "scores": dict(ranking), "anchors": anchors}
+        about = {"picture": picture, "best": best, "scores": dict(ranking), "anchors": anchors}
         rows.append({**about, "familiarity": near[row], "is_anchor": bool(own[row])})
     return rows, [line for row in rows for line in _verdict(row)]
 
@@ -284,15 +285,16 @@ def _evaluate(
     if path:
         from asif_lib.datasets.labelled import load_labelled
 
-        data, prompts = load_labelled(path), None
-        data.check_classes()
-        make_prompts(data.classes, templates)  # refuses bad templates before any slow work
+        found, prompts = load_labelled(path), None
+        found.check_classes()
+        make_prompts(found.classes, templates)  # refuses bad templates before any slow work
         model = _model(asked)
-        z, kept = _embed(model, data.pictures, skip_broken)
-        data.subset(kept).check_classes()
+        z, kept = _embed(model, found.pictures, skip_broken)
+        data = found.subset(kept)
+        data.check_classes()
     else:
         (z, prompts, data), model, templates = _of_embeddings(*own), _model(asked), ()
-        kept = range(len(z))
+        found = data
     answer = model.classify(z, data.classes, templates=templates or ("{}",), prompts=prompts, reduce=reduce)
     note, of_each = "", {}
     if any(near := _familiar(model, z)):
@@ -300,36 +302,35 @@ def _evaluate(
         of_each = {"unlike": unlike, "unlike_promised": promised}
         promise = f"promised: at most {promised:.0%} of pictures of its kind, by {near[0]['n']} own pictures"
         note = f"unlike anything in the bank: {unlike:.0%} of the pictures ({promise})\n"
-    pictures, about = [data.pictures[i] for i in kept], {"templates": templates, "reduce": reduce}
     for kind, amount in damages:
-        found, line = _asked_damaged(model, pictures, (kind, amount), data.labels[kept], answer, about)
-        of_each.setdefault("corrupted", {})[f"{kind}:{amount:g}"] = found
+        about, line = _asked_damaged(model, data, (kind, amount), answer, templates, reduce)
+        of_each.setdefault("corrupted", {})[f"{kind}:{amount:g}"] = about
         note += line
     if transductive:
         from asif_lib.evaluation.transductive import correct_batch
 
-        alone = accuracy(answer.predicted, data.labels[kept])
+        alone = accuracy(answer.predicted, data.labels)
         answer, of_each["each_alone"] = correct_batch(answer, transductive.value), alone.value
         note += (
-            f"transductive ({transductive.value}, with its default settings): all {len(kept)} pictures were looked at "
+            f"transductive ({transductive.value}, with its default settings): all {len(data)} pictures were looked at "
             f"together, on the assumption that they spread evenly over the classes; each alone: {alone}\n"
         )
-    measure = accuracy(answer.predicted, data.labels[kept])
-    if any(own := _are_anchors(model, pictures, z)):
-        rest = None if all(own) else accuracy(answer.predicted[~own], data.labels[kept][~own])
+    measure = accuracy(answer.predicted, data.labels)
+    if any(own := _are_anchors(model, data.pictures, z)):
+        rest = None if all(own) else accuracy(answer.predicted[~own], data.labels[~own])
         without = f"without them: accuracy {rest}" if rest else "this accuracy says nothing about new pictures"
         note += f"{sum(own)} of the {len(own)} pictures are anchors of this bank; {without}\n"
         of_each["accuracy_without_anchors"] = rest and {"n": rest.n, "accuracy": rest.value, "ci95": list(rest.ci)}
     of_each["anchors_asked"] = int(sum(own))
-    result = _summary(model, answer, data.labels[kept], measure) | {"templates": list(templates), "reduce": reduce}
+    result = _summary(model, answer, data.labels, measure) | {"templates": list(templates), "reduce": reduce}
     each = answer.to_frame()
-    each.insert(0, "true", [data.classes[label] for label in data.labels[kept]])
-    each.insert(0, "picture", [str(data.pictures[i]) for i in kept])
+    each.insert(0, "true", [data.classes[label] for label in data.labels])
+    each.insert(0, "picture", list(map(str, data.pictures)))
     each["familiarity"] = [one and one["cosine"] for one in near]
     write_csv(predictions, each)
-    write_csv(csv, per_class(answer, data.labels[kept]))
+    write_csv(csv, per_class(answer, data.labels))
     seconds = round(time.perf_counter() - start, 2)
-    result = {"folder": folder, "left_out": len(data) - len(kept), **result, **of_each, "seconds": seconds}
+    result = {"folder": folder, "left_out": len(found) - len(data), **result, **of_each, "seconds": seconds}
     text = (
         f"accuracy {measure} (chance {result['chance']:.1%})\n{note}"
         f"{len(data.classes)} classes: {', '.join(data.classes)}\n"
@@ -361,13 +362,14 @@ def _summary(model, answer, labels, measure):
     }
 
 
-def _asked_damaged(model, pictures, damage, labels, answer, about):
+def _asked_damaged(model, data, damage, answer, templates, reduce):
     """Ask damaged copies of the pictures: accuracy and its paired difference, for JSON, and a line of text."""
     from asif_lib.evaluation.measures import accuracy, in_points, paired_difference
     from asif_lib.evaluation.robustness import embed_damaged
 
-    z = embed_damaged(model.encoder("image"), pictures, *damage)
-    predicted, whole = model.classify(z, answer.labels, **about).predicted.numpy(), answer.predicted.numpy()
+    z, labels = embed_damaged(model.encoder("image"), data.pictures, *damage), data.labels
+    predicted = model.classify(z, answer.labels, templates=templates, reduce=reduce).predicted.numpy()
+    whole = answer.predicted.numpy()
     measure, gap = accuracy(predicted, labels), paired_difference(predicted == labels, whole == labels)
     change = float((predicted != whole).mean())
     found = {"accuracy": measure.value, "ci95": list(measure.ci), "difference": gap.value}

@@ -16,6 +16,7 @@ from asif_lib.encoders.registry import MULTILINGUAL
 from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
 from asif_lib.files import cache_dir, write_json
+from asif_lib.hub import HUB
 from asif_lib.spreadsheets import csv_plain
 
 from .command import (
@@ -107,8 +108,8 @@ def _build(
     replace: Replace = False,
 ):
     """Encode the captioned pictures of a folder, or of a data set, into a bank."""
-    if (source or "").startswith(defaults.HUB):
-        raise ParameterError(f"--from {source}: use asif bank stream {name} {source.removeprefix(defaults.HUB)}")
+    if (source or "").startswith(HUB):
+        raise ParameterError(f"--from {source}: use asif bank stream {name} {source.removeprefix(HUB)}")
     if language and not source:
         line = f"asif bank build {name}-{language} --from {name} --language {language}"
         raise ParameterError(f"a bank of captions in another language has a name of its own: {line}")

@@ -4,12 +4,12 @@ import re
 
 import nbformat
 import pytest
-from test_report import PARAMETERS_CELL, Tags, write
+from test_report import Tags, write
 
 from asif_book import contents, editions
 from asif_book.editions import SourceError, build, check
 from asif_book.outline import Chapter
-from asif_book.report import build_report, render, schedule
+from asif_book.report import render
 from asif_book.report.book import _method
 from asif_lib.files import ROOT
 
@@ -53,6 +53,9 @@ def test_the_readme_gets_a_row_for_each_chapter(house):
         "| [test_sparse.py](tests/test_sparse.py), [search/](tests/search/) |"
     )
     assert lines[7:] == [contents.END, "", "rest"]
+    notebook = nbformat.read(house / "notebooks" / "91_first.ipynb", as_version=4)  # the opening cell sets how it runs
+    assert notebook.metadata.asif == {"code": ["sparse.py", "search/"], "cell_seconds": 3600, "alone": True}
+    assert notebook.cells[0].metadata == {}
 
 
 def test_a_new_chapter_renews_table_and_neighbours_and_check_finds_what_is_stale(house):
@@ -121,12 +124,6 @@ def test_the_strip_links_every_chapter_of_the_workbook_and_every_link_is_there()
         assert all((notebook.parent / link).exists() for link in re.findall(r"\]\((.+?)\)", opening(notebook)))
 
 
-def test_the_opening_cell_sets_how_a_chapter_runs(house):
-    notebook = nbformat.read(house / "notebooks" / "91_first.ipynb", as_version=4)
-    assert notebook.metadata.asif == {"code": ["sparse.py", "search/"], "cell_seconds": 3600, "alone": True}
-    assert notebook.cells[0].metadata == {}
-
-
 def test_a_readme_without_markers_is_an_error(house, capsys):
     (house / "README.md").write_text("# Top\n")
     arguments = ["--source", str(house / "notebooks" / "source"), "--out", str(house / "notebooks")]
@@ -158,63 +155,17 @@ def test_every_path_in_the_readmes_table_is_there():
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
-def test_texts_beside_the_notebooks_are_pages_of_the_report(tmp_path, monkeypatch):
-    monkeypatch.setenv("ASIF_BUILD", str(tmp_path / "build"))
-    monkeypatch.setattr(schedule, "run_notebook", lambda path, output, *_: write(output, "# Run") and 1.0)
-    notebooks = tmp_path / "notebooks"
-    write(notebooks / "00_start.ipynb", "# 00 · Start", PARAMETERS_CELL)
-    write(notebooks / "solutions" / "00_start.ipynb", "# 00 · Start", PARAMETERS_CELL)
-    (tmp_path / "asif_lib").mkdir()
-    (tmp_path / "asif_lib" / "sparse.py").touch()
-    text = "# The library\n\n## Part\n\n[code](../asif_lib/sparse.py), [start](00_start.ipynb), [more](results.md)\n"
-    (notebooks / "library.md").write_text(text)
-    (notebooks / "results.md").write_text("# What it reaches\n")
-    (notebooks / editions.GUIDE).write_text("# Guide\n")
-    index = build_report(notebooks=notebooks)
-    assert not (index.parent / "teachers_guide.html").exists()
-    assert [a["href"] for a in Tags(index.read_text()).all("a")].count("library.html") == 2
-    page = (index.parent / "library.html").read_text()
-    found = {a["href"] for a in Tags(page).all("a")}
-    assert {"#Part", "00_start.html", "results.html", "index.html"} <= found
-    for link in found:
-        assert f'id="{link[1:]}"' in page if link.startswith("#") else (index.parent / link).exists()
-    solved = build_report(edition="solutions", notebooks=notebooks)
-    assert (solved.parent / "teachers_guide.html").exists()
-
-
-def test_a_page_has_one_strip_of_steps_with_links_to_pages(tmp_path):
+def test_a_page_has_one_strip_of_steps_with_links_to_pages_and_its_own_links_to_neighbours(tmp_path):
     chapters = [Chapter(name, name, "", "", []) for name in ("01_a", "02_b")]
-    page = Tags(render(write(tmp_path / "01_a.ipynb", contents.under_title(chapters, 0, "# Title"))))
-    (strip,) = (nav for nav in page.all("nav") if nav.get("class") == ["thread"] or nav.get("class") == "thread")
+    cell = contents.neighbours([], 0)
+    cell.source = "[here](00_here.ipynb)"
+    page = Tags(render(write(tmp_path / "01_a.ipynb", contents.under_title(chapters, 0, "# Title"), cell)))
+    (strip,) = (nav for nav in page.all("nav") if nav.get("class") == "thread")
     assert strip["aria-label"] == "The method, step by step"
-    assert "02_b.html" in [a["href"] for a in page.all("a")]
+    assert "02_b.html" in [a["href"] for a in page.all("a")] and "00_here" not in str(page)
     assert [strong["aria-current"] for strong in page.all("strong")] == ["page"]
-
-
-def test_the_index_and_a_chapter_with_it_show_the_picture_of_the_method(tmp_path, monkeypatch):
-    monkeypatch.setenv("ASIF_BUILD", str(tmp_path / "build"))
-    monkeypatch.setattr(schedule, "run_notebook", lambda path, output, *_: write(output, opening(path)) and 1.0)
-    notebooks = tmp_path / "notebooks"
-    start = f"# 00 · Start\n\n![{contents.METHOD_ALT}]({contents.METHOD})"
-    write(notebooks / "00_start.ipynb", start, PARAMETERS_CELL)
-    (notebooks / "drawings").mkdir()
-    (notebooks / contents.METHOD).write_bytes((ROOT / "notebooks" / contents.METHOD).read_bytes())
-    index = build_report(notebooks=notebooks)
-    alternatives = []
-    for page in (index, index.parent / "00_start.html"):
-        (picture,) = Tags(page.read_text()).all("img")
-        assert picture["src"].startswith("data:image/svg+xml;base64,")
-        alternatives.append(picture["alt"])
-    assert alternatives[0].startswith("A picture goes into an image encoder")  # with the stamps' pictures
-    assert alternatives[1] == contents.METHOD_ALT
 
 
 def test_without_a_bank_the_index_shows_the_picture_of_the_notebooks(tmp_path, monkeypatch):
     monkeypatch.setenv("ASIF_CACHE", str(tmp_path / "empty"))
     assert f'alt="{contents.METHOD_ALT}"' in _method(ROOT / "notebooks")
-
-
-def test_a_page_has_its_own_links_to_neighbours(tmp_path):
-    cell = contents.neighbours([], 0)
-    cell.source = "[here](00_here.ipynb)"
-    assert "00_here" not in render(write(tmp_path / "01_a.ipynb", "# Title", cell))

@@ -11,7 +11,8 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from asif_book import results
-from asif_book.editions import NOT_ATTEMPTED
+from asif_book.contents import METHOD, METHOD_ALT
+from asif_book.editions import GUIDE, NOT_ATTEMPTED
 from asif_book.outline import Chapter, question
 from asif_book.report import (
     HiddenError,
@@ -117,9 +118,9 @@ def test_errors_that_papermill_lets_pass_are_found(tmp_path):
 
 
 def test_an_exception_that_a_cell_displays_is_found(tmp_path):
-    code = "try:\n    1 / 0\nexcept ZeroDivisionError:\n    get_ipython().showtraceback()"
+    cell = "try:\n    1 / 0\nexcept ZeroDivisionError:\n    get_ipython().showtraceback()"
     with pytest.raises(NotebookError, match=r"cell 1 .*ZeroDivisionError"):
-        run_notebook(write(tmp_path / "a.ipynb", code), tmp_path / "out.ipynb", {})
+        run_notebook(write(tmp_path / "a.ipynb", cell), tmp_path / "out.ipynb", {})
 
 
 # Rendering -------------------------------------------------------------------------------------------
@@ -162,7 +163,7 @@ def test_a_page_stands_alone(tmp_path):
     assert "&lt;js&gt;" in page and "<td>1</td>" in page
 
 
-def test_formulas_are_mathml_also_inside_details(tmp_path):
+def test_formulas_are_mathml_also_inside_details_and_else_source_with_a_warning(tmp_path):
     page = page_of(tmp_path, MARKDOWN)
     tags = Tags(page)
     assert [math["display"] for math in tags.all("math")] == ["inline", "block", "inline"]
@@ -170,9 +171,6 @@ def test_formulas_are_mathml_also_inside_details(tmp_path):
     assert "$" not in text and "frac" not in text.replace("mfrac", "")
     folded = tags.main.details.get_text()
     assert "The hint, at" in folded and "after the hint" not in folded
-
-
-def test_a_formula_that_does_not_convert_stays_as_source_with_a_warning(tmp_path):
     with pytest.warns(UserWarning, match="does not convert"):
         page = page_of(tmp_path, "# Title\n\n$a<b_c_d$")
     assert "<code>a&lt;b_c_d</code>" in page
@@ -365,6 +363,12 @@ def notebooks(tmp_path):
 
 
 def test_the_whole_report(notebooks, build, capsys):
+    links = "[code](../asif_lib/sparse.py), [start](00_start_here.ipynb), [more](results.md)"
+    for name, text in {"library": f"# The library\n\n## Part\n\n{links}\n", "results": "# It reaches\n"}.items():
+        (notebooks / f"{name}.md").write_text(text)
+    write(notebooks / "02_method.ipynb", f"# Method\n\n![{METHOD_ALT}]({METHOD})", PARAMETERS_CELL)
+    (notebooks / "drawings").mkdir()
+    (notebooks / METHOD).write_bytes((ROOT / "notebooks" / METHOD).read_bytes())
     index = build_report({"device": "cpu"}, notebooks=notebooks)
     assert index == build / "report" / "index.html"
     assert capsys.readouterr().out.splitlines()[-1] == f"report: {index}"
@@ -373,8 +377,17 @@ def test_the_whole_report(notebooks, build, capsys):
         assert words in page
     assert "strangers, R@1" in page and "25.0 %" in page
     assert loads_from_elsewhere(page) == []
-    for link in [a["href"] for a in Tags(page).all("a")]:
-        assert f'id="{link[1:]}"' in page if link.startswith("#") else (index.parent / link).exists()
+    library = (index.parent / "library.html").read_text()
+    found = [{a["href"] for a in Tags(text).all("a")} for text in (page, library)]
+    assert {"#Part", "00_start_here.html", "results.html", "index.html"} <= found[1]
+    for text, links in zip((page, library), found, strict=True):
+        for link in links:
+            assert f'id="{link[1:]}"' in text if link.startswith("#") else (index.parent / link).exists()
+    assert [a["href"] for a in Tags(page).all("a")].count("library.html") == 2
+    (here,), (there,) = (Tags(text).all("img") for text in (page, (index.parent / "02_method.html").read_text()))
+    assert here["alt"].startswith("A picture goes into an image encoder")  # with the stamps' pictures
+    assert there["alt"] == METHOD_ALT
+    assert all(picture["src"].startswith("data:image/svg+xml;base64,") for picture in (here, there))
     first = (index.parent / "00_start_here.html").read_text()
     neighbours = {(a["rel"], a["href"]) for a in Tags(first).all("a") if "rel" in a}
     assert neighbours == {("next", "01_encoders.html")}
@@ -503,6 +516,9 @@ def test_unknown_chapters_editions_and_empty_folders_are_one_sentence(notebooks,
 def test_the_solved_edition_has_its_own_pages(notebooks, build, monkeypatch):
     monkeypatch.setattr(schedule, "run_notebook", lambda path, output, *_: write(output, "# Solved") and 1.0)
     write(notebooks / "solutions" / "00_start_here.ipynb", "# Solved", PARAMETERS_CELL)
+    (notebooks / GUIDE).write_text("# Guide\n")
     index = build_report(edition="solutions", notebooks=notebooks)
     assert index == build / "report" / "solutions" / "index.html"
     assert "Solved" in (index.parent / "00_start_here.html").read_text()
+    assert (index.parent / "teachers_guide.html").exists()
+    assert not (build_report(notebooks=notebooks).parent / "teachers_guide.html").exists()

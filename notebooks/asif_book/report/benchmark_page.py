@@ -11,8 +11,6 @@ from asif_lab.benchmark.configuration import LINEAR_PROBE, TRANSFORMERS
 
 from . import page as pages
 
-MARKS = {"better": "▲", "worse": "▼"}
-
 
 def benchmark_page(title, table, failures, family="column") -> str:
     """Lay out a benchmark as an HTML page.
@@ -98,7 +96,7 @@ def _cell(row) -> dict:
         "value": f"{100 * row.value:.1f}",
         "interval": f"[{100 * row.low:.1f},\N{NO-BREAK SPACE}{100 * row.high:.1f}]",
         "gap": "" if row.verdict == "reference" else f"{gap} [{low},\N{NO-BREAK SPACE}{high}]",
-        "mark": MARKS.get(row.verdict),
+        "mark": {"better": "▲", "worse": "▼"}.get(row.verdict),
         "settings": ", ".join(f"{key}\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{value}" for key, value in settings.items()),
         "verdict": row.verdict,
     }

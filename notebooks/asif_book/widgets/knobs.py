@@ -16,8 +16,6 @@ from asif_lib.zeroshot import ASIF, Classification, make_prompts
 
 from .parts import Answer, Knob, bare, wide, words_above
 
-STEPS = (1, 2, 5)  # of each power of ten
-
 
 def sparse_knobs(bank, queries, *, row=0, k=None) -> ipywidgets.VBox:
     """Return knobs for k and p, a choice of picture, and `sparse_step` below them.
@@ -93,7 +91,7 @@ def rank_captions(scores, captions, row, top) -> list:
 
 def log_steps(low, high, *others) -> list:
     """Return the steps 1, 2, 5, 10, 20, 50 … between `low` and `high`, with both ends and the `others`."""
-    steps = {step * 10**power for power in range(len(str(high))) for step in STEPS}
+    steps = {step * 10**power for power in range(len(str(high))) for step in (1, 2, 5)}
     return sorted({step for step in steps if low < step < high} | {low, high, *others})
 
 

@@ -88,10 +88,6 @@ class Answer(ipywidgets.VBox):
         self.page, self.trouble = ipywidgets.HTML(), ipywidgets.Output()
         super().__init__([self.page, self.trouble])
 
-    def clear(self):
-        """Take away the answer and the stack traces."""
-        self.page.value, self.trouble.outputs = "", ()
-
     def follow(self, draw, *controls):
         """Show ``draw(value of each control)`` now and after each change; return a function that draws it again.
 

@@ -8,7 +8,6 @@ import anywidget
 import ipywidgets
 import torch
 import traitlets
-from markupsafe import Markup
 from PIL import Image
 
 from asif_book.figures.palette import BAR
@@ -80,11 +79,8 @@ def your_picture(model, labels=("otter", "beaver"), *, template=DEFAULT_TEMPLATE
         Those of the anchors; by default the picture files of the bank.
     """
     pictures = model.bank.pairs.picture if pictures is None else pictures
-    asked, pager, answer = (
-        [],
-        Pager(PER_PAGE),
-        Answer(),
-    )  # (name, thumbnail, SparseVectors of one row), the newest first
+    asked = []  # (name, thumbnail, SparseVectors of one row), the newest first
+    pager, answer = Pager(PER_PAGE), Answer()
 
     def page(text, _):
         labels = parse_labels(text)
@@ -169,10 +165,5 @@ def answer_html(model, name, picture, vector, labels, template, pictures) -> str
             (image_tag(pictures[anchor], caption, 80), f"{share:.0%} · {caption}")
             for anchor, caption, share in zip(table.anchor[:MOST_ANCHORS], table.caption, shares, strict=False)
         ]
-    return PARTS.answer(name, verdict, image_tag(picture, name, SIDE), ranking(labels, answer.scores[0]), figures)
-
-
-def ranking(labels, scores) -> Markup:
-    """Return labels and scores, the best first, as an HTML table with bars."""
-    best = sorted(zip(labels, scores.tolist(), strict=True), key=lambda pair: -pair[1])
-    return PARTS.ranking(best, MOST_LABELS, BAR)
+    best = sorted(zip(labels, answer.scores[0].tolist(), strict=True), key=lambda pair: -pair[1])
+    return PARTS.answer(name, verdict, image_tag(picture, name, SIDE), PARTS.ranking(best, MOST_LABELS, BAR), figures)

@@ -1,6 +1,23 @@
-"""What the tests ask of every page: that axe-core finds no barrier on it, and that its colours stand out."""
+"""How the tests open a page, and what they ask of it: no barrier that axe-core finds, and colours that stand out."""
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+
+
+DESKTOP = {"width": 1280, "height": 900}
+
+
+def opened(browser, page, viewport=DESKTOP, **options):
+    """Open a page from disk, without network; `complaints` of the result must stay empty."""
+    context = browser.new_context(viewport=viewport, **options)
+    context.set_offline(True)
+    tab = context.new_page()
+    tab.complaints = []
+    tab.on("console", lambda message: tab.complaints.append(message.text))
+    tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
+    tab.on("request", lambda request: request.url.startswith(("file:", "data:")) or tab.complaints.append(request.url))
+    tab.on("requestfailed", lambda request: tab.complaints.append(request.url))
+    tab.goto(page.as_uri())
+    return tab
 
 
 def barriers(page):

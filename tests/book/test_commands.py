@@ -13,8 +13,6 @@ CONFIGURATION = str(ROOT / "benchmarks" / "accuracy" / "learning_curve.toml")
 @pytest.mark.parametrize(
     ("command", "module"),
     [
-        (["page", "stamps"], "matplotlib"),
-        (["class", "export", "course"], "jupytext"),
         (["class", "check", "course"], "nbformat"),
         (["benchmark", CONFIGURATION], "bs4"),
         (["benchmark", CONFIGURATION], "IPython"),
@@ -23,7 +21,6 @@ CONFIGURATION = str(ROOT / "benchmarks" / "accuracy" / "learning_curve.toml")
 )
 def test_without_its_extra_a_command_names_it(monkeypatch, tmp_path, capsys, command, module):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("asif_book.commands.stored_count", lambda bank: 1)
     for name in {module, *(name for name in sys.modules if name.startswith(f"{module}."))}:
         monkeypatch.setitem(sys.modules, name, None)
     assert main(command) == 1

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell
-from pages import barriers
+from pages import DESKTOP, barriers, opened
 from playwright.sync_api import expect
 from test_report import PARAMETERS_CELL, write
 
@@ -21,7 +21,7 @@ of_the_chapters = pytest.mark.notebooks  # looks at the chapters that test_noteb
 
 SCREENSHOTS = build_dir() / "screenshots"
 EXECUTED = build_dir() / "tests" / "notebooks"
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+PHONE = {"width": 360, "height": 740}
 
 FIRST = """# 00 · Strangers
 
@@ -93,9 +93,8 @@ def chapters(tmp_path_factory):
         pytest.skip(f"{EXECUTED} holds no executed chapter: run tests/book/test_notebooks.py first")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASIF_BUILD", str(tmp_path_factory.mktemp("chapters")))
-        patch.setattr(
-            schedule, "run_notebook", lambda path, output, *_: shutil.copy(EXECUTED / path.name, output) and 1
-        )
+        run = lambda path, output, *_: shutil.copy(EXECUTED / path.name, output) and 1  # noqa: E731
+        patch.setattr(schedule, "run_notebook", run)
         (build_dir() / "notebooks").mkdir(parents=True)
         return build_report(chapters=[path.stem for path in paths]).parent
 
@@ -103,29 +102,16 @@ def chapters(tmp_path_factory):
 @pytest.fixture
 def open_page(browser):
     """Opens a page from disk, offline; afterwards nothing must have been fetched, and nothing complained."""
-    complaints, contexts = [], []
+    tabs = []
 
-    def guard(route):
-        if not route.request.url.startswith(("file:", "data:")):
-            complaints.append(f"asked for {route.request.url}")
-        route.continue_()
-
-    def open_(path, viewport=DESKTOP, **options):
-        context = browser.new_context(viewport=viewport, **options)
-        contexts.append(context)
-        context.set_offline(True)
-        context.route("**/*", guard)
-        page = context.new_page()
-        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
-        page.on("console", lambda message: complaints.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
-        page.goto(path.as_uri())
-        return page
+    def open_(*arguments, **options):
+        tabs.append(opened(browser, *arguments, **options))
+        return tabs[-1]
 
     yield open_
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    for tab in tabs:
+        tab.context.close()
+    assert [complaint for tab in tabs for complaint in tab.complaints] == []
 
 
 # words below 11 pixels, but for the indices of formulas, and figures, whose smallest words are 8 points at 110 dpi
@@ -289,10 +275,9 @@ def test_search_counts_steps_and_opens_what_is_folded(small, open_page):
     for key, expected in [("Enter", "1 of 2"), ("Enter", "2 of 2"), ("Enter", "1 of 2"), ("Shift+Enter", "2 of 2")]:
         box.press(key)
         assert said.text_content() == expected
-    page.get_by_role("button", name="Previous match").click()
-    assert said.text_content() == "1 of 2"
-    page.get_by_role("button", name="Next match").click()
-    assert said.text_content() == "2 of 2"
+    for name, expected in [("Previous match", "1 of 2"), ("Next match", "2 of 2")]:
+        page.get_by_role("button", name=name).click()
+        assert said.text_content() == expected
 
     hint = page.get_by_text("The zebra is folded")
     assert not hint.is_visible()
@@ -347,10 +332,7 @@ def test_the_theme_follows_the_system_until_the_reader_chooses(small, open_page)
     assert background(page) == light  # remembered
     page.get_by_role("button", name="Dark").click()
     assert background(page) == dark
-
-
-def test_a_browser_that_stores_nothing_still_changes_the_theme(small, open_page):
-    page = open_page(small / "index.html")
+    page = open_page(small / "index.html")  # in a browser that stores nothing
     page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('refused'); } })")
     page.reload()
     before = background(page)

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_markdown_cell, new_output
-from pages import barriers
+from pages import barriers, opened
 from playwright.sync_api import expect
 from test_report import FIGURE, PARAMETERS_CELL, code, write
 
@@ -99,9 +99,8 @@ def test_the_command_runs_the_chapters_of_the_core_path_and_no_other(chapter, tm
 
 def test_keys_turn_the_slides_and_a_figure_waits_for_the_guess(chapter, tmp_path, browser):
     (tmp_path / "slides.html").write_text(slides_of(chapter, chapter.parent))
-    with browser.new_context(viewport={"width": 1280, "height": 720}, offline=True) as context:
-        page = context.new_page()
-        page.goto((tmp_path / "slides.html").as_uri())
+    page = opened(browser, tmp_path / "slides.html", {"width": 1280, "height": 720})
+    with page.context as context:
         expect(page.get_by_text("What stays?")).to_be_visible()
         assert barriers(page) == {}
         figure, status = page.get_by_alt_text("A dot."), page.locator("footer span")
@@ -115,11 +114,11 @@ def test_keys_turn_the_slides_and_a_figure_waits_for_the_guess(chapter, tmp_path
         page.keyboard.press("n")
         expect(page.get_by_text("It turns.")).to_be_visible()
         assert barriers(page) == {}
-        with context.expect_page() as opened:
+        with context.expect_page() as window:
             page.keyboard.press("s")
-        expect(opened.value.get_by_text("It turns.")).to_be_visible()
-        opened.value.keyboard.press("End")
-        expect(opened.value.get_by_text("The last slide.")).to_be_visible()
+        expect(window.value.get_by_text("It turns.")).to_be_visible()
+        window.value.keyboard.press("End")
+        expect(window.value.get_by_text("The last slide.")).to_be_visible()
         assert status.text_content() == "6 of 6"
         page.reload()  # the address keeps the place
         expect(page.get_by_text("Another.")).to_be_visible()
@@ -127,9 +126,8 @@ def test_keys_turn_the_slides_and_a_figure_waits_for_the_guess(chapter, tmp_path
 
 def test_without_scripts_all_slides_and_notes_are_there(chapter, tmp_path, browser):
     (tmp_path / "slides.html").write_text(slides_of(chapter, chapter.parent))
-    with browser.new_context(java_script_enabled=False) as context:
-        page = context.new_page()
-        page.goto((tmp_path / "slides.html").as_uri())
-        for words in ("what will turn?", "It turns.", "Another."):
-            expect(page.get_by_text(words).first).to_be_visible()
-        assert not page.locator("footer").is_visible()
+    page = opened(browser, tmp_path / "slides.html", java_script_enabled=False)
+    for words in ("what will turn?", "It turns.", "Another."):
+        expect(page.get_by_text(words).first).to_be_visible()
+    assert not page.locator("footer").is_visible()
+    page.context.close()

@@ -5,12 +5,12 @@ import re
 import pytest
 from nbformat import write
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from pages import barriers
+from pages import DESKTOP, barriers, opened
 
 from asif_book.report import render
 from asif_lib.files import ROOT
 
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 400, "height": 800}
+PHONE = {"width": 400, "height": 800}
 NUMBER = r"-?\d+(?:\.\d+)?"
 
 
@@ -32,19 +32,6 @@ def report_page(folder, *drawn):
     page = folder / "04_chapter.html"
     page.write_text(render(folder / "04_chapter.ipynb"), encoding="utf-8")
     return page
-
-
-def opened(browser, page, viewport=DESKTOP, **options):
-    """Open a page from disk, without network; `complaints` of the result must stay empty."""
-    context = browser.new_context(viewport=viewport, **options)
-    context.set_offline(True)
-    tab = context.new_page()
-    tab.complaints = []
-    tab.on("console", lambda message: tab.complaints.append(message.text))
-    tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
-    tab.on("request", lambda request: request.url.startswith(("file:", "data:")) or tab.complaints.append(request.url))
-    tab.goto(page.as_uri())
-    return tab
 
 
 def check_views(browser, page, root):

@@ -366,7 +366,7 @@ def test_the_whole_report(notebooks, build, capsys):
     links = "[code](../asif_lib/sparse.py), [start](00_start_here.ipynb), [more](results.md)"
     for name, text in {"library": f"# The library\n\n## Part\n\n{links}\n", "results": "# It reaches\n"}.items():
         (notebooks / f"{name}.md").write_text(text)
-    write(notebooks / "02_method.ipynb", f"# Method\n\n![{METHOD_ALT}]({METHOD})", PARAMETERS_CELL)
+    write(notebooks / "01_encoders.ipynb", f"# Encoders & friends\n\n![{METHOD_ALT}]({METHOD})", PARAMETERS_CELL)
     (notebooks / "drawings").mkdir()
     (notebooks / METHOD).write_bytes((ROOT / "notebooks" / METHOD).read_bytes())
     index = build_report({"device": "cpu"}, notebooks=notebooks)
@@ -384,7 +384,7 @@ def test_the_whole_report(notebooks, build, capsys):
         for link in links:
             assert f'id="{link[1:]}"' in text if link.startswith("#") else (index.parent / link).exists()
     assert [a["href"] for a in Tags(page).all("a")].count("library.html") == 2
-    (here,), (there,) = (Tags(text).all("img") for text in (page, (index.parent / "02_method.html").read_text()))
+    (here,), (there,) = (Tags(text).all("img") for text in (page, (index.parent / "01_encoders.html").read_text()))
     assert here["alt"].startswith("A picture goes into an image encoder")  # with the stamps' pictures
     assert there["alt"] == METHOD_ALT
     assert all(picture["src"].startswith("data:image/svg+xml;base64,") for picture in (here, there))

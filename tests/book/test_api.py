@@ -26,10 +26,10 @@ def test_each_wing_has_a_page_with_its_public_names_and_words_for_each():
 def test_parameters_examples_and_names_are_marked_up():
     text = PAGES["api_explain"]
     assert "\ncontributions(image: SparseVectors, text: SparseVectors, pairs=None, *,\n    reduce=None)" in text
-    assert "\n**Parameters**\n\n- `image` : SparseVectors with one row\n" in text
+    assert "\n**Parameters**\n\n- `image, text` : SparseVectors with one row each: With `reduce` (" in text
     assert "\n- `pairs` : DataFrame: The bank's table, whose columns are added.\n" in text
     assert not any("- `Raises`" in page for page in PAGES.values())  # a sentence within a section is no parameter
-    assert "[`contributions`](#contributions)" in text and "As in [`ASIF.classify`](api.md#ASIF.classify).\n" in text
+    assert "[`contributions`](#contributions)" in text and " as in [`ASIF.classify`](api.md#ASIF.classify)" in text
     assert "```python\n>>> model = ASIF(" in re.sub(">>> from.*\n", "", PAGES["api"]) and "doctest" not in PAGES["api"]
 
 

@@ -78,15 +78,6 @@ def test_the_scale_extra_holds_the_optional_encoders(project):
     assert extra | set(ranges(project["dependencies"])) >= packages | set(MPNET_PACKAGES)
 
 
-def test_notebooks_carry_no_outputs():
-    import nbformat
-
-    for path in (ROOT / "notebooks").rglob("*.ipynb"):
-        if ".ipynb_checkpoints" not in path.parts:
-            for cell in nbformat.read(path, as_version=4).cells:
-                assert not cell.get("outputs") and not cell.get("execution_count"), path
-
-
 def test_old_python_is_refused_in_words(tmp_path):
     old = tmp_path / "python3"
     pretend = "import sys; sys.version_info, sys.version = (3, 8, 0), '3.8.0 (old)'; exec(sys.argv[1])"

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from bs4 import BeautifulSoup
 from nbformat import write
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from pages import DESKTOP, barriers, opened
@@ -21,6 +22,10 @@ def check_committed(name, drawn):
     for old, new in zip(re.findall(NUMBER, committed), re.findall(NUMBER, drawn), strict=True):
         # a processor may round the last digit of an entry differently; a bar of 320 units then moves a little
         assert float(old) == pytest.approx(float(new), abs=0.0021 if abs(float(new)) < 1 else 0.5)
+
+
+def parsed(drawing):
+    return BeautifulSoup(drawing.data, "html.parser")
 
 
 def report_page(folder, *drawn):

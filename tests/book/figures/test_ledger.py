@@ -3,7 +3,7 @@
 import pytest
 import torch
 from bs4 import BeautifulSoup
-from drawn_pages import check_views, opened, report_page
+from drawn_pages import check_views, opened, parsed, report_page
 
 from asif_book.figures import four_steps, score_ledger
 from asif_lib.errors import ParameterError
@@ -34,7 +34,7 @@ def sums(tab):
 
 def test_the_rows_and_the_rest_add_up_to_both_scores(asked):
     model, z, prompts, _ = asked
-    soup = BeautifulSoup(drawn(asked).data, "html.parser")
+    soup = parsed(drawn(asked))
     rows = [[float(cell.get_text()) for cell in row.find_all("td")[1:]] for row in soup.select("tbody tr")]
     rest = [float(cell.get_text()) for cell in soup.select("tfoot tr")[0].find_all("td")]
     scores = model.similarity(z, prompts)[0]
@@ -49,7 +49,7 @@ def test_a_tick_is_a_removal(browser, tmp_path, asked, center):
     ledger = drawn((model, *asked[1:]))
     tab = opened(browser, report_page(tmp_path, ledger))
     assert sums(tab) == pytest.approx(model.similarity(z, prompts)[0].tolist(), abs=6e-4)
-    shown = [int(row["data-anchor"]) for row in BeautifulSoup(ledger.data, "html.parser").select("tbody tr")]
+    shown = [int(row["data-anchor"]) for row in parsed(ledger).select("tbody tr")]
     for count, place in enumerate([0, 3, 5, 1], 1):
         tab.get_by_role("checkbox").nth(place).uncheck()
         gone = [shown[place] for place in [0, 3, 5, 1][:count]]

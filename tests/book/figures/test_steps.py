@@ -2,8 +2,7 @@
 
 import pytest
 import torch
-from bs4 import BeautifulSoup
-from drawn_pages import PHONE, opened, report_page
+from drawn_pages import PHONE, opened, parsed, report_page
 from PIL import Image
 
 from asif_book.figures import four_steps
@@ -37,7 +36,7 @@ def turn(tab, name, value, root=".asif-steps"):
 
 
 def test_the_table_without_scripts_shows_the_steps_of_the_library():
-    soup = BeautifulSoup(drawn().data, "html.parser")
+    soup = parsed(drawn())
     ordered = COSINES.sort(descending=True).values
     cosines, kept, clamped, powered, normalised = map(torch.tensor, columns(soup))
     assert torch.allclose(cosines, ordered)
@@ -50,7 +49,7 @@ def test_the_table_without_scripts_shows_the_steps_of_the_library():
 
 
 def test_a_forgotten_cosine_stays_as_an_outline_of_its_size():
-    rows = BeautifulSoup(drawn(k=12).data, "html.parser").select("tbody tr")
+    rows = parsed(drawn(k=12)).select("tbody tr")
     bars = [[(bar["class"], float(bar["x"]), float(bar["width"])) for bar in row.find_all("rect")] for row in rows]
     lowest = pytest.approx(float(-COSINES.min()))
     assert bars[-1][1] == (["picture"], pytest.approx(float(COSINES.min())), lowest)  # among the k largest
@@ -74,7 +73,7 @@ def test_the_browser_computes_what_the_library_computes(browser, tmp_path):
         turn(tab, "p", p)
         expected = sparsify(ordered[None], k, p).to_dense()[0].tolist()
         assert column(tab, 4) == pytest.approx(expected, abs=5e-5), (k, p)
-        fresh = BeautifulSoup(drawn(k, p).data, "html.parser")
+        fresh = parsed(drawn(k, p))
         words = tab.eval_on_selector_all("data", "all => all.map(one => one.textContent)")
         assert words == [entry.get_text() for entry in fresh.find_all("data")]
         bars = tab.eval_on_selector_all(".bar rect", "all => all.map(bar => bar.getAttribute('class'))")

@@ -256,9 +256,9 @@ _ORIGINAL = [dict(vars(module)) for module in _MODULES]
 
 def _put(contents):
     for module, names in zip(_MODULES, contents, strict=True):
-        for name, thing in names.items():
-            if vars(module).get(name) is not thing:
-                setattr(module, name, thing)
+        now = vars(module)
+        for name in [name for name, thing in names.items() if now.get(name) is not thing]:
+            setattr(module, name, names[name])
         if isinstance(module, type):  # a new name hides what is inherited
             for name in vars(module).keys() - names.keys():
                 delattr(module, name)

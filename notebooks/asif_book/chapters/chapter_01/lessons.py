@@ -5,6 +5,7 @@ import torch
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from asif_lib.encoders.pictures import open_picture
+from asif_lib.encoders.sentence import MeanOfTokens
 from asif_lib.encoders.text import load_text_encoder
 from asif_lib.relative import relative_representation, unit_rows
 
@@ -34,7 +35,8 @@ def token_vectors(encoder, texts):
         texts, padding=True, truncation=True, max_length=model.max_seq_length, return_tensors="pt"
     ).to(encoder.device)
     with torch.inference_mode():
-        vectors = model[0](dict(batch))["token_embeddings"].float().cpu()  # (n, t, d)
+        layers = model.model if isinstance(model, MeanOfTokens) else model[0].auto_model
+        vectors = layers(**batch)[0].float().cpu()  # (n, t, d)
     tokens = [model.tokenizer.convert_ids_to_tokens(ids) for ids in batch["input_ids"].tolist()]
     return tokens, vectors, batch["attention_mask"].cpu()
 

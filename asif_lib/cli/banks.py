@@ -216,11 +216,13 @@ def check_replace(name, replace, rebuild=False):
 
 
 def check_encoder_names(image_encoder, text_encoder):
+    """Raise `EncoderError` if a name is of an encoder of the other kind; without PyTorch."""
     check_name(image_encoder, "image")
     check_name(text_encoder, "text")
 
 
 def load_encoders(image_encoder, text_encoder, device):
+    """Load the image encoder and the text encoder of these names."""
     from asif_lib.encoders.loading import load_encoder
 
     return [load_encoder("image", image_encoder, device=device), load_encoder("text", text_encoder, device=device)]
@@ -266,6 +268,7 @@ def _saved(bank, name, precision):
 
 
 def made_bank(bank, name):
+    """The answer of a command that made a bank: what ``bank info`` says, and a line."""
     return _about(bank, name), f"bank {bank.name!r}: {len(bank)} anchors, in {bank_dir(name)}"
 
 

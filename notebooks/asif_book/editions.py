@@ -428,12 +428,8 @@ def card_problems(name, chapter_cards, teacher, checks):
 def _card_problems(card, expected, checks):
     if card.number != expected:
         yield f"its card should be headed '### Exercise {expected} · Title', in the cell before the stub"
-    if not card.difficulty:
-        yield "the card tells no difficulty (five dots, ●●○○○)"
-    if not card.minutes:
-        yield "the card tells no minutes"
-    if not card.task:
-        yield "the card has no task"
+    parts = {"tells no difficulty (five dots, ●●○○○)": card.difficulty, "tells no minutes": card.minutes}
+    yield from (f"the card {lack}" for lack, part in (parts | {"has no task": card.task}).items() if not part)
     for what in ("Hint", "What you should see"):
         if not re.search(_FOLDED.format(what), card.help, re.S):
             yield f"the cell after its check has no folded '{what}'"

@@ -1,4 +1,4 @@
-"""The layout of both packages: names that are unique, wings that keep to their budgets, imports that go down only."""
+"""The layout of the three packages: names that are unique, wings that keep to their budgets, imports that go down only."""
 
 import ast
 import graphlib
@@ -16,7 +16,11 @@ from importlinter.cli import lint_imports
 
 from asif_lib.files import ROOT
 
-HOMES = {"asif_lib": ROOT / "asif_lib", "asif_book": ROOT / "notebooks" / "asif_book"}
+HOMES = {
+    "asif_lib": ROOT / "asif_lib",
+    "asif_lab": ROOT / "benchmarks" / "asif_lab",
+    "asif_book": ROOT / "notebooks" / "asif_book",
+}
 MODULES = {
     path.relative_to(home.parent): path.read_text(encoding="utf-8")
     for home in HOMES.values()
@@ -74,12 +78,14 @@ def test_each_wing_keeps_to_its_budget_of_lines(package):
     budget = BUDGETS[package]
     assert lines.keys() == budget.keys()
     over = {wing: f"{lines[wing]} lines, budget {budget[wing]}" for wing in lines if lines[wing] > budget[wing]}
-    assert not over, "cut in the wing, or raise the number in tests/budgets.toml, with the reason in the commit"
+    assert not over, "cut in the wing, or let another wing of the package give the lines"
+    assert sum(budget.values()) <= BUDGETS["whole"][package]
 
 
-def test_the_tests_keep_to_their_budget_of_lines():
+def test_the_tests_and_the_method_keep_to_their_budgets_of_lines():
     lines = sum(path.read_text(encoding="utf-8").count("\n") for path in (ROOT / "tests").rglob("*.py"))
-    assert lines <= BUDGETS["tests"]["all"]
+    assert lines <= BUDGETS["whole"]["tests"]
+    assert MODULES[Path("asif_lib/method.py")].count("\n") <= BUDGETS["whole"]["method"]
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -133,6 +139,6 @@ def test_public_functions_of_three_or_more_parameters_describe_them():
         classes = [node for node in bodies[0] if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
         bodies += [[one for one in node.body if one not in overrides(node)] for node in classes]
         functions = (node for body in bodies for node in body if isinstance(node, ast.FunctionDef))
-        if path.parts[0] == "asif_lib":
+        if path.parts[0] != "asif_book":
             lacking += [f"{path}:{one.lineno} {one.name}" for one in functions if not described(one)]
-    assert len(lacking) <= BUDGETS["undescribed"]["asif_lib"], "\n".join(lacking)
+    assert len(lacking) <= BUDGETS["undescribed"]["library and laboratory"], "\n".join(lacking)

@@ -1,7 +1,7 @@
 """Search (chapter 08): the k anchors with the largest cosines, and scores of sparse vectors.
 
-This wing knows matrices and no banks. `top_anchors` is exact; an `ApproximateIndex` may miss anchors. A bank keeps
-prepared anchors and indexes on disk: see `asif_lib.bank`.
+This wing knows matrices and no banks. `top_anchors` is exact. A bank keeps prepared anchors on disk: see
+`asif_lib.bank`. Approximate indexes, which may miss anchors, stand in the laboratory: `asif_lab`.
 """
 
 import lazy_loader

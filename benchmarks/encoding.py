@@ -15,7 +15,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from asif_lib import load_image_encoder, load_pairs, load_text_encoder
-from asif_lib.encoders import has_bfloat16, open_picture
+from asif_lib.encoders import open_picture
 from asif_lib.encoders.onnx import packaged_model
 from asif_lib.encoders.registry import MINILM_PACKAGE
 from asif_lib.encoders.weights import package_file
@@ -30,7 +30,7 @@ def main():
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     result = {
-        "machine": machine() | {"bfloat16": has_bfloat16(torch.device("cpu"))},
+        "machine": machine(),
         "runs": arguments.runs,
         "pictures": measure_pictures(arguments.pictures, arguments.runs),
         "captions": measure_captions(arguments.captions, arguments.runs),
@@ -79,9 +79,6 @@ def measure_captions(count, runs):
         "plain": lambda: torch.from_numpy(peer.encode(texts, show_progress_bar=False)),
         "float32": lambda: encoder.encode(texts, progress=False),
     }
-    if has_bfloat16(torch.device("cpu")):
-        half = load_text_encoder("all-MiniLM-L6-v2:bfloat16", device="cpu")
-        ways["bfloat16"] = lambda: half.encode(texts, progress=False)
     return compare("sentence-transformers' model.encode(texts)", ways, len(texts), runs)
 
 

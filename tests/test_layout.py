@@ -1,4 +1,4 @@
-"""The layout of the three packages: names that are unique, wings that keep to their budgets, imports that go down only."""
+"""The layout of the three packages: names are unique, wings keep to their budgets, imports go down only."""
 
 import ast
 import graphlib

@@ -15,6 +15,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "known": ["KnownTexts"],
         "pictures": ["PictureFile", "open_picture"],
         "registry": ["REGISTRY_IMAGE_ENCODERS"],
-        "text": ["has_bfloat16", "load_text_encoder"],
+        "text": ["load_text_encoder"],
     },
 )

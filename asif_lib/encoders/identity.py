@@ -10,8 +10,6 @@ from .registry import SHIPPED
 
 EXTERNAL = "external"
 """The source of an encoder that this library does not load: only its name, or its embeddings, are known."""
-BFLOAT16 = ":bfloat16"
-"""The ending of a text encoder's name if its linear layers compute in bfloat16."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +35,7 @@ class EncoderIdentity:
     @property
     def locator(self) -> str:
         """The name or folder that loads this encoder again."""
-        if not self.source.startswith("folder "):
-            return self.name
-        precision = BFLOAT16 if self.name.endswith(BFLOAT16) else ""
-        return self.source.removeprefix("folder ") + precision
+        return self.source.removeprefix("folder ") if self.source.startswith("folder ") else self.name
 
     @property
     def digest(self) -> str:

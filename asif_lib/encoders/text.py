@@ -9,10 +9,10 @@ import torch
 from asif_lib.defaults import DEFAULT_TEXT_ENCODER
 from asif_lib.errors import EncoderError, import_extra, version_of
 from asif_lib.files import read_json
-from asif_lib.machine import has_fast_bfloat16, one_thread, resolve_device
+from asif_lib.machine import one_thread, resolve_device
 
 from .encoder import Encoder, check_backend, encoder_errors
-from .identity import BFLOAT16, EncoderIdentity
+from .identity import EncoderIdentity
 from .multilingual import PackagedE5, prompt_of
 from .onnx import onnx_model
 from .registry import E5_PACKAGE, MINILM_PACKAGE, MINILM_SHA256, MPNET_PACKAGES, MPNET_SHA256, MULTILINGUAL
@@ -29,22 +29,16 @@ class TextEncoder(Encoder):
     model : MeanOfTokens, OnnxSentences, PackagedE5 or sentence_transformers.SentenceTransformer
     identity : EncoderIdentity
     device : torch.device
-    precision : {"float32", "bfloat16"}
-        The number format of the linear layers; the embeddings are float32.
     prompt : str
         Words that are put before each text.
     """
 
     unit = "text"
 
-    def __init__(self, model, encode, identity, device, precision="float32", prompt=""):
+    def __init__(self, model, encode, identity, device, prompt=""):
         super().__init__(identity, device, 16 if device.type == "cpu" else 64)
-        self.model, self._encode, self.precision, self.prompt = model, encode, precision, prompt
+        self.model, self._encode, self.prompt = model, encode, prompt
         self.in_threads = device.type == "cpu"  # beside a GPU one thread is enough to cut texts into tokens
-        if precision == "bfloat16":
-            for module in model.modules():
-                if isinstance(module, torch.nn.Linear):  # once, rather than in each batch
-                    module.to(torch.bfloat16)
 
     def cache_keys(self, texts):
         """Return the SHA-256 of each text by position, and no errors. Raises `EncoderError` unless all are strings."""
@@ -57,14 +51,8 @@ class TextEncoder(Encoder):
         return sorted(range(len(texts)), key=lambda i: len(texts[i]))
 
     def _run(self, texts, positions):
-        """The embeddings of one batch.
-
-        In bfloat16 the sums along the layers, the norms and the pooling stay in float32 (`torch.autocast`). With
-        everything rounded to bfloat16, the cosine with the float32 embedding falls to 0.9998 for a short caption.
-        """
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            vectors = self._encode([self.prompt + texts[i] for i in positions])
-        return positions, vectors.float().cpu().clone(), []
+        """The embeddings of one batch."""
+        return positions, self._encode([self.prompt + texts[i] for i in positions]).float().cpu().clone(), []
 
 
 def check_strings(texts):
@@ -81,30 +69,27 @@ def check_strings(texts):
 def load_text_encoder(name=DEFAULT_TEXT_ENCODER, *, device="auto", backend="auto", expected=None) -> TextEncoder:
     """Load a frozen text encoder.
 
-    Raises `EncoderError` or `IdentityError` as for `load_image_encoder`, or if the device has no instructions for
-    bfloat16. Raises `MissingExtraError` if the model has other layers than a mean over tokens, and
-    sentence-transformers is not installed.
+    Raises `EncoderError` or `IdentityError` as for `load_image_encoder`. Raises `MissingExtraError` if the model has
+    other layers than a mean over tokens, and sentence-transformers is not installed.
 
     Parameters
     ----------
     name : str or Path
         ``all-MiniLM-L6-v2``, ``all-mpnet-base-v2`` or ``multilingual-e5-small`` (from the Python package registry;
         the second needs the extra ``scale``, the third ``languages``), the name of a sentence-transformers model (from
-        the hub, as ``intfloat/multilingual-e5-small``), or its folder. With the ending ``:bfloat16`` the linear layers
-        compute in bfloat16: a processor with instructions for it takes about half the time. The embeddings are those of
-        another encoder, with another identity (for all-MiniLM-L6-v2 the cosine with float32 is 0.9999 or more).
+        the hub, as ``intfloat/multilingual-e5-small``), or its folder.
     device : {"auto", "cpu", "cuda", "mps"}
         The packaged ``multilingual-e5-small`` computes in 4 bits, and on the CPU in any case.
     backend : {"auto", "torch"}
-        As for `load_image_encoder`: on a CPU, ``"auto"`` is ONNX Runtime for all-MiniLM-L6-v2 in float32.
+        As for `load_image_encoder`: on a CPU, ``"auto"`` is ONNX Runtime for all-MiniLM-L6-v2.
     expected : EncoderIdentity, optional
         As for `load_image_encoder`.
     """
     check_backend(backend)
     device = resolve_device(device)
-    name, precision = _name_and_precision(str(name), device)
+    name = str(name)
     if name == MULTILINGUAL:
-        return _packaged_e5(precision, expected)
+        return _packaged_e5(expected)
     published = None
     if name == "all-MiniLM-L6-v2":
         folder = package_file(MINILM_PACKAGE, "model.safetensors").parent
@@ -116,24 +101,20 @@ def load_text_encoder(name=DEFAULT_TEXT_ENCODER, *, device="auto", backend="auto
         folder, source = model_folder(name, "text", expected)
     checksum, settings = folder_checksum(folder, published), configuration(folder)
     check_expected(expected, checksum, settings)
-    quick = published == MINILM_SHA256 and (backend, precision, device.type) == ("auto", "float32", "cpu")
+    quick = published == MINILM_SHA256 and (backend, device.type) == ("auto", "cpu")
     computed = onnx_model(name) if quick else None
     model, encode = _load(name, folder, device, computed)
     layers = " > ".join(layer["type"].rpartition(".")[2] for layer in read_json(folder / "modules.json", list[dict]))
     preprocessing = f"{layers}, max_seq_length={model.max_seq_length}, {settings}"
-    called, prompt = short_name(name), prompt_of(name)
+    prompt = prompt_of(name)
     preprocessing += f", prompt {prompt!r}" if prompt else ""
-    if precision == "bfloat16":
-        preprocessing, called = f"{preprocessing}, linear layers in bfloat16", called + BFLOAT16
     with one_thread(), encoder_errors(name, "torch"):
         dim = encode(["dimension"]).shape[1]
-    identity = EncoderIdentity("text", called, source, checksum, preprocessing, dim)
-    return TextEncoder(model, encode, identity, device, precision, prompt)
+    identity = EncoderIdentity("text", short_name(name), source, checksum, preprocessing, dim)
+    return TextEncoder(model, encode, identity, device, prompt)
 
 
-def _packaged_e5(precision, expected):
-    if precision != "float32":
-        raise EncoderError(f"{MULTILINGUAL}: the package computes in 4 bits; leave out {BFLOAT16}")
+def _packaged_e5(expected):
     model = PackagedE5()
     check_expected(expected, model.checksum, model.settings)
     source = f"package {E5_PACKAGE}"
@@ -164,19 +145,3 @@ def _sentence_transformers():
         fault = f"sentence-transformers {package.__version__} runs code out of a model's folder"
         raise EncoderError(f"{fault}; run: pip install 'asif-workbook[hub]'")
     return package
-
-
-def _name_and_precision(name, device):
-    if not name.endswith(BFLOAT16):
-        return name, "float32"
-    if not has_bfloat16(device):
-        fault = f"{name}: this {device.type} has no instructions for bfloat16, which would be slower than float32"
-        raise EncoderError(f"{fault}; leave out {BFLOAT16}")
-    return name.removesuffix(BFLOAT16), "bfloat16"
-
-
-def has_bfloat16(device) -> bool:
-    """Whether the device multiplies matrices in bfloat16 without a detour."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type != "cpu" or has_fast_bfloat16()

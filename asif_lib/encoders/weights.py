@@ -14,7 +14,6 @@ from asif_lib.errors import EncoderError, IdentityError, first_line, version_of
 from asif_lib.files import cache_dir, sha256_of
 from asif_lib.hub import hub_fault
 
-from .identity import BFLOAT16
 from .registry import MPNET_PACKAGES, MPNET_SHA256, REGISTRY_IMAGE_ENCODERS, SHIPPED
 
 WEIGHTS = "model.safetensors"
@@ -63,8 +62,7 @@ def check_name(name, kind):
 
     PyTorch is not needed, so that a command can refuse a name at once.
     """
-    name = str(name).removesuffix(BFLOAT16)
-    folder = Path(name)
+    name, folder = str(name), Path(name)
     if not folder.is_dir() and (folder.is_absolute() or name.startswith(".")):
         raise EncoderError(f"{name}: there is no such folder; check the name, or move the encoder's folder back")
     found = _kind_of(folder) if folder.is_dir() else next((k for k in SHIPPED if name in SHIPPED[k]), None)

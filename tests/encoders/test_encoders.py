@@ -23,7 +23,7 @@ from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.encoders.image import load_image_encoder
 from asif_lib.encoders.loading import load_encoder
 from asif_lib.encoders.pictures import open_picture
-from asif_lib.encoders.text import has_bfloat16, load_text_encoder
+from asif_lib.encoders.text import load_text_encoder
 from asif_lib.errors import EncoderError
 
 
@@ -87,34 +87,6 @@ def test_fast_embeddings_of_any_size_are_the_plain_ones(image_encoder, tmp_path)
     assert ((fast - plain).norm(dim=1) <= 1e-5 * plain.norm(dim=1)).all()
     assert cosines(fast, plain.roll(1, dims=0)).max() < 0.99999
     assert image_encoder.identity == plain_encoder.identity
-
-
-# -- captions in bfloat16 --------------------------------------------------------------------------------
-
-needs_bfloat16 = pytest.mark.skipif(not has_bfloat16(torch.device("cpu")), reason="this CPU has no bfloat16")
-
-
-@needs_bfloat16
-def test_captions_in_bfloat16_are_of_another_encoder_and_point_the_same_way(text_encoder, stamps, stamps_bank):
-    encoder, float32 = load_text_encoder("all-MiniLM-L6-v2:bfloat16", device="cpu"), text_encoder.identity
-    identity = encoder.identity
-    assert identity != float32 and identity.digest != float32.digest and identity.checksum == float32.checksum
-    again = load_encoder("text", identity.locator, device="cpu")
-    assert identity.locator == "all-MiniLM-L6-v2:bfloat16" and again.identity == identity
-    assert again.precision == "bfloat16"
-    short = sorted(range(len(stamps)), key=lambda i: len(stamps.captions[i]))[:50]  # where rounding costs most
-    some = sorted({*short, *range(0, len(stamps), 20)})
-    rows = encoder.encode([stamps.captions[i] for i in some], progress=False)
-    assert rows.dtype == torch.float32
-    cosine = cosines(rows, stamps_bank.text[some])
-    assert 0.9999 <= cosine.min() < 0.9999999
-
-
-def test_bfloat16_where_it_would_be_slow_is_refused_in_one_sentence(monkeypatch):
-    monkeypatch.setattr(text_encoders, "has_bfloat16", lambda device: False)
-    with pytest.raises(EncoderError, match="no instructions for bfloat16.*float32") as caught:
-        load_text_encoder("all-MiniLM-L6-v2:bfloat16", device="cpu")
-    assert "\n" not in str(caught.value)
 
 
 # -- a control: random weights ---------------------------------------------------------------------------

@@ -249,10 +249,7 @@ class AnchorBank:
         self.unread(side)  # refuses a side that the bank does not have
         return self.encoders[side]
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of the first side's embeddings."""
-        return self.dtypes[self.sides[0]]
+    dtype = property(lambda bank: bank.dtypes[bank.sides[0]], doc="Of the first side's embeddings.")
 
     @property
     def dtypes(self) -> dict:

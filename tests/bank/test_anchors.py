@@ -92,11 +92,11 @@ def test_another_type_is_refused_in_one_sentence(bank, tmp_path, dtype):
         assert not (tmp_path / "mine").exists()
 
 
-@pytest.mark.parametrize("kind", ["image", "text"])
+@pytest.mark.parametrize("side", ["image", "text"])
 @pytest.mark.parametrize("row, fault", [(1e5, "not finite"), (1e-9, "zero, which"), (float("nan"), "not finite")])
-def test_an_embedding_that_is_lost_in_half_precision_is_refused(bank, kind, row, fault):
-    getattr(bank, kind)[[1, 4]] = torch.tensor(row)
-    words = f"the {kind} embedding is {fault}.* of: {bank.pairs.id[1]}, {bank.pairs.id[4]}"
+def test_an_embedding_that_is_lost_in_half_precision_is_refused(bank, side, row, fault):
+    bank.matrix(side)[[1, 4]] = torch.tensor(row)
+    words = f"the {side} embedding is {fault}.* of: {bank.pairs.id[1]}, {bank.pairs.id[4]}"
     with pytest.raises(BankError, match=words):
         bank.to(torch.float16)
 
@@ -105,10 +105,9 @@ def test_an_embedding_that_is_lost_in_half_precision_is_refused(bank, kind, row,
 def test_a_bank_is_mapped_and_not_read(bank, tmp_path):
     bank.save(tmp_path / "mapped")
     opened = AnchorBank.load(tmp_path / "mapped")
-    address = opened.image.data_ptr()
     lines = [line for line in Path("/proc/self/maps").read_text().splitlines() if "mapped/part-" in line]
     ranges = [[int(end, 16) for end in line.split()[0].split("-")] for line in lines if "image.safetensors" in line]
-    assert any(low <= address < high for low, high in ranges)
+    assert any(low <= opened.image.data_ptr() < high for low, high in ranges)
 
 
 def test_a_subset_is_those_rows_in_that_order(bank):
@@ -161,13 +160,13 @@ def test_captions_longer_than_the_encoder_reads_are_named(pairs, tiny, text_enco
         AnchorBank.build(pairs, tiny[0], text_encoder, progress=False)
 
 
-@pytest.mark.parametrize("kind", ["image", "text"])
-def test_an_encoder_that_did_not_make_the_bank_is_refused(bank, kind):
-    identity = getattr(bank, f"{kind}_encoder")
-    bank.check_encoder(replace(identity, source="elsewhere"), kind)
+@pytest.mark.parametrize("side", ["image", "text"])
+def test_an_encoder_that_did_not_make_the_bank_is_refused(bank, side):
+    identity = bank.encoder_of(side)
+    bank.check_encoder(replace(identity, source="elsewhere"), side)
     for change in ({"checksum": "0" * 64}, {"preprocessing": "other"}, {"dim": 5}):
         with pytest.raises(IdentityError, match="'drawings' was made by.*load the bank's own encoder"):
-            bank.check_encoder(replace(identity, **change), kind)
+            bank.check_encoder(replace(identity, **change), side)
 
 
 # -- broken pictures -------------------------------------------------------------------------------------
@@ -304,7 +303,7 @@ def opened(bank, tmp_path):
 
 def test_a_prepared_copy_is_found_by_its_own_version(opened, tmp_path):
     assert isinstance(opened.searchable("image")[0], PreparedAnchors)
-    moved = AnchorBank.load((tmp_path / "mine").rename(tmp_path / "moved"))
+    moved = AnchorBank.load((tmp_path / "mine").rename(tmp_path / "moved"), verify=True)
     assert isinstance(moved.searchable("text")[0], PreparedAnchors)
     assert not isinstance(moved.searchable("text", center=False)[0], PreparedAnchors)
 
@@ -323,6 +322,7 @@ def test_the_prepared_copy_of_another_bank_is_refused(opened, changed, tmp_path)
         ({"encoder": "0" * 16}, "its encoder is 0000000000000000"),
         ({"n": 7}, "its n is 7, not 6"),
         ({"error": -0.1}, "error: Input should be greater than or equal to 0"),
+        ({"checksum": None}, "checksum: Input should be a valid string"),
         ({"error": 0.01, "n": 6, "d": 64, "state": None, "encoder": None}, "its state is None"),
     ],
 )

@@ -318,7 +318,7 @@ def test_edits_go_block_by_block_and_values_are_looked_for_in_pairs_that_are_lef
         monkeypatch.setattr(f"asif_lib.bank.{module}.BLOCK", 3)
     bank = AnchorBank.load(make(0, 12).save(tmp_path / "toy")).add(make(12, 20))
     read, sizes = Part.read, []
-    monkeypatch.setattr(Part, "read", lambda part, kind, rows: sizes.append(len(rows)) or read(part, kind, rows))
+    monkeypatch.setattr(Part, "read", lambda part, side, rows: sizes.append(len(rows)) or read(part, side, rows))
     gone = [0, 1, 2, 3, 5, 6, 7, 8, 13, 14, 15]
     left = [i for i in range(20) if i not in gone]
     bank = without(bank.remove(ids(*gone[:6])), [1, 2, 7, 8, 9])
@@ -381,10 +381,10 @@ def test_bad_edits_are_refused_in_a_sentence_and_do_nothing(bank, folder, case, 
     assert AnchorBank.load(folder).version == 1 and len(list(folder.iterdir())) == 4
 
 
-@pytest.mark.parametrize("kind", ["image", "text"])
-def test_pairs_of_another_encoder_are_refused(bank, folder, kind):
+@pytest.mark.parametrize("side", ["image", "text"])
+def test_pairs_of_another_encoder_are_refused(bank, folder, side):
     """Also where an old view adds to a bank of another encoder that took its place."""
-    changed = {f"{kind}_encoder": replace(bank.encoder_of(kind), checksum="c" * 64)}
+    changed = {f"{side}_encoder": replace(bank.encoder_of(side), checksum="c" * 64)}
     make(0, 12).replace(**changed).save(folder)
     for new in (make(12, 15).replace(**changed), make(12, 15)):
         with pytest.raises(IdentityError, match="cannot be compared"):

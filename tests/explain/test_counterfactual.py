@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from asif_lib import ASIF, AnchorBank
+from asif_lib import ASIF, AnchorBank, method
 from asif_lib.errors import ParameterError
 from asif_lib.explain.contribution import contributions
 from asif_lib.explain.counterfactual import Decision, smallest_removal, without
@@ -27,10 +27,10 @@ def anchor_of(text):
 class Model(ASIF):
     """A model whose text encoder says of every text nearly what a certain caption says."""
 
-    def embeddings(self, kind, items, **options):
-        if isinstance(items, list) and kind == "text":
+    def embeddings(self, side, items, **options):
+        if isinstance(items, list) and side == "text":
             return torch.stack([self.bank.text[anchor_of(text)] for text in items]) + 0.1
-        return super().embeddings(kind, items, **options)
+        return super().embeddings(side, items, **options)
 
 
 def make_bank(n=24, seed=0, distinct=None):
@@ -122,16 +122,6 @@ def test_more_sets_than_can_be_tried_are_refused(monkeypatch):
         smallest_removal(model, z, LABELS)
 
 
-def by_dense_vectors(z, anchors, center, k=5, p=2):
-    """The method in its plainest form, in float64, with all anchors in a row."""
-    z, anchors = z.double(), anchors.double()
-    if center:
-        z, anchors = z - anchors.mean(dim=0), anchors - anchors.mean(dim=0)
-    cosines = torch.nn.functional.cosine_similarity(z[:, None], anchors, dim=2)
-    kth = cosines.topk(k, dim=1).values[:, -1:]
-    return torch.nn.functional.normalize(cosines.clamp_min(0) ** p * (cosines >= kth), dim=1)
-
-
 @pytest.mark.parametrize("center", [True, False])
 @pytest.mark.parametrize("reduce", ["mean", "max"])
 def test_the_smallest_removal_is_what_trying_all_rebuilds_gives(center, reduce):
@@ -151,10 +141,10 @@ def test_the_smallest_removal_is_what_trying_all_rebuilds_gives(center, reduce):
             return {label for label, score in zip(LABELS, scores, strict=True) if score >= scores.max() - 1e-6}
 
         def best_without(removed, bank=bank, z=z, prompts=prompts):
-            rest = torch.tensor([i for i in range(len(bank)) if i not in set(removed)])
-            sides = (z, bank.image[rest]), (prompts, bank.text[rest])
-            image, text = (by_dense_vectors(*side, center) for side in sides)
-            return best(image @ text.T)
+            """By the method in its plainest form."""
+            sides = zip((z, prompts), method.without(list(removed), bank.image, bank.text), strict=True)
+            cosines = (method.relative(*(method.centre(*side) if center else side)) for side in sides)
+            return best(method.scores(*(method.sparsify(one, 5, 2) for one in cosines)))
 
         scores = model.classify(z, LABELS, templates=templates, reduce=reduce).scores[0]
         of_best_two = [2 * label + i for label in scores.topk(2).indices.tolist() for i in range(2)]
@@ -181,7 +171,7 @@ def test_a_greedy_answer_says_so_and_how_many_are_needed_at_least(stamps_bank, m
     assert len(decision.candidates()) > 100
     answers = []
     for row in range(790, 793):
-        model.embeddings = lambda kind, z, **_: z if kind == "image" else stamps_bank.text[[0, 100, 200, 300]]
+        model.embeddings = lambda side, z, **_: z if side == "image" else stamps_bank.text[[0, 100, 200, 300]]
         answers.append(smallest_removal(model, stamps_bank.image[[row]], ["a", "b", "c", "d"]))
     assert {a.method for a in answers} <= {"exact", "greedy"}
     for answer in answers:
@@ -194,7 +184,7 @@ def test_what_can_change_nothing_says_none():
     """One label's prompt has every anchor, the other one's none."""
     bank = AnchorBank.from_embeddings(torch.eye(6) + 0.5, torch.eye(6) + 0.5, [*map(str, range(6))])
     model = ASIF(bank, 2, center=False)
-    model.embeddings = lambda kind, z, **_: z if kind == "image" else torch.stack([torch.ones(6), -torch.ones(6)])
+    model.embeddings = lambda side, z, **_: z if side == "image" else torch.stack([torch.ones(6), -torch.ones(6)])
     answer = smallest_removal(model, torch.ones(1, 6), ["all", "none"])
     assert (answer.method, answer.anchors, answer.before, answer.after) == ("none", (), "all", "all")
     with pytest.raises(ParameterError, match="nothing decides this picture"):

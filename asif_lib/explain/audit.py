@@ -72,16 +72,16 @@ def cosines_with_others(x, k, mean=None, asked=None, *, device="cpu") -> KeptCos
     device : str or torch.device
     """
     n, asked = len(x), torch.arange(len(x)) if asked is None else asked
-    share = 0.0 if mean is None else 1 / (n - 1)  # m = -share · x_i
+    share, mean = (0.0, 0.0) if mean is None else (1 / (n - 1), mean)  # m = -share · x_i
     values = torch.full((len(asked), k), -torch.inf)
     indices = torch.zeros((len(asked), k), dtype=torch.int64)
     tiles = list(itertools.product(range(0, n, BLOCK), range(0, len(asked), QUERY_BLOCK)))
     for start, first in progress_bar(tiles, desc="leaving each pair out", unit="tile", delay=WORTH_A_LINE):
         if first == 0:
-            anchors = _centred(x[start : start + BLOCK], mean).to(device)  # (b, d)
+            anchors = (x[start : start + BLOCK].float() - mean).to(device)  # (b, d)
             squared = anchors.square().sum(dim=1)  # (b,)
         rows = slice(first, first + QUERY_BLOCK)
-        queries = _centred(x[asked[rows]], mean).to(device)  # (q, d)
+        queries = (x[asked[rows]].float() - mean).to(device)  # (q, d)
         own = queries.square().sum(dim=1, keepdim=True)  # (q, 1)
         inner = queries @ anchors.T  # (q, b)
         tile = cosines_about(inner, -share * own, -share * inner, share**2 * own, own, squared)
@@ -91,10 +91,6 @@ def cosines_with_others(x, k, mean=None, asked=None, *, device="cpu") -> KeptCos
         values[rows], order = torch.cat([values[rows], best], dim=1).topk(k, dim=1)
         indices[rows] = torch.cat([indices[rows], where + start], dim=1).gather(1, order)
     return KeptCosines(values, indices, n)
-
-
-def _centred(rows, mean):
-    return rows.float() if mean is None else rows.float() - mean
 
 
 def rank_pairs(bank, k=None, p=DEFAULT_P, *, device="cpu") -> pd.DataFrame:

@@ -44,9 +44,8 @@ class OpenClipLike:
 
     def encode(self, items):
         self.asked.append(list(items))
-        return np.array([[self.scale * len(item) + j for j in range(self.identity.dim)] for item in items]).reshape(
-            len(items), self.identity.dim
-        )
+        rows = [[self.scale * len(item) + j for j in range(self.identity.dim)] for item in items]
+        return np.array(rows).reshape(len(items), self.identity.dim)
 
 
 # -- made ------------------------------------------------------------------------------------------------
@@ -88,9 +87,7 @@ BAD = {
     "half a letter": (lambda i, t: (i, t, ["\ud800", *CAPTIONS[1:]]), {}, "the table.* cannot be stored"),
     "no picture": (lambda i, t: (i, t, CAPTIONS), {"pictures": [None] * N}, "'picture' holds None in row 0"),
     "name": (lambda i, t: (i, t, CAPTIONS), {"name": 3}, "bank 3 cannot be stored .name: Input should be a valid str"),
-    "swapped": (
-        lambda i, t: (i, t, CAPTIONS), {"image_encoder": external_identity("text", "e", 8)}, "`identity` of kind 'ima"
-    ),
+    "swapped": (lambda i, t: (i, t, CAPTIONS), {"image_encoder": external_identity("text", "e", 8)}, "of kind 'image"),
     "dimensions": (lambda i, t: (i, t, CAPTIONS), {"image_encoder": external_identity("image", "e", 9)}, r"\(40, 9\)"),
 }  # fmt: skip
 
@@ -108,7 +105,6 @@ def test_a_bank_whose_parts_do_not_fit_is_not_made():
     for changes, words in (
         ({"pairs": bank.pairs.assign(group=["a", 1] * (N // 2))}, "the table of the pairs cannot be stored"),
         ({"image": bank.image.clone().requires_grad_()}, "no plain matrix in memory: pass z.detach"),
-        ({"text": bank.text[1:]}, r"shape \(39, 6\); 40 pairs"),
     ):
         parts = {"image": bank.image, "text": bank.text, "pairs": bank.pairs, **changes}
         with pytest.raises(BankError, match=words):

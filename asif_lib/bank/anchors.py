@@ -21,7 +21,6 @@ from asif_lib.relative import as_embeddings
 from asif_lib.search.rows import BLOCK, Rows, as_rows
 
 from . import checks
-from .building import encode, identity_of, pairs_table
 from .checks import IMAGE_TEXT, NoSideError, checked_ids, in_words, positions_of, positions_with
 from .disk import DiskVersion, open_version
 from .record import BankRecord, Side, bank_dir
@@ -62,7 +61,7 @@ class AnchorBank:
             for side, matrix in zip(sides, matrices, strict=True):
                 checks.check_matrix(side, matrix)
         self.name, self.licence, self.sides, self.disk = name, licence, tuple(sides), disk
-        self.encoders = {s: identity_of(s, *made) for s, *made in zip(sides, encoders, matrices, strict=True)}
+        self.encoders = {s: checks.identity_of(s, *made) for s, *made in zip(sides, encoders, matrices, strict=True)}
         self._rows, self._pairs, self._means = dict(zip(sides, map(as_rows, matrices), strict=True)), pairs, {}
         if disk is None:
             checks.check_content(self)
@@ -119,6 +118,8 @@ class AnchorBank:
         skip_broken : bool
             Skip pairs whose picture cannot be read.
         """
+        from .building import encode  # a bank that is only read needs none of it
+
         values = encode(pairs, image_encoder, text_encoder, skip_broken, progress)
         return cls(name or pairs.name, *values, image_encoder.identity, text_encoder.identity, pairs.licence)
 
@@ -157,6 +158,8 @@ class AnchorBank:
         >>> AnchorBank.from_embeddings(image, text, ["a cat", "a dog", "an owl"], image_encoder="mine, 2026-10")
         AnchorBank('mine', 3 pairs, in memory)
         """
+        from .building import pairs_table  # as for `build`
+
         checks.check_sides(sides)
         pairs = pairs_table(captions, ids, pictures, groups)
         matrices = [as_embeddings(z).detach().cpu() for z in (first, second)]

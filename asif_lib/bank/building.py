@@ -1,14 +1,12 @@
 """Captioned pictures, or embeddings that a person brings, become the content of a bank: matrices and a table."""
 
-import hashlib
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
-import torch
 
-from asif_lib.encoders.identity import EXTERNAL, EncoderIdentity, checked_identity, external_identity
+from asif_lib.encoders.identity import checked_identity
 from asif_lib.errors import BankError, BrokenPicturesError, first_names
 
 
@@ -101,16 +99,3 @@ def _texts(name, values) -> list:
         if not isinstance(value, str):
             raise BankError(f"{name!r} holds {value!r} in row {row}, which is no text (no picture or group is '')")
     return column
-
-
-def identity_of(side, encoder, embeddings) -> EncoderIdentity:
-    """Return the identity of the encoder that made the `embeddings` (n, d) of a side.
-
-    A name is external, of the kind that the side is called. Without `encoder`, the embeddings' content is the identity.
-    """
-    if isinstance(encoder, str):
-        return external_identity(side, encoder, embeddings.shape[1])
-    if encoder is not None:
-        return checked_identity(side, encoder)
-    checksum = hashlib.sha256(embeddings.contiguous().view(torch.uint8).numpy()).hexdigest()
-    return EncoderIdentity(side, f"unnamed {checksum[:8]}", EXTERNAL, checksum, "unknown", embeddings.shape[1])

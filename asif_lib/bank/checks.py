@@ -4,6 +4,7 @@
 once, and compares them with the bank that they join by `check_fits`: on disk under the lock.
 """
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from asif_lib.encoders.identity import EXTERNAL, EncoderIdentity, checked_identity, external_identity
 from asif_lib.errors import BankError, first_line, first_names
 from asif_lib.files import parse_json
 from asif_lib.search.rows import BLOCK, PART
@@ -58,6 +60,19 @@ def check_matrix(side, matrix):
         raise BankError(f"the {side} embeddings have the shape {tuple(matrix.shape)}; they are (n, d), n > 0 pairs")
     if matrix.requires_grad or matrix.layout != torch.strided or matrix.device.type != "cpu":
         raise BankError(f"the {side} embeddings are no plain matrix in memory: pass z.detach().cpu().to_dense()")
+
+
+def identity_of(side, encoder, embeddings) -> EncoderIdentity:
+    """Return the identity of the encoder that made the `embeddings` (n, d) of a side.
+
+    A name is external, of the kind that the side is called. Without `encoder`, the embeddings' content is the identity.
+    """
+    if isinstance(encoder, str):
+        return external_identity(side, encoder, embeddings.shape[1])
+    if encoder is not None:
+        return checked_identity(side, encoder)
+    checksum = hashlib.sha256(embeddings.contiguous().view(torch.uint8).numpy()).hexdigest()
+    return EncoderIdentity(side, f"unnamed {checksum[:8]}", EXTERNAL, checksum, "unknown", embeddings.shape[1])
 
 
 def check_content(bank):

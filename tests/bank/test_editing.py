@@ -641,7 +641,7 @@ def test_added_pictures_are_embedded_as_in_a_build(cards, tiny, tmp_path):
 
 def test_ids_that_are_there_are_refused_before_anything_is_encoded(cards, tmp_path, monkeypatch):
     opened, pairs = AnchorBank.load("cards"), load_pairs(tmp_path / "first")
-    monkeypatch.setattr("asif_lib.bank.anchors.encode", None)
+    monkeypatch.setattr("asif_lib.bank.building.encode", None)
     for bank in (opened, opened.subset(slice(None))):
         with pytest.raises(BankError, match=r"has these ids already: .*red\.png"):
             bank.add(pairs, None, None)

@@ -132,6 +132,7 @@ class NotebookPage:
             " return cells.every(cell => cell.execution_count !== null)"
             "   || cells.some(cell => cell.outputs.some(output => output.output_type === 'error')); }",
             timeout=seconds * SECONDS,
+            polling=SECONDS / 4,  # not at each frame: a chapter has megabytes of pictures
         )
 
     def code_cells(self):

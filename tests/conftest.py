@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 import torch
 from chromium import HOW, find_chromium
-from interpreter import PYTHON, start_server
+from interpreter import PYTHON, SOCKET, start_server
 from PIL import Image, ImageDraw
 
 from asif_lib import AnchorBank, load_image_encoder, load_pairs, load_text_encoder
@@ -248,8 +248,8 @@ def kernels(tmp_path_factory):
 
 def pytest_configure(config):
     """Start the server of interpreters, one for all workers of xdist; it loads when the first process asks."""
-    if hasattr(config, "workerinput") or sys.platform != "linux" or config.option.collectonly:
-        return
+    if SOCKET in os.environ or sys.platform != "linux" or config.option.collectonly:
+        return  # a worker, or tests within a test, have one
     folder = tempfile.mkdtemp()  # short: the path of a socket has 107 letters at most
     workers = getattr(config.option, "numprocesses", None) or os.cpu_count()  # without xdist: kernels, one for a core
     threads = {"OMP_NUM_THREADS": str(max(1, os.cpu_count() // workers))}
@@ -261,6 +261,7 @@ def pytest_configure(config):
             server.communicate(timeout=10)  # it ends at the end of its input
         server.kill()
         shutil.rmtree(folder)
+        del os.environ[SOCKET]
 
 
 def pytest_collection_finish():

@@ -116,6 +116,8 @@ def main():
     from coverage import CoverageData
     from scipy.stats import binomtest
 
+    from .interpreter import start_server
+
     multiprocessing.get_context("forkserver").set_forkserver_preload(HEAVY)
     data, dice, counts = CoverageData(str(ROOT / ".coverage")), random.Random(options.seed), {}
     data.read()
@@ -127,6 +129,7 @@ def main():
         (copy / "compiled").mkdir()
         os.environ |= {"PYTHONPATH": folder, "NUMBA_CACHE_DIR": f"{folder}/compiled", "HYPOTHESIS_PROFILE": "first"}
         os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        server = start_server(f"{folder}/socket", os.environ)  # of the processes of all tests
         for wing in options.wings:
             if status(copy, tests_of(copy, wing)) != 0:
                 sys.exit(f"the tests of {wing} fail before a change:\n{(copy / 'output.txt').read_text()}")
@@ -138,6 +141,7 @@ def main():
                 found, what = try_mutant(copy, wing, mutation, data.contexts_by_lineno)
                 print({True: "found", False: "SURVIVED", None: "not counted"}[found], what, sep="\t", flush=True)
                 counts[wing] += [] if found is None else [found]
+        server.terminate()
     counts["together"] = list(itertools.chain.from_iterable(counts.values()))
     for wing, found in counts.items():
         low, high = binomtest(sum(found), len(found)).proportion_ci(method="wilson")

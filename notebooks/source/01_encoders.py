@@ -433,10 +433,10 @@ colours = np.stack([colour_histogram(p) for p in stamps.pictures])  # (n, 64)
 words = CountVectorizer().fit_transform(stamps.captions).toarray()  # (n, words)
 embeddings = {
     f"pictures: {image_encoder.identity.name[:20]}": picture_vectors,
-    "pictures: colour histogram": torch.tensor(colours),
+    "pictures: colour histogram": torch.tensor(colours).float(),
     "pictures: random weights": embed(untrained, stamps.pictures),
     f"captions: {text_encoder.identity.name}": caption_vectors,
-    "captions: shared words": torch.tensor(words),
+    "captions: shared words": torch.tensor(words).float(),
 }
 measures = {}
 for name, z in embeddings.items():

@@ -563,7 +563,8 @@ draw.show(draw.coverage_histogram(both))
 
 # %% tags=["hide-input"]
 # Draw the new pictures with the worst and the best coverage.
-who = coverage(new.image, anchors.image, over=torch.argmax)  # (150,): the nearest
+to_anchors = relative_representation(new.image, anchors.image, mean=anchors.image_mean)
+who = to_anchors.argmax(dim=1)  # (150,): the nearest
 by_coverage = covered.argsort(stable=True).tolist()  # the worst first
 picked = by_coverage[:4] + by_coverage[-4:]
 two = [(validation[i], train[who[i]]) for i in picked]

@@ -13,5 +13,8 @@ TO_THE_LABORATORY = {
 }
 MOVED = {f"{old}.{name}": f"asif_lab.{name}" for old, names in TO_THE_LABORATORY.items() for name in names.split()}
 MOVED |= {
+    "asif_lib.evaluation.neighbours": "asif_lib.evaluation.similarity",
+    "asif_lib.evaluation.own_choices": "asif_lib.evaluation.calibration_scores",
+    "asif_lib.evaluation.trust": "asif_lib.evaluation.calibration",
     "asif_lib.explain.planting": "asif_lab.label_noise",
 }

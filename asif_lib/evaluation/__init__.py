@@ -1,4 +1,4 @@
-"""Evaluation (chapter 05): accuracy and recall with intervals, baselines, agreement of two spaces, tuning.
+"""Evaluation (chapter 05): accuracy and recall with intervals, agreement of two spaces, calibration, settings.
 
 Every measure comes with its number of items and a 95 % interval.
 """
@@ -8,17 +8,17 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "calibration": ["McNemar", "calibration_error", "calibration_scores", "coverage_curve", "fit_temperature",
+                        "mcnemar", "probabilities", "reliability"],
         "choosing": ["combinations", "measure_settings", "sweep"],
         "measures": ["Measure", "accuracy", "confusion_of", "in_points", "mean_recall", "mean_with_interval",
                      "paired_difference", "per_class", "ranks", "recall_at", "same_text", "scaling_curve",
                      "share_with_interval"],
-        "neighbours": ["Calibrated", "binned_means", "calibrated", "correlation_with_interval", "debiased_cka",
-                       "mutual_neighbours", "nearest_neighbours", "neighbour_agreement", "neighbour_mask",
-                       "pair_correlation", "pair_sums"],
         "recommending": ["recommend"],
         "robustness": ["damaged", "embed_damaged"],
+        "similarity": ["Calibrated", "binned_means", "calibrated", "correlation_with_interval", "debiased_cka",
+                       "mutual_neighbours", "nearest_neighbours", "neighbour_agreement", "neighbour_mask",
+                       "pair_correlation", "pair_sums"],
         "transductive": ["correct_batch"],
-        "trust": ["McNemar", "calibration_error", "coverage_curve", "fit_temperature", "mcnemar", "own_choices",
-                  "probabilities", "reliability"],
     },
 )  # fmt: skip

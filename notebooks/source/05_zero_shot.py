@@ -880,9 +880,9 @@ check_wording(my_wording, task)
 # Fit the temperatures, draw what the confidence is worth, and record it.
 from asif_lib.evaluation import (
     calibration_error,
+    calibration_scores,
     coverage_curve,
     fit_temperature,
-    own_choices,
     probabilities,
     reliability,
 )
@@ -897,7 +897,7 @@ for name, (asif, s, true) in asked.items():
     images, texts = leave_one_out(asif.bank, asif.k, asif.p)  # each pair by the others
     own = asif.bank.pairs.caption
     c = min(s.shape[1], own.nunique())
-    choices = own_choices(images, texts, own, c, seed)  # (n, c)
+    choices = calibration_scores(images, texts, own, c, seed)  # (n, c)
     t = fit_temperature(choices, torch.zeros(len(choices)))  # column 0 is right
     print(f"{name}: T = {t:.3f}, fitted on {len(asif.bank)} pairs of the bank")
     sure[f"{name}, T = 1"] = probabilities(s, 1).amax(dim=1).numpy()

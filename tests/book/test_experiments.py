@@ -19,7 +19,7 @@ from asif_book.chapters.chapter_03.lessons import random_rotation
 from asif_lab.benchmark.control_encoders import colour_histogram
 from asif_lib.datasets.pairs import Pairs, load_pairs
 from asif_lib.encoders.pictures import PictureFile
-from asif_lib.evaluation.neighbours import mutual_neighbours
+from asif_lib.evaluation.similarity import mutual_neighbours
 from asif_lib.relative import unit_rows
 
 

@@ -45,7 +45,7 @@ from asif_lib.datasets.splits import fixed_splits
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import DataError
 from asif_lib.evaluation.measures import mean_recall, same_text
-from asif_lib.evaluation.neighbours import resampled_counts
+from asif_lib.evaluation.similarity import resampled_counts
 from asif_lib.files import ROOT
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 170, 60), "blue": (40, 60, 200), "white": (250, 250, 250)}
@@ -560,7 +560,7 @@ def test_how_strongly_a_linear_probe_is_regularised_is_chosen_on_pictures_that_i
     noisy = (image[:, 0] + 3 * torch.randn(120, generator=torch.Generator().manual_seed(1)) > 0).int()
     labels = noisy[:90].numpy()  # a weak probe tells the noise by heart, and no better what it was not taught
     right = torch.nn.functional.one_hot(noisy[90:].long(), 2).bool()
-    question = HeldOut(image[90:], torch.ones(2, 2), right, templates=1, teach=lambda: (image[:90], labels))
+    question = HeldOut(image[90:], torch.ones(2, 2), right, templates=1, load_train=lambda: (image[:90], labels))
     strong = LinearProbe(0.1).fit(image[:90], labels).predict(image[90:]) == noisy[90:].numpy()
     weak = LinearProbe(100.0).fit(image[:90], labels).predict(image[90:]) == noisy[90:].numpy()
     assert question.probed.tolist() == strong.tolist() != weak.tolist()

@@ -150,12 +150,12 @@ def _joined_draws(rows, draws) -> list:
 
 
 def _asked_together(questions, own, method) -> list:
-    """Return the questions of each part of a method: of one part, or one by one for a probe, which each has to teach.
+    """Return the questions of each part of a method: of one part, or one by one for a probe, which each fits anew.
 
-    In a search for captions there are no classes to teach.
+    In a search for captions there are no classes to learn.
     """
     if method == LINEAR_PROBE:
-        return [{name: question} for name, question in questions.items() if question.teach]
+        return [{name: question} for name, question in questions.items() if question.load_train]
     asks = own.get(method, questions)
     return [{name: asks[name] for name in questions if name in asks}]
 
@@ -296,7 +296,7 @@ def _stored(folder, configuration, pool, questions, method, size) -> list:
     A warning names a file that is not what was stored; the part is computed again.
     """
     grid = configuration.grids.get(method, method_of(method).GRID)
-    asked = {name: [q.digest, q.taught_digest if method == LINEAR_PROBE else ""] for name, q in questions.items()}
+    asked = {name: [q.digest, q.train_digest if method == LINEAR_PROBE else ""] for name, q in questions.items()}
     key = [_code(), pool.digest, asked, method, {k: list(v) for k, v in grid.items()}, size, configuration.seeds]
     key = hashlib.sha256(json.dumps(key).encode()).hexdigest()
     file = folder / f"{key[:24]}.json"
@@ -336,7 +336,7 @@ def _computed(configuration, pool, questions, make, grid, size) -> list:
     return [
         {
             **about, "task": task, "measure": measure, "chance": questions[task].chance()[measure],
-            "settings": settings | questions[task].taught_by(fitted), "values": items,
+            "settings": settings | questions[task].settings_of(fitted), "values": items,
         }
         for (task, measure), items in values.items()
     ]  # fmt: skip

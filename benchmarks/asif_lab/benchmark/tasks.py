@@ -100,7 +100,7 @@ class HeldOut:
         Their positions in the data set, and its size; of labelled pictures, all of the split.
     reduce : {"mean", "max"}
         Of the scores of a label's prompts.
-    teach : callable, optional
+    load_train : callable, optional
         Returns labelled pictures of the data set that are not asked, for `Probe`: image (n, d_image) and labels (n,).
         None for retrieval, where there are no classes.
     """
@@ -114,7 +114,7 @@ class HeldOut:
     rows: Sequence = ()
     of: int = 0
     reduce: str = "mean"
-    teach: Callable | None = None
+    load_train: Callable | None = None
 
     def ask(self, method) -> dict:
         """Return for each measure its values, one for each picture or pair, (q,). A tie does not count as found."""
@@ -141,18 +141,18 @@ class HeldOut:
         return dict(zip(("mean recall", "R@1, picture → text", "R@1, text → picture"), measures, strict=True))
 
     @functools.cached_property
-    def taught(self):
-        """The labelled pictures of `teach`."""
-        return self.teach()
+    def train(self):
+        """The labelled pictures that a linear probe is fitted on."""
+        return self.load_train()
 
-    def taught_by(self, method) -> dict:
+    def settings_of(self, method) -> dict:
         """Return C of a linear probe and the number of its labelled pictures; nothing for another method."""
-        return {"C": self.probe.C, "pictures": len(self.taught[1])} if isinstance(method, Probe) else {}
+        return {"C": self.probe.C, "pictures": len(self.train[1])} if isinstance(method, Probe) else {}
 
     @functools.cached_property
     def probe(self) -> LinearProbe:
-        """A linear probe of the pictures `taught`; it is fitted once."""
-        image, labels = self.taught
+        """A linear probe of the pictures `train`; it is fitted once."""
+        image, labels = self.train
         if (most := np.bincount(labels).max()) < FOLDS:
             fault = f"a linear probe needs {FOLDS} train pictures of a class, and has at most {most}; raise the sample"
             raise DataError(f"{self.source}: {fault}")
@@ -171,9 +171,9 @@ class HeldOut:
         return digest_of(self.image, self.text, self.relevant, torch.tensor(self.templates)) + self.reduce
 
     @functools.cached_property
-    def taught_digest(self) -> str:
-        """The SHA-256 of everything that a linear probe is taught."""
-        return digest_of(*map(torch.as_tensor, self.taught))
+    def train_digest(self) -> str:
+        """The SHA-256 of everything that a linear probe is fitted on."""
+        return digest_of(*map(torch.as_tensor, self.train))
 
 
 def digest_of(*tensors) -> str:
@@ -254,11 +254,11 @@ def prepare_task(task, image_encoder, text_encoder, progress=False, draw=0, load
     templates = task.templates or data.templates or [DEFAULT_TEMPLATE]
     text = embed(text_encoder, make_prompts(data.classes, templates), progress=progress)
     relevant = torch.nn.functional.one_hot(torch.from_numpy(data.labels), len(data.classes)).bool()
-    teach, where = functools.partial(_taught, task, image_encoder, progress), (range(len(image)), len(image))
-    return HeldOut(image, text, relevant, len(templates), task.data, data.pictures, *where, task.reduce, teach)
+    load_train, where = functools.partial(_train, task, image_encoder, progress), (range(len(image)), len(image))
+    return HeldOut(image, text, relevant, len(templates), task.data, data.pictures, *where, task.reduce, load_train)
 
 
-def _taught(task, image_encoder, progress):
+def _train(task, image_encoder, progress):
     """Return embeddings and labels of train pictures, as many as are asked."""
     if task.split == "train":
         raise DataError(f"{task.data}: its train split is asked, so no labelled pictures are left for a linear probe")

@@ -9,7 +9,7 @@ import torch
 
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import mean_with_interval
-from asif_lib.evaluation.neighbours import mutual_neighbours, pair_correlation
+from asif_lib.evaluation.similarity import mutual_neighbours, pair_correlation
 
 
 def twins(pairs, similarity, threshold=0.95) -> pd.DataFrame:

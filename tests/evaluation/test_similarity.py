@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from asif_lib.errors import ParameterError
-from asif_lib.evaluation.neighbours import (
+from asif_lib.evaluation.similarity import (
     binned_means,
     calibrated,
     correlation_with_interval,

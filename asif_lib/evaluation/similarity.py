@@ -1,4 +1,4 @@
-"""Measure how well two spaces agree about the same items: common neighbours, and correlation of similarities.
+"""Representational similarity: how well two spaces agree about the same items, by neighbours and by correlation.
 
 Each space is an (n, n) matrix of similarities of the same n items in the same order. Larger means more similar. For
 intervals the items are resampled, since pairs of one item are not independent.

@@ -6,12 +6,12 @@ import scipy.stats
 import torch
 
 from asif_lib.errors import ParameterError
-from asif_lib.evaluation.trust import (
+from asif_lib.evaluation.calibration import (
     calibration_error,
+    calibration_scores,
     coverage_curve,
     fit_temperature,
     mcnemar,
-    own_choices,
     probabilities,
     reliability,
 )
@@ -48,7 +48,7 @@ def test_a_picture_of_the_bank_chooses_among_its_own_caption_and_others(stamps_b
     bank = stamps_bank.subset(range(60))
     images, texts = leave_one_out(bank, 10)
     captions = ["the same"] * 50 + list(bank.pairs.caption[50:])
-    chosen = own_choices(images, texts, captions, 4, seed=3)
+    chosen = calibration_scores(images, texts, captions, 4, seed=3)
     scores = images.similarity(texts)
     own = torch.isclose(chosen[:, :1], scores.diagonal(), atol=1e-6)  # (60, 60): which picture a row may be
     assert own.any(dim=1).all() and own.any(dim=0).all()
@@ -56,13 +56,13 @@ def test_a_picture_of_the_bank_chooses_among_its_own_caption_and_others(stamps_b
         i = int(mine.nonzero()[0])
         allowed = [j for j in range(60) if captions[j] != captions[i]]
         assert mine.sum() > 1 or all(torch.isclose(x, scores[i, allowed], atol=1e-6).any() for x in row[1:])
-    assert torch.equal(own_choices(images, texts, captions, 4, seed=3), chosen)
+    assert torch.equal(calibration_scores(images, texts, captions, 4, seed=3), chosen)
     with pytest.raises(ParameterError, match="c = 12"):
-        own_choices(images, texts, captions, 12)
+        calibration_scores(images, texts, captions, 12)
 
 
 def test_bins_hold_equally_many_answers_and_the_error_is_weighted(monkeypatch):
-    monkeypatch.setattr("asif_lib.evaluation.trust.BINS", 2)
+    monkeypatch.setattr("asif_lib.evaluation.calibration.BINS", 2)
     confidence = np.array([0.9, 0.5, 0.5, 0.95, 0.95])
     table = reliability(confidence, [True, False, False, False, True])
     assert table.n.tolist() == [3, 2]
@@ -96,7 +96,7 @@ def test_the_interval_of_the_error_is_the_basic_bootstrap_s_in_blocks_too(monkey
     assert error.value == pytest.approx(plainly(confidence, right))
     assert error.ci == pytest.approx((max(0, basic.low), basic.high), abs=0.01)
     assert error.high - error.value < 0.04 < np.diff(error.ci)  # a percentile interval lies above the error
-    monkeypatch.setattr("asif_lib.evaluation.trust.BLOCK", 6_000)
+    monkeypatch.setattr("asif_lib.evaluation.calibration.BLOCK", 6_000)
     assert calibration_error(confidence, right)[0].ci == pytest.approx(error.ci, abs=0.005)
 
 

@@ -1,6 +1,6 @@
-"""How far an answer may be trusted: probabilities by a temperature, their reliability, and what silence brings.
+"""Calibration: probabilities by a temperature, their reliability, and what silence brings.
 
-Nothing here looks at a label of the test: a temperature is fitted on pairs of the bank (`own_choices`).
+Nothing here looks at a label of the test: a temperature is fitted on pairs of the bank (`calibration_scores`).
 """
 
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from asif_lib.machine import chunks_of
 from .measures import RESAMPLES, Measure, share_with_interval
 
 MOST_PAIRS = 2_000
-"""The largest number of pairs that `own_choices` asks, drawn at random."""
+"""The largest number of pairs that `calibration_scores` asks, drawn at random."""
 BINS = 10
 """Of `reliability` and `calibration_error`."""
 BLOCK = 1_000_000
@@ -37,7 +37,7 @@ def probabilities(scores, temperature) -> torch.Tensor:
     return torch.softmax(scores / temperature, dim=1)
 
 
-def own_choices(images, texts, captions, c, seed=0) -> torch.Tensor:
+def calibration_scores(images, texts, captions, c, seed=0) -> torch.Tensor:
     """Let each picture of a bank choose among c captions: its own, and c - 1 of other pairs, drawn at random.
 
     Raises `ParameterError` if there are fewer than c different captions.

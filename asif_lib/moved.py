@@ -2,7 +2,7 @@
 
 TO_THE_LABORATORY = {
     "asif_lib": "cluster",
-    "asif_lib.bank": "BankIndex build_index build_streamed indexes open_index streaming",
+    "asif_lib.bank": "build_index build_streamed open_index streaming",
     "asif_lib.datasets": "PairStream stream_from_hub streams",
     "asif_lib.encoders": "contrastive load_contrastive",
     "asif_lib.evaluation": "CORRECTIONS CanonicalCorrelation CanonicalSimilarity Chosen LabelTransfer LinearProbe"
@@ -13,6 +13,8 @@ TO_THE_LABORATORY = {
 }
 MOVED = {f"{old}.{name}": f"asif_lab.{name}" for old, names in TO_THE_LABORATORY.items() for name in names.split()}
 MOVED |= {
+    "asif_lib.bank.BankIndex": "asif_lab.ApproximateIndex",
+    "asif_lib.bank.indexes": "asif_lab.approximate",
     "asif_lib.evaluation.neighbours": "asif_lib.evaluation.similarity",
     "asif_lib.evaluation.own_choices": "asif_lib.evaluation.calibration_scores",
     "asif_lib.evaluation.trust": "asif_lib.evaluation.calibration",

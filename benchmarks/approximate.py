@@ -125,7 +125,7 @@ def measure(arguments, data, folder):
             table["speedup_knn"] = seconds / table["seconds"]
             tuned = choose_effort(table, arguments.margin)
             result = {"data": data, "n": arguments.n, "kind": kind, "k": k, "build_seconds": round(build, 2)}
-            result |= {"megabytes": round(index.nbytes / 1e6, 1), "parameters": index.about["parameters"]}
+            result |= {"megabytes": round(index.about["size"] / 1e6, 1), "parameters": index.about["parameters"]}
             attrs = {("queries" if key == "n" else key): value for key, value in table.attrs.items()}
             result |= {"knn_seconds": seconds, **attrs, "chosen": tuned.effort, "verdict": str(tuned)}
             result["pays_back_after"] = pays_back(tuned, build, seconds)

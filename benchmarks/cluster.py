@@ -7,7 +7,7 @@ size of the search, and dominates runs much shorter than the default. Two worker
 
     python benchmarks/cluster.py --json > cluster.json                                     (8 minutes, 0.5 GB of disk)
     python benchmarks/cluster.py --quick                  (small sizes, as a test; judges only the answers)
-    python benchmarks/cluster.py --machine       (two of the rates of asif_lab.cluster.Machine, `products` of one thread
+    python benchmarks/cluster.py --machine       (two of the RATES of asif_lab.cluster.costs, `products` of one thread
                                                   and `merged`; benchmarks/encoding.py measures the others)
 """
 
@@ -99,7 +99,7 @@ def run_with_loss(client, way, after):
 
 
 def measure_machine(bank, queries, k):
-    """Measure the rates of `asif_lab.cluster.Machine` for the search, with one thread; merging never uses more."""
+    """Measure the `RATES` of `asif_lab.cluster.costs` for the search, with one thread; merging never uses more."""
     rows = bank.rows("image")
     with working(library()):
         products = len(queries) * len(rows) * rows.shape[1]

@@ -9,12 +9,11 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "approximate": ["KINDS", "ApproximateIndex", "make_index"],
+        "approximate": ["KINDS", "ApproximateIndex", "build_index", "make_index", "open_index"],
         "baselines": ["CanonicalCorrelation", "CanonicalSimilarity", "LabelTransfer", "LinearProbe", "Method",
                       "NearestAnchorCaption", "Procrustes", "RelativeRepresentation", "Ridge"],
         "contrastive": ["load_contrastive"],
         "corrections": ["CORRECTIONS", "corrected"],
-        "indexes": ["BankIndex", "build_index", "open_index"],
         "label_noise": ["AGREEMENT", "detection", "over_seeds", "plant_wrong_captions"],
         "methods": ["METHODS", "Chosen", "choose"],
         "paper": ["paper_table"],

@@ -3,7 +3,8 @@
 An index only proposes candidates, and `asif_lib.search.rerank` computes their exact cosines. So every returned value is
 true; the only possible error is a better anchor that was missed. `asif_lab.tuning` counts changed decisions.
 
-The three indexes are FAISS's, over unit rows and their inner product, the cosine; each has a knob, fast to thorough.
+The three indexes are FAISS's, over unit rows and their inner product, the cosine; each has a knob, fast to thorough. A
+bank on disk keeps its indexes with one version.
 
 References: inverted file and product quantisation, Jégou, Douze and Schmid, PAMI 2011; four-bit codes in registers,
 André, Kermarrec and Le Scouarnec, VLDB 2015; HNSW, Malkov and Yashunin, PAMI 2020; FAISS, Douze et al., 2024.
@@ -17,7 +18,9 @@ import faiss
 import numpy as np
 import torch
 
-from asif_lib.errors import ParameterError
+from asif_lib.bank.copies import checked_record, recorded
+from asif_lib.errors import BankError, ParameterError, first_line
+from asif_lib.files import locked
 from asif_lib.machine import progress_bar
 from asif_lib.relative import check_dimensions, unit_rows
 from asif_lib.search.reranking import rerank
@@ -142,7 +145,7 @@ KINDS = {"ivf": IVF, "pq": PQ, "hnsw": HNSW}
 
 @dataclass(frozen=True, repr=False)
 class ApproximateIndex:
-    """An index of n anchors, made by `make_index`; `open_index` opens the index of a bank."""
+    """An index of n anchors, made by `make_index`; or of one side of a bank, made by `build_index`."""
 
     rows: Rows
     """The anchors, of shape (n, d)."""
@@ -151,6 +154,10 @@ class ApproximateIndex:
     method: IVF | PQ | HNSW
     """The kind, with its parameters."""
     index: faiss.Index
+    bank: object = None
+    """Of a bank's index: a view of the version that it is of, an `AnchorBank`."""
+    about: dict | None = None
+    """Of a bank's index: its file's record: ``kind``, ``parameters``, ``side``, ``n``, ``d``, ``size`` in bytes."""
 
     def __repr__(self):
         return f"{type(self).__name__}({self.method}, {len(self)} anchors)"
@@ -225,12 +232,6 @@ class ApproximateIndex:
         return values, indices, found
 
 
-def check_kind(kind):
-    """Raise `ParameterError` unless an index can be of that kind."""
-    if kind not in KINDS:
-        raise ParameterError(f"kind = {kind!r}: an index is of kind {', '.join(map(repr, KINDS))}")
-
-
 def make_index(anchors, kind="ivf", *, mean=None, progress=False, **parameters) -> ApproximateIndex:
     """Train an index on a random sample of the anchors, and add all anchors block by block.
 
@@ -254,8 +255,7 @@ def make_index(anchors, kind="ivf", *, mean=None, progress=False, **parameters) 
     >>> index.search(torch.eye(80)[:1], k=1, effort=2)
     (tensor([[1.]]), tensor([[0]]))
     """
-    check_kind(kind)
-    rows, known = as_rows(anchors), asdict(KINDS[kind]())
+    rows, known = as_rows(anchors), asdict(_parameters_of(kind)())
     if unknown := sorted(parameters.keys() - known.keys()):
         raise ParameterError(f"an index of kind {kind!r} has no parameter {unknown[0]!r}; it has: {', '.join(known)}")
     n, d = rows.shape
@@ -270,6 +270,78 @@ def make_index(anchors, kind="ivf", *, mean=None, progress=False, **parameters) 
             index.add(unit_rows(block, mean, first=start).numpy())  # (b, d)
             bar.update(len(block))
     return ApproximateIndex(rows, mean, method, index)
+
+
+def build_index(bank, side, kind="ivf", *, progress=True, **parameters) -> ApproximateIndex:
+    """Build an approximate index of a bank on disk and keep it with this version, in place of an earlier one.
+
+    The mean of the bank is subtracted, as `ASIF` does by default. Raises `BankError` for a bank in memory, or if no
+    index can be written; `LockedError` if another process builds it.
+
+    Parameters
+    ----------
+    bank : AnchorBank
+        Opened with `load`.
+    side : str
+        Of the bank, such as ``"image"``.
+    kind, parameters
+        As for `make_index`, which describes the other errors too.
+    """
+    file, about, rows, mean = _place(bank, side, kind)
+    try:
+        file.parent.mkdir(exist_ok=True)
+        with locked(file), recorded(file, about) as part:
+            new = make_index(rows, kind, mean=mean, progress=progress, **parameters)
+            about["parameters"] = asdict(new.method)
+            faiss.write_index(new.index, str(part))
+    except (OSError, RuntimeError) as error:
+        fault = f"{file}: the index could not be written ({first_line(error)})"
+        raise BankError(f"{fault}; make room, or load the bank again if it was edited, and repeat") from None
+    return open_index(bank, side, kind)
+
+
+def open_index(bank, side, kind="ivf") -> ApproximateIndex:
+    """Open the index that `build_index` kept with this version of the bank; its file is mapped.
+
+    Raises `BankError` if there is no index, the bank was edited since, the index is another bank's, or it is damaged.
+
+    Parameters
+    ----------
+    bank, side, kind
+        As for `build_index`.
+    """
+    file, about, rows, mean = _place(bank, side, kind)
+    build = f"build it: build_index(bank, {side!r}, {kind!r})"
+    try:
+        record = checked_record(file, about)
+        bank.disk.compare_file(file, record.checksum)
+        index = faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)
+        if (index.ntotal, index.d) != rows.shape:
+            raise ValueError(f"it holds {index.ntotal} vectors in {index.d} dimensions")
+    except FileNotFoundError:
+        others = {*file.parent.parent.glob(f"index-*/{file.name}")} - {file}
+        why = "is of another version of the bank" if others else "is not there"
+        raise BankError(f"{file}: the index {why}; {build}") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise BankError(f"{file}: the index cannot be used ({first_line(error)}); {build}") from None
+    return ApproximateIndex(rows, mean, KINDS[kind](**record.parameters), index, bank, record.model_dump())
+
+
+def _place(bank, side, kind):
+    """Return the file of an index, its record's keys that name the owner, and the rows and the mean."""
+    _parameters_of(kind)
+    if side not in bank.sides:
+        raise ParameterError(f"side = {side!r}: an index is of the bank's {' or '.join(map(repr, bank.sides))}")
+    folder, rows, mean = bank.index_folder, bank.rows(side), bank.mean(side)
+    about = {"kind": kind, "n": len(rows), "d": rows.shape[1], "side": side,
+             "encoder": bank.encoders[side].digest, "state": folder.name.removeprefix("index-")}  # fmt: skip
+    return folder / f"{kind}-{side}-centred.faiss", about, rows, mean
+
+
+def _parameters_of(kind):
+    if kind not in KINDS:
+        raise ParameterError(f"kind = {kind!r}: an index is of kind {', '.join(map(repr, KINDS))}")
+    return KINDS[kind]
 
 
 def _whole_number(name, value, low, high, words="must be") -> int:

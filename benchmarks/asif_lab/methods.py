@@ -187,10 +187,10 @@ class Chosen:
     """One row for each combination: its settings, and ``value``."""
 
 
-def choose(make, image, text, splits, relevant=None, **fixed) -> Chosen:
+def choose(make, image, text, splits, relevant=None, grid=None, **fixed) -> Chosen:
     """Choose the settings of a method by the mean recall of validation pairs (`mean_recall`).
 
-    Every combination of ``make.GRID`` is fitted on the first positions of each split, and asked the second. Among equal
+    Every combination of the grid is fitted on the first positions of each split, and asked the second. Among equal
     combinations the first wins. The test split has no part in it.
 
     Raises `ParameterError` if there is no split, or one without pairs.
@@ -204,6 +204,8 @@ def choose(make, image, text, splits, relevant=None, **fixed) -> Chosen:
         One fixed split, or folds: ``KFold(5, shuffle=True, random_state=0).split(image)`` of scikit-learn.
     relevant : Tensor of shape (n, n), bool, optional
         Which pictures and texts belong together, as `same_text` of the captions; default: pair i, and no other.
+    grid : dict, optional
+        Setting → values to try; default: ``make.GRID``.
     fixed : optional
         Settings that are not tried, such as those that were chosen for a method before its correction.
 
@@ -217,7 +219,7 @@ def choose(make, image, text, splits, relevant=None, **fixed) -> Chosen:
     if not splits or not all(len(part) for split in splits for part in split):
         raise ParameterError("settings are chosen on splits that hold pairs to fit and pairs to ask; give at least one")
     relevant = torch.eye(len(image), dtype=torch.bool) if relevant is None else relevant
-    grid, epochs = {**make.GRID, **{key: (value,) for key, value in fixed.items()}}, []
+    grid, epochs = {**(grid or make.GRID), **{key: (value,) for key, value in fixed.items()}}, []
     tried = [{key: one[key] for key in grid} for one in combinations(dict(sorted(grid.items())))]
     asks = (_asker(make, (image, text), relevant, *split, epochs.append) for split in splits)
     found = measure_settings(tried, asks)

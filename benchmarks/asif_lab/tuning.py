@@ -95,7 +95,7 @@ def measure_efforts(index, data, k, p, *, efforts=None, rounds=1, progress=True)
 
     Parameters
     ----------
-    index : BankIndex
+    index : ApproximateIndex
         Of the bank's images: it searches the pictures, and exact search the prompts. Of its texts: the reverse.
     data : ValidationSet
     k, p : as for `ASIF`
@@ -120,16 +120,13 @@ def measure_efforts(index, data, k, p, *, efforts=None, rounds=1, progress=True)
     if not efforts or len(set(efforts)) < len(efforts):
         raise ParameterError(f"efforts = {efforts}: give one or more settings of {index.knob}, each once")
     task = _Task(index, data, model)
-    seconds = {effort: [] for effort in (None, *efforts)}  # None: exact search
-    rows = {}
-    with progress_bar(total=rounds * len(seconds), desc="measuring efforts", progress=progress) as bar:
-        for effort in [*seconds] * rounds:
-            start = time.perf_counter()
-            answer = task.search(effort)
-            seconds[effort].append(time.perf_counter() - start)
-            if effort not in rows:
-                rows[effort] = task.row(*answer)
-            bar.update()
+    seconds, rows = {effort: [] for effort in (None, *efforts)}, {}  # None: exact search
+    for effort in progress_bar([*seconds] * rounds, desc="measuring efforts", progress=progress):
+        start = time.perf_counter()
+        answer = task.search(effort)
+        seconds[effort].append(time.perf_counter() - start)
+        if effort not in rows:
+            rows[effort] = task.row(*answer)
     table = pd.DataFrame([{"effort": effort, **rows[effort]} for effort in efforts])
     exact_seconds, *table["seconds"] = (float(np.median(times)) for times in seconds.values())
     table["speedup"] = exact_seconds / table["seconds"]
@@ -158,7 +155,7 @@ class _Task:
 
     def __init__(self, index, data, model):
         self.index, self.settings, self.labels = index, model.settings, np.asarray(data.labels)
-        side, (first, second) = index.about["modality"], index.bank.sides
+        side, (first, second) = index.about["side"], index.bank.sides
         self.is_first, self.anchors = side == first, model.anchors(side)
         self.queries = data.pictures if self.is_first else data.prompts
         self.other = model.represent(second, data.prompts) if self.is_first else model.represent(first, data.pictures)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from made_banks import ids, make, seal_again, without
 
-from asif_lab.indexes import build_index, open_index
+from asif_lab.approximate import build_index, open_index
 from asif_lib import ASIF, files
 from asif_lib.bank import anchors, disk, writing
 from asif_lib.bank.anchors import AnchorBank

@@ -9,9 +9,8 @@ import torch
 from forks import run_forked
 from made_banks import D_IMAGE, bank_of_things, draw_things, seal_again, stored_things, without
 
-from asif_lab import indexes as bank_indexes
-from asif_lab.approximate import make_index
-from asif_lab.indexes import build_index, open_index
+from asif_lab import approximate
+from asif_lab.approximate import build_index, make_index, open_index
 from asif_lib import AnchorBank
 from asif_lib.errors import BankError, ParameterError
 from asif_lib.files import sha256_of
@@ -156,7 +155,7 @@ def test_opened_again_it_gives_the_same(bank, indexes, queries, kind, tmp_path):
         for effort in again.efforts(20):
             assert_same(indexes[kind].search(queries, 20, effort), again.search(queries, 20, effort))
         assert again.about["kind"] == kind
-        assert again.nbytes == file_of(again).stat().st_size > 0
+        assert again.about["size"] == file_of(again).stat().st_size > 0
 
 
 def test_building_again_replaces_it_and_an_open_index_stays_as_it_was(edited, queries):
@@ -247,7 +246,7 @@ def test_a_bank_in_memory_has_no_place_for_an_index():
 def test_parameters_that_do_not_fit_are_refused(edited, kind, parameters, words):
     with pytest.raises(ParameterError, match=words):
         build_index(edited, "image", kind, progress=False, **parameters)
-    with pytest.raises(ParameterError, match="modality = 'sound'"):
+    with pytest.raises(ParameterError, match="side = 'sound'"):
         build_index(edited, "sound", "ivf", progress=False)
 
 
@@ -274,7 +273,7 @@ def test_an_interrupted_build_leaves_nothing_and_the_old_index_as_it_was(edited,
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(bank_indexes.faiss, "write_index", interrupted)
+        patch.setattr(approximate.faiss, "write_index", interrupted)
         with pytest.raises(raised):
             build_index(edited, "image", "ivf", progress=False, lists=3)
     assert sorted(edited.index_folder.rglob("*")) == before
@@ -284,14 +283,14 @@ def test_an_interrupted_build_leaves_nothing_and_the_old_index_as_it_was(edited,
 KILLED = """
 import os, signal
 from asif_lib import AnchorBank
-from asif_lab import indexes
+from asif_lab import approximate
 
 def die(index, path):
     open(path, "wb").write(b"half")
     os.kill(os.getpid(), signal.SIGKILL)
 
-indexes.faiss.write_index = die
-indexes.build_index(AnchorBank.load({!r}), "image", "ivf", progress=False)
+approximate.faiss.write_index = die
+approximate.build_index(AnchorBank.load({!r}), "image", "ivf", progress=False)
 """
 
 

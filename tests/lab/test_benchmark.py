@@ -133,9 +133,9 @@ def test_a_benchmark_measures_every_method_on_the_same_items(measured, tmp_path)
 def test_settings_are_chosen_on_validation_pairs(measured, monkeypatch):
     seen = []
 
-    def spy(make, image, text, splits, relevant):
+    def spy(make, image, text, splits, relevant, grid):
         seen.append((len(image), [tuple(map(len, split)) for split in splits], int(relevant.sum())))
-        return original(make, image, text, splits, relevant)
+        return original(make, image, text, splits, relevant, grid)
 
     original = running.choose
     monkeypatch.setattr(running, "choose", spy)

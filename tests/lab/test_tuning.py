@@ -6,7 +6,7 @@ import pytest
 import torch
 from made_banks import draw_things, stored_things
 
-from asif_lab.indexes import build_index
+from asif_lab.approximate import build_index
 from asif_lab.tuning import ValidationSet, choose_effort, compare_decisions, measure_efforts
 from asif_lib.errors import ParameterError
 from asif_lib.search.exact import top_anchors

@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+import asif_lab
+import asif_lib
 from asif_lab.contrastive import load_contrastive
 from asif_lab.methods import choose
 from asif_lib.bank.anchors import AnchorBank
@@ -22,7 +24,7 @@ from asif_lib.datasets.pairs import load_pairs
 from asif_lib.encoders.loading import load_encoder_of
 from asif_lib.errors import AsifError, BrokenPicturesError, DataError, first_line
 from asif_lib.evaluation.measures import same_text
-from asif_lib.files import ROOT, digest_of_files, read_sealed, write_sealed, write_whole
+from asif_lib.files import digest_of_files, read_sealed, write_sealed, write_whole
 from asif_lib.machine import progress_bar
 
 from .comparing import COLUMNS, tidy_table
@@ -100,7 +102,7 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
                         with run.reported(f"{_words(about)}, {method}, {size} pairs"):
                             rows = _stored(parts, configuration, pool, asked, method, size)
                             named = {**about, "method": method, "wanted": size}
-                            found += [{**named, **_spread(row, asked[row["task"]])} for row in rows]
+                            found += [{**named, **row, "rows": asked[row["task"]].rows} for row in rows]
                     bar.update()
             bar.update((i + 1) * len(each) - bar.n)  # the parts of a group that failed
     for size in sorted(set(configuration.sizes) - reached, key=str) if reached else ():
@@ -123,29 +125,22 @@ def _words(about):
     return "bank {bank}, {image_encoder} × {text_encoder}".format(**about)
 
 
-def _spread(row, question):
-    """Give the values of a part a place for each pair of the data set: NaN where this split does not ask it."""
-    values = np.full((len(row["values"]), question.of), np.nan)
-    values[:, question.rows] = row["values"]
-    return {**row, "values": values, "order": question.rows}
-
-
 def _joined_draws(rows, draws) -> list:
     """Join the rows of all draws of the splits: values one below the other, and the settings that won most often.
 
-    What failed in one of the draws is left out: methods are compared on the same questions.
+    A pair has one place in all draws, with NaN in a draw that does not ask it. What failed in one of the draws is left
+    out: methods are compared on the same questions.
     """
-    together = {}
+    together, joined = {}, []
     for row in rows:
         key = [row[name] for name in (*COLUMNS[:-2], "method")]
         together.setdefault((*key, row.pop("wanted")), []).append(row)
-    joined = []
     for same in (same for same in together.values() if len(same) == draws):
-        values = np.concatenate([row.pop("values") for row in same])  # (draws · seeds, pairs of the data set)
+        tables = [pd.DataFrame(row["values"], columns=list(row.pop("rows"))) for row in same]  # (seeds, pairs asked)
         chosen, times = Counter(json.dumps(row["settings"]) for row in same).most_common(1)[0]
         often = {"chosen in": f"{times} of {draws} splits"} if draws > 1 else {}
-        asked = list(dict.fromkeys(itertools.chain(*(row.pop("order") for row in same))))  # in the order of the splits
-        joined.append({**same[0], "values": values[:, asked], "settings": json.loads(chosen) | often})
+        values = pd.concat(tables).to_numpy()  # (draws · seeds, pairs asked in a draw, in the order of the splits)
+        joined.append({**same[0], "values": values, "settings": json.loads(chosen) | often})
     return joined
 
 
@@ -277,9 +272,10 @@ class _Run:
 @functools.cache
 def _code() -> str:
     """Return the SHA-256 of the modules that compute a part: what older code has stored is not taken for new."""
-    package = ROOT / "asif_lib"
-    files = [file for pattern in ("*.py", "search/**/*.py", "evaluation/**/*.py") for file in package.glob(pattern)]
-    return digest_of_files(files, package)
+    library, laboratory = Path(asif_lib.__file__).parent, Path(asif_lab.__file__).parent
+    files = [file for rooms in ("", "search", "evaluation", "explain") for file in (library / rooms).glob("*.py")]
+    ours = [file for room in ("", "benchmark") for file in (laboratory / room).glob("*.py")]
+    return digest_of_files(files, library) + digest_of_files(ours, laboratory)
 
 
 @dataclass(frozen=True)
@@ -352,6 +348,4 @@ def _settings(make, grid, pool, rows) -> dict:
     n = len(rows)
     relevant = torch.zeros(len(image), len(image), dtype=torch.bool)
     relevant[n:, n:] = same_text(pool.asked[2], pool.asked[2])
-    tried = functools.partial(make)
-    tried.GRID = grid
-    return choose(tried, image, text, [(range(n), range(n, len(image)))], relevant).settings
+    return choose(make, image, text, [(range(n), range(n, len(image)))], relevant, grid).settings

@@ -96,8 +96,8 @@ class HeldOut:
         0 for retrieval.
     source, pictures : str, list
         The data set and its pictures that are asked.
-    rows, of : sequence of int, int
-        Their positions in the data set, and its size; of labelled pictures, all of the split.
+    rows : sequence of int
+        Their positions in the data set; of labelled pictures, all of the split.
     reduce : {"mean", "max"}
         Of the scores of a label's prompts.
     load_train : callable, optional
@@ -112,7 +112,6 @@ class HeldOut:
     source: str = ""
     pictures: list = field(default_factory=list)
     rows: Sequence = ()
-    of: int = 0
     reduce: str = "mean"
     load_train: Callable | None = None
 
@@ -246,16 +245,16 @@ def prepare_task(task, image_encoder, text_encoder, progress=False, draw=0, load
     """
     if task.kind == "retrieval":
         everything = redrawn_pairs(load(task.pairs), draw)
-        pairs, where = everything.split(task.split), {"rows": everything.splits[task.split], "of": len(everything)}
+        pairs, rows = everything.split(task.split), everything.splits[task.split]
         image, text = embedded_pairs(pairs, (image_encoder, text_encoder), progress)
-        return HeldOut(image, text, same_text(pairs.captions, pairs.captions), 0, task.pairs, pairs.pictures, **where)
+        return HeldOut(image, text, same_text(pairs.captions, pairs.captions), 0, task.pairs, pairs.pictures, rows)
     data = labelled_of_task(task, progress)
     image = embed(image_encoder, data.pictures, progress=progress)
     templates = task.templates or data.templates or [DEFAULT_TEMPLATE]
     text = embed(text_encoder, make_prompts(data.classes, templates), progress=progress)
     relevant = torch.nn.functional.one_hot(torch.from_numpy(data.labels), len(data.classes)).bool()
-    load_train, where = functools.partial(_train, task, image_encoder, progress), (range(len(image)), len(image))
-    return HeldOut(image, text, relevant, len(templates), task.data, data.pictures, *where, task.reduce, load_train)
+    about = (len(templates), task.data, data.pictures, range(len(image)), task.reduce)
+    return HeldOut(image, text, relevant, *about, functools.partial(_train, task, image_encoder, progress))
 
 
 def _train(task, image_encoder, progress):

@@ -21,10 +21,8 @@ from asif_lib.sparse import KeptCosines, SparseVectors
 
 from .workers import ClusterError, check_seen, check_workers, collect, library, working
 
-QUERY_BYTES = 2**23
-"""Bytes of the queries of one task. They travel with the task, so that a lost worker does not lose them."""
 QUERIES = 4_096
-"""The most queries of one task."""
+"""The most queries of one task. They travel with the task, so that a lost worker does not lose them."""
 ROWS = (65_536, 262_144)
 """The fewest and the most rows of a task by default. Each task compares its k best exactly."""
 TASKS = 8
@@ -36,7 +34,7 @@ ARRIVING = 32
 
 
 def distributed_top_anchors(
-    client, queries, bank, kind, k, *, center=True, method="auto", device="cpu", shard=None, progress=True
+    client, queries, bank, side, k, *, center=True, method="auto", device="cpu", shard=None, progress=True
 ):
     """Return the k largest cosines of each query with the anchors of a bank on disk, computed by a cluster.
 
@@ -52,7 +50,7 @@ def distributed_top_anchors(
         Any floating dtype.
     bank : AnchorBank
         Opened with `load`; the newest version of its folder.
-    kind : {"image", "text"}
+    side : str, such as ``"image"``
     k : int
         1 ≤ k ≤ n; it may be larger than a shard.
     center : bool
@@ -70,33 +68,29 @@ def distributed_top_anchors(
     """
     version, n = bank.index_folder.absolute(), len(bank)
     check_k(k, n)
-    check_dimensions(queries, bank.unread(kind))
+    check_dimensions(queries, bank.unread(side))
     unit_rows(queries)  # refuses NaN here, where the number of the row is right
     _opened(version)  # refuses a bank that was changed
     check_workers(client)
     shard = _shard(shard, n, client)
-    size = max(1, min(QUERIES, QUERY_BYTES // (4 * queries.shape[1])))
     ranges = [range(first, min(first + shard, n)) for first in range(0, n, shard)]
     how = {"k": int(k), "method": method, "device": str(device)}
-    nodes = []  # (first query of its block, future, number of ranges that it merges)
-    for first in range(0, len(queries), size):
+    futures = {}  # future → first query of its block
+    for first in range(0, len(queries), QUERIES):
         # float32, since Dask sends no bfloat16; the result of a task, since scattered data is lost with its worker
-        asked = client.submit(torch.Tensor.clone, queries[first : first + size].float().clone(), pure=False)
-        nodes += [(first, *node) for node in _tree(client, asked, (version, kind, center), ranges, how)]
-    sizes, best = [count for _, _, count in nodes], {}
-    for i, part in collect(
-        client, [future for _, future, _ in nodes], sizes=sizes, progress=progress, total=sum(sizes), unit="shard",
-        desc=f"searching on {len(client.nthreads())} workers",
-    ):  # fmt: skip
-        first = nodes[i][0]
+        asked = client.submit(torch.Tensor.clone, queries[first : first + QUERIES].float().clone(), pure=False)
+        futures |= dict.fromkeys(_tree(client, asked, (version, side, center), ranges, how), first)
+    best = {}
+    for future, part in collect(client, futures, progress, f"searching on {len(client.nthreads())} workers"):
+        first = futures[future]
         best[first] = _best([best[first], part], k) if first in best else part
     values, indices = torch.empty(len(queries), int(k)), torch.empty(len(queries), int(k), dtype=torch.int64)
     for first, (largest, where) in best.items():
-        values[first : first + size], indices[first : first + size] = largest, where
+        values[first : first + QUERIES], indices[first : first + QUERIES] = largest, where
     return values, indices
 
 
-def distributed_represent(client, queries, bank, kind, k, p, *, center=True, **options) -> SparseVectors:
+def distributed_represent(client, queries, bank, side, k, p, *, center=True, **options) -> SparseVectors:
     """Return the sparse relative representations of `queries` (q, d), computed by a cluster.
 
     The result is the same as by `ASIF(bank, k, p, center=center)` on one machine, which takes it as pictures or texts:
@@ -104,13 +98,13 @@ def distributed_represent(client, queries, bank, kind, k, p, *, center=True, **o
 
     Parameters
     ----------
-    client, queries, bank, kind, k, center, options
+    client, queries, bank, side, k, center, options
         As for `distributed_top_anchors`.
     p : float
         The exponent, as for `ASIF`.
     """
     settings = Settings(k, p, center).checked(len(bank))
-    kept = distributed_top_anchors(client, queries, bank, kind, settings.k, center=center, **options)
+    kept = distributed_top_anchors(client, queries, bank, side, settings.k, center=center, **options)
     return KeptCosines(*kept, len(bank)).sparse(settings)
 
 
@@ -125,23 +119,21 @@ def _shard(shard, n, client):
 
 
 def _tree(client, asked, where, ranges, how):
-    """Submit the search of all ranges for one block of queries; return at most `ARRIVING` futures, and their sizes.
+    """Submit the search of all ranges for one block of queries; return at most `ARRIVING` futures.
 
     Range i prefers worker i modulo their number, in every block, so that each worker reads its own part of the bank. If
     this worker is lost or late, another one takes the range.
     """
     workers = sorted(client.nthreads())
-    nodes = [
-        (client.submit(_search, asked, where, rows, how, library(), pure=False,
-                       workers=[workers[i % len(workers)]], allow_other_workers=True), 1)
+    found = [
+        client.submit(_search, asked, where, rows, how, library(), pure=False,
+                      workers=[workers[i % len(workers)]], allow_other_workers=True)
         for i, rows in enumerate(ranges)
     ]  # fmt: skip
-    while len(nodes) > arriving(len(ranges)):
-        groups = [zip(*nodes[i : i + FAN_IN], strict=True) for i in range(0, len(nodes), FAN_IN)]
-        nodes = [
-            (client.submit(_merge, list(parts), how["k"], library(), pure=False), sum(sizes)) for parts, sizes in groups
-        ]
-    return nodes
+    while len(found) > arriving(len(ranges)):
+        groups = [found[i : i + FAN_IN] for i in range(0, len(found), FAN_IN)]
+        found = [client.submit(_merge, parts, how["k"], library(), pure=False) for parts in groups]
+    return found
 
 
 def arriving(searches) -> int:
@@ -160,10 +152,10 @@ def _best(parts, k):
 
 
 def _search(queries, where, positions, how, expected):
-    version, kind, center = where
+    version, side, center = where
     with working(expected):
         check_seen(version.parent)
-        anchors, mean = _held(version).searchable(kind, center=center, part=positions)
+        anchors, mean = _held(version).searchable(side, center=center, part=positions)
         values, indices = search(queries, anchors, mean=mean, **{**how, "k": min(how["k"], len(anchors))})
         return values, indices + positions.start
 

@@ -172,8 +172,8 @@ def working(expected):
         yield
 
 
-def collect(client, futures, *, sizes, progress=True, **bar):
-    """Yield ``(number, result)`` of futures in the order in which they finish.
+def collect(client, futures, progress, desc):
+    """Yield ``(future, result)`` in the order in which the futures finish.
 
     Each finished result moves to the client at once, and its worker deletes it. So a lost worker loses only unfinished
     tasks, which other workers compute again. The first task that fails ends the run.
@@ -183,21 +183,16 @@ def collect(client, futures, *, sizes, progress=True, **bar):
     Parameters
     ----------
     client : distributed.Client
-    futures : list of Future
-    sizes : list of int
-        The steps of the progress bar for each future.
-    bar
-        For `asif_lib.machine.progress_bar`.
+    futures : collection of Future
+    progress, desc : as for `asif_lib.machine.progress_bar`
     """
-    number = {future.key: i for i, future in enumerate(futures)}
     try:
-        with progress_bar(progress=progress, **bar) as shown:
-            for future, result in as_completed(futures, with_results=True, loop=client.loop):
-                if future.cancelled():  # then its result is an exception that was not raised
-                    raise CancelledError
-                future.release()
-                yield number[future.key], result
-                shown.update(sizes[number[future.key]])
+        done = as_completed(futures, with_results=True, loop=client.loop)
+        for future, result in progress_bar(done, total=len(futures), desc=desc, unit="result", progress=progress):
+            if future.cancelled():  # then its result is an exception that was not raised
+                raise CancelledError
+            future.release()
+            yield future, result
     except KilledWorker as error:
         fault = f"one task took down {error.allowed_failures + 1} workers in a row, at last {error.last_worker}"
         raise ClusterError(f"{fault}; look into their logs: most often it is memory, so try smaller shards") from None
@@ -205,4 +200,4 @@ def collect(client, futures, *, sizes, progress=True, **bar):
         raise ClusterError("no worker or no scheduler is left; start some, connect again, and repeat") from None
     finally:
         with contextlib.suppress(Exception):  # the scheduler may be gone
-            client.cancel(futures)
+            client.cancel([*futures])

@@ -15,12 +15,9 @@ from asif_lib.machine import chunks_of
 
 from .measures import RESAMPLES, Measure, share_with_interval
 
-MOST_PAIRS = 2_000
-"""The largest number of pairs that `calibration_scores` asks, drawn at random."""
-BINS = 10
-"""Of `reliability` and `calibration_error`."""
-BLOCK = 1_000_000
-"""Answers that are resampled at a time: about 50 MB."""
+MOST_PAIRS = 2_000  # the largest number of pairs that calibration_scores asks, drawn at random
+BINS = 10  # of reliability and calibration_error
+BLOCK = 1_000_000  # answers that are resampled at a time: about 50 MB
 
 
 def probabilities(scores, temperature) -> torch.Tensor:

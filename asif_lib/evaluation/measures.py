@@ -10,8 +10,7 @@ import torch
 from asif_lib.errors import ParameterError
 
 RESAMPLES = 2_000
-RECALLS = (1, 5, 10)
-"""The k of R@k in `mean_recall`."""
+RECALLS = (1, 5, 10)  # the k of R@k in mean_recall
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,7 @@ FOLDS = 5
 SMALLEST, LARGEST = 60, 6_000
 """Pairs that a choice needs, and pairs that it looks at: of a larger bank, this number drawn at random. k is then the
 same share of the bank, at most `LARGEST_DEFAULT_K`."""
-ASKED = 200
-"""The most pairs of a fold that are asked, drawn at random."""
+ASKED = 200  # the most pairs of a fold that are asked, drawn at random
 SHARES, POWERS, HUBS = (0.05, DEFAULT_K_SHARE, 0.2, 0.3), (1, DEFAULT_P, 4), (0, 0.25, 0.5)
 SPACES = ((False, None), (True, None), (True, 0.5), (True, 0.8), (True, 0.9))
 """Whether the bank's mean is subtracted, and the shrinkage of the whitening."""

@@ -14,8 +14,7 @@ from asif_lib.machine import progress_bar
 RANGES = {"jpeg": (1, 95), "blur": (0.1, 100), "resize": (8, 10_000)}
 """Kind of damage → smallest and largest amount: JPEG quality, radius of a Gaussian blur in pixels, and the length in
 pixels of the longer side, beyond which nothing is enlarged."""
-AT_A_TIME = 256
-"""Damaged pictures in memory."""
+AT_A_TIME = 256  # damaged pictures in memory
 
 
 def read_damages(text) -> list:

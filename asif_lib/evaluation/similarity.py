@@ -14,8 +14,7 @@ from asif_lib.errors import ParameterError
 
 from .measures import Measure
 
-BLOCK = 250
-"""Resamples whose counts are wide at a time: 100 MB for 50,000 items."""
+BLOCK = 250  # resamples whose counts are wide at a time: 100 MB for 50,000 items
 
 
 def mutual_neighbours(a, b, k) -> torch.Tensor:

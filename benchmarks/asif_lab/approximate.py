@@ -27,8 +27,7 @@ from asif_lib.search.reranking import rerank
 from asif_lib.search.rows import BLOCK, Rows, as_rows
 from asif_lib.settings import check_k
 
-CANDIDATES = 2**23
-"""Candidates in memory at a time, with their similarities: 100 MB."""
+CANDIDATES = 2**23  # candidates in memory at a time, with their similarities: 100 MB
 
 
 @dataclass(frozen=True)
@@ -38,14 +37,14 @@ class IVF:
     The vectors are kept in half precision: half the file, and twice the speed, since reading dominates the time.
     """
 
-    lists: int | None = None
-    """Default 4 √n, with at least 39 anchors in a list."""
+    lists: int
     knob, doublings = "nprobe", 10
 
-    def settled(self, n, d) -> "IVF":
-        """Return the parameters for n anchors in d dimensions. Raises `ParameterError` if they are out of range."""
-        lists = max(1, min(round(4 * math.sqrt(n)), n // 39)) if self.lists is None else self.lists
-        return IVF(_whole_number("lists", lists, 1, n))
+    @classmethod
+    def of(cls, n, d, lists=None) -> "IVF":
+        """Return the parameters for n anchors in d dimensions: 4 √n lists, with at least 39 anchors in a list."""
+        lists = max(1, min(round(4 * math.sqrt(n)), n // 39)) if lists is None else lists
+        return cls(_whole_number("lists", lists, 1, n))
 
     def sample(self, n) -> int:
         """Return the number of anchors to train on."""
@@ -77,17 +76,15 @@ class PQ:
     These similarities are rough, so the search takes more candidates than k; the knob is the multiple of k.
     """
 
-    width: int | None = None
-    """Numbers that share a code of 4 bits; it divides d. Default: the largest divisor up to 4 (n · d / 8 bytes)."""
+    width: int
+    """Numbers that share a code of 4 bits: the largest divisor of d up to 4, so n · d / 8 bytes."""
     knob, doublings = "refine", 5
 
-    def settled(self, n, d) -> "PQ":
+    @classmethod
+    def of(cls, n, d) -> "PQ":
         if n < 16:
             raise ParameterError(f"an index of kind 'pq' learns 16 codes and needs as many anchors; there are {n}")
-        width = max(w for w in (1, 2, 3, 4) if d % w == 0) if self.width is None else self.width
-        if d % _whole_number("width", width, 1, d):
-            raise ParameterError(f"width = {width} does not divide the {d} dimensions; choose one that does")
-        return PQ(int(width))
+        return cls(max(w for w in (1, 2, 3, 4) if d % w == 0))
 
     def sample(self, n):
         return min(n, 16 * 256)
@@ -120,8 +117,9 @@ class HNSW:
     """Neighbours of an anchor in a layer; the lowest layer has twice as many."""
     knob, doublings = "efSearch", 3
 
-    def settled(self, n, d) -> "HNSW":
-        return HNSW(_whole_number("links", self.links, 2, 512))
+    @classmethod
+    def of(cls, n, d) -> "HNSW":
+        return cls()
 
     def sample(self, n):
         return 1  # half precision has nothing to learn
@@ -208,11 +206,7 @@ class ApproximateIndex:
     def search_and_count(self, queries, k, effort):
         """Return the answer of `search` without its warning, and how many anchors were found for each query, (q,).
 
-        From that number on, the entries of a row were not found. Raises as `search`.
-
-        Parameters
-        ----------
-        queries, k, effort : as for `search`
+        From that number on, the entries of a row were not found. Arguments and errors are those of `search`.
         """
         queries = queries.detach()  # (q, d)
         check_dimensions(queries, self.rows)
@@ -232,22 +226,22 @@ class ApproximateIndex:
         return values, indices, found
 
 
-def make_index(anchors, kind="ivf", *, mean=None, progress=False, **parameters) -> ApproximateIndex:
+def make_index(anchors, kind="ivf", *, lists=None, mean=None, progress=False) -> ApproximateIndex:
     """Train an index on a random sample of the anchors, and add all anchors block by block.
 
     In memory are ``ivf``'s vectors (n · (2 d + 8) bytes), ``pq``'s codes (n · d / 8 bytes), or ``hnsw``'s vectors and
     graph (about n · (2 d + 8 links) bytes), and never a float32 matrix of n rows.
 
-    Raises `ParameterError` if a parameter is not the kind's or out of range, or an anchor holds NaN or infinity.
+    Raises `ParameterError` if `lists` is out of range or not for this kind, or an anchor holds NaN or infinity.
 
     Parameters
     ----------
     anchors : Tensor or Rows of shape (n, d)
     kind : {"ivf", "pq", "hnsw"}
+    lists : int, optional
+        Of the kind ``"ivf"``; default: as many as `IVF.of` takes.
     mean : Tensor of shape (d,), optional
         Subtracted from queries and anchors.
-    parameters
-        Of the kind: ``lists`` (`IVF`), ``width`` (`PQ`) or ``links`` (`HNSW`).
 
     Examples
     --------
@@ -255,11 +249,12 @@ def make_index(anchors, kind="ivf", *, mean=None, progress=False, **parameters) 
     >>> index.search(torch.eye(80)[:1], k=1, effort=2)
     (tensor([[1.]]), tensor([[0]]))
     """
-    rows, known = as_rows(anchors), asdict(_parameters_of(kind)())
-    if unknown := sorted(parameters.keys() - known.keys()):
-        raise ParameterError(f"an index of kind {kind!r} has no parameter {unknown[0]!r}; it has: {', '.join(known)}")
+    _check_kind(kind)
+    if lists is not None and kind != "ivf":
+        raise ParameterError(f"an index of kind {kind!r} has no lists; leave out lists = {lists}")
+    rows = as_rows(anchors)
     n, d = rows.shape
-    method = KINDS[kind](**parameters).settled(n, d)
+    method = KINDS[kind].of(n, d) if lists is None else IVF.of(n, d, lists)
     faiss.omp_set_num_threads(torch.get_num_threads())
     with progress_bar(total=n, desc="training the index", unit="anchor", progress=progress) as bar:
         index = method.untrained(d)
@@ -272,7 +267,7 @@ def make_index(anchors, kind="ivf", *, mean=None, progress=False, **parameters) 
     return ApproximateIndex(rows, mean, method, index)
 
 
-def build_index(bank, side, kind="ivf", *, progress=True, **parameters) -> ApproximateIndex:
+def build_index(bank, side, kind="ivf", *, lists=None, progress=True) -> ApproximateIndex:
     """Build an approximate index of a bank on disk and keep it with this version, in place of an earlier one.
 
     The mean of the bank is subtracted, as `ASIF` does by default. Raises `BankError` for a bank in memory, or if no
@@ -284,14 +279,14 @@ def build_index(bank, side, kind="ivf", *, progress=True, **parameters) -> Appro
         Opened with `load`.
     side : str
         Of the bank, such as ``"image"``.
-    kind, parameters
+    kind, lists
         As for `make_index`, which describes the other errors too.
     """
     file, about, rows, mean = _place(bank, side, kind)
     try:
         file.parent.mkdir(exist_ok=True)
         with locked(file), recorded(file, about) as part:
-            new = make_index(rows, kind, mean=mean, progress=progress, **parameters)
+            new = make_index(rows, kind, lists=lists, mean=mean, progress=progress)
             about["parameters"] = asdict(new.method)
             faiss.write_index(new.index, str(part))
     except (OSError, RuntimeError) as error:
@@ -305,10 +300,7 @@ def open_index(bank, side, kind="ivf") -> ApproximateIndex:
 
     Raises `BankError` if there is no index, the bank was edited since, the index is another bank's, or it is damaged.
 
-    Parameters
-    ----------
-    bank, side, kind
-        As for `build_index`.
+    The arguments are those of `build_index`.
     """
     file, about, rows, mean = _place(bank, side, kind)
     build = f"build it: build_index(bank, {side!r}, {kind!r})"
@@ -329,7 +321,7 @@ def open_index(bank, side, kind="ivf") -> ApproximateIndex:
 
 def _place(bank, side, kind):
     """Return the file of an index, its record's keys that name the owner, and the rows and the mean."""
-    _parameters_of(kind)
+    _check_kind(kind)
     if side not in bank.sides:
         raise ParameterError(f"side = {side!r}: an index is of the bank's {' or '.join(map(repr, bank.sides))}")
     folder, rows, mean = bank.index_folder, bank.rows(side), bank.mean(side)
@@ -338,10 +330,9 @@ def _place(bank, side, kind):
     return folder / f"{kind}-{side}-centred.faiss", about, rows, mean
 
 
-def _parameters_of(kind):
+def _check_kind(kind):
     if kind not in KINDS:
         raise ParameterError(f"kind = {kind!r}: an index is of kind {', '.join(map(repr, KINDS))}")
-    return KINDS[kind]
 
 
 def _whole_number(name, value, low, high, words="must be") -> int:

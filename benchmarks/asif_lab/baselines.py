@@ -20,11 +20,9 @@ from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import mean_recall
 from asif_lib.relative import check_dimensions, main_directions, unit_rows, whitening
 
-DIM, BATCH = 256, 1_024
-"""Dimensions of a trained head, and pairs in a batch."""
+DIM, BATCH = 256, 1_024  # dimensions of a trained head, and pairs in a batch
 RATE, WEIGHT_DECAY = 1e-2, 0.1
-PATIENCE = 15
-"""Training stops after this number of epochs without a better recall of the validation pairs."""
+PATIENCE = 15  # training stops after this number of epochs without a better recall of the validation pairs
 
 
 def _centred(z):
@@ -91,15 +89,9 @@ class Method:
         return self._scores(self._unit("image", image), self._unit("text", text))
 
     def label_scores(self, image, text, templates, reduce) -> torch.Tensor:
-        """Return the (q, t / templates) scores of labels, whose prompts follow one another.
+        """Return the scores of labels, (q, t / templates), from pictures (q, d_image) and prompts (t, d_text).
 
-        Parameters
-        ----------
-        image, text : Tensors of shape (q, d_image) and (t, d_text)
-        templates : int
-            Prompts of a label.
-        reduce : {"mean", "max"}
-            Of the scores of a label's prompts.
+        The `templates` prompts of a label follow one another. `reduce` is the "mean" or the "max" of their scores.
         """
         scores = self.similarity(image, text)
         scores = scores.reshape(len(scores), -1, templates)

@@ -6,19 +6,11 @@ from typer import Argument, Option
 
 from asif_lib import defaults
 from asif_lib.bank.record import bank_dir, bank_name
-from asif_lib.cli.banks import (
-    Encoder,
-    Precision,
-    bank_app,
-    check_encoder_names,
-    check_replace,
-    load_encoders,
-    made_bank,
-)
+from asif_lib.cli import banks
 from asif_lib.cli.command import Device, Name, Replace, command
 
 
-@command(bank_app, "stream", "asif bank stream cc12m pixparse/cc12m-wds --limit 1600000 --precision bfloat16")
+@command(banks.bank_app, "stream", "asif bank stream cc12m pixparse/cc12m-wds --limit 1600000 --precision bfloat16")
 def _stream(
     name: Name,
     repository: Annotated[str, Argument(metavar="REPOSITORY", help="of the hub, or a folder in its formats")],
@@ -26,15 +18,15 @@ def _stream(
     picture_column: Annotated[str | None, Option(metavar="NAME", help="default: the only one")] = None,
     caption_column: Annotated[str | None, Option(metavar="NAME", help="default: caption, text or txt")] = None,
     limit: Annotated[int | None, Option(metavar="N", min=1, help="read the first N rows")] = None,
-    image_encoder: Encoder = defaults.DEFAULT_IMAGE_ENCODER,
-    text_encoder: Encoder = defaults.DEFAULT_TEXT_ENCODER,
-    precision: Precision = "float32",
+    image_encoder: banks.Encoder = defaults.DEFAULT_IMAGE_ENCODER,
+    text_encoder: banks.Encoder = defaults.DEFAULT_TEXT_ENCODER,
+    precision: banks.Precision = "float32",
     device: Device = "auto",
     replace: Replace = False,
 ):
     """Encode captioned pictures of the hub into a bank, while they are read; any number fits into the memory."""
-    check_replace(name, replace)
-    check_encoder_names(image_encoder, text_encoder)
+    banks.check_replace(name, replace)
+    banks.check_encoder_names(image_encoder, text_encoder)
     import torch
 
     from asif_lab.streaming import build_streamed
@@ -42,5 +34,5 @@ def _stream(
 
     pairs = stream_from_hub(repository, split, picture=picture_column, caption=caption_column)
     options = {"name": bank_name(name), "limit": limit, "dtype": getattr(torch, precision)}
-    encoders = load_encoders(image_encoder, text_encoder, device)
-    return made_bank(build_streamed(pairs, bank_dir(name), *encoders, **options), name)
+    encoders = banks.load_encoders(image_encoder, text_encoder, device)
+    return banks.made_bank(build_streamed(pairs, bank_dir(name), *encoders, **options), name)

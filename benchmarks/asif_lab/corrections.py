@@ -2,8 +2,7 @@
 
 A correction receives the scores of queries and candidates, and the scores of the bank's own items for the same
 candidates. **Inductive** corrections look at the bank only: each query gets the same answer alone and in a batch.
-**Transductive** ones look at all queries of the batch together. They need many queries, and they assume that the
-queries spread evenly over the candidates. On skewed classes they can harm.
+**Transductive** ones look at all queries of the batch together (`asif_lib.evaluation.transductive`).
 """
 
 from collections.abc import Callable
@@ -83,10 +82,8 @@ class Corrected(Method):
 
     def both_ways(self, image, text):
         of_texts, of_pictures = self.method.both_ways(image, text)
-        return (
-            self._corrected(of_texts, self.method.bank_to_texts, text),
-            self._corrected(of_pictures, self.method.bank_to_pictures, image),
-        )
+        of_texts = self._corrected(of_texts, self.method.bank_to_texts, text)
+        return of_texts, self._corrected(of_pictures, self.method.bank_to_pictures, image)
 
     def _corrected(self, scores, of_bank, candidates):
         bank = None if self.correction.transductive else of_bank(candidates)

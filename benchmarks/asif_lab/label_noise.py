@@ -55,18 +55,15 @@ def plant_wrong_captions(bank, share, seed=0) -> Planted:
     return Planted(bank.replace(text=bank.text[source], pairs=pairs), np.isin(np.arange(len(bank)), chosen))
 
 
-AGREEMENT = "ASIF, agreement alone"
-"""The name of this method in `detection`."""
-FOLDS = 10
-"""Parts of a bank, each of which is scored by a baseline that was fitted on the others."""
+AGREEMENT = "ASIF, agreement alone"  # the name of this method in detection
+FOLDS = 10  # parts of a bank, each of which is scored by a baseline that was fitted on the others
 
 
 def _held_out_agreement(bank, method, seed):
     """Return the agreement of each pair by a baseline that was fitted on the other `FOLDS`, (n,) float64."""
     if len(bank) < FOLDS:
         raise ParameterError(f"{len(bank)} pairs cannot be split into {FOLDS} folds; give more pairs")
-    scores = np.zeros(len(bank))
-    image, text = bank.image.float(), bank.text.float()
+    scores, image, text = np.zeros(len(bank)), bank.image.float(), bank.text.float()
     for rest, held in KFold(FOLDS, shuffle=True, random_state=seed).split(scores):
         fitted = method.fit(image[rest], text[rest])
         scores[held] = fitted.similarity(image[held], text[held]).diagonal()
@@ -97,8 +94,7 @@ def detection(bank, shares, seeds, k=None, *, baselines) -> pd.DataFrame:
         agrees less than a right one (a tie counts half; scikit-learn's roc_auc_score). Pairs that were wrong before
         count as right, so that a bank with such pairs cannot reach 1.
     """
-    rows = []
-    plans = list(itertools.product(shares, seeds))
+    rows, plans = [], list(itertools.product(shares, seeds))
     for share, seed in progress_bar(plans, desc="planting", unit="bank", delay=WORTH_A_LINE):
         planted = plant_wrong_captions(bank, share, seed)
         if planted.wrong.all():

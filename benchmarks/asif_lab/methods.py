@@ -25,8 +25,7 @@ from asif_lib.sparse import SideAnchors, SparseVectors
 from . import baselines
 from .baselines import Method
 
-ASKED_OF_THE_BANK = 2_000
-"""The number of the bank's own items, evenly spaced, that are asked to correct scores by them."""
+ASKED_OF_THE_BANK = 2_000  # the number of the bank's own items, evenly spaced, that are asked to correct scores by them
 SHARES, POWERS = (0.02, 0.05, 0.1, 0.15, 0.2), (1, 2, 4, 8)
 
 

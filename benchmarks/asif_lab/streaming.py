@@ -28,8 +28,7 @@ from asif_lib.files import check_sha256, locked, read_sealed, sha256_of, write_s
 from asif_lib.machine import progress_bar
 from asif_lib.spreadsheets import csv_text
 
-BLOCK = 512
-"""Rows in a block: two blocks of pictures, as they are in their files, are in memory at a time."""
+BLOCK = 512  # rows in a block: two blocks of pictures, as they are in their files, are in memory at a time
 
 
 def build_streamed(

@@ -11,10 +11,8 @@ from asif_lib.datasets.hub import check_files, configured, own_places, picture_i
 from asif_lib.errors import DataError, import_extra
 from asif_lib.hub import UNREACHABLE, hub_fault
 
-CAPTIONS = ("caption", "text", "txt")
-"""The names of a column of captions that need not be named."""
-WAITS = (5, 30, 120)
-"""Seconds to wait before a block is read again after the connection was lost."""
+CAPTIONS = ("caption", "text", "txt")  # the names of a column of captions that need not be named
+WAITS = (5, 30, 120)  # seconds to wait before a block is read again after the connection was lost
 
 
 @dataclass(frozen=True)

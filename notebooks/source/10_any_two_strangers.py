@@ -515,7 +515,8 @@ print(f"{many} of {len(languages)} languages reach 20 % with English captions")
 
 # %% tags=["hide-input"]
 # Let the image encoder meet three others, and vectors without any meaning.
-from asif_lab.benchmark.control_encoders import Thumbnail, load_any_encoder
+from asif_lab.benchmark.control_encoders import load_any_encoder
+from asif_lab.benchmark.duplicates import Thumbnail
 
 loaded = {
     "colour histogram": load_any_encoder("image", "colour histogram"),

@@ -31,7 +31,8 @@ from asif_lab.benchmark.configuration import (
     known_methods,
     read_configuration,
 )
-from asif_lab.benchmark.control_encoders import BagOfWords, ColourHistogram, load_any_encoder, showing
+from asif_lab.benchmark.control_encoders import BagOfWords, ColourHistogram, load_any_encoder
+from asif_lab.benchmark.duplicates import showing
 from asif_lab.benchmark.resuming import run_benchmark
 from asif_lab.benchmark.tasks import HeldOut, PaperASIF, labelled_of_task, prepare_task, redrawn_pairs
 from asif_lab.contrastive import load_contrastive

@@ -22,8 +22,8 @@ def index(bank):
     return build_index(bank, "image", "ivf", progress=False, lists=20)
 
 
-def exact(bank, queries, k, modality="image"):
-    return top_anchors(queries, bank.rows(modality), k, mean=bank.mean(modality))
+def exact(bank, queries, k, side="image"):
+    return top_anchors(queries, bank.rows(side), k, mean=bank.mean(side))
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,7 @@ from .configuration import LINEAR_PROBE, TRANSFORMERS
 DRAWS = 5_000
 _counts = functools.lru_cache(maxsize=8)(resampled_counts)  # once for all comparisons of n items
 LEVEL = 0.05
-ROUNDING = 1e-9
-"""Means of resamples that differ by less are tied."""
+ROUNDING = 1e-9  # means of resamples that differ by less are tied
 COLUMNS = ["bank", "image_encoder", "text_encoder", "task", "measure", "size", "method"]
 """The columns that name a row of the tidy table."""
 ENCODERS = ["image_encoder", "text_encoder"]

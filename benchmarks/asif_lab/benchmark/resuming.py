@@ -29,7 +29,8 @@ from asif_lib.machine import progress_bar
 
 from .comparing import COLUMNS, tidy_table
 from .configuration import LINEAR_PROBE, TRANSFORMERS, check_configuration, method_of
-from .control_encoders import identical, load_any_encoder, showing
+from .control_encoders import load_any_encoder
+from .duplicates import identical, showing
 from .tasks import StoredPairs, digest_of, embedded_pairs, prepare_task, redrawn_pairs
 
 
@@ -296,21 +297,17 @@ def _stored(folder, configuration, pool, questions, method, size) -> list:
     key = [_code(), pool.digest, asked, method, {k: list(v) for k, v in grid.items()}, size, configuration.seeds]
     key = hashlib.sha256(json.dumps(key).encode()).hexdigest()
     file = folder / f"{key[:24]}.json"
-    try:
-        return _read_part(file, key)
-    except FileNotFoundError:
-        pass
-    except (ValueError, OSError) as error:
-        warnings.warn(f"{file}: {first_line(error)}: this part is measured again", stacklevel=3)
+    if file.exists():
+        try:
+            part = read_sealed(file, StoredPart)
+            if part.key == key:
+                return part.rows
+            fault = "it holds another part"
+        except (ValueError, OSError) as error:
+            fault = first_line(error)
+        warnings.warn(f"{file}: {fault}: this part is measured again", stacklevel=3)
     write_sealed(file, StoredPart(key, _computed(configuration, pool, questions, method_of(method), grid, size)))
-    return _read_part(file, key)
-
-
-def _read_part(file, key) -> list:
-    part = read_sealed(file, StoredPart)
-    if part.key != key:
-        raise ValueError("it holds another part")
-    return part.rows
+    return read_sealed(file, StoredPart).rows
 
 
 def _computed(configuration, pool, questions, make, grid, size) -> list:

@@ -30,8 +30,7 @@ from asif_lib.settings import Settings
 from asif_lib.sparse import represent
 from asif_lib.zeroshot import make_prompts
 
-FOLDS = 3
-"""Parts of the labelled pictures that choose how strongly a linear probe is regularised."""
+FOLDS = 3  # parts of the labelled pictures that choose how strongly a linear probe is regularised
 
 
 @dataclass(eq=False)
@@ -61,17 +60,11 @@ class PaperASIF(Method):
         return InvertedIndex(texts, templates, reduce).scores(pictures)
 
 
-class _Unfitted(Method):
+class Yardstick(Method):
+    """A model that was trained on other pairs, such as CLIP: the cosine of its own embeddings. Nothing is fitted."""
+
     def fit(self, image, text, validation=None):
         return self
-
-
-class Probe(_Unfitted):
-    """A linear probe of the image encoder, which `HeldOut` fits on labelled pictures: a ceiling that needs labels."""
-
-
-class Yardstick(_Unfitted):
-    """A model that was trained on other pairs, such as CLIP: the cosine of its own embeddings. Nothing is fitted."""
 
     def similarity(self, image, text):
         return unit_rows(image) @ unit_rows(text).T
@@ -81,6 +74,10 @@ class Yardstick(_Unfitted):
             return super().label_scores(image, text, templates, reduce)
         # the mean of the cosines is the product with the mean of a label's rows
         return unit_rows(image) @ unit_rows(text).reshape(-1, templates, text.shape[1]).mean(dim=1).T
+
+
+class Probe(Yardstick):
+    """A linear probe of the image encoder, which `HeldOut` fits on labelled pictures: a ceiling that needs labels."""
 
 
 @dataclass(frozen=True)

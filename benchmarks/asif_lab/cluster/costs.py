@@ -4,16 +4,15 @@ from asif_lib.defaults import LARGEST_DEFAULT_K
 
 from .distributed import ROWS, arriving
 
-TABLE_BYTES = 60
-"""Bytes of one pair beside its embeddings: its compressed row of the table."""
+TABLE_BYTES = 60  # bytes of one pair beside its embeddings: its compressed row of the table
 RATES = {"pictures": 91, "captions": 427, "products": 9.5e10, "merged": 1.1e7}
 """What one machine does in a second, measured on 2 cores (AVX-512), without a GPU: pictures that EfficientNet-Lite0
 decodes and encodes, captions that all-MiniLM-L6-v2 encodes, multiply-adds of the exact search (queries × anchors ×
 dimensions), and entries that `merge_top` takes.
 
-To measure your machine: ``benchmarks/encoding.py --json`` gives pictures and captions (``per_second_median`` of ``torch``
-and ``float32``). ``benchmarks/cluster.py --machine`` gives products of one thread, to be multiplied by your cores, and
-merged, which always uses one thread."""
+To measure your machine: ``benchmarks/encoding.py --json`` gives pictures and captions (``per_second_median`` of
+``torch`` and ``float32``). ``benchmarks/cluster.py --machine`` gives products of one thread, to be multiplied by your
+cores, and merged, which always uses one thread."""
 
 
 def estimate_costs(

@@ -21,14 +21,10 @@ from asif_lib.sparse import KeptCosines, SparseVectors
 
 from .workers import ClusterError, check_seen, check_workers, collect, library, working
 
-QUERIES = 4_096
-"""The most queries of one task. They travel with the task, so that a lost worker does not lose them."""
-ROWS = (65_536, 262_144)
-"""The fewest and the most rows of a task by default. Each task compares its k best exactly."""
-TASKS = 8
-"""Tasks for a block of queries. With more tasks a lost worker loses less."""
-FAN_IN = 4
-"""Results that a worker merges at a time."""
+QUERIES = 4_096  # the most queries of one task. They travel with the task, so that a lost worker does not lose them
+ROWS = (65_536, 262_144)  # the fewest and the most rows of a task by default. Each task compares its k best exactly
+TASKS = 8  # tasks for a block of queries. With more tasks a lost worker loses less
+FAN_IN = 4  # results that a worker merges at a time
 ARRIVING = 32
 """The most results for the same queries that the client receives and merges. Workers merge more of them first."""
 

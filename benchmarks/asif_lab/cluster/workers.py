@@ -19,8 +19,7 @@ from asif_lib.errors import AsifError, first_line, import_extra, version_of
 from asif_lib.files import digest_of_files
 from asif_lib.machine import progress_bar
 
-PACKAGES = ("numpy", "torch", "numba")
-"""Packages whose version can change a number of the search."""
+PACKAGES = ("numpy", "torch", "numba")  # packages whose version can change a number of the search
 QUIET = {f"DASK_DISTRIBUTED__WORKER__MEMORY__{key}": "False" for key in ("TARGET", "SPILL", "PAUSE", "TERMINATE")}
 """Dask counts the pages of a mapped bank as the worker's memory, although the system can take them back at any time."""
 KEEP = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
@@ -67,19 +66,16 @@ def connect(where="local", *, workers=2, timeout=30, **options) -> ClusterClient
     if where in KINDS:
         environment = {**dask.config.get("distributed.nanny.pre-spawn-environ"), **KEEP}
         with dask.config.set({**GIVE_UP, "distributed.nanny.pre-spawn-environ": environment}):
-            return _with_a_worker(ClusterClient(KINDS[where](workers, options)), where, timeout)
-    if workers != 2 or options:
+            client = ClusterClient(KINDS[where](workers, options))
+    elif workers != 2 or options:
         raise ClusterError(f"{where}: the workers of a running scheduler are its own; leave out the options")
-    try:
-        client = ClusterClient(where, timeout=timeout)
-    except (OSError, ValueError) as error:
-        fault = f"no scheduler answers at {where!r} within {timeout} s ({first_line(error)})"
-        choice = f"start one there (dask scheduler), or choose one of: {', '.join(KINDS)}"
-        raise ClusterError(f"{fault}; {choice}") from None
-    return _with_a_worker(client, where, timeout)
-
-
-def _with_a_worker(client, where, timeout):
+    else:
+        try:
+            client = ClusterClient(where, timeout=timeout)
+        except (OSError, ValueError) as error:
+            fault = f"no scheduler answers at {where!r} within {timeout} s ({first_line(error)})"
+            choice = f"start one there (dask scheduler), or choose one of: {', '.join(KINDS)}"
+            raise ClusterError(f"{fault}; {choice}") from None
     try:
         client.wait_for_workers(1, timeout=timeout)
     except BaseException as error:

@@ -9,10 +9,11 @@ TO_THE_LABORATORY = {
     " METHODS Method NearestAnchorCaption Procrustes RelativeRepresentation Ridge ValidationSet baselines benchmark"
     " choose choose_effort compare_decisions corrected corrections measure_efforts methods paper paper_table tuning",
     "asif_lib.explain": "AGREEMENT detection over_seeds plant_wrong_captions",
-    "asif_lib.search": "ApproximateIndex KINDS approximate make_index",
+    "asif_lib.search": "ApproximateIndex KINDS approximate",
 }
 MOVED = {f"{old}.{name}": f"asif_lab.{name}" for old, names in TO_THE_LABORATORY.items() for name in names.split()}
 MOVED |= {
+    "asif_lib.search.make_index": "asif_lab.build_index",
     "asif_lib.bank.BankIndex": "asif_lab.ApproximateIndex",
     "asif_lib.bank.indexes": "asif_lab.approximate",
     "asif_lib.evaluation.neighbours": "asif_lib.evaluation.similarity",

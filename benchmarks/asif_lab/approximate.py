@@ -24,7 +24,7 @@ from asif_lib.files import locked
 from asif_lib.machine import progress_bar
 from asif_lib.relative import check_dimensions, unit_rows
 from asif_lib.search.reranking import rerank
-from asif_lib.search.rows import BLOCK, Rows, as_rows
+from asif_lib.search.rows import BLOCK, Rows
 from asif_lib.settings import check_k
 
 CANDIDATES = 2**23  # candidates in memory at a time, with their similarities: 100 MB
@@ -143,19 +143,19 @@ KINDS = {"ivf": IVF, "pq": PQ, "hnsw": HNSW}
 
 @dataclass(frozen=True, repr=False)
 class ApproximateIndex:
-    """An index of n anchors, made by `make_index`; or of one side of a bank, made by `build_index`."""
+    """An approximate index of one side of a bank with n anchors; made by `build_index`, opened by `open_index`."""
 
     rows: Rows
     """The anchors, of shape (n, d)."""
-    mean: torch.Tensor | None
+    mean: torch.Tensor
     """Subtracted from queries and anchors, (d,)."""
     method: IVF | PQ | HNSW
     """The kind, with its parameters."""
     index: faiss.Index
-    bank: object = None
-    """Of a bank's index: a view of the version that it is of, an `AnchorBank`."""
-    about: dict | None = None
-    """Of a bank's index: its file's record: ``kind``, ``parameters``, ``side``, ``n``, ``d``, ``size`` in bytes."""
+    bank: object
+    """A view of the version that the index is of, an `AnchorBank`."""
+    about: dict
+    """The record of its file: ``kind``, ``parameters``, ``side``, ``n``, ``d``, ``size`` in bytes."""
 
     def __repr__(self):
         return f"{type(self).__name__}({self.method}, {len(self)} anchors)"
@@ -226,35 +226,44 @@ class ApproximateIndex:
         return values, indices, found
 
 
-def make_index(anchors, kind="ivf", *, lists=None, mean=None, progress=False) -> ApproximateIndex:
-    """Train an index on a random sample of the anchors, and add all anchors block by block.
+def build_index(bank, side, kind="ivf", *, lists=None, progress=True) -> ApproximateIndex:
+    """Build an approximate index of a bank on disk and keep it with this version, in place of an earlier one.
 
-    In memory are ``ivf``'s vectors (n · (2 d + 8) bytes), ``pq``'s codes (n · d / 8 bytes), or ``hnsw``'s vectors and
-    graph (about n · (2 d + 8 links) bytes), and never a float32 matrix of n rows.
+    It is trained on a random sample of the anchors, and all are added block by block. The mean of the bank is
+    subtracted, as `ASIF` does by default. In memory are ``ivf``'s vectors (n · (2 d + 8) bytes), ``pq``'s codes
+    (n · d / 8 bytes), or ``hnsw``'s vectors and graph (about n · (2 d + 8 links) bytes), and never a float32 matrix of
+    n rows.
 
-    Raises `ParameterError` if `lists` is out of range or not for this kind, or an anchor holds NaN or infinity.
+    Raises `BankError` for a bank in memory, or if no index can be written; `LockedError` if another process builds it;
+    `ParameterError` if the side or kind is unknown, or `lists` is out of range or not for this kind.
 
     Parameters
     ----------
-    anchors : Tensor or Rows of shape (n, d)
+    bank : AnchorBank
+        Opened with `load`.
+    side : str
+        Of the bank, such as ``"image"``.
     kind : {"ivf", "pq", "hnsw"}
     lists : int, optional
         Of the kind ``"ivf"``; default: as many as `IVF.of` takes.
-    mean : Tensor of shape (d,), optional
-        Subtracted from queries and anchors.
-
-    Examples
-    --------
-    >>> index = make_index(torch.eye(80), "ivf", lists=2)
-    >>> index.search(torch.eye(80)[:1], k=1, effort=2)
-    (tensor([[1.]]), tensor([[0]]))
     """
-    _check_kind(kind)
+    file, about, rows, mean = _place(bank, side, kind)
     if lists is not None and kind != "ivf":
         raise ParameterError(f"an index of kind {kind!r} has no lists; leave out lists = {lists}")
-    rows = as_rows(anchors)
+    method = KINDS[kind].of(*rows.shape) if lists is None else IVF.of(*rows.shape, lists)
+    about["parameters"] = asdict(method)
+    try:
+        file.parent.mkdir(exist_ok=True)
+        with locked(file), recorded(file, about) as part:
+            faiss.write_index(_trained(method, rows, mean, progress), str(part))
+    except (OSError, RuntimeError) as error:
+        fault = f"{file}: the index could not be written ({first_line(error)})"
+        raise BankError(f"{fault}; make room, or load the bank again if it was edited, and repeat") from None
+    return open_index(bank, side, kind)
+
+
+def _trained(method, rows, mean, progress) -> faiss.Index:
     n, d = rows.shape
-    method = KINDS[kind].of(n, d) if lists is None else IVF.of(n, d, lists)
     faiss.omp_set_num_threads(torch.get_num_threads())
     with progress_bar(total=n, desc="training the index", unit="anchor", progress=progress) as bar:
         index = method.untrained(d)
@@ -264,35 +273,7 @@ def make_index(anchors, kind="ivf", *, lists=None, mean=None, progress=False) ->
         for start, block in rows.blocks(BLOCK):
             index.add(unit_rows(block, mean, first=start).numpy())  # (b, d)
             bar.update(len(block))
-    return ApproximateIndex(rows, mean, method, index)
-
-
-def build_index(bank, side, kind="ivf", *, lists=None, progress=True) -> ApproximateIndex:
-    """Build an approximate index of a bank on disk and keep it with this version, in place of an earlier one.
-
-    The mean of the bank is subtracted, as `ASIF` does by default. Raises `BankError` for a bank in memory, or if no
-    index can be written; `LockedError` if another process builds it.
-
-    Parameters
-    ----------
-    bank : AnchorBank
-        Opened with `load`.
-    side : str
-        Of the bank, such as ``"image"``.
-    kind, lists
-        As for `make_index`, which describes the other errors too.
-    """
-    file, about, rows, mean = _place(bank, side, kind)
-    try:
-        file.parent.mkdir(exist_ok=True)
-        with locked(file), recorded(file, about) as part:
-            new = make_index(rows, kind, lists=lists, mean=mean, progress=progress)
-            about["parameters"] = asdict(new.method)
-            faiss.write_index(new.index, str(part))
-    except (OSError, RuntimeError) as error:
-        fault = f"{file}: the index could not be written ({first_line(error)})"
-        raise BankError(f"{fault}; make room, or load the bank again if it was edited, and repeat") from None
-    return open_index(bank, side, kind)
+    return index
 
 
 def open_index(bank, side, kind="ivf") -> ApproximateIndex:
@@ -321,18 +302,14 @@ def open_index(bank, side, kind="ivf") -> ApproximateIndex:
 
 def _place(bank, side, kind):
     """Return the file of an index, its record's keys that name the owner, and the rows and the mean."""
-    _check_kind(kind)
+    if kind not in KINDS:
+        raise ParameterError(f"kind = {kind!r}: an index is of kind {', '.join(map(repr, KINDS))}")
     if side not in bank.sides:
         raise ParameterError(f"side = {side!r}: an index is of the bank's {' or '.join(map(repr, bank.sides))}")
     folder, rows, mean = bank.index_folder, bank.rows(side), bank.mean(side)
     about = {"kind": kind, "n": len(rows), "d": rows.shape[1], "side": side,
              "encoder": bank.encoders[side].digest, "state": folder.name.removeprefix("index-")}  # fmt: skip
     return folder / f"{kind}-{side}-centred.faiss", about, rows, mean
-
-
-def _check_kind(kind):
-    if kind not in KINDS:
-        raise ParameterError(f"kind = {kind!r}: an index is of kind {', '.join(map(repr, KINDS))}")
 
 
 def _whole_number(name, value, low, high, words="must be") -> int:

@@ -119,19 +119,50 @@ def measure_efforts(index, data, k, p, *, efforts=None, rounds=1, progress=True)
     efforts = index.efforts(k) if efforts is None else sorted(efforts)
     if not efforts or len(set(efforts)) < len(efforts):
         raise ParameterError(f"efforts = {efforts}: give one or more settings of {index.knob}, each once")
-    task = _Task(index, data, model)
-    seconds, rows = {effort: [] for effort in (None, *efforts)}, {}  # None: exact search
+    labels, side, (first, second) = np.asarray(data.labels), index.about["side"], index.bank.sides
+    is_first, anchors = side == first, model.anchors(side)
+    queries = data.pictures if is_first else data.prompts
+    other = model.represent(second, data.prompts) if is_first else model.represent(first, data.pictures)
+
+    def search(effort):
+        """Return the `KeptCosines`, and how many anchors were found for each query; exactly if effort is None."""
+        if effort is None:
+            return anchors.cosines(queries, model.k), np.full(len(queries), model.k)
+        *best, found = index.search_and_count(queries, model.k, effort)
+        return KeptCosines(*best, len(index)), found
+
+    def decide(kept):
+        """Return the position of the best label of each picture, (q,)."""
+        vectors = kept.sparse(model.settings)
+        items, prompts = (vectors, other) if is_first else (other, vectors)
+        return Classification(range(len(prompts)), items.similarity(prompts)).predicted.numpy()
+
+    seconds, rows = {effort: [] for effort in (None, *efforts)}, {}  # None: exact search, which is the first
     for effort in progress_bar([*seconds] * rounds, desc="measuring efforts", progress=progress):
         start = time.perf_counter()
-        answer = task.search(effort)
+        kept, found = search(effort)
         seconds[effort].append(time.perf_counter() - start)
-        if effort not in rows:
-            rows[effort] = task.row(*answer)
+        if effort in rows:
+            continue
+        decided = decide(kept)
+        if effort is None:
+            least, exact_decided = kept.values[:, -1:], decided
+        gap = compare_decisions(decided == labels, exact_decided == labels)
+        there = torch.arange(model.k) < torch.from_numpy(found)[:, None]  # no zeros that fill up the rest
+        rows[effort] = {
+            "recall": float(((kept.values >= least) & there).float().mean()),
+            "short": float((found < model.k).mean()),
+            "agreement": float((decided == exact_decided).mean()),
+            "accuracy": float((decided == labels).mean()),
+            "difference": gap.value,
+            "low": gap.low,
+            "high": gap.high,
+        }
     table = pd.DataFrame([{"effort": effort, **rows[effort]} for effort in efforts])
     exact_seconds, *table["seconds"] = (float(np.median(times)) for times in seconds.values())
     table["speedup"] = exact_seconds / table["seconds"]
     exact = {"exact_accuracy": rows[None]["accuracy"], "exact_seconds": exact_seconds}
-    table.attrs = {"knob": index.knob, "n": len(task.labels), **exact}
+    table.attrs = {"knob": index.knob, "n": len(labels), **exact}
     return table
 
 
@@ -148,42 +179,3 @@ def compare_decisions(right, right_exact) -> Measure:
 def least_reach(n) -> float:
     """Return how far an interval over n unchanged decisions reaches: about 3.7 / n."""
     return mean_with_interval(np.zeros(n, bool)).high
-
-
-class _Task:
-    """Classify a validation set, with one side searched by the index or exactly. The first answer is the exact one."""
-
-    def __init__(self, index, data, model):
-        self.index, self.settings, self.labels = index, model.settings, np.asarray(data.labels)
-        side, (first, second) = index.about["side"], index.bank.sides
-        self.is_first, self.anchors = side == first, model.anchors(side)
-        self.queries = data.pictures if self.is_first else data.prompts
-        self.other = model.represent(second, data.prompts) if self.is_first else model.represent(first, data.pictures)
-        self.least = self.decided = None
-
-    def search(self, effort):
-        """Return the `KeptCosines`, and how many anchors were found for each query; exactly if effort is None."""
-        k, n = self.settings.k, len(self.index)
-        if effort is None:
-            return self.anchors.cosines(self.queries, k), np.full(len(self.queries), k)
-        values, indices, found = self.index.search_and_count(self.queries, k, effort)
-        return KeptCosines(values, indices, n), found
-
-    def row(self, kept, found) -> dict:
-        """Compare an answer of `search` with the exact one."""
-        vectors = kept.sparse(self.settings)
-        items, prompts = (vectors, self.other) if self.is_first else (self.other, vectors)
-        decisions = Classification(range(len(prompts)), items.similarity(prompts)).predicted.numpy()  # (q,)
-        if self.decided is None:
-            self.least, self.decided = kept.values[:, -1:], decisions
-        gap = compare_decisions(decisions == self.labels, self.decided == self.labels)
-        there = torch.arange(self.settings.k) < torch.from_numpy(found)[:, None]  # no zeros that fill up the rest
-        return {
-            "recall": float(((kept.values >= self.least) & there).float().mean()),
-            "short": float((found < self.settings.k).mean()),
-            "agreement": float((decisions == self.decided).mean()),
-            "accuracy": float((decisions == self.labels).mean()),
-            "difference": gap.value,
-            "low": gap.low,
-            "high": gap.high,
-        }

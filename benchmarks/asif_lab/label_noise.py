@@ -55,7 +55,8 @@ def plant_wrong_captions(bank, share, seed=0) -> Planted:
     return Planted(bank.replace(text=bank.text[source], pairs=pairs), np.isin(np.arange(len(bank)), chosen))
 
 
-AGREEMENT = "ASIF, agreement alone"  # the name of this method in detection
+AGREEMENT = "ASIF, agreement alone"
+"""The name of this method in `detection`."""
 FOLDS = 10  # parts of a bank, each of which is scored by a baseline that was fitted on the others
 
 

@@ -22,10 +22,8 @@ def combinations(grid) -> list:
 class Measured(NamedTuple):
     """Combinations of settings, and how good each is on the questions of each split; made by `measure_settings`."""
 
-    settings: list
-    """Dictionaries."""
-    values: list
-    """For each split, the values of each combination: an array (q,), for the q questions of the split."""
+    settings: list  # dictionaries
+    values: list  # for each split, the values of each combination: an array (q,), for the q questions of the split
 
     def means(self, splits=None) -> np.ndarray:
         """Return the mean of each combination over all questions of some of the splits, by default of all."""

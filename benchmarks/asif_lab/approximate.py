@@ -76,8 +76,7 @@ class PQ:
     These similarities are rough, so the search takes more candidates than k; the knob is the multiple of k.
     """
 
-    width: int
-    """Numbers that share a code of 4 bits: the largest divisor of d up to 4, so n · d / 8 bytes."""
+    width: int  # numbers that share a code of 4 bits: the largest divisor of d up to 4, so n · d / 8 bytes
     knob, doublings = "refine", 5
 
     @classmethod
@@ -113,8 +112,7 @@ class HNSW:
     With several threads, each build makes another graph of about the same quality.
     """
 
-    links: int = 32
-    """Neighbours of an anchor in a layer; the lowest layer has twice as many."""
+    links: int = 32  # neighbours of an anchor in a layer; the lowest layer has twice as many
     knob, doublings = "efSearch", 3
 
     @classmethod

@@ -285,25 +285,18 @@ class _Trained(Method):
 
     The heads are trained so that each picture is most similar to its own text, and each text to its own picture. The
     loss is CLIP's: the cross-entropy of the right partner in the batch, in both directions, at a trained temperature.
-    Pairs with the same text as the right one do not count as wrong. Training is deterministic in `seed`.
-
-    Parameters
-    ----------
-    dropout : float
-        Share of the embeddings' entries that are set to 0 in each step.
-    epochs : int
-        Passes over the pairs. With ``validation`` in ``fit``: the most.
+    Pairs with the same text as the right one do not count as wrong. In each step the share `dropout` of the embeddings'
+    entries is set to 0. There are `epochs` passes over the pairs, or fewer if ``fit`` gets validation pairs.
     """
 
     GRID: ClassVar = {"dropout": (0.0, 0.5, 0.8)}
     dropout: float = 0.5
     epochs: int = 200
-    seed: int = 0
 
     def _fit(self, image, text):
         if len(image) < 2:
             raise ParameterError("a head cannot be trained on one pair: there is no wrong partner to tell it from")
-        random = torch.Generator().manual_seed(self.seed)
+        random = torch.Generator().manual_seed(0)
         self.heads = self._first_heads(image, text, random)
         scale = torch.tensor(math.log(20.0), requires_grad=True)
         trained = [self.heads[side].requires_grad_() for side in self.trained]

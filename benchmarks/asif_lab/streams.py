@@ -17,29 +17,15 @@ WAITS = (5, 30, 120)  # seconds to wait before a block is read again after the c
 
 @dataclass(frozen=True)
 class PairStream:
-    """Captioned pictures of a data set of the hub, of which no more than a block is in memory.
-
-    Attributes
-    ----------
-    name : str
-    digest : str
-        Changes with the files, the configuration, the split and the columns.
-    rows : datasets.IterableDataset
-    picture, caption : str
-        The columns.
-    is_list : bool
-        Whether a caption in one string holds one caption a line.
-    own : sequence of str
-        Where pictures may lie that are not in the rows themselves: see `own_places`.
-    """
+    """Captioned pictures of a data set of the hub, of which no more than a block is in memory."""
 
     name: str
-    digest: str
-    rows: Any
-    picture: str
+    digest: str  # changes with the files, the configuration, the split and the columns
+    rows: Any  # datasets.IterableDataset
+    picture: str  # a column, as is the caption
     caption: str
-    is_list: bool = False
-    own: tuple = ()
+    is_list: bool = False  # whether a caption in one string holds one caption a line
+    own: tuple = ()  # where pictures may lie that are not in the rows themselves: see own_places
 
     def blocks(self, size, *, first=0, state=None, stop=None):
         """Yield (number of the first row, list of (picture, caption), state after the block).

@@ -72,8 +72,7 @@ class RetrievalTask(_Table):
     """Find the text of a held-out picture, and the picture of a text."""
 
     kind: Literal["retrieval"]
-    pairs: Pairs
-    """A data set of captioned pictures, or its folder; or a stored bank of the file."""
+    pairs: Pairs  # a data set of captioned pictures, or its folder; or a stored bank of the file
     split: str = "test"
 
 
@@ -81,22 +80,15 @@ class ZeroShotTask(_Table):
     """Classify held-out pictures by the names of their classes."""
 
     kind: Literal["zero-shot"]
-    data: str
-    """A data set of labelled pictures, a folder of class folders, or ``hub:`` and the name of a data set of the hub."""
-    split: str = "test"
-    """Of a folder without splits, ``"test"`` is all of it."""
-    label: str | None = None
-    """Of a data set of the hub: the column with the classes, if there are several."""
-    rename: dict[str, str] = {}
-    """Other names for classes, by their position: two classes of one name cannot be told apart."""
-    sample: PositiveInt | None = None
-    """The number of pictures, drawn in equal parts; default: all. A linear probe learns from as many train pictures."""
-    invert: bool = False
-    """Whether black and white change places."""
+    data: str  # a data set of labelled pictures, a folder of class folders, or hub: and a name there
+    split: str = "test"  # of a folder without splits, "test" is all of it
+    label: str | None = None  # of a data set of the hub: the column with the classes, if there are several
+    rename: dict[str, str] = {}  # other names for classes, by their position: each name stands once
+    sample: PositiveInt | None = None  # pictures, drawn in equal parts; as many to learn from for a linear probe
+    invert: bool = False  # whether black and white change places
     templates: list[str] | None = Field(None, min_length=1)
     """Default: those published with the pictures, or else `DEFAULT_TEMPLATE`."""
-    reduce: Literal["mean", "max"] = "mean"
-    """How the scores of a label's templates become one."""
+    reduce: Literal["mean", "max"] = "mean"  # how the scores of a label's templates become one
 
 
 TASKS = {"retrieval": RetrievalTask, "zero-shot": ZeroShotTask}

@@ -49,8 +49,7 @@ class Pool:
     """
 
     train: tuple
-    more: tuple | None
-    """The bank's own validation pairs: anchors too, once the settings are chosen and all pairs are wanted."""
+    more: tuple | None  # the bank's own validation pairs: anchors too, once the settings are chosen, if all are wanted
     asked: tuple | None
 
     @property
@@ -115,11 +114,10 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
 
 def _groups(configuration):
     """Yield the names of each bank and pair of encoders; a stored bank has the encoders of its own."""
+    every = list(itertools.product(configuration.image_encoders, configuration.text_encoders))
     for bank, source in configuration.banks.items():
-        own = isinstance(source, str)
-        for image in ["its own"] if own else configuration.image_encoders:
-            for text in ["its own"] if own else configuration.text_encoders:
-                yield {"bank": bank, "image_encoder": image, "text_encoder": text}
+        for image, text in [("its own", "its own")] if isinstance(source, str) else every:
+            yield {"bank": bank, "image_encoder": image, "text_encoder": text}
 
 
 def _words(about):
@@ -146,10 +144,7 @@ def _joined_draws(rows, draws) -> list:
 
 
 def _asked_together(questions, own, method) -> list:
-    """Return the questions of each part of a method: of one part, or one by one for a probe, which each fits anew.
-
-    In a search for captions there are no classes to learn.
-    """
+    """Return the questions of each part of a method: one by one for a probe, which has classes to learn in each."""
     if method == LINEAR_PROBE:
         return [{name: question} for name, question in questions.items() if question.load_train]
     asks = own.get(method, questions)
@@ -257,10 +252,7 @@ class _Run:
         return *(tuple(torch.cat(side) for side in zip(*parts, strict=True)) for parts in sides.values()), left_out
 
     def unseen(self, bank, seen, known):
-        """Return the pairs of a stored bank that show no question, None, and the number of the others.
-
-        Where the files of its pictures are there, their drawings are compared; everywhere, the embeddings.
-        """
+        """Return the pairs of a stored bank that show no question, by drawing or embedding, None, and how many do."""
         shown = identical(bank.image, torch.cat(known))
         files = np.flatnonzero(bank.pairs["picture"].map(lambda path: bool(path) and Path(path).is_file()))
         pictures = bank.pairs["picture"].iloc[files].map(Path).tolist()
@@ -288,10 +280,7 @@ class StoredPart:
 
 
 def _stored(folder, configuration, pool, questions, method, size) -> list:
-    """Return the rows of a part: as they are stored, or computed and stored.
-
-    A warning names a file that is not what was stored; the part is computed again.
-    """
+    """Return the rows of a part: as they are stored; else, or if the file was changed, computed and stored."""
     grid = configuration.grids.get(method, method_of(method).GRID)
     asked = {name: [q.digest, q.train_digest if method == LINEAR_PROBE else ""] for name, q in questions.items()}
     key = [_code(), pool.digest, asked, method, {k: list(v) for k, v in grid.items()}, size, configuration.seeds]

@@ -82,35 +82,17 @@ class Probe(Yardstick):
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Embedded pictures and texts, and which belong together.
+    """Embedded pictures and texts, and which belong together."""
 
-    Attributes
-    ----------
-    image, text : Tensors of shape (q, d_image) and (t · templates, d_text)
-        The prompts of a label stand one after the other.
-    relevant : Tensor of shape (q, t), bool
-    templates : int
-        0 for retrieval.
-    source, pictures : str, list
-        The data set and its pictures that are asked.
-    rows : sequence of int
-        Their positions in the data set; of labelled pictures, all of the split.
-    reduce : {"mean", "max"}
-        Of the scores of a label's prompts.
-    load_train : callable, optional
-        Returns labelled pictures of the data set that are not asked, for `Probe`: image (n, d_image) and labels (n,).
-        None for retrieval, where there are no classes.
-    """
-
-    image: torch.Tensor
-    text: torch.Tensor
-    relevant: torch.Tensor
-    templates: int = 0
-    source: str = ""
-    pictures: list = field(default_factory=list)
-    rows: Sequence = ()
-    reduce: str = "mean"
-    load_train: Callable | None = None
+    image: torch.Tensor  # (q, d_image)
+    text: torch.Tensor  # (t · templates, d_text), the prompts of a label one after the other
+    relevant: torch.Tensor  # (q, t) bool
+    templates: int = 0  # 0 for retrieval
+    source: str = ""  # the data set
+    pictures: list = field(default_factory=list)  # those that are asked
+    rows: Sequence = ()  # their positions in the data set; of labelled pictures, all of the split
+    reduce: str = "mean"  # or "max", of the scores of a label's prompts
+    load_train: Callable | None = None  # returns labelled pictures for a `Probe`, (n, d_image) and (n,), if there are
 
     def ask(self, method) -> dict:
         """Return for each measure its values, one for each picture or pair, (q,). A tie does not count as found."""
@@ -228,17 +210,8 @@ def redrawn_pairs(pairs, draw):
 def prepare_task(task, image_encoder, text_encoder, progress=False, draw=0, load=load_pairs) -> HeldOut:
     """Load and embed what a task of the configuration asks.
 
-    Raises `DataError` if the data set or split is missing, there are fewer than two classes, or a class has no picture.
-
-    Parameters
-    ----------
-    task : RetrievalTask or ZeroShotTask
-    image_encoder, text_encoder : encoders, of the library or of your own
-    progress : bool
-    draw : int
-        As for `redrawn_pairs`. Labelled pictures have one split.
-    load : callable
-        Returns the `Pairs` of a name.
+    The `draw` is for `redrawn_pairs`, and `load` returns the `Pairs` of a name. Raises `DataError` if the data set or
+    split is missing, there are fewer than two classes, or a class has no picture.
     """
     if task.kind == "retrieval":
         everything = redrawn_pairs(load(task.pairs), draw)

@@ -90,14 +90,8 @@ def distributed_represent(client, queries, bank, side, k, p, *, center=True, **o
     """Return the sparse relative representations of `queries` (q, d), computed by a cluster.
 
     The result is the same as by `ASIF(bank, k, p, center=center)` on one machine, which takes it as pictures or texts:
-    ``model.classify(distributed_represent(client, queries, model.bank, "image", model.k, model.p), labels)``.
-
-    Parameters
-    ----------
-    client, queries, bank, side, k, center, options
-        As for `distributed_top_anchors`.
-    p : float
-        The exponent, as for `ASIF`.
+    ``model.classify(distributed_represent(client, queries, model.bank, "image", model.k, model.p), labels)``. The other
+    arguments are those of `distributed_top_anchors`.
     """
     settings = Settings(k, p, center).checked(len(bank))
     kept = distributed_top_anchors(client, queries, bank, side, settings.k, center=center, **options)
@@ -115,12 +109,8 @@ def _shard(shard, n, client):
 
 
 def _tree(client, asked, where, ranges, how):
-    """Submit the search of all ranges for one block of queries; return at most `ARRIVING` futures.
-
-    Range i prefers worker i modulo their number, in every block, so that each worker reads its own part of the bank. If
-    this worker is lost or late, another one takes the range.
-    """
-    workers = sorted(client.nthreads())
+    """Submit the search of all ranges for one block of queries; return at most `ARRIVING` futures."""
+    workers = sorted(client.nthreads())  # each reads its own part of the bank; if it is lost or late, another takes it
     found = [
         client.submit(_search, asked, where, rows, how, library(), pure=False,
                       workers=[workers[i % len(workers)]], allow_other_workers=True)

@@ -49,20 +49,15 @@ class Recommendation:
 
     bank: str
     task: str
-    settings: dict
-    """``k``, ``p``, ``center``, ``hubs`` and ``whiten``, keywords of `ASIF`: the best ones, or else the `start`."""
-    decided: bool
-    """Whether the best settings are surely better than the start: whether the interval of `gain` lies above 0."""
-    gain: Measure
-    """Mean recall that a choice gains over the start. Each fold is asked with the choice of the other folds."""
-    start: dict
-    """The settings that stay in doubt: the defaults, for questions of another kind with whitening."""
-    start_gain: Measure
-    """Mean recall that `STARTS` of the task gain over the defaults inside this bank. A sure loss rules them out."""
-    best: dict
-    """The settings with the largest mean recall, whether they are surely better or not."""
-    edges: dict
-    """Which of the best settings are the ``"smallest"`` or ``"largest"`` tried: a better value may lie beyond."""
+    settings: dict  # k, p, center, hubs and whiten, keywords of `ASIF`: the best ones, or else the start
+    decided: bool  # whether the best settings are surely better than the start: the interval of `gain` lies above 0
+    gain: Measure  # mean recall over that of the start, each fold asked with the choice of the other folds
+    start: dict  # the settings that stay in doubt: the defaults, for questions of another kind with whitening
+    start_gain: (
+        Measure  # mean recall of `STARTS` over that of the defaults inside this bank: a sure loss rules them out
+    )
+    best: dict  # the settings with the largest mean recall, whether they are surely better or not
+    edges: dict  # which of the best are the "smallest" or "largest" tried: a better value may lie beyond
     table: pd.DataFrame
     """A row for each combination tried: its settings with k as a ``share``, mean recall ``value``, the ``difference``
     to the defaults on the same pairs, and the standard error of the difference, ``error``."""

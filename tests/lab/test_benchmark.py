@@ -34,7 +34,7 @@ from asif_lab.benchmark.configuration import (
 from asif_lab.benchmark.control_encoders import BagOfWords, ColourHistogram, load_any_encoder
 from asif_lab.benchmark.duplicates import showing
 from asif_lab.benchmark.resuming import run_benchmark
-from asif_lab.benchmark.tasks import HeldOut, PaperASIF, labelled_of_task, prepare_task, redrawn_pairs
+from asif_lab.benchmark.tasks import HeldOut, PaperASIF, Probe, labelled_of_task, prepare_task, redrawn_pairs
 from asif_lab.contrastive import load_contrastive
 from asif_lab.methods import METHODS, SparseAnchors
 from asif_lab.paper import TASKS, paper_table
@@ -564,7 +564,7 @@ def test_how_strongly_a_linear_probe_is_regularised_is_chosen_on_pictures_that_i
     question = HeldOut(image[90:], torch.ones(2, 2), right, templates=1, load_train=lambda: (image[:90], labels))
     strong = LinearProbe(0.1).fit(image[:90], labels).predict(image[90:]) == noisy[90:].numpy()
     weak = LinearProbe(100.0).fit(image[:90], labels).predict(image[90:]) == noisy[90:].numpy()
-    assert question.probed.tolist() == strong.tolist() != weak.tolist()
+    assert question.ask(Probe())["accuracy"].tolist() == strong.tolist() != weak.tolist()
 
 
 def test_the_page_stands_alone_and_marks_what_is_transductive(folders, tmp_path, capsys):

@@ -282,7 +282,8 @@ class StoredPart:
 def _stored(folder, configuration, pool, questions, method, size) -> list:
     """Return the rows of a part: as they are stored; else, or if the file was changed, computed and stored."""
     grid = configuration.grids.get(method, method_of(method).GRID)
-    asked = {name: [q.digest, q.train_digest if method == LINEAR_PROBE else ""] for name, q in questions.items()}
+    trained = [list(map(torch.as_tensor, q.train)) if method == LINEAR_PROBE else [] for q in questions.values()]
+    asked = {name: [q.digest, digest_of(*z)] for (name, q), z in zip(questions.items(), trained, strict=True)}
     key = [_code(), pool.digest, asked, method, {k: list(v) for k, v in grid.items()}, size, configuration.seeds]
     key = hashlib.sha256(json.dumps(key).encode()).hexdigest()
     file = folder / f"{key[:24]}.json"

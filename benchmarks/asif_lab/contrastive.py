@@ -24,18 +24,14 @@ class _Towers(torch.nn.Module):
         self.is_padded = model.config.model_type.startswith("siglip")
 
     def forward(self, pixels):
-        return _rows(self.model.get_image_features(pixel_values=pixels))
+        return self.model.get_image_features(pixel_values=pixels).pooler_output
 
     @torch.inference_mode()
     def embed_texts(self, texts):
         how = {"padding": "max_length" if self.is_padded else True, "return_attention_mask": not self.is_padded}
         cut = {"truncation": True, "max_length": self.max_seq_length}
         tokens = self.tokenizer(list(texts), return_tensors="pt", **how, **cut).to(self.model.device)
-        return _rows(self.model.get_text_features(**tokens))
-
-
-def _rows(output):
-    return output if isinstance(output, torch.Tensor) else output.pooler_output  # of transformers 4, and 5
+        return self.model.get_text_features(**tokens).pooler_output
 
 
 class _PictureTower(ImageEncoder):

@@ -10,6 +10,7 @@ import functools
 import math
 
 import torch
+from distributed import get_worker
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.errors import BankError
@@ -19,7 +20,7 @@ from asif_lib.search.passes import merge_top
 from asif_lib.settings import Settings, check_k
 from asif_lib.sparse import KeptCosines, SparseVectors
 
-from .workers import ClusterError, check_seen, check_workers, collect, library, working
+from .workers import ClusterError, check_workers, collect, library, working
 
 QUERIES = 4_096  # the most queries of one task. They travel with the task, so that a lost worker does not lose them
 ROWS = (65_536, 262_144)  # the fewest and the most rows of a task by default. Each task compares its k best exactly
@@ -140,7 +141,9 @@ def _best(parts, k):
 def _search(queries, where, positions, how, expected):
     version, side, center = where
     with working(expected):
-        check_seen(version.parent)
+        if not version.parent.is_dir():
+            fault = f"worker {get_worker().address} does not see {version.parent}"
+            raise ClusterError(f"{fault}; put the bank on a disk that all machines see under the same path")
         anchors, mean = _held(version).searchable(side, center=center, part=positions)
         values, indices = search(queries, anchors, mean=mean, **{**how, "k": min(how["k"], len(anchors))})
         return values, indices + positions.start

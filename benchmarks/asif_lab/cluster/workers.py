@@ -146,13 +146,6 @@ def _difference(theirs, ours):
     return ", ".join(f"has {name} {one}, this process {other}" for name, (one, other) in both.items() if one != other)
 
 
-def check_seen(folder):
-    """Raise `ClusterError` unless this worker sees the folder."""
-    if not folder.is_dir():
-        fault = f"worker {get_worker().address} does not see {folder}"
-        raise ClusterError(f"{fault}; put the bank on a disk that all machines see under the same path")
-
-
 @contextlib.contextmanager
 def working(expected):
     """Run a task with one thread, after a check that this worker has the client's library.

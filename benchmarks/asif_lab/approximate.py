@@ -204,7 +204,11 @@ class ApproximateIndex:
     def search_and_count(self, queries, k, effort):
         """Return the answer of `search` without its warning, and how many anchors were found for each query, (q,).
 
-        From that number on, the entries of a row were not found. Arguments and errors are those of `search`.
+        From that number on, the entries of a row were not found. The errors are those of `search`.
+
+        Parameters
+        ----------
+        queries, k, effort : as for `search`
         """
         queries = queries.detach()  # (q, d)
         check_dimensions(queries, self.rows)
@@ -279,7 +283,9 @@ def open_index(bank, side, kind="ivf") -> ApproximateIndex:
 
     Raises `BankError` if there is no index, the bank was edited since, the index is another bank's, or it is damaged.
 
-    The arguments are those of `build_index`.
+    Parameters
+    ----------
+    bank, side, kind : as for `build_index`
     """
     file, about, rows, mean = _place(bank, side, kind)
     build = f"build it: build_index(bank, {side!r}, {kind!r})"

@@ -89,9 +89,13 @@ class Method:
         return self._scores(self._unit("image", image), self._unit("text", text))
 
     def label_scores(self, image, text, templates, reduce) -> torch.Tensor:
-        """Return the scores of labels, (q, t / templates), from pictures (q, d_image) and prompts (t, d_text).
+        """Return the (q, t / templates) scores of labels, whose prompts follow one another.
 
-        The `templates` prompts of a label follow one another. `reduce` is the "mean" or the "max" of their scores.
+        Parameters
+        ----------
+        image, text : Tensors of shape (q, d_image) and (t, d_text)
+        templates : int, prompts of a label
+        reduce : {"mean", "max"}, of the scores of a label's prompts
         """
         scores = self.similarity(image, text)
         scores = scores.reshape(len(scores), -1, templates)

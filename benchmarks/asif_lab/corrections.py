@@ -18,10 +18,14 @@ from .baselines import Method
 def inverted_softmax(scores, bank, beta=10.0) -> torch.Tensor:
     """Inductive: divide each candidate's softmax weight by its sum over the bank's own items.
 
-    Of the `scores` (q, c) of queries and candidates and the scores `bank` (n, c) of the bank's items b, pictures if
-    pictures are asked, the result is the logarithm, β · s(q, c) - log Σ_b exp(β · s(b, c)). Smith et al., Offline
-    bilingual word vectors, orthogonal transformations and the inverted softmax, ICLR 2017, equation 8, with the bank
-    as its sample.
+    The result is the logarithm, β · s(q, c) - log Σ_b exp(β · s(b, c)), over the bank's items b: pictures if pictures
+    are asked. Smith et al., Offline bilingual word vectors, orthogonal transformations and the inverted softmax, ICLR
+    2017, equation 8, with the bank as its sample.
+
+    Parameters
+    ----------
+    scores, bank : Tensors of shape (q, c) and (n, c)
+    beta : float
     """
     return beta * scores - torch.logsumexp(beta * bank, dim=0)
 
@@ -31,6 +35,10 @@ def local_scaling(scores, bank, nearest=10) -> torch.Tensor:
 
     CSLS also subtracts the mean of the query, which changes no order and is left out. Lample et al., Word translation
     without parallel data, ICLR 2018, section 2.3.
+
+    Parameters
+    ----------
+    scores, bank : as for `inverted_softmax`
     """
     return 2 * scores - bank.topk(min(nearest, len(bank)), dim=0).values.mean(dim=0)
 

@@ -105,9 +105,14 @@ def tidy_table(rows, methods, family="column") -> pd.DataFrame:
     Methods are compared with the first of `methods` that was done, for the same encoders. If there is one method, pairs
     of encoders are compared with the first pair.
 
-    Each of the `rows` is a dict with the names of `COLUMNS`, ``left_out``, and what is stored of a part:
-    ``transductive``, ``chance``, ``settings``, and the ``values``, (seeds, items). Holm's correction goes over the rows
-    of one bank, task, measure and size, or with the `family` "file" over all.
+    Parameters
+    ----------
+    rows : list of dict
+        Each with the names of `COLUMNS`, ``left_out``, and what is stored of a part: ``transductive``, ``chance``,
+        ``settings``, and the ``values``, (seeds, items).
+    methods : list of str
+    family : {"column", "file"}
+        Holm's correction goes over the rows of one bank, task, measure and size, or over all.
     """
     if not rows:
         return pd.DataFrame(columns=COLUMNS)

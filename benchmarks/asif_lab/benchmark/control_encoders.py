@@ -50,7 +50,10 @@ CONTROLS = {("image", "colour histogram"): ColourHistogram, ("text", "bag of wor
 def load_any_encoder(kind, name, *, device="auto"):
     """Load an encoder by its name, or by a name with the ending `RANDOM`, for random weights; or one of `CONTROLS`.
 
-    The `kind` is "image" or "text".
+    Parameters
+    ----------
+    kind : {"image", "text"}
+    name, device : as for `load_encoder`
     """
     if (kind, name) in CONTROLS:
         return CONTROLS[kind, name]()

@@ -44,7 +44,10 @@ class Thumbnail(PictureEncoder):
 def showing(pictures, asked, progress=False) -> np.ndarray:
     """Return which of n pictures show the same drawing as one of the q pictures `asked`, (n,) bool.
 
-    A picture that cannot be read shows nothing.
+    Parameters
+    ----------
+    pictures, asked : sequences of pictures; one that cannot be read shows nothing
+    progress : bool
     """
     shows = np.zeros(len(pictures), bool)
     if len(pictures) and len(asked):

@@ -201,8 +201,15 @@ def redrawn_pairs(pairs, draw):
 def prepare_task(task, image_encoder, text_encoder, progress=False, draw=0, load=load_pairs) -> HeldOut:
     """Load and embed what a task of the configuration asks.
 
-    The `draw` is for `redrawn_pairs`, and `load` returns the `Pairs` of a name. Raises `DataError` if the data set or
-    split is missing, there are fewer than two classes, or a class has no picture.
+    Raises `DataError` if the data set or split is missing, there are fewer than two classes, or a class has no picture.
+
+    Parameters
+    ----------
+    task : RetrievalTask or ZeroShotTask
+    image_encoder, text_encoder : encoders, of the library or of your own
+    progress : bool
+    draw : int, as for `redrawn_pairs`; labelled pictures have one split
+    load : callable that returns the `Pairs` of a name
     """
     if task.kind == "retrieval":
         everything = redrawn_pairs(load(task.pairs), draw)

@@ -91,8 +91,12 @@ def distributed_represent(client, queries, bank, side, k, p, *, center=True, **o
     """Return the sparse relative representations of `queries` (q, d), computed by a cluster.
 
     The result is the same as by `ASIF(bank, k, p, center=center)` on one machine, which takes it as pictures or texts:
-    ``model.classify(distributed_represent(client, queries, model.bank, "image", model.k, model.p), labels)``. The other
-    arguments are those of `distributed_top_anchors`.
+    ``model.classify(distributed_represent(client, queries, model.bank, "image", model.k, model.p), labels)``.
+
+    Parameters
+    ----------
+    client, queries, bank, side, k, center, options : as for `distributed_top_anchors`
+    p : float, the exponent, as for `ASIF`
     """
     settings = Settings(k, p, center).checked(len(bank))
     kept = distributed_top_anchors(client, queries, bank, side, settings.k, center=center, **options)

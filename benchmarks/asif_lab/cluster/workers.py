@@ -168,6 +168,12 @@ def collect(client, futures, progress, desc):
     tasks, which other workers compute again. The first task that fails ends the run.
 
     Raises `ClusterError` if a task took down several workers, no worker is left, or the scheduler is lost.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    futures : collection of Future
+    progress, desc : as for `asif_lib.machine.progress_bar`
     """
     try:
         done = as_completed(futures, with_results=True, loop=client.loop)

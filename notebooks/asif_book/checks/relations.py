@@ -344,7 +344,7 @@ def _fit(products, squares, axes):
 
 # The reference with one of its steps changed
 
-FAMILIES = ("sum", "mean", "amax", "amin"), ("max", "min"), ("argmax", "argmin"), ("cummax", "cummin")
+FAMILIES = ("sum", "mean", "amax", "amin", "max", "min"), ("argmax", "argmin"), ("cummax", "cummin")
 """Names of functions; each may stand in the place of another of its family."""
 TOKENS = {
     " + ": (" - ", " * "), " - ": (" + ",), " * ": (" / ", " + "), " / ": (" * ", " // "), " ** ": (" * ",),

@@ -163,7 +163,7 @@ def one_too_many(task, result):
 
 RIGHT = {
     "06.1": [contributions_in_loops],
-    "06.2": [contrast, contrast_in_lists],
+    "06.2": [contrast_in_lists],
     "06.3": [without, without_by_masking],
     "06.4": [flip, flip_by_sorting],
     "06.5": [auc_in_loops, lambda s, w: roc_auc_score(w.numpy(), -s.numpy())],

@@ -4,7 +4,6 @@ import numpy as np
 import torch
 
 from asif_book.chapters.chapter_07.checks import harm, unchanged
-from asif_lib.evaluation.measures import paired_difference
 
 
 def add_in_a_loop(image, text, new_image, new_text, partner):
@@ -25,11 +24,6 @@ def row_by_row(mean, n, added, removed):
         n -= 1
         mean -= (row - mean) / n
     return mean
-
-
-def interval(before, after):
-    gap = paired_difference(after.numpy(), before.numpy(), 3)
-    return gap.low, gap.high
 
 
 def by_normal_interval(before, after, margin):
@@ -88,7 +82,7 @@ def at_random(image, labels, per_class):
 RIGHT = {
     "07.1": [add_in_a_loop],
     "07.2": [row_by_row],
-    "07.3": [unchanged, by_normal_interval],
+    "07.3": [by_normal_interval],
     "07.4": [forget_by_lists],
     "07.5": [harm_in_a_loop],
     "07.6": [typical, most_neighbours],

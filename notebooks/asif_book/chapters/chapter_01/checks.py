@@ -122,7 +122,10 @@ mistakes = {
     "diagonal to a value that cannot win instead.": lambda z, m: cosines(z).topk(m + 1, dim=1).indices[:, 1:],
     ZERO_DIAGONAL: but("-2", "0"),
     "These are the right neighbours, the nearest last; the nearest comes first.": but(".indices", ".indices.flip(1)"),
-    "These are the farthest rows; sort by falling cosine.": but("z @ z.T", "-z @ z.T"),
+    "These are the farthest rows; sort by falling cosine.": (
+        but("z @ z.T", "-z @ z.T"),
+        but("dim=1).indices", "dim=1, largest=False).indices"),
+    ),
     "These are dot products, so long vectors win; scale the rows to length 1.": lambda z, m: (
         (z @ z.T).fill_diagonal_(-torch.inf).topk(m, dim=1).indices
     ),
@@ -185,7 +188,6 @@ mistakes = {
         but(".mean()", ".mean(1).gt(0.5).float().mean()"),
         but(".mean()", ".amin(1).mean()"),
     ),
-    "You divided by the number of rows; divide by n times m, all neighbours.": but(".mean()", ".sum(1).mean()"),
     "You took the mean of the groups' shares; take one mean over all neighbours.": lambda near, g: torch.stack(
         [(g[near] == g[:, None])[g == one].float().mean() for one in g.unique()]
     ).mean(),

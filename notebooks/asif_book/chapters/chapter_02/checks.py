@@ -62,7 +62,6 @@ mistakes = {
         but(*WITH_ITSELF, "topk(k", "topk(k + 1", "/ k", "/ (k + 1)"),
     ),
     "You look at k places and drop one of them; take k others.": but(*WITH_ITSELF, "indices", "indices[:, 1:]"),
-    "You look at k + 1 neighbours; take k.": but("topk(k", "topk(min(k + 1, len(others))"),
     "Leave the stamp itself out on both sides.": (
         but(OUT, f"{OUT} if similarity is image_similarity else similarity"),
         but(OUT, f"{OUT} if similarity is text_similarity else similarity"),

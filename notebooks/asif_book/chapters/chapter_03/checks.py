@@ -140,7 +140,6 @@ mistakes = {
     ),
     "Take cosines of the descriptions.": but("relative_representation(pictures, captions)", "(pictures @ captions.T)"),
     "You give the best picture for each caption; turn it round.": but("dim=1", "dim=0"),
-    "You give the caption that fits least.": but("argmax", "argmin"),
     "You give the row of the nearest anchor. Compare whole descriptions, and give the row of a new "
     "caption.": lambda z, t, za, _: centred(z, za).argmax(1),
     "You took the new caption nearest to the caption of the nearest anchor; compare whole descriptions.": (
@@ -196,7 +195,6 @@ mistakes = {
     "You took k + 1; take k. Items and anchors are two sets here: no item is its own neighbour.": but("(k,", "(k + 1,"),
     "You dropped the nearest anchor of each item. Items and anchors are two sets here: no item is its own neighbour; "
     "keep the first k.": but("(k, dim=1).indices", "(k + 1, dim=1).indices[:, 1:]"),
-    "You took the k least similar anchors; the nearest have the largest cosines.": but("dim=1", "dim=1, largest=False"),
     "You counted only the nearest one; all of the k nearest count.": but("(k,", "(1,"),
     "You give shares; give how many, as whole numbers.": lambda s, k: times_nearest(s, k) / len(s),
 }
@@ -228,8 +226,6 @@ mistakes = {
     "Both take `@ matrix`, the anchors as `z`.": but("anchors @ matrix", "anchors @ matrix.T"),
     "You applied the transpose: each row v becomes v @ matrix.": but("@ matrix", "@ matrix.T"),
     "Your function always gives 0, but some matrices change the representation: measure it.": lambda z, a, m: 0.0,
-    "You took the mean; the largest absolute change is asked for.": but(".max()", ".mean()"),
-    "You forgot the absolute value: a large change downwards counts as well.": but(".abs()", ""),
     "Compare cosines, not dot products.": but("relative_representation", "(lambda z, a: z @ a.T)"),
     "You compare the largest entry before with the largest after. Take the difference of each entry first, then the "
     "largest.": but("(after - before).abs().max()", "(after.max() - before.max()).abs()"),

@@ -44,10 +44,6 @@ mistakes = {
     "would be perfect. Let a tie stand behind the others.": but(">=", ">"),
     "Where scores tie, the order that topk or sort happens to give decides. Let a right answer stand behind all wrong "
     "ones that it ties with.": lambda s, r, k: hits(s, r, k).any(dim=1).float().mean(),
-    "You looked at one answer too many, or too few: fewer than k wrong ones may stand before.": (
-        but("< k", "< k + 1"),
-        but("< k", "< k - 1"),
-    ),
     "A question counts as found when its best answer is.": lambda s, r, k: (hits(s, r, k).sum(1) / r.sum(1)).mean(),
     "Count only wrong answers before the best right one.": but(" & ~relevant", "", "< k", "<= k"),
     "A question's best right answer counts, not its worst.": but("-torch.inf", "torch.inf", "amax", "amin"),

@@ -190,8 +190,6 @@ mistakes = {
     "bound.": lambda s, k, _: torch.zeros_like(s, dtype=torch.bool).scatter(1, s.topk(k).indices, True),
     "You dropped the anchors at exactly T - 2E, which may tie with place k: keep them, with >=.": but(">=", ">"),
     "You took the largest bound of all queries; each has its own.": but("bound)", "bound.max())"),
-    "You took the product in place k + 1 for the threshold; T is the product in place k. (Python counts the places "
-    "from 0.)": but("topk(k", "topk(min(k + 1, products.shape[1])"),
     "You took one threshold for the whole table. Each query has its own k best: take topk along dim=1, in every "
     "row.": but("products.topk(k, dim=1).values[:, -1]", "products.ravel().topk(k).values[-1]"),
 }

@@ -39,7 +39,10 @@ mistakes = {
         but(FACTORS, f"{FACTORS} - 1"),
         but(FACTORS, f"{FACTORS} + 1"),
     ),
-    "Sort the p-values before they get factors.": but("p_values.argsort()", "torch.arange(len(p_values))"),
+    "Sort the p-values before they get factors.": (
+        but("p_values.argsort()", "torch.arange(len(p_values))"),
+        lambda p: (p * torch.arange(len(p), 0, -1)).clamp_max(1),
+    ),
     "A larger p-value became smaller than one before it. From the smallest to the largest, take the running "
     "maximum.": but(".cummax(dim=0).values", ""),
     "Take a running maximum from the smallest up, no minimum from the end.": but(*FROM_THE_END),
@@ -71,8 +74,6 @@ NEAR = "cosines.topk(m + 1, dim=1).values[:, 1:]"
 
 mistakes = {
     "The nearest anchor is the anchor itself, with cosine 1. Leave it out.": but("m + 1", "m", "[:, 1:]", ""),
-    "You left the anchor itself out, and then only m - 1 others are there. Take the m + 1 largest and drop the "
-    "first.": but("m + 1", "m"),
     "You took the nearest others and the anchor itself; drop the first of the m + 1 largest.": but("[:, 1:]", ""),
     "You put 0 in the place of the anchor itself, so it still counts where fewer than m cosines are positive; put -inf "
     "there.": but(NEAR, "cosines.clone().fill_diagonal_(0).topk(m, dim=1).values"),

@@ -41,6 +41,7 @@ cases = [  # the first is square, so that a wrong dim fits, and its result has a
     (random_tensor(6, 5, seed=4), 4),
     (random_tensor(4, 8, seed=5).sub(3), 2),
     (torch.tensor([[0.5, 0.25]]), 0),
+    (-1e9 * torch.tensor([[1.0, 3.0, 2.0]]), 0),
 ]
 mistakes = {
     "You left no column out: this is the largest entry of each row.": lambda scores, column: scores.argmax(dim=1),
@@ -56,5 +57,6 @@ mistakes = {
     "You left a row out; a colon before the comma means all rows: [:, column].": but("[:, column]", "[column]"),
 }
 check_largest_elsewhere = Exercise(
-    "90.2", "The largest entry elsewhere", largest_elsewhere, cases, mistakes, word="positions", no_loop=True
-)
+    "90.2", "The largest entry elsewhere", largest_elsewhere, cases, mistakes,
+    notes={6: "all entries far below 0"}, word="positions", no_loop=True,
+)  # fmt: skip

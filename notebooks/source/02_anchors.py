@@ -653,7 +653,6 @@ from asif_book.chapters.chapter_02.lessons import covered_by
 from asif_book.checks import farthest_first  # the library's solution of 02.5
 
 counts_of_anchors = [c for c in (10, 20, 50, 100, 200, 400) if c <= len(anchors)]
-to_anchors = relative_representation(new.image, anchors.image, mean=anchors.image_mean)
 centred = unit_rows(anchors.image, anchors.image_mean)
 ordered = farthest_first(centred @ centred.T, max(counts_of_anchors), 0)
 deals = 50 if fast else 200

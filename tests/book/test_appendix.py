@@ -2,9 +2,9 @@
 
 import ast
 
-import jupytext
 import torch
 
+from asif_book.editions import written_cells
 from asif_book.outline import FOLDED, tags_of
 from asif_lib.files import ROOT
 
@@ -15,7 +15,7 @@ OTHERS = {"index", "split", "to_dense", "values"}
 def calls(chapters):
     """Name the functions of torch and the methods of tensors in code that is not folded, solutions too."""
     for path in (ROOT / "notebooks" / "source").glob(f"{chapters}_*.py"):
-        for cell in jupytext.read(path, fmt="py:percent").cells:
+        for cell in written_cells(path):
             if cell.cell_type == "code" and FOLDED not in tags_of(cell):
                 yield from _calls(ast.parse(cell.source))
 

@@ -2,7 +2,7 @@
 
 A server has loaded what many processes load, and forks itself for each of them. This file is both the server
 (``python interpreter.py --serve SOCKET``) and the process that stands for a fork: it hands over its arguments, folder,
-variables and files, passes on signals, and ends as the fork does. Whoever kills it kills the fork. The packages of this
+variables and files, passes on signals, and ends as the fork does. A kill of it kills the fork. The packages of this
 project are not loaded in the server: a process imports them as any interpreter does.
 
 Without a server, or with other settings of the libraries, an interpreter of its own starts.
@@ -89,7 +89,7 @@ def serve(path):
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:  # so that their seconds count as this process's
                 pass
-        if sys.stdin in ready:  # whoever started this ends
+        if sys.stdin in ready:  # the process that started this ends
             os._exit(0)
         line, _ = listener.accept()
         text, files, *_ = socket.recv_fds(line, 2**20, 3)

@@ -827,7 +827,7 @@ from asif_lab.cluster import connect, distributed_top_anchors
 image, text = (many, many_captions) if fast else world.pairs(400_000, number=1)[:2]
 shared = save_bank(home / "shared", image, text)
 client = connect(workers=2)
-ask = {"queries": asked, "bank": shared, "kind": "image", "k": k, "progress": False}
+ask = {"queries": asked, "bank": shared, "side": "image", "k": k, "progress": False}
 ask |= {"shard": len(shared) // 16}  # anchors of one task
 anchors, mean = shared.searchable("image")
 alone, took_alone = timed(lambda: top_anchors(asked, anchors, k, mean=mean))

@@ -16,10 +16,12 @@ from asif_lib.defaults import MANY, NEAREST
 from asif_lib.errors import ParameterError
 from asif_lib.relative import as_embeddings, check_dimensions, main_directions, moved, unit_rows, whitening
 from asif_lib.search.rows import PART, as_rows
-from asif_lib.settings import Settings, check_reduce
+from asif_lib.settings import Settings, check_k, check_reduce
 
 SMALL = 2_048
 """With this number of anchors or fewer, on a CPU, the dense method is used."""
+DENSE = 2**22
+"""The most entries of dense captions that pictures are compared with."""
 ASKED = 4_096
 """Anchors that are searched at a time, for their hubs."""
 
@@ -64,14 +66,14 @@ class SparseVectors:
         check_reduce(reduce, len(other), templates)
         if self.n != other.n:
             raise ParameterError(f"vectors over {self.n} and over {other.n} anchors cannot be compared")
-        if self.n > SMALL:
+        if self.n > SMALL or self.n * len(other) > DENSE:
             from asif_lib.search.inverted import InvertedIndex  # brings the compiler
 
             return InvertedIndex(other, templates, reduce).scores(self)
-        text, blocks = other.to_dense(), range(0, len(self) or 1, PART)
-        scores = torch.cat([method.scores(self[i : i + PART].to_dense(), text) for i in blocks])  # (q, t)
-        scores = scores.unflatten(1, (len(other) // templates, templates))  # (q, labels, templates)
-        return scores.mean(dim=2) if reduce == "mean" else scores.amax(dim=2)
+        text, labels = other.to_dense(), (len(other) // templates, templates)
+        blocks = (self[i : i + PART].to_dense() for i in range(0, len(self) or 1, PART))  # (PART, n)
+        scores = (method.scores(image, text).unflatten(1, labels) for image in blocks)  # (PART, labels, templates)
+        return torch.cat([each.mean(dim=2) if reduce == "mean" else each.amax(dim=2) for each in scores])
 
     def to_csr(self):
         """Return the vectors as a `scipy.sparse.csr_array` of shape (q, n)."""
@@ -130,7 +132,7 @@ class SideAnchors:
     Parameters
     ----------
     anchors : Tensor, Rows or PreparedAnchors, of shape (n, d)
-        Any floating dtype, also memory-mapped. Prepared ones bring their mean.
+        Any floating dtype, also memory-mapped; they must not change. Prepared ones bring their mean.
     mean : Tensor of shape (d,), optional
         Subtracted from the vectors and from the anchors.
     device : str or torch.device
@@ -138,7 +140,8 @@ class SideAnchors:
     """
 
     def __init__(self, anchors, mean=None, device="cpu"):
-        self.anchors, self.mean, self.device = anchors, mean, device
+        self.anchors, self.device = anchors, device
+        self.mean = None if mean is None else mean.detach()
         self.is_prepared = not hasattr(anchors, "dtype")  # `PreparedAnchors`, which hold two matrices
         self.rows = anchors.rows if self.is_prepared else as_rows(anchors)
         self.subtracted = anchors.mean if self.is_prepared else mean
@@ -209,9 +212,11 @@ class SideAnchors:
                 search["memory"] = min(MEMORY, max(MEMORY // 8, 4 * len(z) * k))
             return top_anchors(z, self.anchors, k, mean=self.mean, device=self.device, keep=keep, **search)
         check_dimensions(z, self.rows)
-        unit_rows(z, self.mean)  # names a row that holds NaN or infinity
-        units = (method.unit(moved(part, self.mean)) for part in z.split(PART))  # (PART, d)
-        blocks = (method.top_k(method.cosines(unit, self._units), k) for unit in units)
+        check_k(k, len(self))
+        for i, part in enumerate(z.split(PART)):
+            unit_rows(part, self.mean, i * PART)  # names a row that holds NaN or infinity, before the first answer
+        units = (method.unit(moved(part, self.mean)) for part in z.detach().split(PART))  # (PART, d)
+        blocks = (method.top_k(method.cosines(unit, self._units), int(k)) for unit in units)
         if keep is None:
             return tuple(map(torch.cat, zip(*blocks, strict=True)))
         for i, block in enumerate(blocks):
@@ -242,7 +247,7 @@ class SideAnchors:
 def represent(z, anchors, settings, *, mean=None, device="cpu", **search) -> SparseVectors:
     """Represent embeddings by anchors: centre, whiten, top k, hubs, clamp, power, normalise.
 
-    The same as `asif_lib.method`, at any size: the dense matrix (q, n) of a large bank never exists whole.
+    The same as `asif_lib.method` of float32 vectors, at any size: the (q, n) matrix of a large bank never exists whole.
 
     Raises `ParameterError` if a setting is out of range, the dimensions differ, or a vector holds NaN.
 

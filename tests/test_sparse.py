@@ -148,6 +148,23 @@ def test_anchors_in_pieces_are_whitened_without_gathering_them(monkeypatch):
     torch.testing.assert_close(represent(z, rows, Settings(7, 2, whiten=0.5)).to_dense(), expected)
 
 
+def test_a_small_bank_refuses_and_detaches_what_a_large_one_does():
+    side = SideAnchors(random_matrix(40, 6, 2), torch.ones(6, requires_grad=True))
+    assert not side.cosines(random_matrix(3, 6, 1).requires_grad_(), torch.tensor(5)).values.requires_grad
+    for k in (0, 41, 2.5):
+        with pytest.raises(ParameterError, match=f"k = {k}"):
+            side.cosines(random_matrix(3, 6, 1), k)
+
+
+@pytest.mark.parametrize("reduce", ["mean", "max"])
+def test_many_captions_are_compared_without_their_dense_vectors(reduce, monkeypatch):
+    images, texts = (sparsify(torch.rand(rows, 40), 5, 2) for rows in (9, 12))
+    dense = images.similarity(texts, 4, reduce)
+    monkeypatch.setattr("asif_lib.sparse.DENSE", 12 * 40 - 1)
+    monkeypatch.setattr(SparseVectors, "to_dense", None)
+    torch.testing.assert_close(images.similarity(texts, 4, reduce), dense)
+
+
 def test_rows_are_picked_by_slice_list_and_mask():
     vectors = sparsify(torch.rand(4, 40), 3, 2)
     for rows in (slice(1, 3), [1, 2], torch.tensor([False, True, True, False])):

@@ -280,7 +280,8 @@ class AnchorBank:
     def find(self, column, values):
         """Return which of m distinct `values` a column of the table has, (m,) bools, and their positions, ascending.
 
-        A value is read as the type of the column. Raises `BankError` if it cannot be, or there is no such column.
+        A value is read as the type of the column. Raises `BankError` if it cannot be, exactly, or there is no such
+        column. An empty entry is not found by any value.
         """
         if column not in self.columns:
             columns = ", ".join(self.columns)
@@ -289,7 +290,7 @@ class AnchorBank:
         for batch in self.batches([column]):
             entries = batch.column(0)
             try:
-                number = pc.index_in(entries, pa.array(values).cast(entries.type), skip_nulls=True)
+                number = pc.index_in(entries, checks.read_exactly(values, entries.type), skip_nulls=True)
             except (pa.ArrowException, OverflowError, TypeError, UnicodeError):
                 fault = f"the column {column!r} holds values of the type {entries.type}"
                 raise BankError(f"{fault}, which cannot be {values!r:.80}") from None

@@ -12,6 +12,7 @@ from functools import reduce
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
 
 from asif_lib.encoders.identity import EXTERNAL, EncoderIdentity, checked_identity, external_identity
@@ -214,3 +215,20 @@ def difference(before, after) -> pd.DataFrame:
     later = after.pairs[["id", "caption"]].assign(change=change)[change != ""]
     gone = before.pairs[["id", "caption"]].assign(change="removed")[~here.isin(there)]
     return pd.concat([gone, later], ignore_index=True)[["change", "id", "caption"]]
+
+
+def read_exactly(values, kind):
+    """Return values, an Arrow array of the type `kind`; raise `pyarrow.ArrowInvalid` unless each keeps its value.
+
+    Without the comparison Arrow reads 5 as True, True as 1, and "0x1" as 1.
+    """
+    given = pa.array(values)
+    read, types = given.cast(kind), pa.types
+    if types.is_integer(kind) or types.is_boolean(kind):
+        written = read.cast(pa.string()).to_pylist()
+        same_kind = types.is_boolean(given.type) == types.is_boolean(kind) or types.is_string(given.type)
+        if not same_kind or (types.is_string(given.type) and [value.lower() for value in values] != written):
+            raise pa.ArrowInvalid(f"{values!r:.80} are not of the type {kind}")
+    elif types.is_binary(given.type):
+        raise pa.ArrowInvalid("bytes are no text")
+    return read

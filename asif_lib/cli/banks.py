@@ -447,7 +447,7 @@ def _remove(
     name: Name,
     where: Annotated[list[str] | None, Option(metavar="COLUMN=VALUE", help="may be repeated: all must hold")] = None,
     ids: Annotated[list[str] | None, Option("--id", metavar="ID", help="may be repeated")] = None,
-    ids_in: Annotated[str | None, Option(metavar="FILE", help="a CSV with a column id, as audit writes it")] = None,
+    ids_in: Annotated[str | None, Option(metavar="FILE", help="a CSV with a column id: all of its rows")] = None,
 ):
     """Remove pairs from a bank, by id or by the values of columns."""
     if bool(where) + bool(ids) + bool(ids_in) != 1:
@@ -477,6 +477,8 @@ def ids_in_file(file) -> list:
     table = read_table(Path(file))
     if "id" not in table:
         raise DataError(f"{file}: has no column id; it has: {', '.join(table) or 'nothing'}")
+    if "decision" in table:  # which may be "keep"
+        raise DataError(f"{file}: is a review, with a decision for each row; run: asif bank apply NAME {file}")
     return list(dict.fromkeys(map(csv_plain, table["id"])))
 
 

@@ -3,7 +3,7 @@
 import pkgutil
 import sys
 
-from asif_lib.errors import EncoderError
+from asif_lib.errors import EncoderError, IdentityError
 
 LOADERS = {
     "image": "asif_lib.encoders.image:load_image_encoder",
@@ -42,4 +42,7 @@ def load_encoder_of(identity, *, device="auto"):
     if identity.is_external:
         ways = "of new captions with --text-embedding FILE (--text-embeddings of a review), of others in Python"
         raise EncoderError(f"the encoder {identity} cannot be loaded by its name; bring its embeddings, {ways}")
-    return load_encoder(identity.kind, identity.locator, device=device, expected=identity)
+    encoder = load_encoder(identity.kind, identity.locator, device=device, expected=identity)
+    if encoder.identity != identity:
+        raise IdentityError(f"the encoder {identity} computes in another way now; build the bank again with it")
+    return encoder

@@ -340,11 +340,13 @@ def test_files_that_make_no_bank_are_refused_in_one_sentence(arrays, retrieved, 
         (["remove", "cards", "--where", "group=hue", "--where", "group=tone"], "--where group=tone: names group twice"),
         (["remove", "cards", "--where", "1"], "--where 1: is not COLUMN=VALUE"),
         (["remove", "cards", "--ids-in", "first/metadata.csv"], "metadata.csv: has no column id; it has: file_name, "),
+        (["remove", "cards", "--ids-in", "review.csv"], "review.csv: is a review, with a decision for each row; run: "),
     ],
 )
 def test_bad_commands_are_refused_in_a_sentence(cards, bank, arguments, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("asif_lib.encoders.loading.load_encoder", None)  # before anything is encoded
+    (tmp_path / "review.csv").write_text("id,decision\nred.png,keep\n")
     status, result, said = bank(*arguments)
     assert (status, result) == (1, None)
     assert said.startswith("asif: ") and words in said and said.count("\n") == 1

@@ -818,10 +818,11 @@ print(f"{len(tried)} pictures to choose by, {len(sealed)} sealed: {fashion.class
 # "a photo of a {}." picture by picture. A difference whose whole interval lies above 0
 # is a **proof**. An honest gain that is not sure counts as a **result**.
 #
-# **Each look at the sealed pictures makes the next look stricter.** The interval of
-# look $i$ leaves out a share of $0.05 / (i (i + 1))$. These shares never add up to more
-# than 0.05. So luck alone is called a proof in at most 5 % of such investigations. (The
-# same wording again is no new look.)
+# **The sealed pictures are opened for three wordings, and no more.** Write all three
+# down before the first look. Each interval leaves out 0.05 / 3, so that luck alone is
+# called a proof in at most about 5 % of such investigations. If what you saw at a look
+# helps you to write the next wording, this promise no longer holds for it. (The same
+# wording again is no new look.)
 
 
 # %% tags=["exercise"]
@@ -853,9 +854,8 @@ check_wording(my_wording, task)
 # <details><summary>What you should see</summary>
 #
 # The gain on validation, and the difference on the sealed pictures with its interval.
-# On few validation pictures a gain of two or three points may be luck. If you run the
-# cell that makes `task` once more, the count of looks is 0 again. No program can check
-# honesty.
+# On few validation pictures a gain of two or three points may be luck. Another `seed`
+# at the top seals other pictures. No program can check honesty.
 #
 # </details>
 
@@ -990,12 +990,13 @@ show_progress("05")
 # > and nothing needs to be fitted again. One may also say: then do not prefer it, where
 # > only accuracy counts.
 #
-# 3. In 05.6 the second look at the test split is stricter. Why?
+# 3. In 05.6 the test split is opened for three wordings that are written down first.
+#    Why?
 #
-# > **Answer.** If nothing helps, every look may still call luck a proof, and over many
-# > looks these chances add up. If the number of looks is known beforehand, one divides
-# > 0.05 by it (Bonferroni). Here nobody knows it, so look $i$ gets
-# > $0.05 / (i (i + 1))$. These add up to 0.05 and no more.
+# > **Answer.** If nothing helps, every look may still call luck a proof, and over
+# > several looks these chances add up. If their number is fixed, one divides 0.05 by it
+# > (Bonferroni). A wording that was made up after a look may fit the luck of these very
+# > pictures, and no such sum holds for it.
 #
 # ### Exit questions
 #

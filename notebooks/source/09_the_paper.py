@@ -814,8 +814,8 @@ print(f"{len(validation_set[0])} pictures to choose by, {len(sealed[0])} sealed"
 #
 # `measure(rival, n)` tells for each validation picture the rival's result minus that of
 # ASIF: 1, 0 or −1. Measure at least two settings, and return the one that you trust
-# most. The check then opens the sealed pictures, and each new setting that you show to
-# them makes the next look stricter (chapter 05).
+# most. The check then opens the sealed pictures, at most for three settings (chapter
+# 05).
 
 
 # %% tags=["exercise"]

@@ -19,7 +19,7 @@ from exercises import RIGHT, WRONG
 from asif_book.checks import EXERCISES, judging, sandbox
 from asif_book.checks.catalogue import but
 from asif_book.checks.exercise import Exercise, chapter_modules, discover, investigation, judge
-from asif_book.checks.judging import STYLES, Verdict, ask, random_tensor, refuse, right
+from asif_book.checks.judging import STYLES, Ended, Verdict, ask, random_tensor, refuse, right
 from asif_book.checks.proof import lowest, prove
 from asif_book.editions import NOT_ATTEMPTED
 from asif_book.progress import RESULT
@@ -587,14 +587,25 @@ def test_an_investigation_gets_the_notebooks_task_or_a_made_up_one():
     (0.01, RESULT, "holds 0: luck The exercise counts as solved."),
     (-0.2, "wrong", "holds 0, and there is no gain: luck"),
 ])  # fmt: skip
-def test_a_proof_is_stricter_with_every_look(shift, status, message):
+def test_each_of_three_announced_looks_has_the_same_interval_and_a_fourth_has_none(shift, status, message):
     differences = np.random.default_rng(0).choice([-1, 0, 1], 200) + shift
     first, third = (prove(differences, looks, "Test", above="up", below="down", between="luck") for looks in (1, 3))
     assert first.status == third.status == status
     assert message in first.message
-    assert f"Test, difference {100 * differences.mean():+.1f} points, 97.5 % interval" in first.message
-    assert "look" not in first.message
-    assert "99.58 % interval" in third.message and "look 3" in third.message
+    assert f"Test, difference {100 * differences.mean():+.1f} points, 98.3 % interval" in first.message
+    assert "look 1 of 3." in first.message
+    assert "98.3 % interval" in third.message and "look 3 of 3. The interval holds for a choice" in third.message
+    with pytest.raises(Ended, match="a further choice proves nothing"):
+        prove(differences, 4, "Test", above="up", below="down", between="luck")
+
+
+def test_luck_is_called_a_proof_in_at_most_one_of_twenty_investigations_with_three_choices():
+    draw, proofs = np.random.default_rng(1), 0
+    for _ in range(200):
+        looks = (draw.choice([-1, 0, 1], 100) for _ in range(3))
+        how = {"above": "", "below": "", "between": "", "resamples": 1_000}
+        proofs += any(prove(found, i, "", **how).status == "right" for i, found in enumerate(looks, 1))
+    assert proofs <= 10
 
 
 def test_progress_is_kept(tmp_path):

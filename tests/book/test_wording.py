@@ -14,16 +14,19 @@ def investigate(classes, measure, template="a {}"):
     return max(wordings, key=lambda prompts: measure(prompts).sum().item())
 
 
-def test_each_wording_shown_to_the_test_split_makes_the_next_look_stricter():
-    def another(classes, measure):
-        return investigate(classes, measure, "a grey {}")
+def test_the_test_split_is_opened_for_three_wordings_and_for_no_fourth():
+    def other(template):
+        return lambda classes, measure: investigate(classes, measure, template)
 
     task = WordingTask.made_up()
-    first, again, second = (check_wording(solution, task).message for solution in (investigate, investigate, another))
-    assert "97.5 % interval" in first and "look" not in first
+    solutions = investigate, investigate, *map(other, ("a grey {}", "the {}", "my {}"))
+    first, again, second, third, fourth = (check_wording(solution, task) for solution in solutions)
+    assert "98.3 % interval" in first.message and "look 1 of 3" in first.message
     assert again == first  # the same wording is no new look
-    assert "99.17 % interval" in second and "look 2" in second
-    assert task.looks == 2
+    assert "98.3 % interval" in second.message and "look 2 of 3. The interval holds for a choice" in second.message
+    assert third.status == "right" and "look 3 of 3" in third.message
+    assert fourth.status == "wrong" and "for 3 looks, and you have had them" in fourth.message
+    assert "%" not in fourth.message  # what the pictures say of it stays sealed
 
 
 def test_whatever_stands_in_the_tasks_place_is_not_held_against_the_solution():

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from asif_book.checks.catalogue import but
 from asif_book.checks.exercise import Exercise, investigation
 from asif_book.checks.judging import Verdict, ask, kind_of, random_tensor, refuse, right
-from asif_book.checks.proof import HeldOutTask, confidence, lowest, prove, refuse_unmeasured
+from asif_book.checks.proof import HeldOutTask, lowest, prove, refuse_unmeasured
 from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.relative import unit_rows
 
@@ -259,8 +259,6 @@ class WordingTask(HeldOutTask):
     template : str
         The wording to beat.
     """
-
-    confidence = staticmethod(confidence)
 
     def __init__(self, model, classes, validation, test, template=DEFAULT_TEMPLATE):
         super().__init__(*((model.images(z), torch.as_tensor(labels)) for z, labels in (validation, test)))

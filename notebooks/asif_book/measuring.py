@@ -10,8 +10,8 @@ import numpy as np
 import psutil
 from scipy.optimize import minimize_scalar, nnls
 
+from asif_lib import method
 from asif_lib.evaluation.measures import ranks, recall_at, same_text
-from asif_lib.relative import relative_representation
 from asif_lib.zeroshot import ASIF
 
 
@@ -107,22 +107,22 @@ def scoreboard(bank, splits, chapter="04", seed=0):
         Of all pairs.
     splits : dict of str to list of int
     chapter : str
-        The last one whose steps are measured: ``"03"`` or ``"04"``.
+        The last one whose steps are measured: ``"03"`` or ``"04"``. The steps of 04 are added one by one.
     seed : int
         Of the intervals.
     """
-    from asif_lab.baselines import RelativeRepresentation  # scikit-learn takes a second to import
-
     anchors, asked = bank.subset(splits["train"]), bank.subset(splits["validation"])
-    pictures = relative_representation(asked.image, anchors.image)  # (q, n)
-    texts = relative_representation(asked.text, anchors.text)  # (q, n)
-    centred = RelativeRepresentation().fit(anchors.image, anchors.text)
+    sides, n = ((asked.image, anchors.image), (asked.text, anchors.text)), len(anchors)
+    plain = [method.relative(*side) for side in sides]  # (q, n) each
+    centred = [method.relative(*method.centre(*side)) for side in sides]  # (q, n) each
     scores = {
-        "03 · all cosines, as they are": relative_representation(pictures, texts),
-        "03 · all cosines, centred": centred.similarity(asked.image, asked.text),
+        "03 · all cosines, as they are": method.relative(*plain),
+        "03 · all cosines, centred": method.relative(*centred),
     }
     if chapter >= "04":
-        scores["04 · a tenth of them, squared"] = ASIF(anchors, device="cpu").similarity(asked.image, asked.text)
+        for name, p in {"04 · negative ones set to 0": 1, "04 · and squared": 2}.items():
+            scores[name] = method.scores(*(method.sparsify(side, n, p) for side in centred))
+        scores["04 · and only a tenth kept"] = ASIF(anchors, device="cpu").similarity(asked.image, asked.text)
     captions = asked.pairs.caption.tolist()
     relevant = same_text(captions, captions)  # (q, q)
     return {name: recall_at(s, relevant, 1, seed) for name, s in scores.items()}, float(relevant.float().mean())

@@ -148,11 +148,13 @@ with_one = everything.subset([*anchors, shown[0]])  # a picture that is held out
 draw.method_picture(with_one, stamps.ids[shown[0]], f"a photo of a {labels[0]}.")
 
 # %% [markdown]
-# **What you see.** A picture, a sentence, and between them their anchors. Four small
-# steps make the two descriptions crisp. Keep the $k$ largest similarities and discard
-# the others. Set negative similarities to 0. Raise them to a power $p$. Scale the list
-# to length 1. Here $k$ is a tenth of the number of anchors, and $p$ is 2. Chapter 04
-# takes the steps one by one.
+# **What you see.** A picture, a sentence, and between them their anchors. Before anything
+# is compared, the mean of the anchors is subtracted on each side, because it hides what
+# tells embeddings apart (**centring**, chapter 03). Then four steps turn the
+# similarities of each side into a short list: keep the $k$ largest and discard the
+# others, set negative ones to 0, raise them to a power $p$, and scale the list to length
+# 1. Here $k$ is a tenth of the number of anchors, and $p$ is 2. Chapter 04 takes the
+# steps one by one.
 #
 # The result is a **sparse vector**: one entry for each anchor, 0 for those not kept.
 # Its entries are the bars: blue (●) for the picture, vermilion (■) for the sentence. A
@@ -166,7 +168,7 @@ draw.method_picture(with_one, stamps.ids[shown[0]], f"a photo of a {labels[0]}."
 kept = [vectors.to_dense() > 0 for vectors in (pictures, texts)]  # (8, n) bool each
 both = (kept[0] & kept[1]).sum(dim=1).float().mean()  # (): mean of the 8 pictures
 counts = [side.sum(dim=1).float() for side in kept]  # (8,) each
-# the words keep a tenth of the bank: by luck a tenth of what the picture keeps
+# unrelated words would keep a tenth of any anchors, so also of the picture's anchors
 by_chance = (counts[0] * counts[1]).mean() / len(bank)
 print(f"each side keeps {counts[0].mean():.0f} of {len(bank)} anchors")
 print(f"kept by both: {both:.1f}; by two unrelated choices: {by_chance:.1f}")
@@ -465,6 +467,8 @@ show_progress("00")
 # **Where next.** On the core path, [03](03_relative_representations.ipynb): why may we
 # describe a picture by other pictures? Else [01](01_encoders.ipynb): what does each
 # stranger know alone?
+#
+# [Sources](references.md): Norelli 2023.
 
 # %% [markdown] tags=["teacher"]
 # ### Timing

@@ -649,6 +649,8 @@ show_progress("01")
 #
 # **Where next.** [02 · Anchors](02_anchors.ipynb): do similar pictures have similar
 # captions? ASIF needs nothing more.
+#
+# [Sources](references.md): Tan 2019, Reimers 2019, Wang 2020.
 
 # %% [markdown] tags=["teacher"]
 # ### Timing

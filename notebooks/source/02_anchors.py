@@ -837,6 +837,9 @@ show_progress("02")
 #
 # **Next:** [03 · Relative representations](03_relative_representations.ipynb) describes
 # every picture and every caption by its similarities to the anchors.
+#
+# [Sources](references.md): Kriegeskorte 2008, Kornblith 2019, Huh 2024, Gröger 2026,
+# Gonzalez 1985.
 
 # %% [markdown] tags=["teacher"]
 # ### Timing

@@ -792,8 +792,8 @@ check_investigation(survivors)
 # reflections, any order of the coordinates, zeros appended, and any change of lengths.
 # Another length for each vector is not linear.
 #
-# Only rotations, reflections and uniform scaling (with or without more dimensions) keep
-# the angles between all vectors. Two encoders differ by more.
+# Among linear maps, only rotations, reflections and uniform scaling (with or without
+# more dimensions) keep the angles between all vectors. Two encoders differ by more.
 #
 # </details>
 #
@@ -825,6 +825,8 @@ show_progress("03")
 #
 # **Next:** [04 · Sparsification](04_sparsification.ipynb). So far every anchor counts
 # for every picture, near or far. What happens if only the near ones count?
+#
+# [Sources](references.md): Moschella 2023, Maiorca 2023, Radovanović 2010.
 
 # %% [markdown] tags=["teacher"]
 # ### Timing
@@ -861,9 +863,10 @@ show_progress("03")
 # > **Answer.** The description of a picture must not depend on the other pictures of
 # its batch. The anchors are always the same.
 # - Rotations leave everything unchanged. Do two networks differ by a rotation only?
-# > **Answer.** Two trainings of one network often nearly do; two kinds of network do
-# not. The picture encoder and the text encoder here certainly differ by more. So the
-# right caption comes first for some pictures only.
+# > **Answer.** Two trainings of one network often nearly do (Moschella 2023). Two kinds
+# of network, too, can be joined by a nearly orthogonal matrix, well enough for many tasks
+# (Maiorca 2023). Our two encoders differ by more: in section 3 the right caption comes
+# first for some pictures only.
 #
 # ### Exit questions
 #

@@ -97,9 +97,9 @@ draw.who_sees_what(stamps)
 
 # %% [markdown]
 # **What you see.** Each lane is a **split**. First the training stamps are the anchors
-# (solid), and the validation stamps the questions (outlined). You may ask them as often
-# as you like. Then the choice is passed on (arrows), the validation stamps become
-# anchors too, and the test split is asked. Chapter 00 asked it with fixed settings.
+# (solid), and the validation stamps the questions (outlined). Then the choice is passed
+# on (arrows), the validation stamps become anchors too, and the test split is asked.
+# Chapter 00 asked it with fixed settings.
 # Several cells ask it, and none of them chooses anything.
 #
 # **Before you run the next cell:** the way to the test has two steps: other questions,
@@ -185,7 +185,8 @@ print("R@1, factor for each doubling:", ", ".join(f"{f:.2f}" for f in factors[1:
 # - **nearest anchor**: the picture borrows the caption of the most similar anchor;
 # - **ridge**: one matrix, with small entries, turns image embeddings into text
 #   embeddings;
-# - **Procrustes**: the rotation that brings the pictures closest to their captions;
+# - **Procrustes**: both sides are reduced to equally many main directions, and a rotation
+#   brings the pictures closest to their captions;
 # - **CCA**, canonical correlation analysis: pairs of directions along which pictures
 #   and captions vary together;
 # - **CSA**: as CCA, but a pair of directions counts more if it varies together more.
@@ -243,9 +244,11 @@ for k in (1, 10):
 known = set(bank.pairs.caption)
 new = np.array([caption not in known for caption in test_captions])  # (150,) bool
 first = place["ASIF", WAYS[0]] < 1  # (150,) bool
-for words, which in (("new", new), ("among the anchors", ~new)):
+for words, which in (("no anchor has", new), ("an anchor has", ~new)):
     if which.any():
-        print(f"R@1, caption {words}: {mean_with_interval(first[which], seed)}")
+        found, where = mean_with_interval(first[which], seed), f"R@1 where {words}"
+        record(f"held-out stamps, caption among 150, {where} the same caption", found)
+        print(f"{where} the same caption: {found}")
 
 shuffle = np.random.default_rng(seed).permutation(len(bank))
 shuffled = ASIF(bank.replace(text=bank.text[shuffle]), device=device)
@@ -725,7 +728,7 @@ your_picture(model, my_labels, template=DEFAULT_TEMPLATE, pictures=anchor_pictur
 
 # %% [markdown]
 # **What you see.** A score is never a probability (section 8 makes one of it). The
-# model must choose among your labels. Was it right for a good reason?
+# model must choose among your labels.
 
 # %% [markdown]
 # ## 7 · Pictures of another kind
@@ -787,8 +790,8 @@ print("stamps of clothes:", sum(group.startswith("clothes") for group in stamps.
 # There are few anchors of clothing, and none looks like a grey picture of 28 × 28
 # pixels. Chapter 07 adds such anchors.
 #
-# Or other words? An honest answer needs pictures that nothing in this chapter has
-# touched. Fashion-MNIST has more.
+# Would other words help? An honest answer needs untouched pictures. Fashion-MNIST has
+# more.
 
 # %% tags=["hide-input"]
 # Seal the pictures of the next exercise.
@@ -1037,3 +1040,6 @@ show_progress("05")
 # decided. The paper's own numbers stand in [09](09_the_paper.ipynb), with other data
 # and tasks. Try your own pictures: `asif evaluate FOLDER` measures a folder of class
 # folders.
+#
+# [Sources](references.md): Efron 1979, McNemar 1947, Dunn 1961, Guo 2017, Hotelling
+# 1936, Schönemann 1966, Shigeto 2015, Li 2025, Xiao 2017.

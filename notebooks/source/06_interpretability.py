@@ -1015,5 +1015,6 @@ show_progress("06")
 # in a random order, contributions would not name the anchors that decide. If the audit
 # found no real mistakes, our AUC would speak of exchanged captions only.
 #
-# **Where next.** [07 · Editing a model](07_editing.ipynb) adds what is missing, in a
-# second.
+# **Where next.** [07 · Editing a model](07_editing.ipynb) adds what is missing.
+#
+# [Sources](references.md): Petsiuk 2018, Northcutt 2021, Vovk 2005.

@@ -1119,3 +1119,5 @@ show_progress("07")
 # `load_labelled("eurosat")` brings the satellite pictures that the paper's authors
 # teach. [08 · Scaling](08_scaling.ipynb) asks what the kangaroo's pair costs at 1.6
 # million anchors.
+#
+# [Sources](references.md): Norelli 2023, Xiao 2017.

@@ -1035,6 +1035,8 @@ show_progress("08")
 # **What would prove us wrong.** One query for which the three methods disagree in a
 # single bit. Or a slope beside a fixed cost, in section 8, that is clearly above 1.
 #
-# **Where next.** Take a folder with thousands of pictures:
+# **Where next.** Take thousands of pictures:
 # `asif bank build NAME --from FOLDER --precision float16`, then
 # `asif bank prepare NAME`. It keeps the rounded copy of section 3 beside the bank.
+#
+# [Sources](references.md): Malkov 2020, Douze 2024.

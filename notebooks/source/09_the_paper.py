@@ -1,7 +1,7 @@
 # %% [markdown] code=["lab/", "evaluation/"]
 # # 09 · The paper: how good is it really?
 #
-# > **Question.** How good is ASIF, compared with every rival at its best?
+# > **Question.** How good is ASIF, compared with five rivals at their best?
 #
 # We read the paper's main table as a reviewer does: with data, settings and rivals in
 # view.
@@ -124,7 +124,7 @@ table.style.hide(axis="index").format(precision=1, na_rep="–")
 # *Norelli et al., NeurIPS 2023, Table 1: zero-shot accuracy (top-1, in %). M: million.
 # The last two rows are not the paper's. The command `asif benchmark
 # benchmarks/accuracy/paper_table_1.toml` fills them, on a machine that can encode 1.6
-# million pairs (chapter 08 computes how long that takes here).*
+# million pairs (chapter 08).*
 #
 # **What you see.** Compare the column *pairs* before any accuracy. The two rows of ASIF
 # have far fewer pairs than each row above them. In the column *ImageNet* two trained
@@ -136,7 +136,10 @@ table.style.hide(axis="index").format(precision=1, na_rep="–")
 # |---|---|---|---|
 # | anchors | 1.6M pairs from the web | hundreds of stamps, more banks | the trend |
 # | image encoder | with and without labels | a small one, with labels | one of two |
-# | $k$ and $p$ | 800 and 8 | chosen on validation pairs | for our banks |
+# | centring | none | mean of the anchors subtracted | section 3 |
+# | clamp | none (authors' code) | negative entries to 0 | chapter 04 |
+# | $k$; $p$ | 800; 8 | $n/10$; 2, or chosen on validation | for our banks |
+# | whitening, hubs | none | switches, off by default | section 3 |
 # | questions | labelled photographs | stamps, Fashion-MNIST | no: others |
 # | rivals | trained on other data | fitted on **the same** pairs | **yes** |
 # | uncertainty | no intervals | paired intervals | **yes** |
@@ -144,11 +147,10 @@ table.style.hide(axis="index").format(precision=1, na_rep="–")
 # The two bold lines are the subject of this chapter. CLIP and LiT differ from ASIF in
 # method *and* in data. To compare *methods*, every rival must get the same pairs.
 #
-# Offline no image encoder has learned without labels; the hub has DINO. Random weights
-# and colours are a lower bound (`benchmarks/accuracy/encoders.toml`).
+# Offline no image encoder has learned without labels; the hub has DINO.
 
 # %% [markdown]
-# ## 2 · Every rival at its best
+# ## 2 · Five rivals at their best
 #
 # Five rivals are fitted on the same pairs of the same embeddings:
 #
@@ -156,7 +158,7 @@ table.style.hide(axis="index").format(precision=1, na_rep="–")
 #   only the pictures choose anchors;
 # - **ridge** and **CSA**, the linear maps of chapter 05;
 # - the **LiT head**: one matrix after the text encoder is *trained*; of all captions, a
-#   picture should like its own best;
+#   picture should like its own best (LiT itself trains the whole text encoder);
 # - the **CLIP heads**: one trained matrix after each encoder.
 #
 # For each number of pairs, each method chooses its settings on the validation pairs.
@@ -268,7 +270,7 @@ check_holm(my_holm)
 #
 # The cheapest correction is in the method already: ASIF subtracts the mean of the bank
 # before the cosine. A vector near the middle is then short, and points anywhere. We
-# undo this step to see what it does. (The paper's method has no such step.)
+# undo this step to see what it does.
 #
 # **Before you run the next cells:** we ask the validation pictures without the
 # subtraction and then with it. How many of them will keep the largest hub?
@@ -946,3 +948,6 @@ show_progress("09")
 #
 # **Where next.** Write a configuration of your own, with your pictures as a task, and
 # run `asif benchmark`. The page *The command* shows one.
+#
+# [Sources](references.md): Norelli 2023, Radford 2021, Zhai 2022, Li 2025, Holm 1979,
+# Radovanović 2010, Lample 2018, Smith 2017, Sinkhorn 1967, Cuturi 2013.

@@ -732,8 +732,8 @@ task = TonguesTask(*by_split)
 # Ask in several languages at once: the scores of the chosen languages are averaged.
 # `measure(chosen)` gives for each validation stamp its mean recall (R@1 and R@10, both
 # directions). Measure at least two choices, and return the one that you trust most. The
-# check compares it with Japanese alone on the test stamps. Each new choice that opens
-# them makes the next look stricter (chapter 05).
+# check compares it with Japanese alone on the test stamps, which are opened for at most
+# three choices (chapter 05).
 
 
 # %% tags=["exercise"]
@@ -799,6 +799,8 @@ show_progress("10")
 #
 # **Where next.** Bring two encoders of your own, of sounds or molecules, and a few
 # hundred pairs. [The library](library.md) shows the call.
+#
+# [Sources](references.md): Wang 2024, Moschella 2023.
 
 # %% [markdown] tags=["teacher"]
 # ### Timing

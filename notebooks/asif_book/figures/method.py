@@ -140,7 +140,7 @@ def _held_out(bank, picture) -> tuple[ASIF, torch.Tensor]:
 PARTS = {
     "01": (("encode",), "This chapter: what each encoder knows alone"),
     "02": (("anchors",), "This chapter: the anchors, captioned pictures in between"),
-    "03": (("compare",), "This chapter: both sides are compared with the same anchors"),
+    "03": (("compare",), "This chapter: both sides are centred, and compared with the same anchors"),
     "04": (("keep k", "power p"), "This chapter: only the largest similarities are kept, and raised to a power"),
     "05": (("score",), "This chapter: the products add up to a score, and the best score answers"),
     "06": (("explain",), "This chapter: each anchor has its own part in the score"),

@@ -6,14 +6,21 @@ from asif_lib.errors import ParameterError
 
 from . import checks
 from .checks.judging import STYLES
-from .progress import RESULT, SOLVED, VARIABLE, Entry, ProgressError, in_order, load_progress, progress_path
+from .progress import KEPT, RESULT, SOLVED, VARIABLE, Entry, ProgressError, in_order, load_progress, progress_path
 
 WORDS = {"right": "solved", RESULT: f"solved: {RESULT}", "wrong": "not solved yet", "not attempted": "not attempted"}
 
 
+OWN_ASIF = "07.7"
+"""The number under which progress counts the reader's own ASIF, which has no card."""
+
+
 def exercise_titles() -> dict[str, str]:
-    """Return the title of each exercise of the workbook by its number, in order."""
-    return {number: checks.EXERCISES[number].title for number in sorted(checks.EXERCISES, key=in_order)}
+    """Return the title of each exercise of the workbook by its number, in order; `OWN_ASIF` counts as one."""
+    titles = {number: check.title for number, check in checks.EXERCISES.items()}
+    if titles.keys() >= {*KEPT}:  # what it is made of
+        titles[OWN_ASIF] = "Your own ASIF"
+    return {number: titles[number] for number in sorted(titles, key=in_order)}
 
 
 def show_progress(chapter: str | None = None) -> "Overview":

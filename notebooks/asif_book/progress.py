@@ -16,7 +16,11 @@ from pydantic import Field
 from asif_lib.errors import AsifError
 from asif_lib.files import locked, parse_json, put_aside, read_file, write_json
 
-VERSION = 3
+VERSION = 4
+BEFORE = 3
+"""The version without solutions, which is read as well."""
+KEPT = ("00.2", "03.1", "03.2", "03.3", "04.1", "04.2")
+"""Exercises whose right solutions are kept: chapter 07 makes an ASIF of them."""
 RESULT = "a result, not a proof"
 """What a check says of an honest investigation that gains nothing sure: it counts as solved."""
 SOLVED = ("right", RESULT)
@@ -25,6 +29,7 @@ MOST_BYTES, MOST_EXERCISES = 5 << 20, 500
 """Of a progress file; one with all exercises of the book has about 20,000 bytes."""
 LONGEST = 1_000
 """Characters of a message that are kept; the longest of a check has 600."""
+LONGEST_SOLUTION = 5_000
 VARIABLE = "ASIF_PROGRESS"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -53,6 +58,7 @@ class Entry:
     first_right: str | None
     last: str  # when the check last ran
     message: Annotated[str, Field(max_length=LONGEST)] = ""  # of the last wrong try
+    solution: Annotated[str, Field(max_length=LONGEST_SOLUTION)] = ""  # the code of the last right try, if it is `KEPT`
 
     def __post_init__(self):
         if not 0 <= self.wrong <= self.tries:
@@ -72,7 +78,7 @@ class Progress:
         dict[Annotated[str, Field(pattern=r"^[0-9]{2}\.[0-9]{1,3}$")], Entry], Field(max_length=MOST_EXERCISES)
     ] = field(default_factory=dict)
     format: Literal["asif-progress"] = "asif-progress"
-    version: Literal[VERSION] = VERSION
+    version: Literal[BEFORE, VERSION] = VERSION
 
 
 @dataclass(frozen=True)
@@ -89,14 +95,14 @@ def progress_path() -> Path | None:
     return Path(name).expanduser() if name else None
 
 
-def note(exercise: str, status: str, message: str = "") -> str:
+def note(exercise: str, status: str, message: str = "", solution: str = "") -> str:
     """Write down what a check said, and return a remark for the student where something is amiss.
 
     It never raises. A damaged file is put aside under another name and a new one begun, one of another version is
     left as it is, and two kernels at once do not lose each other's entries.
 
     `exercise` is a number, ``"04.1"``; `status` is that of an `Entry`, or "not attempted", which changes nothing;
-    `message` is the message of the verdict.
+    `message` is the message of the verdict, and `solution` the code of a right function.
     """
     path = progress_path()
     if status == "not attempted" or path is None:
@@ -113,7 +119,7 @@ def note(exercise: str, status: str, message: str = "") -> str:
             except DamagedProgressError:
                 kept = put_aside(path).name
                 remark = f"{path.name} was damaged: it now stands as {kept}, and your progress starts afresh."
-            progress.exercises[exercise] = _after(progress.exercises.get(exercise), status, message)
+            progress.exercises[exercise] = _after(progress.exercises.get(exercise), status, message, solution)
             write_json(path.resolve(), Progress(progress.exercises))
     except Exception as error:  # whatever happened to the file, the verdict must reach the student
         reason = f"{path.name}: {error.strerror}." if isinstance(error, OSError) else str(error)
@@ -129,7 +135,7 @@ def load_progress(path: Path | str) -> Progress:
     """
     path = Path(path)
     version = _read(path, _Head).version
-    if version != VERSION:
+    if version not in (BEFORE, VERSION):
         raise OtherVersionError(
             f"{path} is of version {version} and this workbook knows version {VERSION}; "
             "use the workbook that wrote it, or rename it to begin a new one."
@@ -154,11 +160,13 @@ def in_order(number: str) -> tuple[int, ...]:
     return tuple(map(int, number.split(".")))
 
 
-def _after(entry, status, message):
+def _after(entry, status, message, solution):
     """Return the entry after a check with this status and message."""
     now, solved = datetime.now(UTC).strftime(_TIME), status in SOLVED
     entry = entry or Entry("wrong", 0, 0, None, now)
     if entry.first_right:  # running all cells once more is no further try
-        return replace(entry, status="right" if "right" in (status, entry.status) else RESULT, last=now)
+        status = "right" if "right" in (status, entry.status) else RESULT
+        return replace(entry, status=status, last=now, solution=solution or entry.solution)
     last_wrong = entry.message if solved else message[:LONGEST]
-    return Entry(status, entry.tries + 1, entry.wrong + (not solved), now if solved else None, now, last_wrong)
+    when = now if solved else None, now
+    return Entry(status, entry.tries + 1, entry.wrong + (not solved), *when, last_wrong, solution)

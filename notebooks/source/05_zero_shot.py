@@ -685,8 +685,8 @@ draw.show(draw.confusion_matrix(counts, classes))
 # that *one* of the two gets right. If both methods were equally good, each would be a
 # toss of a coin. The **p-value** is the chance of a result at least as uneven.
 #
-# In the matrix, the rows are the true classes, and the dark diagonal is right. Look at
-# the mistakes before you trust the number:
+# In the matrix, the rows are the true classes, and the dark diagonal is right. Here
+# are some mistakes:
 
 # %% tags=["hide-input"]
 # Draw twelve mistakes.

@@ -947,7 +947,7 @@ show_progress("09")
 # batch, our explanation of the counterexample would be wrong.
 #
 # **Where next.** Write a configuration of your own, with your pictures as a task, and
-# run `asif benchmark`. The page *The command* shows one.
+# run `asif benchmark`.
 #
 # [Sources](references.md): Norelli 2023, Radford 2021, Zhai 2022, Li 2025, Holm 1979,
 # Radovanović 2010, Lample 2018, Smith 2017, Sinkhorn 1967, Cuturi 2013.

@@ -28,10 +28,11 @@ import importlib.util
 import inspect
 import pkgutil
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 
-from asif_book.progress import note
+from asif_book.progress import KEPT, LONGEST_SOLUTION, note
 from asif_book.student import StandIn
 from asif_lib.errors import first_line
 
@@ -49,7 +50,8 @@ class Check:
 
     def __call__(self, *arguments, **keywords) -> Verdict:
         verdict = replace(judge(self.verdict, *arguments, **keywords), exercise=f"Exercise {self.number}")
-        return replace(verdict, note=note(self.number, verdict.status, verdict.message))
+        solution = code_of(arguments[0]) if verdict.solved and self.number in KEPT else ""
+        return replace(verdict, note=note(self.number, verdict.status, verdict.message, solution))
 
 
 @dataclass(eq=False)
@@ -161,6 +163,15 @@ def investigation(number, title, task=None) -> Callable[[Callable], Investigatio
         Has a class method ``made_up``; the notebook gives the check a task of its own data.
     """
     return lambda look: Investigation(number, title, look, task)
+
+
+def code_of(function) -> str:
+    """Return the code of a function as its cell has it; an empty string if there is none, or far too much."""
+    try:
+        code = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))
+    except (OSError, TypeError):  # made by no cell
+        return ""
+    return code if len(code) <= LONGEST_SOLUTION else ""
 
 
 HASTY = "Your `return` stands inside the loop, so the function ends in the first round: move it behind the loop."

@@ -85,8 +85,8 @@ def prove(differences, looks, found, *, above, below, between, resamples=10_000)
     """
     if looks > LOOKS:
         refuse(
-            f"The sealed items were for {LOOKS} looks, and you have had them: a further choice proves nothing here. For "
-            "other items set another `seed` at the top, and run the chapter again."
+            f"The sealed items were for {LOOKS} looks, and you have had them: a further choice proves nothing here. "
+            "For other items set another `seed` at the top, and run the chapter again."
         )
     gap = differences.mean()
     draws = np.random.default_rng(0).integers(len(differences), size=(resamples, len(differences)))

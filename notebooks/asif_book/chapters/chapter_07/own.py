@@ -1,0 +1,208 @@
+"""Your own ASIF: the functions that a reader wrote in chapters 00, 03 and 04 become one file, ``my_asif.py``.
+
+The checks keep the code of right functions in the progress file. `make_my_asif` checks each function once more and puts
+them together, beside the progress file. A file that was edited by hand is never overwritten. Where a function is
+missing or wrong, the library's takes its place, and the file says so.
+"""
+
+import ast
+import hashlib
+from collections import Counter
+from types import ModuleType
+
+from asif_book.checks import EXERCISES
+from asif_book.checks.exercise import judge
+from asif_book.checks.judging import Verdict
+from asif_book.figures.templates import filled
+from asif_book.overview import OWN_ASIF
+from asif_book.progress import ProgressError, load_progress, note, progress_path
+from asif_book.student import definitions
+from asif_lib import ASIF, method
+from asif_lib.defaults import DEFAULT_P
+from asif_lib.errors import first_line
+from asif_lib.files import write_whole
+from asif_lib.settings import default_k
+
+FILE = "my_asif.py"
+NUMBERS = {
+    "my_relative_representation": "03.1",
+    "centred_representation": "03.2",
+    "best_caption": "03.3",
+    "my_clamp_and_power": "04.1",
+    "my_sparsify": "04.2",
+    "shares": "00.2",
+}
+"""The functions that a reader wrote, each with its exercise."""
+GOALS = "asif", "reasons", "best_caption"
+"""What the file is asked for. It holds what these rest on."""
+TOLERANCE = 1e-5
+"""How far a score may be from the library's."""
+MADE = "# made by chapter 07, unchanged: "
+
+
+def make_my_asif() -> tuple[ModuleType, dict[str, str]]:
+    """Make ``my_asif.py``, or run the one that was edited by hand, and print what is the reader's.
+
+    Returns the file as a module, and for each function that the library stands in for the reason.
+    """
+    path = progress_path() and progress_path().with_name(FILE)
+    if path and path.exists() and not _is_made(text := path.read_text(encoding="utf-8", errors="replace")):
+        try:
+            module = _run(text)
+        except ValueError as error:
+            print(f"{FILE} {error}. It stays as it is: mend it, or rename it and run this cell again.")
+            print("Until then, this chapter works with what it would have made:")
+            path = None
+        else:
+            print(f"{FILE} was edited by hand, so it runs as it stands. For a new one, rename it and run this again.")
+            return module, {}
+    own, missing = _solutions()
+    module = _run(_text(own))
+    for name in own.keys() & _needed(own):
+        verdict = judge(EXERCISES[NUMBERS[name]].verdict, getattr(module, name))
+        if not verdict.solved:
+            missing[name] = f"the check says of yours: {verdict.message}"
+    own = {name: code for name, code in own.items() if name not in missing}
+    text, needed = _text(own), _needed(own)
+    missing = {name: why for name, why in missing.items() if name in needed}
+    for name in (name for name in NUMBERS if name in needed):
+        mark, why = ("✘", f"the library's, since {missing[name]}") if name in missing else ("✔", "yours")
+        print(f"{mark} {NUMBERS[name]} {name}: {why}")
+    if path:
+        try:
+            write_whole(path, f"{text}{MADE}{_digest(text)}\n".encode())
+            print(f"{FILE}: {len(text.splitlines()) + 1} lines")
+        except OSError as error:
+            print(f"{FILE} cannot be written here ({error.strerror}), so it is in memory only.")
+    return _run(text), missing
+
+
+def check_my_asif(mine, missing, bank, questions) -> Verdict:
+    """Compare a reader's file with ``method.py`` and the library on held-out pairs, and note it as progress.
+
+    Parameters
+    ----------
+    mine, missing : module, dict
+        What `make_my_asif` returned.
+    bank, questions : AnchorBank
+        The anchors, and the pairs that are asked.
+    """
+    k, sides = default_k(len(bank)), ((questions.image, bank.image), (questions.text, bank.text))
+    cosines = [method.relative(*method.centre(*side)) for side in sides]  # (q, n), (q, n)
+    rows, columns = (_decided(side, k) for side in cosines)  # where two right functions give one list
+    image, text = (method.sparsify(side, k, DEFAULT_P) for side in cosines)  # (q, n), (q, n)
+    image, text = image[rows], text[columns]
+    terms = method.contributions(image[0], text[0])  # (n,)
+    asked = questions.image[rows], questions.text[columns], bank.image, bank.text, k, DEFAULT_P
+    want = {"method.py": method.scores(image, text), "the library": ASIF(bank, device="cpu").similarity(*asked[:2])}
+    captions = questions.pairs["caption"].to_numpy()[columns]  # a repeated one is the same answer
+    try:
+        got = mine.asif(*asked).float()
+        parts = mine.reasons(asked[0][:1], asked[1][:1], *asked[2:]).float()
+        gaps = {name: float((got - scores).abs().max()) for name, scores in want.items()}
+        gaps["its reasons"] = float((parts - terms / terms.sum().clamp_min(1e-12)).abs().max())
+        same = all((captions[got.argmax(dim=1)] == captions[s.argmax(dim=1)]).all() for s in want.values())
+    except Exception as error:
+        status, message = "wrong", f"{FILE} raises {type(error).__name__}: {first_line(error)}."
+    else:
+        found = ", ".join(f"{name} {gap:.0e}" for name, gap in gaps.items())
+        message = f"{len(got)} pictures, {len(captions)} captions, {len(bank)} anchors. Largest difference: {found}."
+        if ties := int((~rows).sum() + (~columns).sum()):
+            message += f" ({ties} lists with a tie at the k-th place are left out: two right functions differ there.)"
+        if not same or not max(gaps.values()) <= TOLERANCE:
+            status = "wrong"
+            message += f" Answers must be equal, and scores up to {TOLERANCE:.0e}: what did you change?"
+        elif missing:
+            status = "wrong"
+            message += f" But not all of it is yours: solve {', '.join(sorted(NUMBERS[name] for name in missing))}."
+        else:
+            status, message = "right", f"{message} All answers are equal: this model is yours."
+    return Verdict("Your own ASIF", status, message, note=note(OWN_ASIF, status, message))
+
+
+def _decided(cosines, k):
+    """Return which rows of cosines (q, n) have no tie at the k-th place: (q,) bool."""
+    largest = cosines.sort(dim=1, descending=True).values[:, k - 1 : k + 1]  # (q, 2), or (q, 1) if k = n
+    return largest[:, 0] - largest[:, -1] > 1e-6 if largest.shape[1] == 2 else largest[:, 0] > -2
+
+
+def _solutions():
+    """Return the code of each solved function by its name, and for each other one the reason."""
+    own, missing, entries = {}, {}, {}
+    try:
+        path = progress_path()
+        entries = load_progress(path).exercises if path and path.exists() else {}
+    except ProgressError as error:
+        print(error)
+    for name, number in NUMBERS.items():
+        entry = entries.get(number)
+        if entry is None or not entry.first_right:
+            missing[name] = "the exercise is not solved yet"
+        elif not entry.solution:
+            missing[name] = "an earlier workbook kept no code: run its check again"
+        else:
+            try:
+                own[name] = _shortened(entry.solution, name)
+            except Exception as error:
+                missing[name] = f"the code that was kept {first_line(error)}"
+    return own, missing
+
+
+def _shortened(code, name) -> str:
+    """Return a function without its docstring and the marks of a solution; `ValueError` if it is no `name`."""
+    tree = _parsed(code, (name,))
+    lines, body = code.splitlines(), tree.body[-1].body
+    if ast.get_docstring(tree.body[-1]) is not None and len(body) > 1:
+        lines[body[0].lineno - 1 : body[0].end_lineno] = []
+    short = "\n".join(line for line in lines if not line.lstrip().startswith("###")) + "\n"
+    _run(_text({name: short}))  # what its annotations and defaults need is there
+    return short
+
+
+def _text(own, needed=None) -> str:
+    """Return the file: the reader's functions, the library's where one is missing, and what is made of them."""
+    needed = _needed(own) if needed is None else needed
+    return filled("chapters/chapter_07/my_asif.py.j2", own=own, needed=needed, numbers=NUMBERS)
+
+
+def _needed(own) -> set:
+    """Return the names of the functions that the file's `GOALS` rest on."""
+    everything = {*NUMBERS, "relative_representation", "unit_rows", "describe", *GOALS}
+    cells = [_text(own, everything)]
+    return {getattr(part, "name", "") for goal in GOALS for _, part in definitions(cells, goal)}
+
+
+def _parsed(text, names):
+    """Parse Python that must define each of `names`, and no name twice; `ValueError` continues a sentence."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise ValueError(f"is broken in line {error.lineno}: {error.msg}") from None
+    lines = [(node.name, node.lineno) for node in tree.body if isinstance(node, ast.FunctionDef)]
+    if twice := [name for name, times in Counter(name for name, _ in lines).items() if times > 1]:
+        where = " and ".join(str(line) for name, line in lines if name == twice[0])
+        raise ValueError(f"defines {twice[0]} twice, in lines {where}")
+    if lost := [name for name in names if name not in dict(lines)]:
+        raise ValueError(f"does not define {lost[0]}")
+    return tree
+
+
+def _run(text) -> ModuleType:
+    """Run the text of the file; `ValueError` continues a sentence."""
+    _parsed(text, GOALS)
+    module = ModuleType("my_asif")
+    try:
+        exec(compile(text, FILE, "exec"), vars(module))
+    except Exception as error:
+        raise ValueError(f"raises {type(error).__name__}: {first_line(error)}") from None
+    return module
+
+
+def _digest(text) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _is_made(text) -> bool:
+    """Whether a file is as this chapter made it."""
+    body, mark, digest = text.rpartition(MADE)
+    return bool(mark) and digest.strip() == _digest(body)

@@ -1,0 +1,191 @@
+"""The reader's own ASIF: made of kept solutions, compared with the library, and never lost."""
+
+import functools
+import json
+
+import pytest
+import torch
+from torch import Tensor
+
+from asif_book import progress, show_progress
+from asif_book.chapters.chapter_07 import own
+from asif_book.checks import EXERCISES
+from asif_book.progress import load_progress
+from asif_lib import AnchorBank, relative_representation
+from asif_lib.relative import unit_rows
+
+
+def my_relative_representation(z: Tensor, anchors: Tensor) -> Tensor:
+    """Cosines with the anchors."""
+    return unit_rows(z) @ unit_rows(anchors).T
+
+
+def centred_representation(z: Tensor, anchors: Tensor) -> Tensor:
+    """Cosines with the anchors, seen from the anchors' mean.
+
+    z: (q, d), embeddings
+    """
+    ### BEGIN SOLUTION
+    mean = anchors.mean(dim=0)  # one mean for both sides
+    return relative_representation(z - mean, anchors - mean)
+    ### END SOLUTION
+
+
+def my_clamp_and_power(relative: torch.Tensor, p: float) -> torch.Tensor:
+    return relative.clamp_min(0) ** p
+
+
+def my_sparsify(relative: torch.Tensor, k: int, p: float) -> torch.Tensor:
+    values, indices = relative.topk(k, dim=1)
+    values = torch.nn.functional.normalize(my_clamp_and_power(values, p), dim=1)
+    return torch.zeros_like(relative).scatter(1, indices, values)
+
+
+def best_caption(z_image: Tensor, z_text: Tensor, image_anchors: Tensor, text_anchors: Tensor) -> Tensor:
+    pictures = relative_representation(z_image, image_anchors, mean=image_anchors.mean(dim=0))
+    captions = relative_representation(z_text, text_anchors, mean=text_anchors.mean(dim=0))
+    return relative_representation(pictures, captions).argmax(dim=1)
+
+
+def shares(image: Tensor, text: Tensor) -> Tensor:
+    contribution = image * text
+    score = contribution.sum()
+    return contribution / score if score > 0 else contribution
+
+
+FUNCTIONS = [my_relative_representation, centred_representation, my_clamp_and_power, my_sparsify, best_caption, shares]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(progress.VARIABLE, raising=False)
+    return tmp_path
+
+
+@functools.cache
+def solved() -> str:
+    """What the progress file holds once the checks of all six functions have run."""
+    for function in FUNCTIONS:
+        assert EXERCISES[own.NUMBERS[function.__name__]](function).status == "right"
+    return own.progress_path().read_text()
+
+
+def solve(*functions):
+    """Write down that these functions are solved, by default all."""
+    content = json.loads(solved())
+    numbers = [own.NUMBERS[function.__name__] for function in functions or FUNCTIONS]
+    content["exercises"] = {number: content["exercises"][number] for number in numbers}
+    own.progress_path().write_text(json.dumps(content))
+
+
+def keep(name, code):
+    """Put other code in the place of what a check kept."""
+    content = json.loads((file := own.progress_path()).read_text())
+    content["exercises"][own.NUMBERS[name]]["solution"] = code
+    file.write_text(json.dumps(content))
+
+
+@pytest.fixture(scope="module")
+def bank():
+    draw = torch.Generator().manual_seed(0)
+    z = torch.randn(60, 12, generator=draw)
+    image, text = z + torch.randn(60, 12, generator=draw) / 2, z[:, :9] + 1
+    text[7] = text[8]  # a repeated caption: a tie, perhaps at the k-th place
+    return AnchorBank.from_embeddings(image, text, [f"A {i}." for i in range(60)])
+
+
+def check(bank, made=None):
+    mine, missing = made or own.make_my_asif()
+    return own.check_my_asif(mine, missing, bank.subset(list(range(40))), bank.subset(list(range(40, 60))))
+
+
+def test_solved_functions_make_a_file_that_imports_only_torch_and_equals_the_library(folder, bank, capsys):
+    solve()
+    verdict = check(bank)
+    assert verdict.status == "right" and "this model is yours" in verdict.message
+    assert capsys.readouterr().out.count("yours") == 6
+    text = (folder / own.FILE).read_text()
+    assert {line for line in text.splitlines() if "import" in line} == {
+        "import torch", "import torch.nn.functional as F", "from torch import Tensor"
+    }  # fmt: skip
+    assert "# one mean for both sides" in text and "SOLUTION" not in text and "embeddings" not in text
+    assert len(text.splitlines()) <= 60
+    assert load_progress(own.progress_path()).exercises[own.OWN_ASIF].status == "right"
+    assert "✔ 07.7  solved, 1 try: Your own ASIF" in str(show_progress("07"))
+
+
+def test_a_missing_function_is_named_and_marked_and_the_answers_stay_equal(folder, bank, capsys):
+    solve(my_relative_representation, centred_representation, best_caption, shares)
+    verdict = check(bank)
+    assert "✘ 04.2 my_sparsify: the library's, since the exercise is not solved yet" in capsys.readouterr().out
+    assert verdict.status == "wrong" and "not all of it is yours: solve 04.2." in verdict.message
+    text = (folder / own.FILE).read_text()
+    assert "# 04.2, NOT MINE" in text and "from asif_lib import method" in text and "clamp_and_power" not in text
+
+
+@pytest.mark.parametrize("code, reason", [
+    ("def shares(image, text):\n    return image * text\n", "the check says of yours: These are the contributions"),
+    ("def shares(image, text):\n    return np.array(image)\n", "name 'np' is not defined"),
+    ("def shares(image, text: np.ndarray):\n    return image\n", "the code that was kept raises NameError"),
+    ("def shares(image, text):\n    return (\n", "the code that was kept is broken in line 2"),
+    ("def share(image, text):\n    return image\n", "the code that was kept does not define shares"),
+    ("", "an earlier workbook kept no code: run its check again"),
+])  # fmt: skip
+def test_a_wrong_function_is_named_with_the_reason(folder, bank, capsys, code, reason):
+    solve(shares)
+    keep("shares", code)
+    assert "solve 00.2, " in check(bank).message
+    (found,) = (line for line in capsys.readouterr().out.splitlines() if "shares" in line)
+    assert found.startswith("✘ 00.2 shares: the library's, since ") and reason in found
+
+
+def test_a_file_that_was_edited_by_hand_runs_as_it_stands(folder, bank, capsys):
+    own.make_my_asif()
+    file = folder / own.FILE
+    edited = file.read_text().replace("k, p)\n", "k, 2 * p)\n", 1)
+    file.write_text(edited)
+    assert "what did you change?" in check(bank).message and "was edited by hand" in capsys.readouterr().out
+    assert file.read_text() == edited
+    file.unlink()
+    assert "not all of it is yours" in check(bank).message and file.exists()
+
+
+@pytest.mark.parametrize("text, sentence", [
+    ("def asif(:", "is broken in line 1: "),
+    ("def asif(z):\n    return z\n\ndef asif(z):\n    return z\n", "defines asif twice, in lines 1 and 4"),
+    ("import torch\n", "does not define asif"),
+    ("def asif(): pass\ndef reasons(): pass\ndef best_caption(): pass\n1 / 0\n", "raises ZeroDivisionError"),
+])  # fmt: skip
+def test_a_broken_file_is_one_sentence_and_stays_and_the_chapter_goes_on(folder, bank, capsys, text, sentence):
+    (folder / own.FILE).write_text(text)
+    assert "not all of it is yours" in check(bank).message
+    found = capsys.readouterr().out
+    assert f"{own.FILE} {sentence}" in found and "It stays as it is: mend it, or rename it" in found
+    assert (folder / own.FILE).read_text() == text
+
+
+def test_an_edited_file_whose_function_fails_is_wrong_and_not_an_error(folder, bank):
+    (folder / own.FILE).write_text("def asif(*z): 1 / 0\ndef reasons(): pass\ndef best_caption(): pass\n")
+    assert check(bank).message == "my_asif.py raises ZeroDivisionError: division by zero."
+
+
+def test_a_progress_file_of_before_is_read_and_loses_nothing(folder, bank, capsys):
+    solve()
+    file = own.progress_path()
+    content = json.loads(file.read_text()) | {"version": 3}
+    for entry in content["exercises"].values():
+        del entry["solution"]
+    file.write_text(json.dumps(content))
+    own.make_my_asif()
+    assert capsys.readouterr().out.count("an earlier workbook kept no code: run its check again") == 4
+    EXERCISES["00.2"](shares)
+    entries = load_progress(file).exercises
+    assert entries["00.2"].solution.startswith("def shares") and entries["00.2"].tries == 1
+    assert len(entries) == 6 and entries["04.2"].solution == ""
+
+
+def test_without_progress_no_file_is_made(folder, bank, monkeypatch):
+    monkeypatch.setenv(progress.VARIABLE, "")
+    assert "not all of it is yours" in check(bank).message
+    assert not list(folder.iterdir())

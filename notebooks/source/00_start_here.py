@@ -148,11 +148,12 @@ with_one = everything.subset([*anchors, shown[0]])  # a picture that is held out
 draw.method_picture(with_one, stamps.ids[shown[0]], f"a photo of a {labels[0]}.")
 
 # %% [markdown]
-# **What you see.** A picture, a sentence, and between them their anchors. Before anything
-# is compared, the mean of the anchors is subtracted on each side, because it hides what
-# tells embeddings apart (**centring**, chapter 03). Then four steps turn the
+# **What you see.** A picture, a sentence, and between them their anchors. Before
+# anything is compared, the mean of the anchors is subtracted on each side, because it
+# hides what tells embeddings apart (**centring**, chapter 03). Then four steps turn the
 # similarities of each side into a short list: keep the $k$ largest and discard the
-# others, set negative ones to 0, raise them to a power $p$, and scale the list to length
+# others, set negative ones to 0, raise them to a power $p$, and scale the list to
+# length
 # 1. Here $k$ is a tenth of the number of anchors, and $p$ is 2. Chapter 04 takes the
 # steps one by one.
 #

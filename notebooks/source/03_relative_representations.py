@@ -864,9 +864,9 @@ show_progress("03")
 # its batch. The anchors are always the same.
 # - Rotations leave everything unchanged. Do two networks differ by a rotation only?
 # > **Answer.** Two trainings of one network often nearly do (Moschella 2023). Two kinds
-# of network, too, can be joined by a nearly orthogonal matrix, well enough for many tasks
-# (Maiorca 2023). Our two encoders differ by more: in section 3 the right caption comes
-# first for some pictures only.
+# of network, too, can be joined by a nearly orthogonal matrix, well enough for many
+# tasks (Maiorca 2023). Our two encoders differ by more: in section 3 the right caption
+# comes first for some pictures only.
 #
 # ### Exit questions
 #

@@ -3,9 +3,9 @@
 #
 # > **Question.** Why forget most of the similarities?
 #
-# In chapter 03 a picture became a list of numbers: its cosine with each anchor, once the
-# mean of the anchors was subtracted (**centring**). ASIF forgets most of these entries,
-# and gives the large ones more weight.
+# In chapter 03 a picture became a list of numbers: its cosine with each anchor, once
+# the mean of the anchors was subtracted (**centring**). ASIF forgets most of these
+# entries, and gives the large ones more weight.
 #
 # <details><summary>Goals, minutes, what runs</summary>
 #
@@ -250,9 +250,9 @@ sparse_knobs(bank, held_out, row=chosen, k=k)
 # 1$ only captions that hit the same single anchor have a bar; all others tie at 0. The
 # own caption need not come first. One picture proves little, so we measure many.
 #
-# Here is the scoreboard of chapter 03. Pictures, captions and anchors are the same. Each
-# new row adds one step. (The cut comes last here. Clamp and power keep the order of the
-# entries, so it makes no difference when we cut.)
+# Here is the scoreboard of chapter 03. Pictures, captions and anchors are the same.
+# Each new row adds one step. (The cut comes last here. Clamp and power keep the order
+# of the entries, so it makes no difference when we cut.)
 #
 # **Before you run the next cell:** which of the three steps brings the most captions:
 # the clamp, the power or the cut?
@@ -331,8 +331,8 @@ print(f"best for both: k = {best_k} ({best.fraction:g} of the anchors), p = {bes
 # %% [markdown]
 # **What you see.** Each cell is a setting, and the frame marks the best one of its
 # panel. Along the column of $p = 1$ a cut seems to help. Along $p = 2$, from a tenth of
-# the anchors upwards, little changes: the power has made the small entries so small that
-# cutting them off changes little. $k$ and $p$ are two tools for one job.
+# the anchors upwards, little changes: the power has made the small entries so small
+# that cutting them off changes little. $k$ and $p$ are two tools for one job.
 #
 # How sure are we? In a **paired difference** both settings answer for the same stamps,
 # and we take the difference stamp by stamp. If its interval holds 0, these stamps
@@ -723,10 +723,11 @@ show_progress("04")
 #
 #    > **Answer.** One $n$ cannot tell, so draw subsets of the bank. With 50, 100, 200
 #    > and 493 training stamps ($k = n/10$, five draws of each) the mean recall on
-#    > validation is 23.7, 31.8, 40.7 and 50.3 % with $p = 1$. It is 23.4, 32.4, 42.5 and
-#    > 56.3 % with $p = 2$, and 22.2, 29.5, 38.4 and 50.0 % with $p = 8$. So the power
-#    > brings more where there are more anchors, but the best $p$ hardly moves here.
-#    > The paper's $p = 8$ belongs to 1.6 million anchors, which our stamps cannot check.
+#    > validation is 23.7, 31.8, 40.7 and 50.3 % with $p = 1$. It is 23.4, 32.4, 42.5
+#    > and 56.3 % with $p = 2$, and 22.2, 29.5, 38.4 and 50.0 % with $p = 8$. So the
+#    > power brings more where there are more anchors, but the best $p$ hardly moves
+#    > here. The paper's $p = 8$ belongs to 1.6 million anchors, which our stamps cannot
+#    > check.
 #
 # 2. Would it be fair to choose $k$ and $p$ for ASIF on validation, and to give the
 #    baselines of chapter 05 no such choice?
@@ -768,8 +769,8 @@ show_progress("04")
 #   the clamp comes before the power. In `asif_lib/method.py` these are `top_k`,
 #   `sharpen` and `sparsify`.
 # - $k$ and $p$ do one job: they forget small similarities, one sharply and one softly.
-# - The clamp and the power find more captions. The cut finds no more; it makes the lists
-#   short, for explanations, memory and speed.
+# - The clamp and the power find more captions. The cut finds no more; it makes the
+#   lists short, for explanations, memory and speed.
 # - Deeper: from a tenth of our anchors upwards, $k$ hardly matters. $k$ and $p$ are
 #   chosen on a validation split, where the best of many looks better than it is.
 # - Deeper: the paper's $k = 800$ and $p = 8$ belong to a bank of 1.6 million anchors;

@@ -42,6 +42,7 @@ from PIL import ImageOps
 import asif_book.figures as draw
 from asif_book import record
 from asif_book.chapters.chapter_07.lessons import answers_of
+from asif_book.figures.method import SILHOUETTE
 from asif_book.measuring import timed
 from asif_book.opening import first_held_out, open_chapter
 from asif_lib import ASIF, AnchorBank, embed, load_labelled
@@ -84,11 +85,11 @@ print(bank)
 # the photograph, with the caption “A kangaroo.”
 #
 # The photograph is **held out**: no anchor shows it. The anchors are the stamps of the
-# two other splits, with $k = n/10$ and $p = 2$. (With pairs of your own, the first
-# held-out picture takes the place of the kangaroo.)
+# two other splits, with $k = n/10$ and $p = 2$.
 #
 # **Before you run the next two cells:** one anchor joins hundreds of others. Will it be
-# enough? How much of the new score will it hold: a tenth, a half, nearly all?
+# enough? How much of the new score will it hold: a tenth, a half, nearly all? And did
+# the *other* kangaroo among the anchors, the black shape of chapter 00, help so far?
 
 # %% tags=["hide-input"]
 # Choose the picture and the labels.
@@ -109,9 +110,11 @@ pair = Pairs("lesson", [mirrored], [caption], ["lesson/1"], ["lesson"], {})
 one_more = old.add(pair, image_encoder, text_encoder)
 z = bank.image[[row]]  # (1, d_image), the photograph itself
 prompts = embed(text_encoder, make_prompts(labels, [template]), progress=False)
-models = [ASIF(anchors, device=device) for anchors in (old, one_more)]
-scores = [model.similarity(z, prompts)[0] for model in models]
-table = {"before": scores[0], "one pair added": scores[1]}
+no_shape = old.subset([i for i, name in enumerate(old.pairs.id) if name != SILHOUETTE])
+names = "without the black kangaroo", "before", "one pair added"
+models = [ASIF(anchors, device=device) for anchors in (no_shape, old, one_more)]
+table = {n: m.similarity(z, prompts)[0] for n, m in zip(names, models, strict=True)}
+models = models[1:]  # before and after
 pd.DataFrame(table, index=labels).style.format("{:.3f}")
 
 # %% tags=["hide-input"]
@@ -126,8 +129,11 @@ draw.best_anchors(stamps.pictures[row], labels[0], stages)
 # bar. In the lower row the new pair, in a thick frame, has nearly all of the score, and
 # the answer turns. The table has the numbers.
 #
-# The mirror image is an easy teacher: the same animal in the same pose. The rule of
-# chapter 00 found the picture; the edit is made for it.
+# The mirror image is an easy teacher: the same animal in the same pose. The first
+# column has a surprise: *without* the black kangaroo, the score of “kangaroo” is
+# larger. Its caption takes most of the label's list, although its picture hardly
+# resembles the photograph. So an anchor of the right name is not enough. It must look
+# alike, too.
 #
 # What did it cost elsewhere? Each of the 150 held-out stamps looks for its own caption
 # among all 150. **R@1** is the share that has it in the first place.
@@ -153,7 +159,7 @@ print("difference:", in_points(paired_difference(first[1], first[0], seed)))
 # **What you see.** The second line names each stamp that changed: the kangaroo alone.
 # The last line is a **paired difference**: both models answer for the same pictures,
 # and we compare picture by picture. In brackets stands its 95 % **interval**: how
-# much it might move with other pictures. One stamp gained, and no stamp lost.
+# much it might move with other pictures.
 #
 # On the disk, each edit makes a new **version** of the bank. `diff` lists what an edit
 # changed, and `undo` takes it back.
@@ -219,15 +225,64 @@ check_add(my_add)
 # </details>
 
 # %% [markdown]
+# ### Your own ASIF
+#
+# You wrote this model step by step: 03.1 and 03.2 centre and compare, 04.1 and 04.2
+# shorten the lists, 03.3 finds a caption, and 00.2 says why. The checks have kept your
+# solutions. The next cell puts them together into `my_asif.py` beside this notebook, a
+# file that imports only torch. If a function is missing or wrong, the cell names it,
+# and the library's takes its place.
+#
+# **Before you run the next two cells:** your file adds in another order than the
+# library does. How far apart will the scores of 150 test pictures be?
+
+# %%
+from asif_book.chapters.chapter_07.own import check_my_asif, make_my_asif
+
+mine, missing = make_my_asif()
+
+# %%
+check_my_asif(mine, missing, old, questions)
+
+# %% [markdown]
+# **What you see.** The differences are rounding. Now ask *your* file, with a picture
+# and labels of your own if you like: as it is, with one anchor less, and with one more.
+#
+# **Before you run the next cell:** which of the three answers “kangaroo”?
+
+# %%
+my_picture = stamps.pictures[row]  # or the path of yours
+my_labels = ["kangaroo", "deer", "dog"]  # or yours
+z = embed(image_encoder, [my_picture], progress=False)  # (1, d_image)
+prompts = embed(text_encoder, make_prompts(my_labels, [template]), progress=False)
+
+
+def ask(bank):
+    """Scores of my labels by my file, (c,)."""
+    k = round(len(bank) / 10)
+    return mine.asif(z, prompts, bank.image, bank.text, k, 2)[0]
+
+
+best = prompts[[int(ask(old).argmax())]]  # (1, d_text)
+parts = mine.reasons(z, best, old.image, old.text, round(len(old) / 10), 2)  # (n,)
+first_reason = int(parts.argmax())
+fewer = old.subset([i for i in range(len(old)) if i != first_reason])
+print(f"less: {old.pairs.caption[first_reason]} more: {caption}")
+my_scores = {"as it is": ask(old), "one less": ask(fewer), "one more": ask(one_more)}
+pd.DataFrame(my_scores, index=my_labels).style.format("{:.3f}")
+
+# %% [markdown]
+# **What you see.** In each column, the largest number is the answer of *your* model.
+# Without its first reason it still says “deer”, since other anchors speak for it too.
+#
 # ### What you can say now
 #
-# You have seen the whole method. You can say, and show by a number:
+# You have seen the whole method, and you own a copy. You can say, and show by a number:
 #
 # - Two encoders that never met become one image–text model. Captioned pictures, the
 #   anchors, stand between them.
 # - A picture is described by the anchors that it looks like, a text by the anchors that
 #   it reads like. Both lists count the same anchors, so we can compare them.
-# - Few anchors are enough, if similar ones weigh more.
 # - Every answer is a sum over named anchors: a right answer and a wrong one.
 # - A wrong answer is repaired by editing a list. The edit needs no training, its side
 #   effects can be counted, and it can be undone.
@@ -416,10 +471,9 @@ table.style.format("{:.0%}")
 #
 # **Difficulty** ●●○○○ · **Minutes** 7
 #
-# Each edit changes the mean that is subtracted from every picture. A bank of 1.6
-# million anchors should not be read again for that. You have the mean of the $n$ old
-# rows, the $m$ rows that come, and the $r$ rows that go (they are among the $n$).
-# Return the new mean, of $n + m - r$ rows. Either $m$ or $r$ may be 0.
+# Each edit changes the mean that is subtracted from every picture. You have the mean of
+# the $n$ old rows, the $m$ rows that come, and the $r$ rows that go (they are among the
+# $n$). Return the new mean, of $n + m - r$ rows. Either $m$ or $r$ may be 0.
 
 
 # %% tags=["exercise"]
@@ -446,8 +500,7 @@ check_running_mean(my_mean)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. The library keeps the sums as whole numbers, so its mean is exact after
-# any number of edits.
+# A ✔ verdict.
 #
 # </details>
 
@@ -501,7 +554,7 @@ check_unchanged(my_verdict)
 # <details><summary>What you should see</summary>
 #
 # A ✔ verdict. One input has very few questions: it can tell nothing, though the
-# measured change is 0. Another has a real change that is too small to matter.
+# measured change is 0.
 #
 # </details>
 
@@ -603,15 +656,11 @@ check_forget(my_forget)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. **Now break it:** return `text` as it was. No error is raised, and each
-# answer is a caption from some rows further up.
+# A ✔ verdict. **Now break it:** return `text` as it was: no error is raised.
 #
 # </details>
 
 # %% [markdown]
-# **A class.** All pairs with one value in a column go at once:
-# `bank.remove(group="fashion_mnist/bag")`.
-#
 # **Before you run the next cell:** the model has learned all ten classes and now
 # forgets the bags, while “bag” stays among the labels. What accuracy will be left on
 # bags: nothing, chance, or the same as before any lesson? And on the other nine?
@@ -651,7 +700,7 @@ print(f"held-out stamps: {in_words(paired_difference(a, b, seed))}")
 
 # %% [markdown]
 # **What you see.** In the row of the bag, the square (bags forgotten) is far from the
-# circle (before). In all other rows the two lie together. Accuracy on bags falls below
+# circle (before). Accuracy on bags falls below
 # its value before any lesson: a bag is now most similar to other grey clothes, which
 # speak for other classes.
 #
@@ -708,8 +757,8 @@ display(pd.DataFrame(rows), histories["removed"], histories["compacted"])
 # ## 6 · A poisoned pair
 #
 # A contributor may also add a wrong pair. We plant one in a bank with a short lesson:
-# an ankle boot, with the caption “a photo of a dress.” It is the picture that does most
-# harm on the validation pictures; somebody could find it by trying.
+# an ankle boot, with the caption “a photo of a dress.” It does most harm on the
+# validation pictures.
 #
 # **Before you run the next cell:** one pair among some 800. By how many points can it
 # lower the accuracy? On which class?
@@ -752,8 +801,7 @@ for name, rows in (("all classes", victims | True), ("ankle boot only", victims)
     print(f"    {in_points(paired_difference(after[rows], before[rows], seed))}")
 
 # %% [markdown]
-# **What you see.** Compare the two numbers of each line. Now suppose that we only
-# notice the harm, and look for the pair.
+# Now suppose that we only notice the harm, and look for the pair.
 #
 # ### Exercise 07.5 · Who did the harm?
 #
@@ -792,8 +840,7 @@ check_harm(my_harm)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. The library's `influence(images, prompts, given, against=labels)` is
-# the same sum without dense matrices.
+# A ✔ verdict. The library has this sum as `influence`.
 #
 # </details>
 
@@ -894,8 +941,8 @@ print(f"(mean of {len(task.random)} lessons)")
 # is better for one picture of each class? And for five (`per_class = 5` above)?
 #
 # `task.measure(my_lesson(*task.pool, per_class))` tells for each validation picture
-# whether it gets its class; use it often. The check opens the test pictures, and each
-# further lesson that it judges makes the interval wider, as in chapter 05.
+# whether it gets its class; use it often. The check opens the test pictures for at most
+# three lessons, as in chapter 05.
 
 
 # %% tags=["exercise"]
@@ -925,14 +972,13 @@ check_lesson(my_lesson, task)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `(labels == c).nonzero()[:, 0]` lists the positions of class $c$ in the pool. Draw a
-# class as a cloud of points. Where in the cloud is a picture that can answer for many?
+# `(labels == c).nonzero()[:, 0]` lists the positions of class $c$ in the pool. Where
+# in the cloud of a class is a picture that can answer for many?
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict with a gain of many points. Keep what `task.measure` says of the losing
-# idea, too.
+# A ✔ verdict with a gain of many points.
 #
 # </details>
 
@@ -1021,17 +1067,14 @@ draw.show(draw.interval_dots({"with the switches": means}, xlabel=xlabel))
 
 # %% [markdown]
 # **What you see.** The lower dot, the chosen pairs, is to the right of the random ones.
-# The interval of the printed difference begins close to 0, so the proof is weak. The
-# classes get unequal numbers of captions, because no label was looked at.
-#
-# The temporary folder goes now, with the banks in it.
+# The interval of the printed difference begins close to 0, so the proof is weak.
 
 # %% tags=["hide-input"]
 # Delete the files of this chapter.
 folder.cleanup()
 
 # %% [markdown] tags=["progress"]
-# Which exercises of this chapter have you solved? (Kept on this machine only.)
+# Which exercises of this chapter have you solved?
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.
@@ -1105,19 +1148,14 @@ show_progress("07")
 # - One pair can turn a wrong answer. A few pairs of a new kind lift the accuracy there.
 # - Deeper: after an edit choose $k$ and $p$ again, on pictures of all kinds that
 #   matter.
-# - Deeper: “unchanged” is a claim that needs a margin and an interval within it.
 # - Deeper: forgetting is final after `compact`, in the bank's files only.
 # - Deeper: a wrong pair is found by its contributions to wrong answers. A person
 #   decides.
 #
 # **What would prove us wrong.** If held-out stamps changed by more than 5 points after
-# a lesson in clothes, learning would have its price elsewhere. If the edited bank gave
-# another answer than a rebuilt bank, “equals” would be false: the library's tests
-# compare them bit for bit.
+# a lesson in clothes, learning would have its price elsewhere.
 #
-# **Where next.** `asif bank add NAME FOLDER` teaches your own pictures, and
-# `load_labelled("eurosat")` brings the satellite pictures that the paper's authors
-# teach. [08 · Scaling](08_scaling.ipynb) asks what the kangaroo's pair costs at 1.6
-# million anchors.
+# **Where next.** `asif bank add NAME FOLDER` teaches your own pictures. [08 ·
+# Scaling](08_scaling.ipynb) asks what the kangaroo's pair costs at 1.6 million anchors.
 #
 # [Sources](references.md): Norelli 2023, Xiao 2017.

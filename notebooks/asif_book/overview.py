@@ -6,13 +6,20 @@ from asif_lib.errors import ParameterError
 
 from . import checks
 from .checks.judging import STYLES
-from .progress import KEPT, RESULT, SOLVED, VARIABLE, Entry, ProgressError, in_order, load_progress, progress_path
+from .progress import (
+    KEPT,
+    OWN_ASIF,
+    RESULT,
+    SOLVED,
+    VARIABLE,
+    Entry,
+    ProgressError,
+    in_order,
+    load_progress,
+    progress_path,
+)
 
 WORDS = {"right": "solved", RESULT: f"solved: {RESULT}", "wrong": "not solved yet", "not attempted": "not attempted"}
-
-
-OWN_ASIF = "07.7"
-"""The number under which progress counts the reader's own ASIF, which has no card."""
 
 
 def exercise_titles() -> dict[str, str]:

@@ -20,7 +20,9 @@ VERSION = 4
 BEFORE = 3
 """The version without solutions, which is read as well."""
 KEPT = ("00.2", "03.1", "03.2", "03.3", "04.1", "04.2")
-"""Exercises whose right solutions are kept: chapter 07 makes an ASIF of them."""
+"""Exercises whose right solutions are kept: chapter 07 makes the reader's own ASIF of them."""
+OWN_ASIF = "07.7"
+"""The number under which this counts; it has no card."""
 RESULT = "a result, not a proof"
 """What a check says of an honest investigation that gains nothing sure: it counts as solved."""
 SOLVED = ("right", RESULT)

@@ -38,7 +38,7 @@ print(1)
 
 def test_the_book_is_short_enough_to_be_finished():
     counts = {name: words(chapter.cells) for name, chapter in CHAPTERS}
-    assert max(counts.values()) <= 3_000 and sum(counts.values()) <= 31_500, counts  # languages, and an ASIF of one's own
+    assert max(counts.values()) <= 3_000 and sum(counts.values()) <= 31_500, counts  # with languages, one's own ASIF
     chapters = [Chapter.of(name, chapter) for name, chapter in CHAPTERS]
     core = {chapter.name[:2]: chapter.core_minutes for chapter in chapters if chapter.core}
     assert list(core) == ["00", "03", "04", "06", "07"] and sum(core.values()) <= 180, core

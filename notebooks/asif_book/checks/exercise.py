@@ -166,7 +166,7 @@ def investigation(number, title, task=None) -> Callable[[Callable], Investigatio
 
 
 def code_of(function) -> str:
-    """Return the code of a function as its cell has it; an empty string if there is none, or far too much."""
+    """Return the code of a function as its cell has it; an empty string where nothing is found, or far too much."""
     try:
         code = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))
     except (OSError, TypeError):  # made by no cell

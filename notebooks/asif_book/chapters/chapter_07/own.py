@@ -14,8 +14,7 @@ from asif_book.checks import EXERCISES
 from asif_book.checks.exercise import judge
 from asif_book.checks.judging import Verdict
 from asif_book.figures.templates import filled
-from asif_book.overview import OWN_ASIF
-from asif_book.progress import ProgressError, load_progress, note, progress_path
+from asif_book.progress import KEPT, OWN_ASIF, ProgressError, load_progress, note, progress_path
 from asif_book.student import definitions
 from asif_lib import ASIF, method
 from asif_lib.defaults import DEFAULT_P
@@ -24,14 +23,8 @@ from asif_lib.files import write_whole
 from asif_lib.settings import default_k
 
 FILE = "my_asif.py"
-NUMBERS = {
-    "my_relative_representation": "03.1",
-    "centred_representation": "03.2",
-    "best_caption": "03.3",
-    "my_clamp_and_power": "04.1",
-    "my_sparsify": "04.2",
-    "shares": "00.2",
-}
+_NAMES = "shares my_relative_representation centred_representation best_caption my_clamp_and_power my_sparsify"
+NUMBERS = dict(zip(_NAMES.split(), KEPT, strict=True))
 """The functions that a reader wrote, each with its exercise."""
 GOALS = "asif", "reasons", "best_caption"
 """What the file is asked for. It holds what these rest on."""
@@ -46,16 +39,16 @@ def make_my_asif() -> tuple[ModuleType, dict[str, str]]:
     Returns the file as a module, and for each function that the library stands in for the reason.
     """
     path = progress_path() and progress_path().with_name(FILE)
-    if path and path.exists() and not _is_made(text := path.read_text(encoding="utf-8", errors="replace")):
+    there = path.read_text(encoding="utf-8", errors="replace") if path and path.exists() else ""
+    if there.strip() and there != _sealed(there.rpartition(MADE)[0]):
         try:
-            module = _run(text)
+            module = _run(there)
         except ValueError as error:
-            print(f"{FILE} {error}. It stays as it is: mend it, or rename it and run this cell again.")
-            print("Until then, this chapter works with what it would have made:")
+            print(f"{FILE} {error}. It stays as it is: mend it, or rename it and run this cell again. Until then:")
             path = None
         else:
             print(f"{FILE} was edited by hand, so it runs as it stands. For a new one, rename it and run this again.")
-            return module, {}
+            return module, {name: "" for name, number in NUMBERS.items() if f"# {number}, NOT MINE" in there}
     own, missing = _solutions()
     module = _run(_text(own))
     for name in own.keys() & _needed(own):
@@ -70,7 +63,7 @@ def make_my_asif() -> tuple[ModuleType, dict[str, str]]:
         print(f"{mark} {NUMBERS[name]} {name}: {why}")
     if path:
         try:
-            write_whole(path, f"{text}{MADE}{_digest(text)}\n".encode())
+            write_whole(path, _sealed(text).encode())
             print(f"{FILE}: {len(text.splitlines()) + 1} lines")
         except OSError as error:
             print(f"{FILE} cannot be written here ({error.strerror}), so it is in memory only.")
@@ -91,16 +84,15 @@ def check_my_asif(mine, missing, bank, questions) -> Verdict:
     cosines = [method.relative(*method.centre(*side)) for side in sides]  # (q, n), (q, n)
     rows, columns = (_decided(side, k) for side in cosines)  # where two right functions give one list
     image, text = (method.sparsify(side, k, DEFAULT_P) for side in cosines)  # (q, n), (q, n)
-    image, text = image[rows], text[columns]
-    terms = method.contributions(image[0], text[0])  # (n,)
     asked = questions.image[rows], questions.text[columns], bank.image, bank.text, k, DEFAULT_P
-    want = {"method.py": method.scores(image, text), "the library": ASIF(bank, device="cpu").similarity(*asked[:2])}
+    want = {
+        "method.py": method.scores(image[rows], text[columns]),
+        "the library": ASIF(bank, device="cpu").similarity(*asked[:2]),
+    }
     captions = questions.pairs["caption"].to_numpy()[columns]  # a repeated one is the same answer
     try:
         got = mine.asif(*asked).float()
-        parts = mine.reasons(asked[0][:1], asked[1][:1], *asked[2:]).float()
         gaps = {name: float((got - scores).abs().max()) for name, scores in want.items()}
-        gaps["its reasons"] = float((parts - terms / terms.sum().clamp_min(1e-12)).abs().max())
         same = all((captions[got.argmax(dim=1)] == captions[s.argmax(dim=1)]).all() for s in want.values())
     except Exception as error:
         status, message = "wrong", f"{FILE} raises {type(error).__name__}: {first_line(error)}."
@@ -198,11 +190,6 @@ def _run(text) -> ModuleType:
     return module
 
 
-def _digest(text) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _is_made(text) -> bool:
-    """Whether a file is as this chapter made it."""
-    body, mark, digest = text.rpartition(MADE)
-    return bool(mark) and digest.strip() == _digest(body)
+def _sealed(text) -> str:
+    """Add a line that shows whether the file was edited afterwards."""
+    return f"{text}{MADE}{hashlib.sha256(text.encode()).hexdigest()[:16]}\n"

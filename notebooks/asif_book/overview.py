@@ -4,29 +4,18 @@ from dataclasses import dataclass
 
 from asif_lib.errors import ParameterError
 
-from . import checks
+from . import checks, progress
 from .checks.judging import STYLES
-from .progress import (
-    KEPT,
-    OWN_ASIF,
-    RESULT,
-    SOLVED,
-    VARIABLE,
-    Entry,
-    ProgressError,
-    in_order,
-    load_progress,
-    progress_path,
-)
+from .progress import RESULT, SOLVED, VARIABLE, Entry, ProgressError, in_order, load_progress, progress_path
 
 WORDS = {"right": "solved", RESULT: f"solved: {RESULT}", "wrong": "not solved yet", "not attempted": "not attempted"}
 
 
 def exercise_titles() -> dict[str, str]:
-    """Return the title of each exercise of the workbook by its number, in order; `OWN_ASIF` counts as one."""
+    """Return the title of each exercise of the workbook by its number, in order; the reader's own ASIF counts as one."""
     titles = {number: check.title for number, check in checks.EXERCISES.items()}
-    if titles.keys() >= {*KEPT}:  # what it is made of
-        titles[OWN_ASIF] = "Your own ASIF"
+    if titles.keys() >= {*progress.KEPT}:  # what it is made of
+        titles[progress.OWN_ASIF] = "Your own ASIF"
     return {number: titles[number] for number in sorted(titles, key=in_order)}
 
 

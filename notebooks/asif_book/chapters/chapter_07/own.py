@@ -39,16 +39,15 @@ def make_my_asif() -> tuple[ModuleType, dict[str, str]]:
     Returns the file as a module, and for each function that the library stands in for the reason.
     """
     path = progress_path() and progress_path().with_name(FILE)
-    there = path.read_text(encoding="utf-8", errors="replace") if path and path.exists() else ""
+    there = path.read_text("utf-8", "replace") if path and path.exists() else ""
     if there.strip() and there != _sealed(there.rpartition(MADE)[0]):
         try:
             module = _run(there)
+            print(f"{FILE} was edited by hand, so it runs as it stands. For a new one, rename it and run this again.")
+            return module, {name: "" for name, number in NUMBERS.items() if f"# {number}, NOT MINE" in there}
         except ValueError as error:
             print(f"{FILE} {error}. It stays as it is: mend it, or rename it and run this cell again. Until then:")
             path = None
-        else:
-            print(f"{FILE} was edited by hand, so it runs as it stands. For a new one, rename it and run this again.")
-            return module, {name: "" for name, number in NUMBERS.items() if f"# {number}, NOT MINE" in there}
     own, missing = _solutions()
     module = _run(_text(own))
     for name in own.keys() & _needed(own):
@@ -82,13 +81,12 @@ def check_my_asif(mine, missing, bank, questions) -> Verdict:
     """
     k, sides = default_k(len(bank)), ((questions.image, bank.image), (questions.text, bank.text))
     cosines = [method.relative(*method.centre(*side)) for side in sides]  # (q, n), (q, n)
-    rows, columns = (_decided(side, k) for side in cosines)  # where two right functions give one list
+    ranked = [side.sort(dim=1, descending=True).values for side in cosines]  # (q, n), (q, n)
+    rows, columns = (side[:, k - 1] - side[:, k] > 1e-6 for side in ranked)  # no tie: all right functions give one list
     image, text = (method.sparsify(side, k, DEFAULT_P) for side in cosines)  # (q, n), (q, n)
     asked = questions.image[rows], questions.text[columns], bank.image, bank.text, k, DEFAULT_P
-    want = {
-        "method.py": method.scores(image[rows], text[columns]),
-        "the library": ASIF(bank, device="cpu").similarity(*asked[:2]),
-    }
+    library = ASIF(bank, device="cpu").similarity(*asked[:2])
+    want = {"method.py": method.scores(image[rows], text[columns]), "the library": library}
     captions = questions.pairs["caption"].to_numpy()[columns]  # a repeated one is the same answer
     try:
         got = mine.asif(*asked).float()
@@ -112,31 +110,22 @@ def check_my_asif(mine, missing, bank, questions) -> Verdict:
     return Verdict("Your own ASIF", status, message, note=note(OWN_ASIF, status, message))
 
 
-def _decided(cosines, k):
-    """Return which rows of cosines (q, n) have no tie at the k-th place: (q,) bool."""
-    largest = cosines.sort(dim=1, descending=True).values[:, k - 1 : k + 1]  # (q, 2), or (q, 1) if k = n
-    return largest[:, 0] - largest[:, -1] > 1e-6 if largest.shape[1] == 2 else largest[:, 0] > -2
-
-
 def _solutions():
     """Return the code of each solved function by its name, and for each other one the reason."""
-    own, missing, entries = {}, {}, {}
+    own, missing, entries, path = {}, dict.fromkeys(NUMBERS, "the exercise is not solved yet"), {}, progress_path()
     try:
-        path = progress_path()
         entries = load_progress(path).exercises if path and path.exists() else {}
     except ProgressError as error:
         print(error)
-    for name, number in NUMBERS.items():
-        entry = entries.get(number)
-        if entry is None or not entry.first_right:
-            missing[name] = "the exercise is not solved yet"
-        elif not entry.solution:
-            missing[name] = "an earlier workbook kept no code: run its check again"
-        else:
+    for name, entry in ((name, entries[number]) for name, number in NUMBERS.items() if number in entries):
+        if entry.solution:
             try:
                 own[name] = _shortened(entry.solution, name)
+                del missing[name]
             except Exception as error:
                 missing[name] = f"the code that was kept {first_line(error)}"
+        elif entry.first_right:
+            missing[name] = "an earlier workbook kept no code: run its check again"
     return own, missing
 
 
@@ -160,8 +149,7 @@ def _text(own, needed=None) -> str:
 def _needed(own) -> set:
     """Return the names of the functions that the file's `GOALS` rest on."""
     everything = {*NUMBERS, "relative_representation", "unit_rows", "describe", *GOALS}
-    cells = [_text(own, everything)]
-    return {getattr(part, "name", "") for goal in GOALS for _, part in definitions(cells, goal)}
+    return {getattr(part, "name", "") for goal in GOALS for _, part in definitions([_text(own, everything)], goal)}
 
 
 def _parsed(text, names):
@@ -191,5 +179,5 @@ def _run(text) -> ModuleType:
 
 
 def _sealed(text) -> str:
-    """Add a line that shows whether the file was edited afterwards."""
+    """Add a line that shows whether the file was edited later."""
     return f"{text}{MADE}{hashlib.sha256(text.encode()).hexdigest()[:16]}\n"

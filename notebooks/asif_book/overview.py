@@ -12,7 +12,7 @@ WORDS = {"right": "solved", RESULT: f"solved: {RESULT}", "wrong": "not solved ye
 
 
 def exercise_titles() -> dict[str, str]:
-    """Return the title of each exercise of the workbook by its number, in order; the reader's own ASIF counts as one."""
+    """Return the title of each exercise of the workbook by its number, in order; one's own ASIF counts as one."""
     titles = {number: check.title for number, check in checks.EXERCISES.items()}
     if titles.keys() >= {*progress.KEPT}:  # what it is made of
         titles[progress.OWN_ASIF] = "Your own ASIF"

@@ -341,13 +341,13 @@ table
 # **What you see.** **Recall@k** (R@k) is the share of pictures whose own caption is
 # among the first $k$. (Another caption with the same text counts too.) The round dots
 # and the squares stand far above the short black lines, the recall of guessing. The
-# line through a mark is its 95 % interval: true shares inside it agree with what we
-# counted. Nothing was trained. The squares are higher than the round dots: centring
-# helps. In the row “shuffled” of the table only chance is left, on average: the pairs
-# carry the meaning. (In one shuffle, all pictures use the same wrong pairs. By luck its
-# recall can be above or below chance, as the range shows.) So the row numbers of a
-# bank's two matrices must agree. If you sort one of them by accident, everything still
-# runs, without any error.
+# line through a mark is its 95 % interval: how far the recall might move with other
+# pictures of the same kind (chapter 05). Nothing was trained. The squares are higher
+# than the round dots: centring helps. In the row “shuffled” of the table only chance is
+# left, on average: the pairs carry the meaning. (In one shuffle, all pictures use the
+# same wrong pairs. By luck its recall can be above or below chance, as the range
+# shows.) So the row numbers of a bank's two matrices must agree. If you sort one of
+# them by accident, everything still runs, without any error.
 #
 # The next figure is the **scoreboard** of this book. It has one number for each step of
 # the method: R@1 from picture to caption, on the validation split. Later chapters add

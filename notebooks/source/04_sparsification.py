@@ -122,10 +122,10 @@ anchors, cosines = bank.pairs.loc[twelve.tolist()], relative[0, twelve]  # (12,)
 draw.four_steps(caption, cosines, [*anchors.picture], [*anchors.caption], k=6, p=2)
 
 # %% [markdown]
-# **What you see.** The dashed line is the cut after $k$ entries. The clamp has work to
-# do when a blue bar to the left of zero stands above this line. In the column *power*
-# all bars are shorter, and the small ones lose most. In the column *normalise* all bars
-# have grown by one common factor, so the small ones stay small.
+# **What you see.** The dashed line is the cut after $k$ entries. If a blue bar above it
+# points to the left of zero, a negative entry was kept, and the clamp removes it. In
+# the column *power* all bars are shorter, and the small ones lose most. In the column
+# *normalise* all bars have grown by one common factor, so the small ones stay small.
 #
 # ### Exercise 04.1 · Clamp, then power
 #

@@ -92,7 +92,7 @@ draw.show(draw.labelled_pictures([picture], [answer], [labels[right]]))
 # ## 1 · A decision taken apart
 #
 # Chapter 00 ended with a red kangaroo, and the model said “deer”. The picture is held
-# out: it is no anchor. The rule of chapter 00 found it, and no setting is chosen by it.
+# out: it is no anchor. A rule chose it in chapter 00, and no setting depends on it.
 #
 # Each label stands in a sentence, its **prompt**: “a photo of a deer.” The score of
 # picture and prompt is the cosine of two sparse vectors of length 1: the sum of $x_i \,
@@ -284,7 +284,7 @@ draw.show(
     draw.scores_without(picture, words, labels, *old_new, *rows, truth=labels[right])
 )
 print(f"“{found.before}” before, “{found.after}” without {len(gone)} anchors")
-print(f"no set of fewer than {found.at_least} changes the label: all were tried")
+print(f"every set of fewer than {found.at_least} was tried: none changes the label")
 
 # %% [markdown]
 # **What you see.** A filled bar is a score without the anchors, a dashed outline the

@@ -1085,9 +1085,10 @@ show_progress("07")
 # %% [markdown] tags=["teacher"]
 # ### Timing
 #
-# **50 minutes.** Section 1 with its guess on the board and 07.1 (20 minutes), the
-# learning curve (8), section 4's paragraph on equivalence with a drawing (7), the
-# poisoned pair without its exercise (10), the summary (5). At home: the exercises.
+# **50 minutes.** Section 1 with its guess on the board, 07.1 and each student's own
+# `my_asif.py` (25 minutes), the learning curve (8), section 4's paragraph on
+# equivalence with a drawing (7), the poisoned pair without its exercise (8), the
+# summary (2). At home: the exercises. `asif class` counts the own model as 07.7.
 #
 # **90 minutes.** Sections 1 to 3 with 07.1 and 07.2 (35), 07.3 in pairs, each drawing
 # intervals for the other (15), sections 4 and 5 (10), section 6 with 07.5 (15), ideas

@@ -723,7 +723,8 @@ draw.show(draw.interval_dots(named, xlabel=xlabel))
 #
 # **Retrieval.** Does ASIF only look up the nearest anchor? We ask the test pictures by
 # the nearest anchor alone. Pictures with anchors **nearby**, whose cosine is above a
-# limit, are asked without these. Half of the bank's anchors have another above it.
+# limit, are asked without these. The limit: half of the bank's anchors have a neighbour
+# above it.
 #
 # **Before you run the next cell:** which share of its decisions does ASIF owe to the
 # nearest anchor alone? Does this share rise with $n$?
@@ -816,8 +817,7 @@ print(f"{len(validation_set[0])} pictures to choose by, {len(sealed[0])} sealed"
 #
 # `measure(rival, n)` tells for each validation picture the rival's result minus that of
 # ASIF: 1, 0 or −1. Measure at least two settings, and return the one that you trust
-# most. The check then opens the sealed pictures, at most for three settings (chapter
-# 05).
+# most. The check then opens the sealed pictures, at most for three settings.
 
 
 # %% tags=["exercise"]

@@ -100,7 +100,7 @@ draw.words_of_scripts(head, rows)
 # Hindi one means “my own”. A bank can be wrong, too.
 #
 # A stamp without a translation is left out, so row $i$ of two languages need not be the
-# same stamp. First the rows must meet.
+# same stamp. Before we compare them, row $i$ of both must belong to the same stamp.
 #
 # ### Exercise 10.1 · The same stamp
 #
@@ -426,7 +426,8 @@ for other in ("cosine", "cosine, own means"):
 # language. Triangles: the bank. Where the two languages lie apart, the bank is ahead of
 # the plain cosine. But the squares come about as far: most of the repair is the mean.
 # And where E5 aligns a language well, the bank can harm. The printed lines count the
-# languages whose interval lies on one side of 0; one look of thirty proves little.
+# languages whose interval lies on one side of 0; of thirty intervals, one or two do so
+# by luck.
 #
 # ### Exercise 10.3 · A mean for each language
 #

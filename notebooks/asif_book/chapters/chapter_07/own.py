@@ -103,7 +103,7 @@ def check_my_asif(mine, missing, bank, questions) -> Verdict:
             status = "wrong"
             message += f" Answers must be equal, and scores up to {TOLERANCE:.0e}: what did you change?"
         elif missing:
-            status = "wrong"
+            status = "not attempted"
             message += f" But not all of it is yours: solve {', '.join(sorted(NUMBERS[name] for name in missing))}."
         else:
             status, message = "right", f"{message} All answers are equal: this model is yours."

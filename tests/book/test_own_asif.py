@@ -115,6 +115,23 @@ def test_solved_functions_make_a_file_that_imports_only_torch_and_equals_the_lib
     assert "✔ 07.7  solved, 1 try: Your own ASIF" in str(show_progress("07"))
 
 
+def test_a_tie_at_the_last_place_may_be_broken_either_way(folder, bank, capsys):
+    solve()
+    keep(
+        "my_sparsify",
+        """\
+def my_sparsify(relative, k, p):
+    values, places = relative.flip(1).topk(k, dim=1)  # of equal values the later comes first
+    values = F.normalize(values.clamp_min(0) ** p, dim=1)
+    return torch.zeros_like(relative).scatter(1, relative.shape[1] - 1 - places, values)
+""",
+    )
+    text = bank.text.clone()
+    text[1:30:3] = text[:30:3]  # ten captions that two anchors share
+    verdict = check(bank.replace(text=text))
+    assert verdict.status == "right" and "lists with a tie at the k-th place are left out" in verdict.message
+
+
 def test_a_missing_function_is_named_and_marked_and_the_answers_stay_equal(folder, bank, capsys):
     solve(my_relative_representation, centred_representation, best_caption, shares)
     verdict = check(bank)

@@ -17,12 +17,10 @@ from asif_lib.errors import AsifError
 from asif_lib.files import locked, parse_json, put_aside, read_file, write_json
 
 VERSION = 4
-BEFORE = 3
-"""The version without solutions, which is read as well."""
+BEFORE = 3  # without solutions; it is read as well
 KEPT = ("00.2", "03.1", "03.2", "03.3", "04.1", "04.2")
 """Exercises whose right solutions are kept: chapter 07 makes the reader's own ASIF of them."""
-OWN_ASIF = "07.7"
-"""The number under which this counts; it has no card."""
+OWN_ASIF = "07.7"  # the number under which this counts; it has no card
 RESULT = "a result, not a proof"
 """What a check says of an honest investigation that gains nothing sure: it counts as solved."""
 SOLVED = ("right", RESULT)

@@ -480,10 +480,17 @@ def test_a_missing_step_is_told_as_a_relation():
     assert "must become 0" in compare(lambda x: x, lambda x: x.clamp_min(0), cases).message
     assert "must become positive" in compare(lambda x: x, lambda x: x.abs(), cases).message
     assert "sort them" in compare(lambda x: x, lambda x: x.sort(-1).values, cases).message
-    assert (
-        "results, number 2: On every input: your values are the negatives"
-        in compare(lambda x: (x, -x), lambda x: (x, x), cases).message
-    )
+    message = compare(lambda x: (x, -x), lambda x: (x, x), cases).message
+    assert "results, number 2: On every input: your values are the negatives" in message
+
+
+def test_inputs_that_are_right_up_to_rounding_get_no_relation_and_no_changed_step():
+    def size(x):
+        return x.abs().clamp_min(0)
+
+    cases = [*((random_tensor(4, 5, seed=seed),) for seed in (1, 2)), (0 * ROWS,)]
+    message = compare(lambda x: x.abs() * (1 + 1e-7) / x.any(), size, cases).message
+    assert message.startswith("On input 3 (x is all zeros")
 
 
 def test_an_input_is_described_by_what_no_input_before_it_had():
@@ -497,10 +504,7 @@ def test_an_input_is_described_by_what_no_input_before_it_had():
 def test_a_verdict_speaks_in_colour_symbol_and_words_and_escapes_html():
     verdict = Verdict("Exercise 09.9", "wrong", "<b>")
     page = verdict._repr_html_()
-    assert STYLES["wrong"][0] in page
-    assert "✘" in page
-    assert "wrong" in page
-    assert "&lt;b&gt;" in page
+    assert all(part in page for part in (STYLES["wrong"][0], "✘", "wrong", "&lt;b&gt;"))
     assert "✘" in str(verdict)
 
 

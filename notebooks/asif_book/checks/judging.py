@@ -423,7 +423,7 @@ class Attempt:
         """Whether another implementation has the function's finite results; the first that differs ends it."""
         inputs = self.sound if self.part is None and not isinstance(self.wanted[0], tuple) else range(len(self.cases))
         results = ((self.found[i], self._parts_of([_try(way, self.cases[i])])[0]) for i in inputs)
-        return len(inputs) > 1 and all(_alike(found, made, self.atol) for found, made in results)
+        return len(inputs) > 1 and {*inputs} & {*self.differ} and all(_alike(f, m, self.atol) for f, m in results)
 
     def unused(self):
         """The name of an argument that may be another, and the student's results stay as they are; or None."""

@@ -144,7 +144,7 @@ def relation(found, wanted, arguments, atol) -> str:
     special = [w is not None and not w.any() and f is not None and torch.equal(f, w) for f, w in pairs]
     if special.count(False) > 1:  # an input of zeros may be treated apart
         pairs, arguments = ([x for x, zero in zip(xs, special, strict=False) if not zero] for xs in (pairs, arguments))
-    if any(f is None or not f.isfinite().all() for f, _ in pairs) or all(torch.equal(f, w) for f, w in pairs):
+    if any(f is None or not f.isfinite().all() for f, _ in pairs) or all(_close(*pair, atol) for pair in pairs):
         return ""
     if any(f.shape != w.shape for f, w in pairs):
         return _of_another_shape(pairs, atol) or _other_size(pairs, arguments)
@@ -369,7 +369,7 @@ REWRITTEN = [
     (r"\.(topk|argmax|amax)\(", r".abs().\1(", "the largest in size in the place of the largest"),
     (r"\blen\(", "1 + len(", "one more than `len`"),
     (r"\blen\(", "-1 + len(", "one less than `len`"),
-    (r"\.(sum|mean|amax|max)\(dim=\d(?:, keepdim=True)?\)", r".\1()", r"one `\1` over everything"),
+    (r"\.(sum|mean|amax|max|norm)\(dim=\d(?:, keepdim=True)?\)", r".\1()", r"one `\1` over everything"),
     (r", descending=True", "", "the opposite order in a sort"),
     (r"~", "", "a mask that is turned round"),
 ]  # fmt: skip
@@ -394,12 +394,12 @@ def changed_steps(reference, case):
     head, code = textwrap.dedent(inspect.getsource(reference)).split("\n", 1)
     for pattern, new, words in _rewriting(numbers):
         found = list(re.finditer(pattern, code))
-        texts = [code[: m.start()] + m.expand(new) + code[m.end() :] for m in found]
-        if len(found) > 1:
-            texts.append(re.sub(pattern, new, code))
-        for text in texts:
+        at = f" (in one of {len(found)} places)" if len(found) > 1 else ""
+        texts = [(m.expand(words) + at, code[: m.start()] + m.expand(new) + code[m.end() :]) for m in found]
+        texts += [(m.expand(words), re.sub(pattern, new, code)) for m in found[:1] if at]
+        for changed, text in texts:
             with contextlib.suppress(Exception):  # of code that means nothing
-                yield found[0].expand(words), defined(f"{head}\n{text}", reference)
+                yield changed, defined(f"{head}\n{text}", reference)
 
 
 def defined(code, reference):

@@ -60,13 +60,10 @@ RIGHT = {
 
 WRONG = {
     "01.1": [
-        
-        
         (lambda x, mean, std: standardise_by_loop(x, mean, std).movedim(1, -1), "shape (1, 1, 3, 3)")
     ],
     "01.2": [
         (lambda a, b: columns(a) @ columns(b).T, "columns, not rows"),
-        
         (lambda a, b: unit(a) @ b.T, "divided by the length of each row of `b`: a step is missing")
     ],
     "01.3": [
@@ -77,18 +74,12 @@ WRONG = {
         (lambda z, m: torch.tensor(nearest(z, m))[:, [0] * m], "twice")
     ],
     "01.4": [
-        
-        
         (lambda tokens, mask: (tokens * mask[..., None]).sum(dim=1), "sum")
-    ],
-    "01.5": [
-        
-        
-        
     ],
     "01.6": [
         (lambda picture: picture.copy(), "keep what they return"),
-        (lambda picture: picture.filter(ImageFilter.GaussianBlur(2)), "dare more"),
+        (lambda picture: ImageEnhance.Brightness(picture).enhance(0.95), "so dare more"),
+        (lambda picture: picture.filter(ImageFilter.GaussianBlur(2)), "and a cosine of 0.95: change something else"),
         (ImageOps.flip, "the encoder minds"),
         (lambda picture: Image.new("RGB", picture.size, "white"), "the encoder minds"),
         (lambda picture: np.asarray(picture)[:, ::-1], "returned an ndarray; a PIL picture is wanted"),

@@ -123,7 +123,7 @@ def mean_change(f, z, a):
 
 
 def one_side(f, z, a):
-    return float((relative(f(z), a) - relative(z, a)).abs().max())
+    return float((relative(f(z), a[:, : f(z).shape[1]]) - relative(z, a)).abs().max())
 
 
 def dot_products(f, z, a):
@@ -145,6 +145,7 @@ RIGHT = {
 WRONG = {
     "03.1": [
         (lambda z, a: relative_representation(z, a), "call the library's function"),
+        (lambda z, a: z @ F.normalize(a, dim=1).T / z.norm(), "one `norm` over everything (in one of 2 places)"),
         (lambda z, a: F.cosine_similarity(z, a[: len(z)]), "shape"),
     ],
     "03.3": [
@@ -157,12 +158,13 @@ WRONG = {
         (without("a turn"), "at least two of each"),
         (without("own length", mirror=OTHERS["mirror"]), "Find one that is not"),
         (without("stretch", clamp=OTHERS["no negative numbers"]), "Find a matrix"),
-        (without(again=stretch), "the same change"),
+        (without(again=stretch), "the same change. If a loop"),
         (without("a turn", **{"always another turn": redraws}), "draws new random numbers"),
         (without(centring=batch_mean), "stand beside it"),
         (without(little=nearly_nothing), "hardly at all"),
         (evidence(GOOD, mean_change), "that is the mean"),
         (evidence(GOOD, one_side), "one side only"),
+        (evidence({"cut": OTHERS["one coordinate lost"]}, one_side), "one side only"),
         (evidence(GOOD, dot_products), "dot products"),
         (evidence(GOOD, lambda f, z, a: 0.3), "your evidence says 0.3"),
         (without(root=lambda d: torch.sqrt), "NaN or infinity"),

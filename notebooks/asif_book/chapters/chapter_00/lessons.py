@@ -6,8 +6,6 @@ from asif_book.classes import without_article
 from asif_book.opening import STRANGER
 
 STAMP_NOUNS = {"animals": "kangaroo", "clothes": "cowboy hat", "food": "green pepper", "hobbies": "drum"}
-
-
 STAMP_NOUNS |= {"household": "mallet", "people": "man in a suit", "plants": "desert rose", "vehicles": "sailboat"}
 """Noun in the caption of the first test picture of each of eight groups of stamps."""
 

@@ -201,7 +201,10 @@ ENOUGH_PIXELS, ENOUGH_COSINE = 25, 0.95
 def check_disturbance(function) -> Verdict:
     """Measure a change of a picture on twelve stamps: it moves the pixels by 25 levels and keeps the cosine at 0.95."""
     originals = twelve_stamps()
-    changed_ones = [changed_picture(function, picture, f"On stamp {i}") for i, picture in enumerate(originals, 1)]
+    changed_ones = [
+        ask(function, (picture,), f"On stamp {i}", like=picture, form=functools.partial(no_picture, original=picture))
+        for i, picture in enumerate(originals, 1)
+    ]
     pixels = float(np.mean([levels(a, b) for a, b in zip(originals, changed_ones, strict=True)]))
     before, after = (unit_rows(encoder().encode(list(z), progress=False)) for z in (originals, changed_ones))
     cosine = float((before * after).sum(dim=1).mean())
@@ -209,14 +212,11 @@ def check_disturbance(function) -> Verdict:
     if not pixels:
         refuse("You return the picture as it was. PIL's functions return a changed picture: keep what they return.")
     if pixels < ENOUGH_PIXELS:
-        refuse(f"{measured}: a change of at least {ENOUGH_PIXELS} levels is wanted, so dare more.")
+        more = "so dare more" if cosine >= ENOUGH_COSINE else f"and a cosine of {ENOUGH_COSINE}: change something else"
+        refuse(f"{measured}: a change of at least {ENOUGH_PIXELS} levels is wanted, {more}.")
     if cosine < ENOUGH_COSINE:
         refuse(f"{measured}: the encoder minds this change; it should stay at {ENOUGH_COSINE} or more.")
     return right(f"{measured}.")
-
-
-def changed_picture(function, original, where):
-    return ask(function, (original,), where, like=original, form=lambda picture: no_picture(picture, original))
 
 
 def no_picture(picture, original):

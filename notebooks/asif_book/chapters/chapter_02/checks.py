@@ -161,6 +161,8 @@ cases = [
     (similarities(25, 5, 20), 1, 24),
     (similarities(12, 3, 21), 2, 0),
 ]
+COVERED, ALONE = "torch.maximum(covered, similarity[worst])", "similarity[worst]"
+NOT_AGAIN = "(0, torch.tensor(chosen), torch.inf)"
 mistakes = {
     "You add the candidate that the chosen ones cover best; add the one that they cover worst.": (
         but("argmin", "argmax"),
@@ -169,9 +171,9 @@ mistakes = {
     "You keep the smallest similarity to the chosen ones. One near anchor is enough to cover a candidate: keep the "
     "largest.": but("maximum", "minimum"),
     "You go by the least similar chosen one. One near anchor is enough: take the most similar.": but(
-        "maximum", "minimum", "covered.argmin()", "covered.index_fill(0, torch.tensor(chosen), torch.inf).argmin()"
+        "maximum", "minimum", "covered.argmin()", f"covered.index_fill{NOT_AGAIN}.argmin()"
     ),
-    "All chosen ones cover, not the last alone.": but("torch.maximum(covered, similarity[worst])", "similarity[worst]"),
+    "All chosen ones cover, not the last alone.": (but(COVERED, ALONE), but(COVERED, f"{ALONE}.index_fill{NOT_AGAIN}")),
     "You take those least similar to `first`, all at once; after each choice look again at what is "
     "covered.": lambda s, count, first: torch.cat([torch.tensor([first]), s[first].argsort()[: count - 1]]),
     "You left out `first`, which is chosen first.": (

@@ -174,10 +174,7 @@ cases = [
 ]
 mistakes = {
     "Anchors that are nobody's neighbour are missing. Return one count for each anchor; it is 0 where no item is "
-    "near.": (
-        but(", minlength=similarity.shape[1]", ""),
-        lambda s, k: s.topk(k).indices.unique(return_counts=True)[1],
-    ),
+    "near.": (but(", minlength=similarity.shape[1]", ""), lambda s, k: s.topk(k).indices.unique(return_counts=True)[1]),
     f"{DOWN_THE_COLUMNS} so every anchor gets k. {EACH_ITEM}": lambda s, k: torch.full((s.shape[1],), k),
     f"{DOWN_THE_COLUMNS} and counted items. {EACH_ITEM}": (
         but("dim=1", "dim=0"),
@@ -268,13 +265,14 @@ def form_of_evidence(evidence):
 
 
 class Change(NamedTuple):
-    """A change of coordinates: all vectors after it, and the largest change of an entry."""
+    """A change of coordinates: all vectors after it, the largest change of an entry, and why the claim is another."""
 
     name: str
     after: torch.Tensor
     largest: float
     linear: bool
     keeps: bool
+    other: str
 
 
 def examined(name, transformation, claimed, z, anchors) -> Change:
@@ -296,12 +294,13 @@ def examined(name, transformation, claimed, z, anchors) -> Change:
         refuse(f"“{name}” draws new random numbers at every call; draw them once, outside it.")
     if not torch.allclose(after[:1], alone, atol=1e-4):
         refuse(f"“{name}” of a vector depends on the vectors that stand beside it; change each vector by itself.")
-    gaps = (relative_representation(*after.split([len(z), len(anchors)])) - relative_representation(z, anchors)).abs()
-    largest = float(gaps.max())
+    sides = after.split([len(z), len(anchors)])
+    gaps = (relative_representation(*sides) - relative_representation(z, anchors)).abs()
+    largest, other = float(gaps.max()), ""
     if not abs(largest - claimed) <= KEPT + 0.01 * largest:  # NaN is no evidence either
-        refuse(f"“{name}” {other_change(claimed, gaps, z, anchors, *after.split([len(z), len(anchors)]))}")
+        other = f"“{name}” {other_change(claimed, gaps, z, anchors, *sides)}"
     linear = torch.allclose(of_sum, after + after.flip(0), atol=1e-3 * float(after.abs().max()))
-    return Change(name, after, largest, linear, largest < KEPT)
+    return Change(name, after, largest, linear, largest < KEPT, other)
 
 
 def other_change(claimed, gaps, z, anchors, after_z, after_anchors):
@@ -311,15 +310,14 @@ def other_change(claimed, gaps, z, anchors, after_z, after_anchors):
     evidence = f"changes an entry by up to {gaps.max():.2g}, and your evidence says {claimed:.2g}"
     if equals(gaps.mean()):
         return f"{evidence}: that is the mean; the largest change is asked for."
-    if after_z.shape == z.shape:
+    if (d := after_z.shape[1]) <= z.shape[1]:
         before = relative_representation(z, anchors)
-        for one_sided in (relative_representation(after_z, anchors), relative_representation(z, after_anchors)):
-            if equals((one_sided - before).abs().max()):
+        for sides in ((after_z, anchors[:, :d]), (z[:, :d], after_anchors)):
+            if equals((relative_representation(*sides) - before).abs().max()):
                 return f"{evidence}: you changed one side only, `z` or the anchors."
     if equals((after_z @ after_anchors.T - z @ anchors.T).abs().max()):
         return f"{evidence}: you compared dot products, not relative representations."
-    looped = "If a loop made this function, keep the loop's variable: lambda x, matrix=matrix: x @ matrix."
-    return f"{evidence}. Measure it on the `z` and anchors that your function is given. {looped}"
+    return f"{evidence}. Measure it on the `z` and anchors that your function is given."
 
 
 def refuse_what_is_missing(found):
@@ -327,8 +325,11 @@ def refuse_what_is_missing(found):
     for i, one in enumerate(found):
         for other in found[:i]:
             if one.after.shape == other.after.shape and torch.allclose(one.after, other.after, atol=1e-5):
-                refuse(f"“{other.name}” and “{one.name}” are the same change.")
+                same = f"“{other.name}” and “{one.name}” are the same change."
+                refuse(f"{same} If a loop made them, keep its variable: lambda x, matrix=matrix: x @ matrix.")
     for change in found:
+        if change.other:
+            refuse(change.other)
         if KEPT <= change.largest <= BROKEN:
             refuse(f"“{change.name}” changes the entries by {change.largest:.1g}, hardly at all; take a stronger one.")
     kept, broken = ([change.linear for change in found if change.keeps == keeps] for keeps in (True, False))

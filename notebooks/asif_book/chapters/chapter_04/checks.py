@@ -7,7 +7,7 @@ import itertools
 import torch
 import torch.nn.functional as F
 
-from asif_book.checks.catalogue import but
+from asif_book.checks.catalogue import but, unsafe_rows
 from asif_book.checks.exercise import Exercise, investigation
 from asif_book.checks.judging import Verdict, ask, random_tensor, refuse, right
 from asif_lib.relative import unit_rows
@@ -81,8 +81,9 @@ mistakes = {
         "return torch.zeros_like(relative).scatter(1, indices, values)",
         "return F.normalize(torch.zeros_like(relative).scatter(1, indices, values), dim=0)",
     ),
-    "You divided a row of zeros by its length 0, which gives NaN; such a row stays zero.": but(
-        SCALED, "(v := values.clamp_min(0) ** p) / v.norm(dim=1, keepdim=True)"
+    "You divided a row of zeros by its length 0, which gives NaN; such a row stays zero.": (
+        but(SCALED, "(v := values.clamp_min(0) ** p) / v.norm(dim=1, keepdim=True)"),
+        lambda r, k, p: unsafe_rows(torch.zeros_like(r).scatter(1, (top := r.topk(k)).indices, top.values.relu() ** p)),
     ),
 }
 check_sparsify = Exercise("04.2", "The four steps", four_steps, cases, mistakes, also=refuse_more_than_k_of_equals)
@@ -295,10 +296,7 @@ GATHERED = "torch.cat([indices, where + start], dim=1).gather(1, order)"
 
 mistakes = {
     "The values are right, but your indices are positions in the joined table of your last topk. Take the anchors that "
-    "stand at these positions with `gather`.": (
-        but(GATHERED, "order"),
-        but(GATHERED, "order + start"),
-    ),
+    "stand at these positions with `gather`.": (but(GATHERED, "order"), but(GATHERED, "order + start")),
     "The values are right, but your indices count from 0 in each block. Add the number of anchors that came before the "
     "block.": but(" + start", ""),
     "The indices of the last block are off. It is shorter than the others, so its number times its own length is not "

@@ -44,7 +44,10 @@ mistakes = {
     "would be perfect. Let a tie stand behind the others.": but(">=", ">"),
     "Where scores tie, the order that topk or sort happens to give decides. Let a right answer stand behind all wrong "
     "ones that it ties with.": lambda s, r, k: hits(s, r, k).any(dim=1).float().mean(),
-    "A question counts as found when its best answer is.": lambda s, r, k: (hits(s, r, k).sum(1) / r.sum(1)).mean(),
+    "A question counts as found when its best answer is.": (
+        lambda s, r, k: (hits(s, r, k).sum(1) / r.sum(1)).mean(),
+        lambda s, r, k: (((((s[:, None] >= s[..., None]) & ~r[:, None]).sum(2) < k) & r).sum(1) / r.sum(1)).mean(),
+    ),
     "Count only wrong answers before the best right one.": but(" & ~relevant", "", "< k", "<= k"),
     "A question's best right answer counts, not its worst.": but("-torch.inf", "torch.inf", "amax", "amin"),
     "You divided by k; divide by the number of questions.": lambda s, r, k: (hits(s, r, k).sum(1) / k).mean(),
@@ -333,14 +336,14 @@ def check_wording(function, task) -> Verdict:
     form = {"like": [""], "form": lambda prompts: prompts_problem(prompts, task.classes)}
     prompts = plain(ask(function, (list(task.classes), task.measure), "In your investigation", advice=TOO_MANY, **form))
     refuse_unmeasured(str(prompts), task.measured, "wording", "validation split")
-    if prompts == task.baseline:
-        refuse(f"You return {task.template!r}, which is the wording to beat; try others.")
     chosen, best = task.measured[str(prompts)], max(task.measured.values())
     if chosen < best:
         refuse(
             f"You return a wording with {chosen:.1%} on the validation split; another has {best:.1%}: return the best."
             f"{lowest(str(prompts), task.measured)}"
         )
+    if prompts == task.baseline:
+        refuse(f"You return {task.template!r}, the wording to beat, and measured none that is better; try others.")
     better, before = (float(task.measure(wording).float().mean()) for wording in (prompts, task.baseline))
     if better <= before:
         refuse(

@@ -259,7 +259,10 @@ mistakes = {
     "You returned the anchor that contributes most to the winner, untested. It may give as much to the others: compute "
     "the scores without each anchor.": but(LEAD, f"-{GIVES}[winner, anchor]"),
     "You tried the anchor that contributes most to the winner, and no other. Another anchor may flip the decision: try "
-    "all.": but("in range(n)", f"in [int({GIVES}[winner].argmax())]"),
+    "all.": (
+        but("in range(n)", f"in [int({GIVES}[winner].argmax())]"),
+        but(START, SECOND, "in range(n)", f"in [int(({GIVES}[winner] - {GIVES}[second]).argmax())]"),
+    ),
     "You took contributions off the scores. Without an anchor others enter the top k and the lengths change, as in "
     "exercise 06.3.": but(AFTER, "subtracted(image, texts, anchor, k, p)"),
     "You blanked the anchor; another enters, as in 06.3.": but(AFTER, "blanked(image, texts, anchor, k, p)"),

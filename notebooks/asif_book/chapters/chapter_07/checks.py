@@ -87,6 +87,7 @@ mistakes = {
     "Add the new rows, subtract the removed ones.": but("mean + added", "mean - added", "- removed", "+ removed"),
     "You added and subtracted means. Means do not add up; sums do.": lambda m, n, a, r: m + a.mean(0) - r.mean(0),
     "You divide by the old number of rows; there are n + m - r now.": but(" + len(added) - len(removed)", ""),
+    "The rows that go count in your divisor; there are n + m - r now.": but(" - len(removed)", ""),
     "That is the sum; divide by the number of rows.": but(" / (n + len(added) - len(removed))", ""),
 }
 cases = [edited_rows(40, 8, 4, 73), edited_rows(7, 20, 5, 74), edited_rows(30, 0, 4, 75), edited_rows(30, 6, 0, 76)]
@@ -327,9 +328,8 @@ class LessonTask(HeldOutTask):
 @investigation("07.6", "Ten pictures, well chosen", LessonTask)
 def check_lesson(function, task) -> Verdict:
     """Choose the pairs to teach, and prove that the choice is better than chance."""
-    asked = partial(
-        ask, function, (*task.pool, task.per_class), like=task.random[0], form=partial(lesson_problem, task)
-    )
+    form = {"like": task.random[0], "form": partial(lesson_problem, task)}
+    asked = partial(ask, function, (*task.pool, task.per_class), **form)
     lesson, again = asked("On the pool"), asked("At the second call")
     if not torch.equal(again, lesson):
         refuse("Called twice, your function chose two lessons. A choice has a reason; chance is what it must beat.")
@@ -362,10 +362,9 @@ def lesson_problem(task, lesson):
     counts = torch.bincount(labels[lesson], minlength=c)
     if (counts != m).any():
         worst = int((counts - m).abs().argmax())
-        problem = f"Of class {worst} your lesson has {int(counts[worst])}; {m} of each class are wanted."
-        if lesson.max() < len(labels) / c:
-            problem += " Did you take positions within a class for positions in the pool?"
-        return problem
+        within = lesson.max() < len(labels) / c
+        why = " Did you take positions within a class for positions in the pool?" if within else ""
+        return f"Of class {worst} your lesson has {int(counts[worst])}; {m} of each class are wanted.{why}"
     return ""
 
 

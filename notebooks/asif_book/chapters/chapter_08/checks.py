@@ -106,10 +106,8 @@ def error_bound(queries, rounded_queries, anchors, rounded_anchors):
     return lost + (1 + lost) * largest
 
 
-def with_true_length(queries, rounded_queries, anchors, rounded_anchors):
-    """Return the bound with the length of the rounded query itself, which holds as well."""
-    largest = (anchors - rounded_anchors).norm(dim=1).max()
-    return (queries - rounded_queries).norm(dim=1) + rounded_queries.norm(dim=1) * largest
+with_true_length = but("(1 + lost)", "rounded_queries.norm(dim=1)").of(error_bound)
+"""The bound with the length of the rounded query itself, which holds as well."""
 
 
 def other_bound(function, verdict):
@@ -321,9 +319,7 @@ check_inverted_index = Exercise(
 )  # fmt: skip
 
 
-@functools.cache
-def remembered(gap, *lists):
-    return gap(*map(torch.tensor, lists))
+remembered = functools.cache(lambda gap, *lists: gap(*map(torch.tensor, lists)))
 
 
 def compare_decisions(mine, exact, gap=tuning.compare_decisions):

@@ -114,10 +114,9 @@ mistakes = {
     "The order is right, but return the logarithm. The ratio itself overflows where β is "
     "large.": lambda scores, bank, beta: (beta * scores).exp() / (beta * bank).exp().sum(dim=0),
 }
-notes = {3: "one picture alone", 4: "with β = 200"}
 check_inverted_softmax = Exercise(
     "09.3", "The inverted softmax", inverted_softmax, cases, mistakes,
-    atol=1e-3, notes=notes, view=without_the_mean_of_the_row,
+    atol=1e-3, notes={3: "one picture alone", 4: "with β = 200"}, view=without_the_mean_of_the_row,
 )  # fmt: skip
 
 

@@ -90,6 +90,7 @@ mistakes = {
     "You went over the bridges in the other order.": lambda a, b: two_bridges(b, a),
     "You searched down the columns; the best caption of a row is argmax(dim=1).": but("argmax(dim=1)", "argmax(dim=0)"),
     "Your shares exceed 1: a stamp that arrives is not lost.": but("~arrived & ~over_one", "~over_one"),
+    "You give counts, and of each bridge alone; give shares of the whole way.": lambda a, b: len(a) * each_alone(a, b),
     "The two losses are exchanged: arrived, lost at the first, lost at the second.": but(
         "mean(dim=1)", "mean(dim=1)[[0, 2, 1]]"
     ),
@@ -109,7 +110,7 @@ class TonguesTask(HeldOutTask):
     @classmethod
     def made_up(cls):
         """Make five languages that each say a little about 150 pictures."""
-        names = ["French", "Hindi", "Greek", "Dutch", "Zulu"]
+        names = ["Japanese", "Hindi", "Greek", "Dutch", "Zulu"]
         return cls(*({n: scores_of_stamps(150, seed + i) for i, n in enumerate(names)} for seed in (200, 300)))
 
     def _right(self, choice, split):

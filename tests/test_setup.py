@@ -95,7 +95,11 @@ def test_a_wheel_carries_the_catalogue_and_all_templates(tmp_path):
     wheel = next(WheelBuilder(str(ROOT)).build(directory=str(tmp_path)))
     names = zipfile.ZipFile(wheel).namelist()
     book = ROOT / "notebooks"
-    templates = [path.relative_to(book).as_posix() for path in book.glob("asif_book/**/templates/**/*.*")]
+    templates = [
+        path.relative_to(book).as_posix()
+        for path in [*book.glob("asif_book/**/templates/**/*.*"), *book.glob("asif_book/chapters/**/*.j2")]
+        if "__pycache__" not in path.parts
+    ]
     assert "asif_book/report/templates/style.css" in templates
     assert {"asif_lib/datasets/catalogue.toml", "asif_book/repeated_splits.csv", *templates} <= set(names)
 

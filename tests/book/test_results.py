@@ -2,11 +2,12 @@
 
 import contextlib
 import os
+import subprocess
+import sys
 import threading
 from unittest import mock
 
 import pytest
-from forks import run_forked
 
 from asif_book import results
 from asif_book.contents import MarkersError, put_between
@@ -211,5 +212,6 @@ def test_another_processor_changes_nothing_on_the_page(page):
 
 def test_a_chapter_records_without_the_formats_of_notebooks(tmp_path):
     """Their grammars take as long to load as a second chapter."""
-    run = run_forked("import sys; from asif_book import record; print('nbformat' in sys.modules)", tmp_path)
+    code = "import sys; from asif_book import record; print('nbformat' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert run.stdout == "False\n", run.stderr

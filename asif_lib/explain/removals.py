@@ -34,7 +34,7 @@ class Removals:
     """
 
     def __init__(self, model, z_image, z_text, candidates, most):
-        self.candidates, self.settings = candidates, model.settings
+        self.candidates, self.settings, most = candidates, model.settings, min(most, len(candidates))
         z = zip(model.bank.sides, (z_image, z_text), strict=True)
         self.sides = [_Products(model, *side, candidates, most) for side in z]
         columns = (self.sides[0].reachable | self.sides[1].reachable).nonzero()[:, 0]

@@ -14,6 +14,7 @@ from asif_lib.errors import ParameterError
 from asif_lib.explain.contribution import contributions
 from asif_lib.explain.counterfactual import Decision, smallest_removal, without
 from asif_lib.explain.faithfulness import area_between, faithfulness_curves
+from asif_lib.explain.removals import Removals
 from asif_lib.zeroshot import make_prompts
 
 LABELS = ["one", "two", "three"]
@@ -189,6 +190,17 @@ def test_what_can_change_nothing_says_none():
     assert (answer.method, answer.anchors, answer.before, answer.after) == ("none", (), "all", "all")
     with pytest.raises(ParameterError, match="nothing decides this picture"):
         smallest_removal(model, -torch.ones(1, 6), ["all", "none"])
+
+
+def test_fewer_candidates_than_a_set_may_remove():
+    """A picture and its prompts that share their one anchor have one candidate."""
+    bank = make_bank()
+    model, prompts = ASIF(bank, 1, device="cpu"), bank.text[[3, 3]]
+    answer = smallest_removal(model, bank.image[[3]], ["hen", "a hen"], prompts=prompts)
+    assert (answer.method, answer.anchors, answer.candidates) == ("none", (), (3,))
+    alone = Removals(model, bank.image[[3]], prompts, torch.tensor([3]), 2)
+    exact = without(model, bank.image[[3]], prompts, [3]).scores
+    torch.testing.assert_close(alone.scores(torch.tensor([[True]]))[0].float(), exact, atol=1e-6, rtol=0)
 
 
 Z = pictures(make_bank(), 1)

@@ -1,13 +1,14 @@
 """The model: two frozen encoders, a bank of anchors, and two numbers, k and p (chapter 05)."""
 
 import re
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE, NEAREST
-from asif_lib.errors import EncoderError, ParameterError
+from asif_lib.errors import EncoderError, ParameterError, as_read, repeated
 from asif_lib.relative import as_embeddings
 from asif_lib.settings import Settings, check_reduce
 from asif_lib.sparse import SideAnchors, SparseVectors
@@ -215,6 +216,8 @@ class ASIF:
     def prompts(self, labels, templates=(DEFAULT_TEMPLATE,), prompts=None) -> torch.Tensor:
         """Return the (c · t, d_text) embeddings of t prompts for each of c labels, label by label.
 
+        A warning names two labels whose prompts have the same embeddings: "café" and "cafe" for many encoders.
+
         Parameters
         ----------
         labels, templates, prompts : as for `classify`
@@ -225,11 +228,11 @@ class ASIF:
             if prompts.ndim not in (2, 3) or len(prompts) != len(labels):
                 need = f"{len(labels)} labels need ({len(labels)}, d), or ({len(labels)}, t, d) for t prompts each"
                 raise ParameterError(f"the prompts have the shape {tuple(prompts.shape)}; {need}")
-            return prompts.reshape(-1, prompts.shape[-1])
+            return _told_apart(labels, prompts.reshape(-1, prompts.shape[-1]))
         if (kind := self.bank.encoders[second].kind) != "text":
             fault = f"prompts are texts, and side {second!r} of bank {self.bank.name!r} has an encoder of kind {kind!r}"
             raise ParameterError(f"{fault}; pass the embeddings of the prompts")
-        return self.embeddings(second, texts)
+        return _told_apart(labels, self.embeddings(second, texts))
 
     def search_pictures(self, text, pictures=None, *, top=5):
         """Return the positions and the scores of the `top` pictures for a text.
@@ -271,8 +274,8 @@ spelt, as in "SUV"; up to three capitals count as spelt, so "MAP" gets the wrong
 def make_prompts(labels, templates) -> list:
     """Return every label in every template, label by label; ``{a}`` is the label with "a" or "an", by its letters.
 
-    Raises `ParameterError` if there is no label or template, a label is empty or repeated, or a template has not one
-    ``{}`` or ``{a}``.
+    Raises `ParameterError` if there is no label or template, a label is empty, two labels read the same (`as_read`), or
+    a template has not one ``{}`` or ``{a}``.
 
     >>> make_prompts(["cat", "owl"], ["the {}", "{a}"])
     ['the cat', 'a cat', 'the owl', 'an owl']
@@ -283,15 +286,25 @@ def make_prompts(labels, templates) -> list:
     if not labels or not templates:
         raise ParameterError("there must be at least one label and one template")
     for i, label in enumerate(labels):
-        if not isinstance(label, str) or not label.strip():
+        if not isinstance(label, str) or not as_read(label):
             raise ParameterError(f"label {i + 1} of {len(labels)} is empty; give every label a name")
-        if label in labels[:i]:
-            raise ParameterError(f"the label {label!r} is given twice; the second could never win")
+    if fault := repeated(labels):
+        raise ParameterError(f"{fault}; the second could never win")
     for template in templates:
         if template.count("{}") + template.count("{a}") != 1:
             raise ParameterError(f"the template {template!r} needs one {{}} where the label goes, or {{a}}: 'an owl'")
     named = [(label, "an {}" if AN.match(label) else "a {}") for label in labels]
     return [template.replace("{a}", a).replace("{}", label) for label, a in named for template in templates]
+
+
+def _told_apart(labels, z):
+    """Return the embeddings z of the labels' prompts; warn if those of two labels are equal."""
+    first = {}
+    for label, same in zip(labels, z.view(len(labels), -1).unique(dim=0, return_inverse=True)[1].tolist(), strict=True):
+        if first.setdefault(same, label) != label:
+            fault = f"the text encoder gives the labels {first[same]!r} and {label!r} the same embedding"
+            warnings.warn(f"{fault}, so {label!r} can never win; use other words", stacklevel=4)
+    return z
 
 
 def _one(item):

@@ -1,5 +1,6 @@
 """The model: prompts, scores, what decides and what does not."""
 
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -93,7 +94,13 @@ def test_a_template_may_ask_for_the_article():
         (["cat"], {"templates": []}, "at least one label and one template"),
         (["cat", " "], {}, "label 2 of 2 is empty"),
         (["cat", None], {}, "label 2 of 2 is empty"),
-        (["cat", "dog", "cat"], {}, "'cat' is given twice"),
+        (["cat", "\u200b"], {}, "label 2 of 2 is empty"),
+        (["cat", "dog", "cat"], {}, "'cat' is given twice; the second could never win"),
+        (["Cat", "cat"], {}, "'Cat' and 'cat' read the same, and differ in LATIN CAPITAL LETTER C, LATIN SMALL LET"),
+        (["\u00f3tter", "o\u0301tter"], {}, "read the same, and differ in .*COMBINING ACUTE ACCENT"),
+        (["cat", "c\u200bat"], {}, "read the same, and differ in ZERO WIDTH SPACE; the second could never win"),
+        (["Straße", "STRASSE"], {}, "'Straße' and 'STRASSE' read the same"),
+        (["sea lion", "sea  lion"], {}, "read the same, and differ in blanks"),
         (["cat"], {"templates": ["a photo"]}, "'a photo' needs one {} where the label goes"),
         (["cat"], {"templates": ["{} and {}"]}, "needs one {}"),
         (["cat"], {"templates": ["{a} {}"]}, "needs one {}"),
@@ -107,6 +114,17 @@ def test_a_template_may_ask_for_the_article():
 def test_labels_and_templates_are_checked(model, stamps_bank, labels, options, message):
     with pytest.raises(ParameterError, match=message):
         model.classify(stamps_bank.image[:1], labels, **options)
+
+
+def test_labels_that_the_encoder_cannot_tell_apart_are_named(model, stamps_bank):
+    with pytest.warns(UserWarning, match="the labels 'café' and 'cafe' the same embedding, so 'cafe' can never win"):
+        model.classify(stamps_bank.image[:1], ["café", "cafe", "tea"])
+    prompts = stamps_bank.text[[0, 1, 2, 3, 0, 1]].view(3, 2, -1)
+    with pytest.warns(UserWarning, match="the labels 'a' and 'c'"):
+        model.classify(stamps_bank.image[:1], ["a", "b", "c"], prompts=prompts)
+    apart = stamps_bank.text[[0, 1, 0, 3, 2, 1]].view(3, 2, -1)
+    with warnings.catch_warnings(action="error"):
+        model.classify(stamps_bank.image[:1], ["a", "b", "c"], prompts=apart)
 
 
 def test_pictures_embeddings_and_sparse_vectors_give_the_same(model, stamps, stamps_bank):

@@ -1,6 +1,5 @@
 """Labelled pictures: from the catalogue by name, or from a folder of class folders."""
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from asif_lib.errors import DataError, first_names
+from asif_lib.errors import DataError, first_names, repeated
 
 from .cifar10 import read_cifar10
 from .folders import is_hidden, visible_files
@@ -142,8 +141,8 @@ def _load_class_folders(folder):
     classes = [" ".join(f.name.replace("_", " ").split()) for f in folders]
     if "" in classes:
         raise DataError(f"{folder}: the class folder {folders[classes.index('')].name!r} gives no label; rename it")
-    if twice := [c for c, count in Counter(c.lower() for c in classes).items() if count > 1]:
-        raise DataError(f"{folder}: two class folders give the same label: {first_names(twice)}; rename or merge them")
+    if fault := repeated(classes):
+        raise DataError(f"{folder}: two class folders give the same label: {fault}; rename or merge them")
     pictures = [file for found in files for file in found]
     labels = np.repeat(np.arange(len(files)), [len(found) for found in files])
     splits = fixed_splits(labels.astype(str), 0.2, 0.25) if len(pictures) >= max(20, 4 * len(classes)) else {}

@@ -219,6 +219,7 @@ def test_class_folders_give_labels_with_spaces_and_splits_where_there_are_enough
     [
         (["sea_lion", "sea lion"], "two class folders give the same label"),
         (["Otter", "otter"], "two class folders give the same label"),
+        (["ótter", "o\u0301tter"], "two class folders give the same label: .* differ in"),
         (["otter_", "otter"], "two class folders give the same label"),
         (["otter", "_"], "the class folder '_' gives no label; rename it"),
         (["otter", "seal/none"], "class folders without a picture: seal; fill or remove"),

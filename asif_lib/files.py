@@ -1,11 +1,13 @@
 """The workbook's files: its folders, checksums, JSON, whole writes, and locks."""
 
+import errno
 import hashlib
 import itertools
 import math
 import os
 import re
 import stat
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,23 +83,53 @@ def check_sha256(path, expected) -> None:
 
 
 def write_whole(path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it, so that no reader ever sees half of it."""
-    path = Path(path)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    """Write a file whole or not at all: under another name in its folder, onto the disk, and then renamed.
+
+    The file keeps the rights of the one that it replaces; a link is followed. A device or pipe is never replaced:
+    `content` is written into it. Raises `OSError` if this fails, and the old file is then as it was.
+    """
+    mode = os.stat(path).st_mode if os.path.exists(path) else None
+    if mode is not None and not stat.S_ISREG(mode):
+        return _write_into(path, mode, content)
+    path = Path(os.path.realpath(path))
+    part = path.with_name(f".{path.name[:40]}.{uuid.uuid4().hex[:12]}.part")
     try:
-        part.write_bytes(content)
+        with open(part, "xb") as file:
+            if mode is not None:
+                part.chmod(stat.S_IMODE(mode))  # before there is anything to read
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
 
 
+def _write_into(path, mode, content):
+    """Write into a terminal, /dev/null or a pipe that somebody reads: without a reader, one would wait for ever."""
+    if not stat.S_ISCHR(mode) and not stat.S_ISFIFO(mode):
+        raise OSError(f"{path}: is a folder, a disk or a socket; name a file")
+    try:
+        descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        raise error if error.errno != errno.ENXIO else OSError(f"{path}: nobody reads this pipe") from None
+    os.set_blocking(descriptor, True)
+    with open(descriptor, "wb") as file:
+        file.write(content)
+
+
 def put_aside(path) -> Path:
     """Rename a damaged file to ``NAME.damaged-1.json`` (or -2, …) beside it, and return its new path."""
-    path = Path(path)
-    numbered = (path.with_suffix(f".damaged-{i}{path.suffix}") for i in itertools.count(1))
-    kept = next(candidate for candidate in numbered if not candidate.exists())
+    kept = free_name(path, "damaged")
     os.replace(path, kept)
     return kept
+
+
+def free_name(path, word) -> Path:
+    """Return ``NAME.word-1.json`` beside a file, or the first number that is free."""
+    path = Path(path)
+    numbered = (path.with_suffix(f".{word}-{i}{path.suffix}") for i in itertools.count(1))
+    return next(candidate for candidate in numbered if not candidate.exists())
 
 
 @contextmanager

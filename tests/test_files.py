@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import re
 import signal
+import stat
 import subprocess
 import threading
 from dataclasses import dataclass
@@ -57,16 +58,49 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     write_whole(str(file), b"two")
     assert file.read_bytes() == b"two"
 
-    def half(path, content):
-        with open(path, "wb") as part:
-            part.write(content[:2])
+    def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", half)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write_whole(file, b"three")
     assert file.read_bytes() == b"two"
     assert [f.name for f in tmp_path.iterdir()] == ["notes.json"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX")
+def test_a_written_file_keeps_its_rights_and_its_links(tmp_path):
+    file, link, lost = tmp_path / "deep" / "notes.json", tmp_path / "link", tmp_path / "lost"
+    file.parent.mkdir()
+    file.write_bytes(b"one")
+    file.chmod(0o600)
+    link.symlink_to("deep/notes.json")
+    lost.symlink_to("deep/new.json")
+    write_whole(link, b"two")
+    write_whole(lost, b"three")
+    assert link.is_symlink() and lost.is_symlink() and stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert {f.name: f.read_bytes() for f in file.parent.iterdir()} == {"notes.json": b"two", "new.json": b"three"}
+    write_whole(tmp_path / ("ü" * 126), b"a name as long as a file system allows")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX")
+def test_devices_and_pipes_are_written_into_and_never_replaced(tmp_path):
+    pipe, link = tmp_path / "pipe", tmp_path / "null"
+    os.mkfifo(pipe)
+    link.symlink_to("/dev/null")
+    write_whole(link, b"nothing")
+    assert link.is_symlink() and Path("/dev/null").is_char_device()
+    with pytest.raises(OSError, match=r"pipe: nobody reads this pipe"):
+        write_whole(pipe, b"one")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_whole(pipe, b"two")
+    assert os.read(reader, 9) == b"two" and pipe.is_fifo()
+    os.close(reader)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole("/dev/full", b"three")
+    with pytest.raises(OSError, match="is a folder, a disk or a socket; name a file"):
+        write_whole(tmp_path, b"four")
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["null", "pipe"]
 
 
 def test_damaged_files_are_put_aside_beside_each_other(tmp_path):
@@ -265,6 +299,20 @@ def test_a_table_for_spreadsheets_holds_no_formula_and_keeps_its_numbers(tmp_pat
     harmless = ["a red bird", "x = 1", "a - b", "'quoted'", 'say "hi"', "a, b; c", "two\nlines", "ü"]
     text = csv_text(["caption"], [[caption] for caption in harmless])
     assert [row[0] for row in csv.reader(io.StringIO(text, newline=""))][1:] == harmless
+
+
+def test_every_file_of_a_command_comes_from_one_writer():
+    """The others write into folders that are new, or that get their names when they are whole."""
+    sources = [
+        f for home in ("asif_lib", "benchmarks/asif_lab", "notebooks/asif_book") for f in (ROOT / home).rglob("*.py")
+    ]
+    writers = [
+        f.name for f in sources if re.search(r"\.write_(text|bytes)\(|\bopen\([^)]*\"[wax]b?\"", f.read_text("utf-8"))
+    ]
+    assert sorted(writers) == [
+        "assignments.py", "files.py", "handout.py", "made_up.py", "new_chapter.py", "openclipart.py",
+        "providers.py", "upload.py", "weights.py",
+    ]  # fmt: skip
 
 
 def test_every_table_for_spreadsheets_comes_from_one_writer():

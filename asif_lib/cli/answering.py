@@ -94,7 +94,7 @@ def _explain(
         raise ParameterError(f"--page {page}: a page is an HTML file; give it a name that ends in .html")
     if page and "explain" not in PAGES:
         raise MissingExtraError("--page needs the book, asif_book, whose commands are not loaded here")
-    check_targets(page=page)
+    check_targets(picture, bank_dir(_named(asked)), page=page)
     draw_page = PAGES["explain"]() if page else None
     if not Path(picture).exists():
         raise PictureError(f"{picture}: there is no such file")
@@ -273,7 +273,7 @@ def _evaluate(
     if corrupt and not folder:
         raise ParameterError("--corrupt damages pictures; give their folder, not embeddings")
     path = existing_folder(folder) if folder else None
-    check_targets(predictions=predictions, csv=csv)
+    check_targets(bank_dir(_named(asked)), *own, predictions=predictions, csv=csv)
     _check_model(asked)
     if asked.language and folder and list(templates) == [DEFAULT_TEMPLATE]:
         say(f"the labels are put into the English prompt {DEFAULT_TEMPLATE!r}; for another: --template TEXT")
@@ -388,6 +388,12 @@ def _of_embeddings(image_embeddings, prompt_embeddings, labels):
     from asif_lib.encoders.known import read_array, read_labels
 
     z, (classes, prompts) = read_array(image_embeddings), read_labels(prompt_embeddings)
+    for file, rows in ((image_embeddings, z), (prompt_embeddings, prompts)):
+        if not len(rows) or bool((rows == 0).all(-1).any()):
+            fault = "an embedding of zeros, which has no direction" if len(rows) else "no embedding"
+            raise DataError(f"{file}: holds {fault}; see what was encoded there")
+    if len(classes) < 2:
+        raise DataError(f"{prompt_embeddings}: has one label, {classes[0]!r}, so there is nothing to decide")
     if Path(labels).suffix in (".npy", ".pt"):
         names, first = dict(enumerate(classes)), 1
         table = pd.DataFrame({"label": [names.get(i, i) for i in np.ravel(read_array(labels)).tolist()]})
@@ -400,7 +406,8 @@ def _of_embeddings(image_embeddings, prompt_embeddings, labels):
             f"{labels}: holds {len(table)} labels, and {image_embeddings} {len(z)} embeddings; give one each"
         )
     if len(unknown := np.flatnonzero(~table.label.isin(classes))):
-        fault = f"row {unknown[0] + first}: the label {table.label[unknown[0]]!r} is not in {prompt_embeddings}"
+        label = table.label.tolist()[unknown[0]]
+        fault = f"row {unknown[0] + first}: the label {label!r} is not in {prompt_embeddings}"
         raise DataError(f"{labels}, {fault}; its labels are {', '.join(classes[:5])} …")
     pictures = table["picture"].tolist() if "picture" in table else [str(i) for i in range(len(z))]
     targets = np.array([classes.index(label) for label in table.label])

@@ -15,7 +15,7 @@ from asif_lib.datasets.providers import catalogue, check_known, dataset_dir, fet
 from asif_lib.encoders.registry import MULTILINGUAL
 from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
-from asif_lib.files import cache_dir, write_json
+from asif_lib.files import cache_dir, free_name, write_json, write_whole
 from asif_lib.hub import HUB
 from asif_lib.spreadsheets import csv_plain
 
@@ -341,7 +341,7 @@ def _audit(
     device: Device = "auto",
 ):
     """Name the pairs that agree least, compared with their rivals: their captions may be wrong."""
-    check_targets(csv=csv)
+    check_targets(bank_dir(name), csv=csv)
     bank = _load(name)
     from asif_lib.explain.audit import rank_pairs
     from asif_lib.machine import resolve_device
@@ -364,13 +364,25 @@ def _review(
     fiftyone: Annotated[str | None, Option(metavar="FILE", help="the table, as JSON for FiftyOne")] = None,
     device: Device = "auto",
 ):
-    """List near-duplicates, doubtful groups and doubtful captions of a bank in one table."""
-    check_targets(csv=csv, fiftyone=fiftyone)
+    """List near-duplicates, doubtful groups and doubtful captions of a bank in one table.
+
+    Decisions in a CSV of an earlier review are carried over.
+    """
+    check_targets(bank_dir(name), csv=csv, fiftyone=fiftyone, carries=True)
     bank = _load(name)
-    from asif_lib.explain.review import as_fiftyone, review_bank
+    from asif_lib.explain.review import as_fiftyone, carry_decisions, read_review, review_bank
     from asif_lib.machine import resolve_device
 
+    earlier = read_review(csv) if csv and Path(csv).is_file() and Path(csv).stat().st_size else None
     table = review_bank(bank, device=resolve_device(device))
+    if earlier is not None:
+        table, left = carry_decisions(table, earlier)
+        if decided := int((table.decision != "").sum()):
+            say(f"{decided} decisions of {csv} are carried over")
+        if left:
+            kept = free_name(csv, "earlier")
+            write_whole(kept, Path(csv).read_bytes())
+            say(f"{left} decisions are on rows that this review no longer has; they stay in {kept}")
     if fiftyone:
         write_json(fiftyone, as_fiftyone(table, bank.name))
     write_csv(csv, table)

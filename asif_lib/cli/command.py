@@ -17,6 +17,7 @@ from typer import Argument, Option
 
 from asif_lib.defaults import DEFAULT_BANK, DEFAULT_K_WORDS, DEFAULT_P
 from asif_lib.errors import AsifError, DataError, ParameterError
+from asif_lib.files import write_whole
 from asif_lib.spreadsheets import csv_text
 
 Name = Annotated[str, Argument(metavar="NAME")]
@@ -150,23 +151,56 @@ def existing_folder(folder) -> Path:
     return Path(folder)
 
 
-def check_targets(**files):
-    """Raise `ParameterError` unless a file can be written for each option, and each has one of its own."""
+def check_targets(*inputs, carries=False, **files):
+    """Raise `ParameterError` unless a file can be written for each option, and each has one of its own.
+
+    No target is one of the `inputs`, files and folders that the command reads, or holds what it prints. A table
+    replaces nothing but a table, and one with decisions only if the command `carries` them over.
+    """
     targets = {f"--{option}": Path(file) for option, file in files.items() if file}
     for option, file in targets.items():
+        folder = Path(os.path.realpath(file)).parent
         if file.is_dir():
             raise ParameterError(f"{option} {file}: is a folder; name a file in it")
-        if not os.access(file if file.exists() else file.parent, os.W_OK):
+        needed = [file] * file.exists() + [folder] * (file.is_file() or not file.exists())
+        if not all(os.access(place, os.W_OK) for place in needed):
             raise ParameterError(f"{option} {file}: cannot be written; its folder must be there, and writable")
+        for read in map(Path, filter(None, inputs)):
+            inside = read.is_dir() and folder.is_relative_to(read.resolve())
+            if inside or (file.exists() and read.exists() and file.samefile(read)):
+                raise ParameterError(f"{option} {file}: this command reads {read}; name a file elsewhere")
+        if file.is_file() and _is_printed_into(file):
+            raise ParameterError(f"{option} {file}: this command prints into this file; name another")
+        if option in ("--csv", "--predictions") and file.is_file() and file.stat().st_size:
+            _check_table(option, file, carries)
     if len({file.resolve() for file in targets.values()}) < len(targets):
         raise ParameterError(f"{' and '.join(targets)} name the same file; name two")
+
+
+def _is_printed_into(file):
+    try:
+        return any(os.path.samestat(file.stat(), os.fstat(stream)) for stream in (1, 2))
+    except OSError:  # the command was started without output
+        return False
+
+
+def _check_table(option, file, carries):
+    """Raise `ParameterError` if a file is no table, or a review with decisions that nobody `carries` over."""
+    from asif_lib.datasets.captions import read_table  # brings pandas
+
+    try:
+        table = read_table(file)
+    except DataError as error:
+        raise ParameterError(f"{option} {file}: is there, and no table ({error}); name another file") from None
+    if not carries and "decision" in table and table["decision"].str.strip().any():
+        raise ParameterError(f"{option} {file}: holds the decisions of a review; name another file")
 
 
 def write_csv(file, table):
     """Write a DataFrame to a CSV file, and say so; nothing without a file."""
     if file:
-        rows = table.itertuples(index=False, name=None)
-        Path(file).write_text(csv_text(table.columns, rows), encoding="utf-8", newline="")
+        text = csv_text(table.columns, table.itertuples(index=False, name=None))
+        write_whole(file, text.encode("utf-8", "backslashreplace"))
         say(f"{len(table)} rows in {file}")
 
 

@@ -42,9 +42,16 @@ def read_captions(file, *, pictures=True) -> pd.DataFrame:
 
 
 def read_table(file, reader=None) -> pd.DataFrame:
-    """Read a table as it is, by default a CSV of texts. Raises `DataError` if it cannot be read."""
+    """Read a table as it is, by default a CSV of texts, whose columns have names of their own.
+
+    Raises `DataError` if it cannot be read.
+    """
     try:
-        return (reader or _read_csv)(file)
+        table = (reader or _read_csv)(file)
+        names = [name.strip().lower() for name in table if reader is None and name.strip()]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"it has two columns {twice[0]}; keep one")
+        return table
     except (ValueError, OSError, csv.Error, RecursionError) as error:
         raise DataError(f"{file}: is not a readable {file.suffix[1:]} table ({first_line(error)})") from None
 

@@ -73,7 +73,11 @@ def read_labels(path, make=lambda labels, embeddings: (labels, embeddings)):
         with np.load(path, allow_pickle=False) as arrays:
             if missing := {"labels", "embeddings"} - set(arrays):
                 raise ValueError(f"no array {min(missing)!r}")
-            return make(arrays["labels"].tolist(), arrays["embeddings"])
+            labels = arrays["labels"]
+            if labels.dtype.kind != "U" or labels.ndim != 1:
+                fault = f"its labels are {labels.dtype} of the shape {labels.shape}"
+                raise ValueError(f"{fault}, not a list of texts")
+            return make(labels.tolist(), arrays["embeddings"])
     except Exception as error:  # an archive can be damaged in ways that NumPy does not list
         raise EncoderError(
             f"{path}: cannot be read as labels ({error}); write it with numpy.savez(path, labels=…, embeddings=…)"

@@ -145,6 +145,26 @@ def as_fiftyone(table, name) -> dict:
     return {"name": f"review of {name}", "media_type": "image", "sample_fields": fields, "samples": samples}
 
 
+def read_review(file) -> pd.DataFrame:
+    """Read the CSV of a review, as texts. Raises `DataError` for another table."""
+    table = read_table(Path(file)).map(csv_plain)
+    if missing := [column for column in COLUMNS if column not in table]:
+        raise DataError(f"{file}: lacks the columns {', '.join(missing)} of a review; it has: {', '.join(table)}")
+    return table
+
+
+def carry_decisions(table, earlier) -> tuple[pd.DataFrame, int]:
+    """Carry decisions of an earlier review over to the rows of a new one that are the same but for score and version.
+
+    Returns the new review, and the number of decisions whose row has gone.
+    """
+    key, decided = ["id", "caption", "issue", "other"], ["decision", "caption_new"]
+    earlier = earlier.loc[(earlier[decided].map(str.strip) != "").any(axis=1), [*key, *decided]]
+    joined = table.drop(columns=decided).merge(earlier, on=key, how="left").fillna(dict.fromkeys(decided, ""))
+    left = ~pd.MultiIndex.from_frame(earlier[key]).isin(pd.MultiIndex.from_frame(table[key]))
+    return joined[COLUMNS], int(left.sum())
+
+
 def apply_review(bank, file, text=None, *, device="auto"):
     """Apply the decisions in the CSV of a review in one edit of a bank, and return the bank; `undo` takes them back.
 
@@ -158,10 +178,7 @@ def apply_review(bank, file, text=None, *, device="auto"):
         Embeddings of the new captions, in the order in which the pairs to relabel first appear.
     device : as for `load_encoder_of`, which else loads the bank's text encoder
     """
-    table = read_table(Path(file)).map(csv_plain)
-    if missing := [column for column in COLUMNS if column not in table]:
-        raise DataError(f"{file}: lacks the columns {', '.join(missing)} of a review; it has: {', '.join(table)}")
-    here = _version(bank)
+    table, here = read_review(file), _version(bank)
     if other := set(table.version) - {here}:
         found = f"{file}: is a review of {min(other) or 'no version'}"
         raise BankError(f"{found}; bank {bank.name!r} is at {here}: review it again")

@@ -124,8 +124,6 @@ def class_progress(folder: Path | str, csv_file=None, *, chapters=None, roster=N
     if csv_file is not None:
         if not Path(csv_file).absolute().parent.is_dir():
             raise ClassError(f"{csv_file}: there is no such folder to write to; make it first.")
-        if Path(csv_file).exists() and not Path(csv_file).is_file():  # as a device, which a file would replace
-            raise ClassError(f"{csv_file}: is no regular file; name another.")
         write_whole(csv_file, _spreadsheet(frame).encode("utf-8-sig"))  # the mark tells spreadsheets that it is UTF-8
     known = frame[frame.exercise.isin(titles)]
     students = [_summary(student, rows) for student, rows in known.groupby("student", sort=False)]

@@ -12,7 +12,7 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from asif_lib.bank.record import bank_dir, stored_count
-from asif_lib.cli.command import PAGES, Device, app, command, group, say
+from asif_lib.cli.command import PAGES, Device, app, check_targets, command, group, say
 from asif_lib.errors import import_extra
 from asif_lib.files import build_dir, write_whole
 
@@ -53,6 +53,7 @@ def _progress(
     """Show the progress of a class, from the files that the students handed in."""
     from asif_book.classroom import class_progress
 
+    check_targets(roster, *Path(folder).rglob("*.json"), csv=csv)
     return class_progress(folder, csv, chapters=_numbers(chapters), roster=roster)
 
 
@@ -117,10 +118,12 @@ def _page(
     """Make a page in one file, in which a reader takes anchors out of the model and watches its answers turn."""
     stored_count(bank)  # refuses a bank that is not here before any slow work
     _need("workbook", "jinja2", "matplotlib", "IPython")
-    from asif_book.walk.building import bank_page
+    from asif_book.walk.building import MOST_PAIRS, bank_page
     from asif_lib.bank.anchors import AnchorBank
 
-    about = bank_page(AnchorBank.load(bank), Path(output) if output else build_dir() / "bank.html")
+    loaded = AnchorBank.load(bank)
+    check_targets(bank_dir(bank), *loaded.pairs["picture"].fillna("").head(MOST_PAIRS), output=output)
+    about = bank_page(loaded, Path(output) if output else build_dir() / "bank.html")
     return about, "{anchors} anchors; one removal turns {turned} of {asked} answers\nopen {page}".format(**about)
 
 

@@ -120,7 +120,7 @@ def note(exercise: str, status: str, message: str = "", solution: str = "") -> s
                 kept = put_aside(path).name
                 remark = f"{path.name} was damaged: it now stands as {kept}, and your progress starts afresh."
             progress.exercises[exercise] = _after(progress.exercises.get(exercise), status, message, solution)
-            write_json(path.resolve(), Progress(progress.exercises))
+            write_json(path, Progress(progress.exercises))
     except Exception as error:  # whatever happened to the file, the verdict must reach the student
         reason = f"{path.name}: {error.strerror}." if isinstance(error, OSError) else str(error)
         remark += f" The verdict stands, but your progress was not saved. {reason}"

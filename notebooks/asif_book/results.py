@@ -14,7 +14,7 @@ from typing import NotRequired
 from typing_extensions import TypedDict
 
 from asif_lib.errors import AsifError
-from asif_lib.files import ROOT, build_dir, locked, put_aside, read_json, write_json
+from asif_lib.files import ROOT, build_dir, locked, put_aside, read_json, write_json, write_whole
 
 BEGIN = "<!-- results:begin -->"
 END = "<!-- results:end -->"
@@ -287,7 +287,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 1
     text = page.read_text(encoding="utf-8")
     text = put_between(text, BEGIN, END, settled(results_table(results), text))
-    page.write_text(text, encoding="utf-8")
+    write_whole(page, text.encode())
     return 0
 
 

@@ -238,8 +238,12 @@ def test_a_class_of_unreadable_files_alone_still_writes_its_csv_but_into_no_devi
     assert (status, printed.out.splitlines()[0]) == (1, "Not read:")
     assert (tmp_path / "progress.csv").read_text(encoding="utf-8-sig").startswith('"student","chapter"')
     os.mkfifo(tmp_path / "pipe")
-    assert "no regular file" in asif(tmp_path / "class", "--csv", tmp_path / "pipe")[1].err
+    assert "nobody reads this pipe" in asif(tmp_path / "class", "--csv", tmp_path / "pipe")[1].err
     assert (tmp_path / "pipe").is_fifo()
+    for read in ("class/Bob.json", "names.txt"):
+        (tmp_path / "names.txt").write_text("Bob")
+        said = asif(tmp_path / "class", "--roster", tmp_path / "names.txt", "--csv", tmp_path / read)[1].err
+        assert f"this command reads {tmp_path / read}; name a file elsewhere" in said
 
 
 def test_a_student_with_two_files_is_one_student_and_the_teacher_is_told(folder, asif):

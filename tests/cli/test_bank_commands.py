@@ -70,6 +70,33 @@ def test_a_review_is_exported_and_its_decisions_are_applied(cards, bank, tmp_pat
     assert "none.csv: is not a readable csv table" in bank("apply", "cards", tmp_path / "none.csv")[2]
 
 
+def test_a_new_review_carries_decisions_over_and_loses_none(cards, bank, tmp_path):
+    cards = AnchorBank.load("cards")
+    twins = cards.subset([0, 1, 2]).replace(pairs=cards.pairs.head(3).assign(id=["twin a", "twin b", "=1"]))
+    cards.add(twins)
+    csv = tmp_path / "review.csv"
+    bank("review", "cards", "--csv", csv)
+    table = pd.read_csv(csv, dtype=str, keep_default_na=False)
+    rows = table[table["issue"] == "duplicate"].index
+    table.loc[rows, ["decision", "caption_new"]] = [["drop", ""], ["relabel", "A card."], ["keep", ""]]
+    table.to_csv(csv, index=False)
+    decided = csv.read_bytes()
+    assert "holds the decisions of a review; name another file" in bank("audit", "cards", "--csv", csv)[2]
+    AnchorBank.load("cards").remove(["twin a"])
+    assert "review it again" in bank("apply", "cards", csv)[2]
+    assert csv.read_bytes() == decided
+    status, _, said = bank("review", "cards", "--csv", csv)
+    kept = tmp_path / "review.earlier-1.csv"
+    assert status == 0 and f"2 decisions of {csv} are carried over" in said
+    assert f"1 decisions are on rows that this review no longer has; they stay in {kept}" in said
+    assert kept.read_bytes() == decided
+    new = pd.read_csv(csv, dtype=str, keep_default_na=False).query("decision != ''").set_index("id")
+    assert new["decision"].to_dict() == {"twin b": "relabel", "'=1": "keep"} and new.loc["twin b", "caption_new"]
+    (tmp_path / "thesis.csv").write_bytes(b"\xff\xfe not a table")
+    assert "is there, and no table" in bank("review", "cards", "--csv", tmp_path / "thesis.csv")[2]
+    assert "this command reads" in bank("review", "cards", "--fiftyone", bank_dir("cards") / "bank.json")[2]
+
+
 def test_paths_may_be_long_and_hold_blanks_and_umlauts(bank, build, run_command, tmp_path, monkeypatch):
     place = tmp_path / f"für uns {'x' * 90}" / f"Kärtchen, 100 % {'y' * 90}"
     place.mkdir(parents=True)

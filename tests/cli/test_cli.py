@@ -396,6 +396,61 @@ def test_labels_that_do_not_fit_the_embeddings_are_one_sentence(own_embeddings, 
     assert status == 1 and re.search(words, error) and error.count("\n") == 1
 
 
+NO_PROMPTS = {  # the arrays of the prompts, the images, or the table of labels, and words of the sentence
+    "its labels are int64 of the shape .3,., not a list of texts": {"labels": [1, 2, 3]},
+    "its labels are .S3 of the shape .3,., not a list of texts": {"labels": [b"cat", b"dog", b"hen"]},
+    r"its labels are <U3 of the shape \(\), not a list": {"labels": "cat"},
+    "p.npz: has one label, 'cat', so there is": {"labels": ["cat"], "embeddings": np.ones((1, 5))},
+    "p.npz: holds an embedding of zeros, which has no": {"embeddings": np.eye(3, 5) * [[1], [0], [1]]},
+    "p.npz: holds no embedding": {"labels": np.array([], str), "embeddings": np.ones((0, 5))},
+    "a.npy: holds no embedding": {"images": np.ones((0, 8))},
+    "a.npy: holds an embedding of zeros": {"images": np.zeros((9, 8))},
+    "it has two columns label; keep one": {"table": "label,Label\n" + "cat,cat\n" * 9},
+}
+
+
+@pytest.mark.parametrize("words", NO_PROMPTS)
+def test_embeddings_that_decide_nothing_are_one_sentence(own_embeddings, run_command, tmp_path, words):
+    change = {"labels": ["cat", "dog", "hen"], "embeddings": np.eye(3, 5)} | NO_PROMPTS[words]
+    np.savez(tmp_path / "p.npz", labels=change["labels"], embeddings=change["embeddings"])
+    if "images" in change:
+        np.save(tmp_path / "a.npy", change["images"])
+    (tmp_path / "l.csv").write_text(change.get("table", "label\n" + "cat\n" * 9))
+    status, _, error = run_command("evaluate", *own_embeddings)
+    assert status == 1 and re.search(words, error) and error.count("\n") == 1
+
+
+def test_what_a_call_reads_is_not_written_over(own_embeddings, class_folders, run, tmp_path):
+    picture, there = next(class_folders.glob("bag/*.png")), tmp_path / "thesis.csv"
+    (tmp_path / "link").symlink_to("l.csv")
+    there.write_text("chapter,words\n1,2,3\n")
+    for arguments, words in [
+        ([*own_embeddings, "--csv", tmp_path / "l.csv"], "l.csv: this command reads"),
+        ([*own_embeddings, "--csv", tmp_path / "link"], "link: this command reads"),
+        ([*own_embeddings, "--predictions", tmp_path / "a.npy"], "a.npy: this command reads"),
+        ([*own_embeddings, "--csv", bank_dir("mine") / "new.csv"], "new.csv: this command reads"),
+        ([*own_embeddings, "--csv", there], "thesis.csv: is there, and no table"),
+        ([class_folders, "--bank", "mine", "--csv", picture], "is there, and no table"),
+    ]:
+        written = Path(arguments[-1])
+        before = written.read_bytes() if written.exists() else None
+        status, _, error = run("evaluate", *arguments)
+        assert status == 1 and words in error and error.count("\n") == 1
+        assert (written.read_bytes() if written.exists() else None) == before
+    for _ in range(2):  # a table of an earlier run is replaced
+        assert run("evaluate", *own_embeddings, "--csv", tmp_path / "classes.csv")[0] == 0
+
+
+def test_a_file_that_the_command_prints_into_is_not_replaced(own_embeddings, tmp_path):
+    with open(tmp_path / "printed", "w") as printed:
+        command = [*MODULE, "evaluate", *map(str, own_embeddings), "--csv"]
+        for target in ("/dev/stdout", str(tmp_path / "printed")):
+            run = subprocess.run([*command, target], stdout=printed, stderr=subprocess.PIPE, text=True, timeout=120)
+            assert run.returncode == 1 and "this command prints into this file; name another" in run.stderr
+    run = subprocess.run([*command, "/dev/stdout"], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0 and run.stdout.startswith('"class",')
+
+
 def test_a_folder_or_all_three_files_are_evaluated(own_embeddings, run_command, tmp_path):
     for arguments in ([tmp_path, *own_embeddings], own_embeddings[:-2], []):
         status, _, error = run_command("evaluate", *arguments)

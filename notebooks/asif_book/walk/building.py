@@ -42,6 +42,8 @@ QUESTIONS, SHOWN = 100, 48
 """Pictures that are drawn and asked. A reader chooses from some: first those whose answer one removal turns."""
 TILE, COLUMNS, LARGE = 64, 32, 280
 """Pixels of an anchor's thumbnail, thumbnails in a row of their sheet, and pixels of a picture that is asked."""
+OURS = b"\nglobalThis.bankEncoder = "
+"""Stands in each encoder beside a page."""
 PARTS = "page.css", "model.js", "ledger.js", "page.js", "own.js"
 LANGUAGES = "ar", "de", "es", "fr", "he", "hi", "it", "ja", "pt", "ru", "tr", "zh_CN"
 """In which the captions of the stamps can be read: 0.28 MB."""
@@ -132,10 +134,12 @@ def encoder_beside(bank, page) -> dict:
 
     The script ``NAME-encoder.js`` (22 MB) holds ONNX Runtime and the model. Without it, the result says ``why``.
     """
-    identity = bank.encoder_of("image")
+    identity, beside = bank.encoder_of("image"), page.with_name(f"{page.stem}-encoder.js")
     entry = REGISTRY_IMAGE_ENCODERS.get(identity.name)
     if entry is None or entry.sha256 != identity.checksum:
         return {"why": f"the image encoder of this bank, {identity.name}, is not one that runs in a browser"}
+    if beside.exists() and OURS not in beside.read_bytes():
+        raise BankError(f"{beside}: is no encoder of a page, and would be replaced; give the page another name")
     try:
         runtime = fetch("onnxruntime_web")
         model = onnx_file(identity.name).read_bytes()
@@ -145,9 +149,7 @@ def encoder_beside(bank, page) -> dict:
     script, module, wasm = (runtime / name for name in ONNXRUNTIME_FILES)
     packed = [base64.b64encode(gzip.compress(part, mtime=0)).decode() for part in (wasm.read_bytes(), model)]
     parts = json.dumps({"module": module.read_text(encoding="utf-8"), "wasm": packed[0], "model": packed[1]})
-    beside = page.with_name(f"{page.stem}-encoder.js")
-    text = f"{script.read_text(encoding='utf-8')}\nglobalThis.bankEncoder = {{ ort, parts: {parts} }};\n"
-    write_whole(beside, text.encode())
+    write_whole(beside, script.read_bytes() + OURS + f"{{ ort, parts: {parts} }};\n".encode())
     steps = json.loads(re.search(r"timm (\{.*?\})", identity.preprocessing)[1])
     size = steps["input_size"][1]
     return steps | {"side": math.floor(size / steps["crop_pct"]), "size": size, "file": beside.name, "most": MAX_PIXELS}

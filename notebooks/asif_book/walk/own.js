@@ -55,7 +55,7 @@ function encoder() {
     if (typeof WebAssembly === "undefined") throw new Error("WebAssembly is switched off in this browser");
     if (typeof DecompressionStream === "undefined") throw new Error("this browser is too old to unpack it (it has no DecompressionStream)");
     await new Promise((done, failed) => {
-      const script = element("script", { src: bank.encoder.file });
+      const script = element("script", { src: encodeURIComponent(bank.encoder.file) });
       script.addEventListener("load", done);
       script.addEventListener("error", () => failed(new Error(`the file ${bank.encoder.file} is not beside this page`)));
       document.head.append(script);

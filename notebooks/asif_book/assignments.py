@@ -23,11 +23,19 @@ MOST_CELLS = 1_000
 """A chapter has about a hundred cells; a submission with more than this is not run."""
 MOST_BYTES = 20 << 20
 """Of a submitted notebook: it has no outputs that matter."""
-SUSPICIOUS = re.compile(
-    r"\b(subprocess|kill|getppid|sys\.|get_ipython|_exit|__reduce|inspect\b|EXERCISES|importlib|ctypes|_getframe|gradebook|socket|/proc"
-    r"|builtins|asif_book\.(?:checks\.|chapters\.\w+(?:\.checks| import)|assignments|student|plain))"
+USUAL = re.compile(
+    r"asif_book\.checks|(collections|contextlib|copy|dataclasses|functools|heapq|IPython|itertools|math|matplotlib|numpy"
+    r"|operator|PIL|random|re|scipy|sklearn|statistics|string|time|torch|typing)\b.*"
 )
-"""What a solution needs to get at the grader, and seldom for itself."""
+"""Modules that a solution may import without a remark."""
+SUSPICIOUS = re.compile(
+    r"open|exec|eval|compile|getattr|vars|globals|locals|getsource.*|_getframe|os|_?sys|modules|builtins|importlib|ctypes"
+    r"|import_module|inspect|gc|linecache|subprocess|socket|pathlib|parents?|r?glob|listdir|scandir|walk|kill.*|_exit|getppid"
+    r"|EXERCISES|get_ipython|gradebook|urlopen|memmap|(from_?file|read|load|genfrom).*|__(?!(init|call|name)__).*"
+)
+"""Names that a solution needs to get at the grader or at files, and seldom for itself."""
+PLACES = re.compile(r"/proc|asif_|chapter_\d|solutions/|\.ipynb|\.py\b")
+"""What is suspicious in a text."""
 _TEST = """\
 verdict = {check}
 print(verdict)
@@ -145,6 +153,8 @@ class Grader:
         """Of each test, by its id ``check-00-1``."""
         calls = {test: ast.parse(cell.source).body[0].value for test, cell in tests.items()}
         self._names = {test: [name.id for name in call.args] for test, call in calls.items()}
+        functions = (one for one, _ in _statements(self.notebook) if isinstance(one, ast.FunctionDef))
+        self._cards = {function.name: ast.get_docstring(function) for function in functions}
 
     def verdict(self, notebook, test):
         """Judge a submitted notebook's solution for one test; `sandbox.SetupError` if nothing can be judged here."""
@@ -158,6 +168,7 @@ class Grader:
         task = [self._task(test, one) for one in task]
         try:
             with fresh(_cells_before(notebook, test), name) as function:
+                function.__doc__ = self._cards[name]  # may ask for a dtype
                 verdict = judge(EXERCISES[number].verdict, function, *task)
         except (Lost, OutOfTime) as error:
             verdict = wrong(f"The cells of your function {error}")
@@ -202,6 +213,8 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
     Nothing of a submission is run but for its `marks`. The grader is tried on a solution of each chapter's own.
     Submissions are ``submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb``. Raises `ClassError` without them.
     """
+    from .checks.sandbox import hides_files
+
     course = Path(course)
     folders = sorted(path for path in course.glob("submitted/*/*") if path.is_dir())
     if not folders:
@@ -216,10 +229,8 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
             graders[folder.name] = Grader(released)
             problems[f"source/{folder.name}"] = _trial(graders[folder.name])
         grader = graders[folder.name]
-        known = {cell.source for cell in grader.notebook.cells}
-        own = "\n".join(cell.source for cell in notebook.cells if cell.source not in known)
-        if words := sorted(set(SUSPICIOUS.findall(own))):
-            suspicious[written_name(name)] = words
+        if lines := suspicious_lines(notebook, grader.notebook):
+            suspicious[written_name(name)] = lines
         if marks:
             right = {test: grader.verdict(notebook, test).solved for test in grader.points}
             points[written_name(name)] = {test: grader.points[test] * right[test] for test in right}
@@ -230,10 +241,42 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
     total = len(folders) + len(loose)
     lines = [f"{total - len(problems)} of {total} submissions can be marked"]
     lines += [f"{name}: {problem}" for name, problem in problems.items()]
-    lines += [f"{name}: read this one, it names {', '.join(words)}" for name, words in suspicious.items()]
+    for name, words in suspicious.items():
+        lines.append(f"{name}: read this one, it names {', '.join(words)}")
+        lines += [f"    {line}" for line in dict.fromkeys(words.values())]
     lines += [f"{name}: {sum(tests.values()):g} points" for name, tests in points.items()]
+    if not hides_files():
+        lines.append("a solution can read the files of this computer, as this system hides none: see what it names")
     result = {"ok": not problems, "submissions": total, "problems": problems, "suspicious": suspicious}
     return result | ({"points": points} if marks else {}), "\n".join(lines)
+
+
+def suspicious_lines(notebook, released) -> dict:
+    """Return what a teacher should read in the statements that are not the release's: names and places, with a line."""
+    known, found = {ast.dump(statement) for statement, _ in _statements(released)}, {}
+    for statement, lines in _statements(notebook):
+        for node in ast.walk(statement) if ast.dump(statement) not in known else ():
+            match node:
+                case ast.Name(id=word) | ast.Attribute(attr=word) | ast.alias(name=word):
+                    words = [word] if SUSPICIOUS.fullmatch(word) else []
+                case ast.ImportFrom() | ast.Import():
+                    modules = [str(getattr(node, "module", one.name)) for one in node.names]
+                    words = [module for module in modules if not USUAL.fullmatch(module)]
+                case ast.Constant(value=str(text)):
+                    words = PLACES.findall(text)
+                case _:
+                    words = []
+            for word in words:
+                found.setdefault(written_name(word), written_name(lines[node.lineno - 1].strip()[:100]))
+    return dict(sorted(found.items()))
+
+
+def _statements(notebook):
+    from .student import parsed
+
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            yield from ((statement, cell.source.split("\n")) for _, statement, _ in parsed(cell.source, "<cell>"))
 
 
 def _trial(grader):

@@ -5,12 +5,14 @@
 
 The check hands over arguments and gets plain data back (`plain`); what it compares them with never comes here. A
 function in an argument or a result is called over the same line, in the other direction. In a notebook this process is
-a fork of the kernel; for marks it is a fresh interpreter, ``python -m asif_book.student FD``, with cells of a notebook.
+a fork of the kernel; for marks it is a fresh interpreter with cells of a notebook, which finds the library, and nothing
+else of the workbook (`sandbox.fresh`).
 """
 
 import ast
 import builtins
 import contextlib
+import ctypes
 import dis
 import gc
 import inspect
@@ -23,6 +25,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import sys
 import textwrap
 import traceback
@@ -43,6 +46,8 @@ MEMORY = 4 << 30
 """Bytes that a student's function may take."""
 READABLE = 2_000
 """Characters of what it printed that are kept."""
+READ_FILE, READ_FOLDER = 1 << 2, 1 << 3
+"""Kinds of access, as Landlock counts them."""
 TENSOR_KEYS = "Tensors as dictionary keys are never equal; use .tolist()."
 
 
@@ -255,6 +260,35 @@ def keep_apart():
         resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
+def landlock() -> int:
+    """Return the version of Landlock, by which Linux hides files from a process; without it, 0."""
+    return max(_system_call(444, None, 0, 1), 0) if sys.platform == "linux" else 0
+
+
+def see_only(readable, own):
+    """From now on, let this process open no file but those below `readable`, and in the folder `own`.
+
+    It can reach no server, no other process, and start no program. Where there is no `landlock`, nothing is hidden.
+    """
+    if not (version := landlock()):
+        return
+    everything = (1 << (13, 14, 15, 15, 16)[min(version, 5) - 1]) - 1  # each version knows more kinds of access
+    network, other_processes = 3 * (version >= 4), 3 * (version >= 6)
+    rules = _system_call(444, struct.pack("QQQ", everything, network, other_processes), 24, 0)
+    for path in filter(os.path.exists, [*readable, own]):
+        access = everything if path == own else READ_FILE | READ_FOLDER * os.path.isdir(path)
+        place = os.open(path, os.O_PATH)
+        _system_call(445, rules, 1, struct.pack("=Qi", access, place), 0)
+        os.close(place)
+    ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)  # no program may get more rights, as the rules demand
+    if _system_call(446, rules, 0):
+        raise OSError("the files of this computer cannot be hidden")
+
+
+def _system_call(*arguments):
+    return ctypes.CDLL(None, use_errno=True).syscall(*arguments)
+
+
 def _nobody(*_):
     raise EOFError("nobody answers here; use the arguments")
 
@@ -316,7 +350,7 @@ def definitions(cells, name) -> list:
 
     A statement counts if it binds or changes a name that the others use. A cell that is no Python counts for nothing.
     """
-    statements = [parts for number, cell in enumerate(cells, 1) for parts in _parsed(cell, f"<cell {number}>")]
+    statements = [parts for number, cell in enumerate(cells, 1) for parts in parsed(cell, f"<cell {number}>")]
     bound = [_bound(statement, scope) for _, statement, scope in statements]
     needed, kept = {name, "*"}, set()
     while more := {i for i, names in enumerate(bound) if i not in kept and names & needed}:
@@ -325,10 +359,10 @@ def definitions(cells, name) -> list:
     return [statements[i][:2] for i in sorted(kept)]
 
 
-def _parsed(cell, file) -> list:
+def parsed(cell, file) -> list:
     """Return the statements of a cell: the name of the file, the statement, and the table of its names."""
     linecache.cache[file] = len(cell), None, cell.splitlines(keepends=True), file  # errors quote their line
-    for source in (cell, re.sub(r"(?m)^\s*[%!].*$", "", cell)):  # with and without magic commands
+    for source in (cell, re.sub(r"(?m)^[ \t]*[%!].*$", "", cell)):  # with and without magic commands
         with contextlib.suppress(Exception):
             return [(file, one, symtable(ast.unparse(one), file, "exec")) for one in ast.parse(source).body]
     return []
@@ -359,10 +393,11 @@ def _bound(statement, scope) -> set:
     return names
 
 
-def main(descriptor):
-    line = Line(socket.socket(fileno=descriptor))
-    line.send("started")
+def main(descriptor, own, *readable):
+    line = Line(socket.socket(fileno=int(descriptor)))
     keep_apart()
+    see_only(readable, own)
+    line.send("started")
     sys.modules["asif_book.checks"] = mock.MagicMock()  # solutions need its names for annotations, and no more
     cells, name = line.receive()
     function, failed = run(cells, name)
@@ -371,7 +406,3 @@ def main(descriptor):
         raise failed or NameError(f"name {name!r} is not defined")
 
     answer_calls(line, undefined if function is None else function)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,13 @@ import nbformat
 import pytest
 from interpreter import PYTHON
 
-from asif_book.assignments import NBGRADER_SCHEMA, Grader, assignment, export
+from asif_book.assignments import NBGRADER_SCHEMA, Grader, assignment, export, suspicious_lines
 from asif_book.checks import EXERCISES
+from asif_book.checks.sandbox import fresh, hides_files
 from asif_book.classroom import ClassError
-from asif_book.student import run
+from asif_book.student import landlock, run
 from asif_lib import cli
+from asif_lib.files import ROOT
 
 CHAPTER = '''\
 # %% [markdown]
@@ -197,7 +200,7 @@ def test_submissions_that_cannot_be_marked_are_named_before_anything_runs(tmp_pa
         "Kim/00_tiny": "\\x1b[2J: the release has this graded cell once, or not at all; remove the other.",
         "00_tiny.ipynb": "is not in a folder STUDENT/ASSIGNMENT, and nbgrader does not see it; move it there.",
     }
-    assert result["suspicious"] == {"Anna/00_tiny": ["get_ipython", "inspect"]}
+    assert result["suspicious"] == {"Anna/00_tiny": {"get_ipython": "get_ipython()", "inspect": "import inspect"}}
     assert result["problems"]["Finn/00_tiny"].startswith("00_tiny.ipynb is no notebook that can be read (")
     assert asif("check", tmp_path / "other")[1].err.startswith(f"asif: {tmp_path / 'other'} has no submissions")
 
@@ -215,6 +218,40 @@ def helper(a, b, task: FailureTask = None):
     return float(a @ b) / m.fsum([max(float(Lengths.of(a) * Lengths.of(b)), TABLE["least"])])
 raise RuntimeError("a cell of no concern")
 """
+TAKEN = f"""
+import os, socket, subprocess, sys, torch, asif_lib
+from pathlib import Path
+ROOT, CHECKS = {str(ROOT)!r}, "notebooks/asif_book/chapters/chapter_00/checks.py"
+"""
+TAKEN += """
+def by_a_name_put_together():
+    for name in [name for name in sys.modules if name.startswith("asif_book")]: del sys.modules[name]
+    return __import__("asif_book." + "chapters.chapter_00." + "checks", fromlist=["cosine"]).__file__
+def from_the_folder_of_the_parent():
+    sys.path.insert(0, os.path.realpath(f"/proc/{os.getppid()}/cwd") + "/notebooks")
+    return by_a_name_put_together()
+WAYS = {
+    "beside the library": lambda: (Path(asif_lib.__file__).resolve().parents[1] / CHECKS).read_text(),
+    "at a known place": lambda: open(f"{ROOT}/{CHECKS}").read(),
+    "where modules are searched": lambda: next(f for p in sys.path for f in Path(p).resolve().rglob("chapter_*")),
+    "in the own folder": lambda: Path(CHECKS).read_text(),
+    "by a name put together": by_a_name_put_together,
+    "by PyTorch": lambda: torch.from_file(f"{ROOT}/{CHECKS}", size=1_000, dtype=torch.uint8),
+    "by a program": lambda: subprocess.check_output(["cat", f"{ROOT}/{CHECKS}"]),
+    "from the parent's folder": from_the_folder_of_the_parent,
+    "in the parent's memory": lambda: open(f"/proc/{os.getppid()}/maps").read(),
+    "by a signal to the parent": lambda: os.kill(os.getppid(), 0),
+    "from a server": lambda: socket.create_connection(("127.0.0.1", PORT)),
+}
+def helper():
+    found = []
+    for name, way in WAYS.items():
+        try:
+            way()
+            found.append(name)
+        except (OSError, RuntimeError, ImportError, StopIteration):
+            pass
+    return found"""
 STOLEN = {
     "the reference": "from asif_book.checks import EXERCISES\nhelper = EXERCISES['00.1'].reference",
     "the reference by its file": """
@@ -252,6 +289,47 @@ def helper(a, b): return Result()""",
     "no end of a cell": "import os\nhelper = os._exit(0)",
     "a flood": "def helper(a, b):\n    while True: print('✔ Exercise 00.1: right.' * 10_000)",
 }
+
+
+def test_a_solution_reaches_no_file_no_process_and_no_server():
+    if not hides_files() or landlock() < 6:
+        pytest.skip("this system hides not all of these")
+    server = socket.create_server(("127.0.0.1", 0))
+    with server, fresh([TAKEN, f"PORT = {server.getsockname()[1]}"], "helper") as helper:
+        assert helper() == []
+
+
+def test_what_a_teacher_should_read_is_named_with_its_line_and_honest_code_is_not(tiny, course):
+    released = assignment(tiny / "00_tiny.py")
+    assert suspicious_lines(solved_by(HONEST, tiny), released) == {}
+    found = suspicious_lines(solved_by(TAKEN, tiny), released)
+    assert {"open", "modules", "__import__", "__file__", "parents", "/proc", "subprocess", "socket", "asif_lib"} <= set(
+        found
+    )
+    assert (
+        found["modules"]
+        == 'for name in [name for name in sys.modules if name.startswith("asif_book")]: del sys.modules[name]'[:100]
+    )
+
+
+def test_a_system_that_hides_no_files_is_named(tiny, course, asif, monkeypatch):
+    released_and(assignment(tiny / "00_tiny.py"), course, "Anna")
+    assert "can read the files" not in asif("check", course)[1].out or not hides_files()
+    monkeypatch.setattr("asif_book.checks.sandbox.landlock", lambda: 0)
+    assert "a solution can read the files of this computer" in asif("check", course)[1].out
+
+
+def test_the_dtype_of_the_card_counts_and_not_that_of_the_solution(tiny, grader):
+    (tiny / "00_tiny.py").write_text(
+        CHAPTER.replace("-> float", "").replace("(d,).", "(d,).\n\n    returns: float32\n    ")
+    )
+    solution = solved_by(
+        "import torch\ndef helper(a, b):\n    return torch.nn.functional.cosine_similarity(a.double(), b.double(), 0)",
+        tiny,
+    )
+    assert grader.verdict(solution, "check-00-1").status == "right"
+    nbformat.write(assignment(tiny / "00_tiny.py"), tiny / "00_tiny.ipynb")
+    assert "float32 is wanted" in Grader(tiny / "00_tiny.ipynb").verdict(solution, "check-00-1").message
 
 
 def solved_by(source, tiny):

@@ -7,21 +7,28 @@ call of C, such as ``sum(range(10**12))``, ends only when the user interrupts it
 
 import builtins
 import contextlib
+import importlib.util
 import math
 import os
 import random
+import shutil
 import signal
+import site
 import socket
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import threading
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from asif_book import student
 from asif_book.plain import MOST_NUMBERS, from_plain
 from asif_book.student import (
     Line,
@@ -32,6 +39,7 @@ from asif_book.student import (
     answer_calls,
     keep_apart,
     kernel_stays,
+    landlock,
     named,
     peak_of,
 )
@@ -60,6 +68,20 @@ class Lost(Exception):
     """A function whose process ended, or sent what cannot be read; the message continues “your function”."""
 
 
+READABLE = [
+    *site.getsitepackages(),
+    *(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib")),
+    *(f"{sys.base_prefix}/lib", "/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/share/zoneinfo", "/nix/store"),
+    *("/etc/ld.so.cache", "/dev/null", "/dev/urandom", "/proc/cpuinfo", "/sys/devices/system/cpu"),
+]
+"""What the process may read that judges a solution for marks: Python, packages, and what they ask of the system."""
+VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
+START = """\
+import sys
+packages = [folder for folder in sys.argv[3:] if folder.endswith("-packages")]
+sys.path = [f"{sys.argv[2]}/library", *sys.path, *packages]
+from asif_book.student import main
+main(*sys.argv[1:])"""
 NO_PROCESS = "Nothing is judged, since no process for a solution starts here"
 
 
@@ -97,17 +119,24 @@ def answering(function):
 def fresh(cells, name):
     """Give a function that answers for the one called `name` in cells of a notebook, run by a fresh interpreter.
 
+    The interpreter finds a copy of the library in a temporary folder, and neither solutions nor checks. Where
+    `hides_files`, it can open nothing else of this computer.
+
     Raises `SetupError` if no interpreter starts.
     """
     ours, theirs = socket.socketpair()
-    command = [sys.executable, "-I", "-m", "asif_book.student", str(theirs.fileno())]
-    files = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    try:
-        process = subprocess.Popen(command, pass_fds=[theirs.fileno()], **files)
-    except OSError as error:
-        raise SetupError(f"{NO_PROCESS}: {command[0]}: {error.strerror}.") from None
-    theirs.close()
-    with process, contextlib.closing(Process(ours, process.pid)) as line:
+    with contextlib.ExitStack() as stack:
+        try:
+            own = stack.enter_context(tempfile.TemporaryDirectory(prefix="asif-marks-", ignore_cleanup_errors=True))
+            how = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+            how["env"] = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+            how["env"] |= {"HOME": own, "TMPDIR": own}
+            command = [sys.executable, "-I", "-S", "-c", START, str(theirs.fileno()), own, *READABLE]
+            process = subprocess.Popen(command, pass_fds=[theirs.fileno()], cwd=_workplace(own), **how)
+        except OSError as error:
+            raise SetupError(f"{NO_PROCESS}: {error.filename}: {error.strerror}.") from None
+        theirs.close()
+        line = stack.enter_context(contextlib.closing(Process(ours, stack.enter_context(process).pid)))
         line.begin(WAIT)
         try:
             line.receive()
@@ -120,6 +149,25 @@ def fresh(cells, name):
             line.send(cells, name)
             function = line.function()
         yield function
+
+
+def hides_files() -> bool:
+    """Say whether the process of `fresh` cannot read this computer's files: Linux has Landlock since version 5.13."""
+    book = Path(__file__).resolve()
+    return landlock() > 0 and not any(book.is_relative_to(Path(folder).resolve()) for folder in READABLE)
+
+
+def _workplace(folder) -> str:
+    """Copy the library, and what of the book a student's process needs, and return an empty folder beside them."""
+    book, library = Path(student.__file__).parent, Path(folder, "library")
+    for package in ("asif_lib", "asif_lab"):
+        shutil.copytree(Path(importlib.util.find_spec(package).origin).parent, library / package)
+    (library / book.name).mkdir()
+    (library / book.name / "__init__.py").touch()
+    for name in ("student.py", "plain.py"):
+        shutil.copy2(book / name, library / book.name)
+    Path(folder, "empty").mkdir()
+    return f"{folder}/empty"
 
 
 class Asking(Line):

@@ -366,6 +366,8 @@ class Attempt:
         pairs = list(zip(self.found, self.wanted, strict=True))
         shaped = all(np.shape(f) == np.shape(w) for f, w in pairs)
         if (self.related or not shaped) and (found := relation(finite, wanted, arguments, self.atol)):
+            if not shaped and len(self.differ) < len(pairs):
+                return f"{self.places[self.differ[0]]}: {found}"
             return f"On every {'' if len(finite) == len(pairs) else 'other '}input: {found}"
         if shaped and all(same(_sorted(f), _sorted(w), self.atol) for f, w in pairs):
             return "Your result has the right entries in another order."
@@ -499,7 +501,10 @@ def compare_together(function, reference, cases, mistakes, explain, form) -> Ver
 
 
 ERRORS = {
-    "must match the size of tensor": "Shapes line up from the right: does a sum, mean or norm need keepdim=True?",
+    "must match the size of tensor": "Shapes line up from the right. One number for each row is a column, (q, 1): "
+    "keepdim=True makes it. One number for each column is (n,), without keepdim.",
+    "be broadcast to indexing result": "An index picks whole rows; .scatter(1, indices, values) fills each row.",
+    "is out of bounds for dimension 0": "Positions along dim=0 name rows: do yours name columns?",
     "cannot be multiplied": "In a matrix product the inner sizes must agree: is a .T missing?",
     "is ambiguous": "A comparison of tensors has many answers: use a mask, .all() or .any().",
     "same dtype": "Numbers of two kinds meet: .float() makes float32 of integers and of True and False.",

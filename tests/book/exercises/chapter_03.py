@@ -147,6 +147,7 @@ WRONG = {
         (lambda z, a: relative_representation(z, a), "call the library's function"),
         (lambda z, a: z @ F.normalize(a, dim=1).T / z.norm(), "one `norm` over everything (in one of 2 places)"),
         (lambda z, a: F.cosine_similarity(z, a[: len(z)]), "shape"),
+        (lambda z, a: z @ a.T / z.norm(dim=1) / a.norm(dim=1), "One number for each column is (n,), without keepdim"),
     ],
     "03.3": [
         (lambda z, t, za, ta: relative(centred(z, za), centred(t, ta)), "take the position of the largest value"),

@@ -29,6 +29,12 @@ def row_by_row(relative, k, p):
     return result
 
 
+def into_rows(relative, k, p):
+    out, top = torch.zeros_like(relative), relative.topk(k)
+    out[top.indices] = top.values
+    return out
+
+
 def by_threshold(relative, k, p):
     smallest = relative.topk(k, dim=1).values[:, -1:]
     return F.normalize((relative * (relative >= smallest)).clamp_min(0) ** p, dim=1)
@@ -139,6 +145,7 @@ WRONG = {
         (lambda r, k, p: F.normalize(kept(r, k) ** p, dim=1), "negative"),
         (lambda r, k, p: r[:, :k], "as many entries as `k`; as many as the number of columns"),
         (by_threshold, "your function kept 4"),
+        (into_rows, "An index picks whole rows"),
     ],
     "04.3": [
         (peeks_and_chooses_well, "opened the test split for 16 settings"),

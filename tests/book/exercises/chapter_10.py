@@ -14,6 +14,10 @@ def pairs_in_a_loop(mine, other):
     return torch.tensor(found, dtype=torch.int64).reshape(-1, 2)
 
 
+def pairs_without_a_shape(mine, other):
+    return torch.tensor([(i, j) for i, m in enumerate(mine) for j, o in enumerate(other) if m == o], dtype=torch.int64)
+
+
 def back_in_a_loop(scores):
     best = [int(row.argmax()) for row in scores]
     return torch.tensor([int(scores[:, j].argmax()) == i for i, j in enumerate(best)])
@@ -58,10 +62,12 @@ WRONG = {
     "10.1": [
         (lambda m, o: torch.stack(torch.where(m[:, None] == o)), "."),
         (lambda m, o: pairs_in_a_loop(m, o).flip(1), "in the opposite order, along the last dimension"),
+        (pairs_without_a_shape, "On input 3 (where no stamp is in both): the values are right, but in the shape (0,)"),
     ],
     "10.2": [
         (lambda s: s.argmax(0) == torch.arange(s.shape[1]), "."),
-        (lambda s: s.argmax(0)[s.argmax(1)], "int64"),
+        (lambda s: s.argmax(0)[s.argmax(1)], "not to which row it leads"),
+        (lambda s: (b := s.argmax(1))[b] == torch.arange(len(s)), "You went forward twice"),
         (lambda s: there_and_back(s).float().mean(), "."),
     ],
     "10.3": [
@@ -71,6 +77,7 @@ WRONG = {
     "10.4": [
         (lambda a, b: bridges_in_a_loop(a, b) * len(a), "divided by the number of rows of `a`: a step is missing"),
         (lambda a, b: two_bridges(a, b).flip(0), "."),
+        (lambda a, b: (found := two_bridges(a, b)) + torch.tensor([0, 0, 1.0]) * found[1], "the rest is lost before"),
     ],
     "10.5": [
         (lambda languages, measure: languages[:2], "measured 0 choices"),

@@ -69,6 +69,10 @@ mistakes = {
     "You kept k entries of each column; each row is one picture.": lambda r, k, p: F.normalize(
         torch.zeros_like(r).scatter(0, (top := r.topk(min(k, len(r)), dim=0)).indices, top.values.relu()) ** p
     ),
+    "`out[:, indices]` writes to these places in every row; .scatter(1, indices, values) gives each row its own.": (
+        lambda r, k, p: F.normalize((r * torch.zeros_like(r).index_fill(1, r.topk(k).indices.ravel(), 1)).relu() ** p),
+        but("return ", "out = torch.zeros_like(relative); out[:, indices] = values; return out  # "),
+    ),
     "You kept the largest of the whole matrix; keep the k largest of each row.": lambda r, k, p: F.normalize(
         torch.where(r >= r.flatten().topk(k * len(r)).values[-1], r, 0).relu() ** p
     ),

@@ -29,7 +29,10 @@ mistakes = {
     ),
     "Keep the order of `mine`; do not sort by number.": lambda m, o: (p := same_stamps(m, o))[m[p[:, 0]].argsort()],
 }
-check_same_stamps = Exercise("10.1", "The same stamp", same_stamps, cases, mistakes, word="positions")
+check_same_stamps = Exercise(
+    "10.1", "The same stamp", same_stamps, cases, mistakes, word="positions",
+    notes={3: "where no stamp is in both"}, hints={"(0, 2)": "An empty list gets two columns from .reshape(-1, 2)."},
+)  # fmt: skip
 
 
 def there_and_back(scores):
@@ -40,7 +43,21 @@ def there_and_back(scores):
 cases = [(random_tensor(q, t, seed=seed),) for seed, (q, t) in enumerate([(4, 4), (6, 3), (3, 9), (25, 30)], 120)]
 mistakes = {
     "Column i needs the truth; go back from the best column.": lambda s: s.argmax(dim=1) == torch.arange(len(s)),
-    "You began at the columns; one answer for each row is wanted.": lambda scores: there_and_back(scores.T),
+    "You began at the columns; one answer for each row is wanted.": (
+        lambda scores: there_and_back(scores.T),
+        lambda scores: scores.argmax(dim=1)[scores.argmax(dim=0)] == torch.arange(len(scores)),
+    ),
+    "You compared with the column on the way; compare with the row that you began with.": but(
+        "torch.arange(len(scores))", "best"
+    ),
+    "Say whether each row leads back to itself, not to which row it leads.": but(" == torch.arange(len(scores))", ""),
+    "You compared row i with column i, which have nothing in common but a number. Pick the best column of each row: "
+    "[best].": lambda scores: scores.argmax(dim=0) == scores.argmax(dim=1),
+    "You went forward twice. For the way back take the best row of a column, argmax(dim=0).": (
+        but("scores.argmax(dim=0)[best]", "best[best]"),
+        but("scores.argmax(dim=0)[best]", "scores[best].argmax(dim=1)"),
+        but("scores.argmax(dim=0)[best]", "scores[:, best].argmax(dim=1)"),
+    ),
 }
 check_there_and_back = Exercise("10.2", "There and back", there_and_back, cases, mistakes)
 
@@ -85,6 +102,18 @@ cases = [(swaps, swaps), *((scores_of_stamps(q, 160 + q), scores_of_stamps(q, 26
 mistakes = {
     "You count a stamp as lost at the first bridge though it arrives: two errors may cancel. Look at the end of the "
     "way first.": each_alone,
+    "At the second bridge only a stamp is lost that came over the first one; the rest is lost before.": (
+        but("~arrived & over_one", "~arrived"),
+        but("~arrived & over_one", "~(~arrived & ~over_one)"),
+        but("~arrived & over_one", "~arrived & (second.argmax(dim=1) != own)"),
+        but("~arrived & over_one", "~arrived & (second.argmax(dim=1)[middle] != middle)"),
+    ),
+    "You divided by the stamps that came over the first bridge; all three are shares of all stamps.": but(
+        "mean(dim=1)", "sum(dim=1) / torch.tensor([len(own), len(own), over_one.sum()])"
+    ),
+    "You multiplied the scores. The picture chooses one English caption, and this one alone chooses a Hindi one.": but(
+        "second.argmax(dim=1)[middle]", "(first @ second).argmax(dim=1)"
+    ),
     "On the second bridge you started from the right caption. Start from the one that the first bridge chose: "
     "second.argmax(dim=1)[first.argmax(dim=1)].": but("[middle]", ""),
     "You went over the bridges in the other order.": lambda a, b: two_bridges(b, a),

@@ -8,7 +8,7 @@ check, which stands beside its mistakes. Cells tagged ``teacher`` go into the gu
 gets two more cells: one sets up Colab, one links the chapters before and after. Under each chapter's title comes a
 strip of the method's steps, with links, and a picture of the method. The README's table of chapters is made from the
 sources too. ``{minutes}`` in an opening cell becomes the chapter's minutes. A cell tagged ``core`` begins a section of
-the core path; JupyterLab folds the other numbered sections of its chapter.
+the core path, and ``open`` one of another chapter; JupyterLab folds the other numbered sections of the chapter.
 
 The line that begins the opening cell may hold settings of the chapter:
 
@@ -50,6 +50,7 @@ from .outline import (
     CORE,
     DEEPER,
     FOLDED,
+    OPEN,
     SETTINGS,
     WHAT_YOU_SEE,
     Chapter,
@@ -157,7 +158,7 @@ def _mark_the_core_path(notebook: NotebookNode, source: str) -> None:
     for opening in notebook.cells[:1]:
         opening.source = opening.source.replace("{minutes}", said)
     parts = sections_of(notebook)
-    if any(CORE in tags_of(part[0]) for part in parts):
+    if any({CORE, OPEN}.intersection(tags_of(part[0])) for part in parts):
         for found in (re.search(r"\n## (.+)", cell.source) for cell in notebook.cells if cell.cell_type == "markdown"):
             if found:
                 raise SourceError(f"{source}: begin a new cell for the section {found[1]!r}, so that it can be folded.")

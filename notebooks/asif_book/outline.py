@@ -19,6 +19,8 @@ IF_DRAWN = "if-drawn"
 """Tag of words about a figure that needs data which are not everywhere; a report without the figure has none."""
 CORE = "core"
 """Tag of the cell that begins a section of the core path. The other numbered sections of its chapter are deeper."""
+OPEN = "open"
+"""Tag of the same cell in a chapter beside the core path."""
 DEEPER = " · deeper"
 """Behind the heading of such a section, in a notebook."""
 NEIGHBOURS = "neighbours"
@@ -87,8 +89,8 @@ def sections_of(notebook: NotebookNode) -> list[list[NotebookNode]]:
 
 
 def is_deeper(section: list[NotebookNode]) -> bool:
-    """Say whether a section has a number and is not on the core path."""
-    return bool(re.match(r"## \d", section[0].source)) and CORE not in tags_of(section[0])
+    """Say whether a section has a number, and begins with no cell tagged ``core`` or ``open``."""
+    return bool(re.match(r"## \d", section[0].source)) and not {CORE, OPEN}.intersection(tags_of(section[0]))
 
 
 def core_path(notebook: NotebookNode) -> list[NotebookNode]:

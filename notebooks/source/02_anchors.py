@@ -165,7 +165,7 @@ found[found.kind != "two captions"].set_index("kind")
 # Or two pictures differ in a detail that matters to us and hardly to the encoder.
 #
 # Twins matter later. If a held-out stamp has a twin among the anchors, finding its
-# caption is easy. ([Chapter 09](09_the_paper.ipynb), section 5, measures how easy.) If
+# caption is easy. ([Chapter 09](09_the_paper.ipynb), section 6, measures how easy.) If
 # two stamps have the same caption, either of them is right: we therefore compare
 # caption *texts*, not row numbers.
 

@@ -406,7 +406,7 @@ for size, (mean, each) in curve(right).items():
 #
 # With `hubs` an anchor of a dense region weighs less. With `whiten` the directions in
 # which the bank's pictures vary most no longer decide all cosines.
-# ([Chapter 09](09_the_paper.ipynb), section 3, explains both.)
+# ([Chapter 09](09_the_paper.ipynb), section 4, explains both.)
 #
 # **Before you run the next cell:** chosen $k$ and $p$ brought some points. Will the two
 # switches bring more, or less?

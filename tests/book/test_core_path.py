@@ -13,7 +13,7 @@ from asif_book import record, results
 from asif_book.editions import SourceError, editions
 from asif_book.measuring import scoreboard
 from asif_book.opening import first_held_out, open_chapter
-from asif_book.outline import CORE, Chapter, core_path, minutes, tags_of, words
+from asif_book.outline import CORE, Chapter, core_path, heading, minutes, tags_of, words
 from asif_lib.errors import ParameterError
 from asif_lib.files import ROOT
 
@@ -67,6 +67,10 @@ def test_sections_beside_the_core_path_are_folded_and_marked(tmp_path):
         assert deeper.source == "## 2 · Aside · deeper" and deeper.metadata["jp-MarkdownHeadingCollapsed"]
     chapter = Chapter.of(path.stem, notebook)
     assert (chapter.core, chapter.whole, chapter.core_minutes) == (("1",), False, 1)
+    path.write_text(SOURCE.replace('["core"]', '["open"]'))  # beside the core path
+    for notebook in editions(path):
+        assert [heading(cell.source) for cell in notebook.cells][3:4] == ["2 · Aside · deeper"]
+    assert not Chapter.of(path.stem, notebook).core
     path.write_text(SOURCE.replace("One two three.", "One.\n#\n# ## 3 · Hidden"))
     with pytest.raises(SourceError, match="09_word_order.py: begin a new cell for the section '3 · Hidden'"):
         editions(path)

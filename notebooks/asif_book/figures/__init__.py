@@ -22,7 +22,6 @@ _NAMES = {
     "07": "best_anchors harm_profile learning_curve within_margin",
     "08": "around_the_threshold cluster_timeline cost_curves duration inverted_index knob_curves number_line"
     " passing_tiles stage_bars",
-    "09": "hub_before_after",
     "10": "words_of_scripts",
     "90": "lined_up",
 }

@@ -65,7 +65,6 @@ SMALL = {
     "familiarity_curves": (lambda f: f(dict.fromkeys("abcd", FOUR), 0.3), {}),
     "group_sizes": (lambda f: f(["a", "b", "b"]), {}),
     "harm_profile": (lambda f: f(FOUR, list("abcd")), {ANCHOR}),
-    "hub_before_after": (lambda f: f(STAMP, "a", [STAMP] * 4, FOUR > 0.3, FOUR > 0.5), {ANCHOR}),
     "important_regions": (lambda f: f([(STAMP, "a stamp", FOUR.reshape(2, 2))] * 2), {}),
     "interval_dots": (lambda f: f(METHODS, xlabel="x", chance=0.1), {}),
     "knob_curves": (lambda f: f(WALKED, 1, chosen=2), {}),

@@ -6,11 +6,10 @@ import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from PIL import Image
 from small import BLUE, GREEN, RED, column_names, ends, legend, row_names, stands_at, texts, widths
 
 from asif_book import figures
-from asif_book.figures.palette import ANCHOR, INK, MARK
+from asif_book.figures.palette import INK, MARK
 from asif_lib.evaluation.measures import Measure
 
 
@@ -191,15 +190,3 @@ def test_no_curve_leaves_the_axis():
 def test_banks_have_a_line_each():
     figure = figures.curves_by_bank(CURVES.assign(bank=["a", "a", "b", "b"]), ylabel="recall")
     assert [line.get_label() for line in figure.axes[0].lines[:2]] == ["a", "b"]
-
-
-def test_pictures_that_keep_the_hub_have_a_frame_and_the_others_are_pale():
-    pictures = [Image.new("RGB", (8, 8), "black")] * 4
-    before, after = np.array([True, True, False, True]), np.array([False, True, False, False])
-    figure = figures.hub_before_after(pictures[0], "A hub.", pictures, before, after)
-    hub, *shown = figure.axes
-    assert hub.get_xlabel() == "A hub."
-    strong = [axis.images[0].get_alpha() == 1 for axis in shown]
-    framed = [to_rgb(axis.spines["left"].get_edgecolor()) == to_rgb(ANCHOR) for axis in shown]
-    assert strong == framed == [True, True, True, False, True, False]
-    assert "3 of 4 pictures before the correction, and of 1 after it. 1 of the 3 pictures" in figure.alt

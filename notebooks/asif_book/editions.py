@@ -244,7 +244,9 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 1
 
-    parser = argparse.ArgumentParser(prog="python -m asif_book.editions", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m asif_book.editions", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("action", choices=["build", "check"])
     parser.add_argument("--source", type=Path, default=ROOT / "notebooks" / "source")
     parser.add_argument("--out", type=Path, default=ROOT / "notebooks")

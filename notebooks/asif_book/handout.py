@@ -81,7 +81,7 @@ def _add_kit(folder):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m asif_book.handout", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m asif_book.handout", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--no-solutions", action="store_true", help="leave out the solutions and the teacher's guide")
     parser.add_argument("--kit", action="store_true", help="add packages, data and banks, for a room without a network")

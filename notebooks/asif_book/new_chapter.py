@@ -52,7 +52,9 @@ def begin_chapter(number: str, topic: str, root: Path = ROOT) -> list[Path]:
 
 def main(arguments: list[str] | None = None) -> int:
     """``python -m asif_book.new_chapter NN topic``: exit status 1, with one sentence, where it cannot."""
-    parser = argparse.ArgumentParser(prog="python -m asif_book.new_chapter", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m asif_book.new_chapter", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("number", help="two digits")
     parser.add_argument("topic", help="small letters and underscores, like calibration")
     options = parser.parse_args(arguments)

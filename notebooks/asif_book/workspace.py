@@ -4,9 +4,12 @@ python -m asif_book.workspace work [--solutions | --no-solutions]
 """
 
 import argparse
+import os
+import sys
 from pathlib import Path
 
-from asif_lib.files import ROOT, read_json, sha256_of, write_json, write_whole
+from asif_lib.errors import AsifError
+from asif_lib.files import ROOT, parse_json, read_file, sha256_of, size_of_file, write_json
 
 from .contents import PICTURES
 from .editions import notebooks_in
@@ -16,55 +19,108 @@ RECORD = ".editions.json"
 SOLUTIONS = "solutions/"
 
 
+class WorkspaceError(AsifError):
+    """A student's folder that cannot be made or written to."""
+
+
 def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None) -> list[str]:
     """Copy chapters to `folder`, with their `solutions`; return a sentence for each file that changes or is left alone.
 
-    An unchanged copy follows the workbook. A changed copy holds work, and stays as it is. The folder remembers whether
-    it gets solutions: None means as the last time, at first yes. Both editions are in the folder `notebooks`, with the
-    pictures of the method that they show.
+    An unchanged copy follows the workbook. A changed copy holds work, and stays as it is, as does all that is no
+    regular file. The folder remembers whether it gets solutions: None means as the last time, at first yes. Both
+    editions are in the folder `notebooks`, with the pictures of the method that they show. Raises `WorkspaceError`.
     """
-    folder, notebooks = Path(folder), Path(notebooks)
-    record = folder / RECORD
+    folder, notebooks, news, last = Path(folder), Path(notebooks), [], []
     try:
-        copied = read_json(record, dict[str, str])
-    except (OSError, ValueError):  # without a record, or with a damaged one, every copy counts as work
+        copied = parse_json(read_file(folder / RECORD), dict[str, str])
+    except FileNotFoundError:  # without a record, or with a damaged one, every copy counts as work
         copied = {}
+    except (OSError, ValueError):
+        copied = {} if (folder / SOLUTIONS).exists() else {SOLUTIONS: "no"}
+        last = [f"{folder / RECORD} was damaged; solutions that are not there come only with SOLUTIONS=yes"]
     if solutions is not None:
         copied[SOLUTIONS] = "yes" if solutions else "no"
-    wanted, news = copied.get(SOLUTIONS) != "no", []
     for source in [*notebooks_in(notebooks), *notebooks.glob(PICTURES)]:
         name = source.relative_to(notebooks).as_posix()
-        target, edition = folder / name, sha256_of(source)
-        if name.startswith(SOLUTIONS) and not wanted:
-            if target.exists() and sha256_of(target) == copied.pop(name, None):
-                target.unlink()
-                (target.parent / ".ipynb_checkpoints" / f"{target.stem}-checkpoint.ipynb").unlink(missing_ok=True)
-                news.append(f"{target}: removed")
-            elif target.exists():
-                news.append(f"{target} holds your work and stays; delete it yourself")
-            continue
-        if copied.get(name) == edition and target.exists():
-            continue
-        if target.exists() and sha256_of(target) not in (edition, copied.get(name)):
-            advice = "the chapter has changed since: rename it to get the new one"
-            news.append(f"{target} holds your work and stays; {advice}")
-            continue
-        news.append(f"{target}: {'renewed' if target.exists() else 'new'}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(target, source.read_bytes())
-        copied[name] = edition
-    write_json(record, copied)
-    return news
+        target, edition, known = folder / name, sha256_of(source), copied.get(name)
+        try:
+            if name.startswith(SOLUTIONS) and copied.get(SOLUTIONS) == "no":
+                checkpoint = target.parent / ".ipynb_checkpoints" / f"{target.stem}-checkpoint.ipynb"
+                for file in filter(os.path.lexists, (target, checkpoint)):
+                    gone = _replaced(file, [copied.pop(name, known)])
+                    news.append(f"{file}: removed" if gone else f"{file} holds your work and stays; delete it yourself")
+            elif known != edition or not target.is_file():
+                what = "renewed" if target.exists() else "new"
+                if _replaced(target, [edition, known], source.read_bytes()):
+                    news.append(f"{target}: {what}")
+                    copied[name] = edition
+                else:
+                    advice = "the chapter has changed since: rename it to get the new one"
+                    news.append(f"{target} holds your work and stays; {advice}")
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", "no regular file")
+            news.append(f"{target} is left as it is ({why}); make room there for the chapter")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / RECORD, copied)
+    except OSError as error:
+        raise WorkspaceError(f"{folder}: {error.strerror or error}; make room there.") from None
+    return news + last
+
+
+def _replaced(target, known, content=None) -> bool:
+    """Put `content`, or nothing, in the place of a copy whose checksum is `known`; False if the file holds work.
+
+    The copy is moved away before its checksum counts, because a notebook may be saved at any moment.
+    """
+    if there := os.path.lexists(target):
+        size_of_file(target)  # a pipe would be waited for
+        if sha256_of(target) not in known:
+            return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    new, old = (target.with_name(f".{target.name}.{os.getpid()}.{age}") for age in ("new", "old"))
+    try:
+        if content is not None:
+            new.write_bytes(content)
+        if there:
+            os.rename(target, old)
+            if sha256_of(old) not in known:  # saved in this moment
+                _put(old, target)
+                return False
+            old.unlink()
+        if content is not None:
+            _put(new, target)
+        return True
+    except FileExistsError:  # saved in this moment, too
+        return False
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _put(file, target):
+    """Rename a file; FileExistsError where there is a `target`."""
+    try:
+        os.link(file, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        os.rename(file, target)
+    else:
+        os.unlink(file)
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m asif_book.workspace", description=__doc__.splitlines()[0])
+    first = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m asif_book.workspace", description=first)
     parser.add_argument("folder", type=Path)
     about = "copy them too, or take them away; default: as the last time"
     parser.add_argument("--solutions", action=argparse.BooleanOptionalAction, help=about)
     options = parser.parse_args(arguments)
-    for line in fill(options.folder, solutions=options.solutions):
-        print(line)
+    try:
+        for line in fill(options.folder, solutions=options.solutions):
+            print(line)
+    except WorkspaceError as error:
+        sys.exit(f"workspace: {error}")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,15 @@
 """A student's folder follows the workbook, and never loses work."""
 
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from asif_book import editions, handout, new_chapter, workspace
+from asif_book.report import __main__ as report
 from asif_book.workspace import RECORD, fill, main
-from asif_lib.files import ROOT
+from asif_lib.files import ROOT, sha256_of
 
 
 @pytest.fixture
@@ -44,9 +48,14 @@ def test_solutions_that_are_there_are_taken_away_but_not_those_with_work(noteboo
     checkpoint = work / "solutions/.ipynb_checkpoints/00_start-checkpoint.ipynb"
     fill(work, notebooks)
     checkpoint.parent.mkdir()
-    checkpoint.write_text("as it was opened")
-    assert fill(work, notebooks, solutions=False) == [f"{work / name}: removed"]
+    checkpoint.write_bytes((work / name).read_bytes())
+    assert fill(work, notebooks, solutions=False) == [f"{work / name}: removed", f"{checkpoint}: removed"]
     assert not (work / name).exists() and not checkpoint.exists()
+    fill(work, notebooks, solutions=True)
+    checkpoint.write_text("my notes, as I saved them")
+    assert fill(work, notebooks, solutions=False)[1] == f"{checkpoint} holds your work and stays; delete it yourself"
+    assert checkpoint.read_text() == "my notes, as I saved them"
+    checkpoint.unlink()
     fill(work, notebooks, solutions=True)
     (work / name).write_text("my notes")
     for solutions in (False, None):
@@ -96,3 +105,73 @@ def test_without_a_record_every_copy_counts_as_work(notebooks, tmp_path, record)
     (tmp_path / "work" / RECORD).write_text(record) if record else (tmp_path / "work" / RECORD).unlink()
     assert "holds your work" in fill(tmp_path / "work", notebooks)[0]
     assert (tmp_path / "work/00_start.ipynb").read_text() == "mine"
+
+
+def test_a_damaged_record_brings_no_solutions_back(notebooks, tmp_path):
+    work = tmp_path / "work"
+    fill(work, notebooks, solutions=False)
+    for content in ("{", "[]", '{"solutions/": 1}'):
+        (work / RECORD).write_text(content)
+        assert "was damaged" in fill(work, notebooks)[-1] and not (work / "solutions").exists()
+    assert fill(work, notebooks, solutions=True) == [f"{work / 'solutions/00_start.ipynb'}: new"]
+    (work / RECORD).write_text("{")
+    (work / "solutions/00_start.ipynb").unlink()
+    assert f"{work / 'solutions/00_start.ipynb'}: new" in fill(work, notebooks)
+
+
+@pytest.mark.parametrize("moment", ["looked at", "moved"])
+def test_what_is_saved_between_look_and_write_stays(notebooks, tmp_path, monkeypatch, moment):
+    work, mine = tmp_path / "work", tmp_path / "work/00_start.ipynb"
+    fill(work, notebooks)
+    (notebooks / "00_start.ipynb").write_text("edition 2")
+
+    def saved_meanwhile(path):
+        digest = sha256_of(path)
+        if path.parent == work and (path == mine) == (moment == "looked at") and "00_start" in path.name:
+            mine.write_text("saved now")
+        return digest
+
+    monkeypatch.setattr(workspace, "sha256_of", saved_meanwhile)
+    (news,) = fill(work, notebooks)
+    assert "holds your work and stays" in news and mine.read_text() == "saved now"
+    assert sorted(path.name for path in work.iterdir()) == [RECORD, "00_start.ipynb", "01_encoders.ipynb", "solutions"]
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("01_encoders.ipynb")])
+def test_what_is_no_regular_file_stays_and_is_one_sentence(notebooks, tmp_path, make):
+    work, place = tmp_path / "work", tmp_path / "work/00_start.ipynb"
+    fill(work, notebooks)
+    place.unlink()
+    make(place)
+    (notebooks / "00_start.ipynb").write_text("edition 2")
+    before = place.lstat()
+    assert fill(work, notebooks) == [f"{place} is left as it is (no regular file); make room there for the chapter"]
+    assert place.lstat() == before
+
+
+def test_a_file_in_the_place_of_a_folder_is_one_sentence(notebooks, tmp_path):
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "solutions").write_text("mine")
+    assert f"{work / 'solutions/00_start.ipynb'} is left as it is" in fill(work, notebooks)[-1]
+    assert (work / "solutions").read_text() == "mine"
+
+
+def as_a_folder(path):
+    (path / RECORD).mkdir(parents=True)
+
+
+@pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("lost"), as_a_folder])
+def test_no_folder_for_the_student_is_one_sentence(tmp_path, make):
+    make(tmp_path / "mine")
+    with pytest.raises(SystemExit, match=rf"^workspace: {tmp_path}/mine.*; make room there\.$"):
+        main([str(tmp_path / "mine")])
+
+
+@pytest.mark.parametrize("module", [editions, handout, new_chapter, workspace, report])
+def test_a_command_needs_no_docstring(module, monkeypatch, capsys):
+    """With PYTHONOPTIMIZE=2 there is none."""
+    monkeypatch.setattr(module, "about" if module is report else "__doc__", None)
+    with pytest.raises(SystemExit, match="^0$"):
+        module.main(["--help"])
+    assert "usage: python -m asif_book." in capsys.readouterr().out

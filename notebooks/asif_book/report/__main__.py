@@ -19,7 +19,7 @@ from .book import PARAMETERS, WALK, build_report
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit status 1, with one sentence, when a chapter fails."""
-    parser = argparse.ArgumentParser(prog="python -m asif_book.report", description=about.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m asif_book.report", description=(about or "").partition("\n")[0])
     parser.add_argument("--profile", choices=["offline", "hub"], default=PARAMETERS["profile"])
     parser.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default=PARAMETERS["device"])
     parser.add_argument("--seed", type=int, default=PARAMETERS["seed"])

@@ -410,11 +410,12 @@ def card_problems(name, chapter_cards, teacher, checks):
     exercise number, as `asif_book.checks.EXERCISES` has them.
     """
     problems, numbers = [], set()
-    for position, card in enumerate(chapter_cards, 1):
-        expected = f"{name[:2]}.{position}"
+    places = [f"{name[:2]}.{position}" for position in range(1, len(chapter_cards) + 1)]
+    for place, card in zip(places, chapter_cards, strict=True):
+        expected = card.number if card.number in places else place  # one that goes deeper may stand behind later ones
         if card.number and card.number in numbers:
             twice = f"the exercise number {card.number} is used twice"
-            problems.append(f"{name}: {twice}; give '{card.title}' the number {expected}.")
+            problems.append(f"{name}: {twice}; give '{card.title}' the number {place}.")
             continue
         numbers.add(card.number)
         where = f"{name}, exercise {card.number or expected}"

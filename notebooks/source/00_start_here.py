@@ -122,8 +122,8 @@ print(f"{len(bank)} anchors in the bank, {len(test)} test pictures outside")
 # embeds the picture, and the text encoder embeds the caption. The two lists of
 # embeddings, row beside row, are a **bank** of anchors.
 #
-# The pictures are split once and for all. This bank holds *train* and *validation*
-# (later chapters choose settings on validation). The **test** pictures stay outside.
+# The pictures are split once and for all. This bank holds *train* and *validation*. The
+# **test** pictures stay outside.
 
 # %% tags=["hide-input"]
 # Draw one anchor of each of twelve groups.
@@ -186,9 +186,8 @@ draw.show(draw.two_profiles(pictures[[drum]], texts[[drum]], bank.pairs, titles)
 # read like “drum” to the text encoder. The longest bars belong to two anchors.
 #
 # A filled bar is an anchor that the other side keeps too, perhaps further down than the
-# figure reaches. The encoders were asked separately. Yet the eight pictures share more
-# anchors with their words than two unrelated choices would: see the printed line. The
-# method needs nothing but this overlap.
+# figure reaches. The eight pictures share more anchors with their words than two
+# unrelated choices would: see the printed line. The method needs only this overlap.
 
 # %% [markdown]
 # > **How exercises work.** Replace the line that begins with `raise` by your own code,
@@ -197,58 +196,13 @@ draw.show(draw.two_profiles(pictures[[drum]], texts[[drum]], bank.pairs, titles)
 # > error. Try before you open the hint. The last cells of each chapter show your solved
 # > exercises, which the file `my_progress.json`, beside the notebook, keeps.
 
-# %% [markdown]
-# ### Exercise 00.1 · Cosine
-#
-# **Difficulty** ●○○○○ · **Minutes** 8
-#
-# “Similar” always means one thing here: the **cosine** of the angle between two vectors
-# $a$ and $b$,
-#
-# $$
-# \cos(a, b) = \frac{\sum_i a_i b_i}{\|a\| \, \|b\|},
-# \qquad \|a\| = \sqrt{\sum_i a_i^2} .
-# $$
-#
-# The cosine is 1 for the same direction, 0 for a right angle and −1 for opposite
-# directions. Lengths do not matter. A zero vector has no direction. We define its
-# cosine with every vector as 0. Write the function.
-
-
-# %% tags=["exercise"]
-def cosine(a: Tensor, b: Tensor) -> Tensor:
-    """Return the cosine of two vectors.
-
-    a, b: shape (d,), float32
-    returns: shape (), float32; 0 if a or b is all zeros
-    """
-    ### BEGIN SOLUTION
-    ### END SOLUTION
-
-
-# %% tags=["check"]
-check_cosine(cosine)
-
-# %% [markdown]
-# <details><summary>Hint</summary>
-#
-# `a @ b` is the sum of the products. `a.norm()` is the length. Test first whether a
-# length is 0.
-#
-# </details>
-# <details><summary>What you should see</summary>
-#
-# `cosine(torch.tensor([3.0, 4.0]), torch.tensor([4.0, 3.0]))` is 0.96. Multiply one
-# vector by 7: the cosine stays the same. Multiply it by −1: the sign changes.
-#
-# </details>
-
 # %% [markdown] tags=["core"]
 # ## 5 · Who decided?
 #
-# The **score** of a picture and a label is the cosine of their two sparse vectors. The
-# answer is the label with the largest score. This is **zero-shot classification**: no
-# picture was ever labelled for this task.
+# The **score** of a picture and a label is the **cosine** of their two sparse vectors:
+# 1 for the same direction, 0 without a common anchor. The answer is the label with the
+# largest score. This is **zero-shot classification**: no picture was ever labelled for
+# this task.
 
 # %% tags=["hide-input"]
 # Draw the scores of the eight pictures and the eight labels.
@@ -404,17 +358,9 @@ print(f"{len(failures)} pictures fail. The first ten: {first}")
 # anchor is good on both sides, weak anchors decide.
 
 # %% [markdown] tags=["core"]
-# ## 8 · Your turn, and the story of this book
+# ## 8 · The story of this book
 #
-# Try a picture of your own, from a file or the camera, with labels of your own. The
-# pictures stay on this machine.
-
-# %% tags=["hide-input"]
-# Open the upload: a picture of your own.
-your_picture(model, ["kangaroo", "dog", "mug", "face"])
-
-# %% [markdown]
-# Now the eight pictures again, with new labels. Each label takes the place of the
+# Here are the eight pictures again, with new labels. Each label takes the place of the
 # braces in the template.
 #
 # **Before you run the next cell:** among the labels of section 1, the kangaroo found
@@ -431,15 +377,69 @@ for i in mine.scores[0].argsort(descending=True).tolist():
 
 # %% [markdown]
 # **What you see.** The labels with their scores, the best first: the kangaroo became a
-# **deer**. The score of “kangaroo” is the one of section 5, since a score knows nothing
-# of the other labels. The score of “deer” is twice as large.
+# **deer**, with twice the score of “kangaroo”.
 #
 # Try other labels, and another template. If all labels miss, the scores get small, but
 # one still wins: the model has no “none of these”.
 #
 # **This red kangaroo is the story of the book.** Chapter 06 asks which anchors decided
 # here, and what it costs to take them out. Chapter 07 adds one pair, and asks again.
-# Chapter 08 asks what such an edit costs at 1.6 million pairs.
+
+# %% [markdown]
+# ## 9 · A picture of your own, and the cosine
+#
+# Try a picture of your own, from a file or the camera, with labels of your own. The
+# pictures stay on this machine.
+
+# %% tags=["hide-input"]
+# Open the upload: a picture of your own.
+your_picture(model, ["kangaroo", "dog", "mug", "face"])
+
+# %% [markdown]
+# ### Exercise 00.1 · Cosine
+#
+# **Difficulty** ●○○○○ · **Minutes** 8
+#
+# “Similar” always means one thing here: the **cosine** of the angle between two vectors
+# $a$ and $b$,
+#
+# $$
+# \cos(a, b) = \frac{\sum_i a_i b_i}{\|a\| \, \|b\|},
+# \qquad \|a\| = \sqrt{\sum_i a_i^2} .
+# $$
+#
+# The cosine is 1 for the same direction, 0 for a right angle and −1 for opposite
+# directions. Lengths do not matter. A zero vector has no direction. We define its
+# cosine with every vector as 0. Write the function.
+
+
+# %% tags=["exercise"]
+def cosine(a: Tensor, b: Tensor) -> Tensor:
+    """Return the cosine of two vectors.
+
+    a, b: shape (d,), float32
+    returns: shape (), float32; 0 if a or b is all zeros
+    """
+    ### BEGIN SOLUTION
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_cosine(cosine)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `a @ b` is the sum of the products. `a.norm()` is the length. Test first whether a
+# length is 0.
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# `cosine(torch.tensor([3.0, 4.0]), torch.tensor([4.0, 3.0]))` is 0.96. Multiply one
+# vector by 7: the cosine stays the same. Multiply it by −1: the sign changes.
+#
+# </details>
 
 # %% [markdown] tags=["progress"]
 # The exercises of this chapter that you have solved so far:

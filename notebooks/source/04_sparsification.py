@@ -231,26 +231,7 @@ for name, vector in vectors.items():
 # any $k$ is a choice. The lower panel shows a second, softer way to forget, the power.
 # On the line with triangles, $p = 8$, most of the kept entries are almost zero.
 #
-# Now the effect on an answer. The next figure ranks all held-out captions for this
-# picture, with $k = n/10$ and $p = 2$. The knobs below it draw the figure for other
-# values. (They need a running kernel.)
-#
-# **Before you turn them:** with $k = 1$, how many captions can have a score above 0?
-
-# %% tags=["hide-input"]
-# Draw the ranking of the captions, and open the knobs.
-from asif_book.widgets import sparse_knobs, sparse_step
-
-draw.show(*sparse_step(bank, held_out, chosen, k, 2))
-sparse_knobs(bank, held_out, row=chosen, k=k)
-
-# %% [markdown]
-# **What you see.** Each bar on the right is the score of a caption, a sum over the
-# anchors that it shares with the picture. The own caption has a check mark. With $k =
-# 1$ only captions that hit the same single anchor have a bar; all others tie at 0. The
-# own caption need not come first. One picture proves little, so we measure many.
-#
-# Here is the scoreboard of chapter 03. Pictures, captions and anchors are the same.
+# One picture proves little, so we measure many, with the scoreboard of chapter 03.
 # Each new row adds one step. (The cut comes last here. Clamp and power keep the order
 # of the entries, so it makes no difference when we cut.)
 #
@@ -267,8 +248,8 @@ draw.show(draw.interval_dots({"R@1": board}, xlabel=xlabel, chance=by_guessing))
 
 # %% [markdown]
 # **What you see.** Each row contains the steps above it. The clamp brings a part, and
-# the power brings the largest one. The cut brings nothing more: after the power, small
-# entries are so small that it hardly matters whether they are kept.
+# the power brings the largest one. The cut brings nothing more here, and it
+# costs nothing either: nine tenths of the entries can go.
 #
 # So why does ASIF forget? Because a short list is useful in other ways: an explanation
 # has at most $k$ terms (chapter 06), and a vector takes little memory and time (chapter
@@ -277,6 +258,25 @@ draw.show(draw.interval_dots({"R@1": board}, xlabel=xlabel, chance=by_guessing))
 
 # %% [markdown]
 # ## 3 · Choosing k and p
+#
+# The next figure ranks all held-out captions for the picture of section 2, with $k =
+# n/10$ and $p = 2$. The knobs below it draw the figure for other values. (They need a
+# running kernel.)
+#
+# **Before you turn them:** with $k = 1$, how many captions can have a score above 0?
+
+# %% tags=["hide-input"]
+# Draw the ranking of the captions, and open the knobs.
+from asif_book.widgets import sparse_knobs, sparse_step
+
+draw.show(*sparse_step(bank, held_out, chosen, k, 2))
+sparse_knobs(bank, held_out, row=chosen, k=k)
+
+# %% [markdown]
+# **What you see.** Each bar on the right is the score of a caption, a sum over the
+# anchors that it shares with the picture. The own caption has a check mark. With $k =
+# 1$ only captions that hit the same single anchor have a bar; all others tie at 0. The
+# own caption need not come first.
 #
 # We choose both numbers by a **sweep**: try every combination and keep the best. The
 # pictures that choose are neither anchors nor test pictures: we use the validation

@@ -134,43 +134,6 @@ for i in both:
 # doe: the sums come closer, and the frame stays.
 
 # %% [markdown]
-# ### Exercise 06.1 · Prove that it adds up
-#
-# **Difficulty** ●○○○○ · **Minutes** 5
-#
-# A label may have several prompts; its score is the **mean** of their cosines with the
-# picture. What does each anchor contribute to that score? Return `contributions`: (n,)
-# float32, one number for each anchor, so that all of them add up to the label's score.
-
-
-# %% tags=["exercise"]
-def my_contributions(image: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
-    """Contribution of each anchor to the label's score, the mean over its prompts.
-
-    image: (n,) and prompts: (m, n), float32, vectors of length 1 with their zeros;
-    returns contributions: (n,) float32.
-    """
-    ### BEGIN SOLUTION
-    ### END SOLUTION
-
-
-# %% tags=["check"]
-check_contributions(my_contributions)
-
-# %% [markdown]
-# <details><summary>Hint</summary>
-#
-# The score is $\frac1m \sum_j \sum_i x_i \, y_{ji}$. Both sums are finite: you may
-# change their order. What stands behind $\sum_i$ then?
-#
-# </details>
-# <details><summary>What you should see</summary>
-#
-# A ✔ verdict. The sum of your numbers is the label's score.
-#
-# </details>
-
-# %% [markdown]
 # A contribution says how much an anchor speaks *for* a label. The anchor may give as
 # much to another label. The **contrast** of two labels takes the difference, anchor by
 # anchor. The differences add up to the lead.
@@ -358,6 +321,43 @@ counterfactual_knob(model, asked, labels, truth=truth)
 # **What you see.** “Deer” falls, but not by the contributions that were taken away:
 # other anchors enter, and all is normalised again. *Contribution* and *effect of a
 # removal* are two questions, and both have exact answers here.
+
+# %% [markdown]
+# ### Exercise 06.1 · Prove that it adds up
+#
+# **Difficulty** ●○○○○ · **Minutes** 5
+#
+# A label may have several prompts; its score is the **mean** of their cosines with the
+# picture. What does each anchor contribute to that score? Return `contributions`: (n,)
+# float32, one number for each anchor, so that all of them add up to the label's score.
+
+
+# %% tags=["exercise"]
+def my_contributions(image: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
+    """Contribution of each anchor to the label's score, the mean over its prompts.
+
+    image: (n,) and prompts: (m, n), float32, vectors of length 1 with their zeros;
+    returns contributions: (n,) float32.
+    """
+    ### BEGIN SOLUTION
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_contributions(my_contributions)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# The score is $\frac1m \sum_j \sum_i x_i \, y_{ji}$. Both sums are finite: you may
+# change their order. What stands behind $\sum_i$ then?
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# A ✔ verdict. The sum of your numbers is the label's score.
+#
+# </details>
 
 # %% [markdown]
 # ### Exercise 06.3 · Take one anchor away

@@ -175,56 +175,6 @@ print(f"version {back.version}: equal to the first: {stored.diff(back).empty}")
 stored.diff(edited).style.hide(axis="index")
 
 # %% [markdown]
-# ### Exercise 07.1 · Teach it something
-#
-# **Difficulty** ●●○○○ · **Minutes** 8
-#
-# A model is two matrices, a mean, and $k$. Add $m$ new pairs at the end. The captions
-# come in another order than the pictures: the caption of new picture $i$ is row
-# `partner[i]` of the new captions. The new pictures keep their order.
-#
-# Return four results: the picture matrix, the caption matrix, the mean of all picture
-# embeddings (it is subtracted before the cosine; captions have a mean of their own, in
-# the same way), and $k$. $k$ is a tenth of the anchors, rounded to the nearest whole
-# number, and at least 1.
-
-
-# %% tags=["exercise"]
-def my_add(
-    image: torch.Tensor,
-    text: torch.Tensor,
-    new_image: torch.Tensor,
-    new_text: torch.Tensor,
-    partner: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
-    """Add m pairs to a bank of n.
-
-    image: (n, d_image), text: (n, d_text); new_image: (m, d_image),
-    new_text: (m, d_text), all float32; partner: (m,) int64;
-    returns image (n + m, d_image), text (n + m, d_text), mean (d_image,) and k, an int.
-    """
-    ### BEGIN SOLUTION
-    ### END SOLUTION
-
-
-# %% tags=["check"]
-check_add(my_add)
-
-# %% [markdown]
-# <details><summary>Hint</summary>
-#
-# `torch.cat([a, b])` puts the rows of b below the rows of a. `new_text[partner]` is a
-# matrix whose row $i$ is row `partner[i]` of `new_text`.
-#
-# </details>
-# <details><summary>What you should see</summary>
-#
-# A ✔ verdict. **Now break it:** leave `partner` out. No error is raised, but every new
-# picture has the caption of another.
-#
-# </details>
-
-# %% [markdown]
 # ### Your own ASIF
 #
 # You wrote this model step by step: 03.1 and 03.2 centre and compare, 04.1 and 04.2
@@ -337,6 +287,56 @@ def right_answers(bank, z, labels, k, p):
     decided = (model.images(z).values[:, 0] > 0).numpy()  # else no anchor is similar
     return (given == labels) & decided
 
+
+# %% [markdown]
+# ### Exercise 07.1 · Teach it something
+#
+# **Difficulty** ●●○○○ · **Minutes** 8
+#
+# A model is two matrices, a mean, and $k$. Add $m$ new pairs at the end. The captions
+# come in another order than the pictures: the caption of new picture $i$ is row
+# `partner[i]` of the new captions. The new pictures keep their order.
+#
+# Return four results: the picture matrix, the caption matrix, the mean of all picture
+# embeddings (it is subtracted before the cosine; captions have a mean of their own, in
+# the same way), and $k$. $k$ is a tenth of the anchors, rounded to the nearest whole
+# number, and at least 1.
+
+
+# %% tags=["exercise"]
+def my_add(
+    image: torch.Tensor,
+    text: torch.Tensor,
+    new_image: torch.Tensor,
+    new_text: torch.Tensor,
+    partner: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
+    """Add m pairs to a bank of n.
+
+    image: (n, d_image), text: (n, d_text); new_image: (m, d_image),
+    new_text: (m, d_text), all float32; partner: (m,) int64;
+    returns image (n + m, d_image), text (n + m, d_text), mean (d_image,) and k, an int.
+    """
+    ### BEGIN SOLUTION
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_add(my_add)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `torch.cat([a, b])` puts the rows of b below the rows of a. `new_text[partner]` is a
+# matrix whose row $i$ is row `partner[i]` of `new_text`.
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# A ✔ verdict. **Now break it:** leave `partner` out. No error is raised, but every new
+# picture has the caption of another.
+#
+# </details>
 
 # %% [markdown]
 # ## 3 · Learning

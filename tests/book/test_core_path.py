@@ -50,10 +50,11 @@ def test_minutes_follow_from_words_code_figures_guesses_and_cards():
     cells = [
         new_markdown_cell("**Before you run the next cell:** " + "word " * 124),  # a minute, and half of one
         new_code_cell("\n".join(["draw.show(figure)", *["x = 1"] * 29])),  # a minute, and a figure
+        new_code_cell("draw.score_ledger(model)\nknob(model)\nsparse_knobs(bank)", metadata={"tags": ["hide-input"]}),
         new_code_cell("x = 1\n" * 300, metadata={"tags": ["hide-input"]}),
         new_markdown_cell(card),
     ]
-    assert minutes(cells) == (4, 7)
+    assert minutes(cells) == (4 + 1 + 4 + 4, 8)  # the ledger is large, the knobs are played with, a try fails
     assert (words(cells[:1]), words(cells[3:])) == (130, 57)
 
 

@@ -3,6 +3,7 @@
 import csv
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from .overview import exercise_titles
 from .progress import FILE, SOLVED, Entry, ProgressError, in_order, load_progress
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
-_AROUND_A_NAME = re.compile(r"(?<=.)(_\d+_assignsubmission_.*|\.json)$", re.I)
+_AROUND_A_NAME = re.compile(r"(?<=.)((_\d+)_assignsubmission_.*|\.json)$", re.I)
 """In the name of a file or folder, also as Moodle has it: Ana Díaz_12345_assignsubmission_file_my_progress.json."""
 
 
@@ -36,18 +37,19 @@ class ClassProgress:
 def read_class(folder: Path | str) -> ClassProgress:
     """Read ``NAME.json`` and ``NAME/**/my_progress.json`` of every student in a folder.
 
-    Names may be those of a download from Moodle. In a folder without ``my_progress.json`` every ``.json`` counts. A
-    student may hand in several files, for example one for each assignment. If two of them hold the same exercise,
-    the solved one counts, otherwise the later; a remark says so. Raises `ClassError` if there is no such folder, or
+    Names may be those of a download from Moodle; where two students have one name, its numbers stay. In a folder
+    without ``my_progress.json`` every ``.json`` counts. A student may hand in several files, for example one for each
+    assignment. If two of them hold the same exercise, the solved one counts, otherwise the later; a remark says so. Raises `ClassError` if there is no such folder, or
     nothing in it.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise ClassError(f"{folder}: there is no such folder.")
     found = ClassProgress()
-    for item in sorted(folder.iterdir()):
-        name = written_name(item.name)
-        student = _AROUND_A_NAME.sub("", name)
+    items = {item: written_name(item.name) for item in sorted(folder.iterdir())}
+    students = _students(items.values())
+    for item, name in items.items():
+        student = students[name]
         if item.name.startswith((".", "__MACOSX")):  # what systems leave in folders and archives
             continue
         if item.is_symlink():
@@ -178,6 +180,17 @@ def _spreadsheet(frame) -> str:
         **{column: frame[column].str.replace("T", " ").str.rstrip("Z") for column in ("first_right", "last")},
     ).rename(columns={"first_right": "first_right_utc", "last": "last_utc"})
     return csv_text(frame.columns, frame.itertuples(index=False, name=None))
+
+
+def _students(names) -> dict:
+    """Return the student of each file or folder, with Moodle's number where two students have one name.
+
+    >>> _students(f"{name}_assignsubmission_file_" for name in ("Ana_1", "Ana_2", "Bob_3")).values()
+    dict_values(['Ana_1', 'Ana_2', 'Bob'])
+    """
+    found = {name: (_AROUND_A_NAME.sub("", name), _AROUND_A_NAME.sub(r"\2", name)) for name in names}
+    numbers = Counter(student for student, numbered in set(found.values()) if numbered != student)
+    return {name: numbered if numbers[student] > 1 else student for name, (student, numbered) in found.items()}
 
 
 def _add(found, student, file, folder):

@@ -15,6 +15,8 @@ from pathlib import Path
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, cache_dir
 
+from .templates.check_kit import checksums
+
 TEACHERS = (
     *(f"notebooks/{name}" for name in ("solutions", "source", "teachers_guide.md", "change_the_course.md")),
     *("notebooks/what_you_may_rely_on.md", "tests", ".ci", ".github"),
@@ -76,6 +78,7 @@ def _add_kit(folder):
         shutil.copytree(cache_dir() / name, kit / "cache" / name)
     python = ".".join(map(str, sys.version_info[:3]))
     about = {"python": python, "system": platform.system(), "machine": platform.machine()}
+    about["files"] = checksums(kit)
     (kit / "about.json").write_text(json.dumps(about), encoding="utf-8")
     shutil.copy(Path(__file__).parent / "templates" / "check_kit.py", kit)
 

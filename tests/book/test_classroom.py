@@ -113,6 +113,15 @@ def test_the_names_of_a_download_from_moodle_are_read(tmp_path, asif):
     assert (status, students) == (0, [("Ana Díaz", 1), ("Bob O'Neil", 1), ("Cem_Öz", 1)])
 
 
+def test_two_students_of_one_name_stay_two_and_one_with_two_hand_ins_stays_one(tmp_path, asif):
+    for name, exercise in ((111, "e001"), (222, "e002")):
+        for kind in ("file", "onlinetext"):
+            folder = tmp_path / f"Anna Schmidt_{name}_assignsubmission_{kind}"
+            hand_in(folder / "my_progress.json", **{exercise: entry()})
+    students = [(s["student"], s["solved"]) for s in asif(tmp_path, "--json")[1]["students"]]
+    assert students == [("Anna Schmidt_111", 1), ("Anna Schmidt_222", 1)]
+
+
 @pytest.mark.parametrize("name", ["my_progress.json", "my_progress (1).json", "My_progress - Copy.json"])
 def test_a_file_without_a_name_is_no_student(folder, asif, name):
     hand_in(folder / name, e001=entry())

@@ -67,8 +67,13 @@ def test_make_installs_from_a_kit_alone(students):
 
 @pytest.fixture
 def kit(tmp_path, monkeypatch):
-    """A kit whose wheels nobody made: pip is silenced."""
-    monkeypatch.setattr(module.subprocess, "run", lambda *a, **k: None)
+    """A kit whose only wheel is made here: pip is silenced."""
+
+    def wheel(*_, **__):
+        (tmp_path / "kit/wheels").mkdir()
+        (tmp_path / "kit/wheels/torch.whl").write_text("wheel")
+
+    monkeypatch.setattr(module.subprocess, "run", wheel)
     monkeypatch.setattr(module.subprocess, "check_output", lambda *a, **k: b"torch==2.6\n")
     monkeypatch.setattr(module, "SHARED_CACHE", ())
     module._add_kit(tmp_path)
@@ -89,6 +94,31 @@ def test_a_kit_for_another_computer_is_one_sentence(kit, key, value):
     assert run.returncode == 1
     assert run.stderr.startswith("this kit was made for Python ") and value in run.stderr
     assert "make a kit on such a computer" in run.stderr and run.stderr.count("\n") == 1
+
+
+TAMPERED = {
+    "kit/wheels/torch.whl was changed": lambda kit: (kit / "wheels/torch.whl").write_text("another"),
+    "kit/wheels/torch.whl is missing": lambda kit: (kit / "wheels/torch.whl").unlink(),
+    "kit/wheels/torch-99.whl was added": lambda kit: (kit / "wheels/torch-99.whl").write_text("mine"),
+    "kit/cache was added": lambda kit: (kit / "cache").symlink_to("/etc"),
+    "kit/wheels was added": lambda kit: (
+        (kit / "wheels").rename(kit.parent / "w") and (kit / "wheels").symlink_to("../w")
+    ),
+    "kit/versions.txt was changed": lambda kit: (kit / "about.json").write_text(
+        (kit / "about.json").read_text().replace('"versions.txt": "', '"versions.txt": "0')
+    ),
+    "kit/about.json or a file of the kit cannot be read": lambda kit: (kit / "about.json").write_text("[]"),
+}
+
+
+@pytest.mark.parametrize("fault", TAMPERED)
+def test_a_tampered_kit_is_one_sentence_before_anything_is_installed(kit, fault):
+    check = [sys.executable, str(kit / "check_kit.py")]
+    (kit / "wheels/.DS_Store").write_text("what a system leaves on a stick")
+    assert subprocess.run(check, capture_output=True).returncode == 0
+    TAMPERED[fault](kit)
+    run = subprocess.run(check, capture_output=True, text=True)
+    assert (run.returncode, run.stderr.count("\n")) == (1, 1) and run.stderr.startswith(fault)
 
 
 def test_a_folder_that_is_there_or_no_checkout_is_an_error(tmp_path, capsys):

@@ -170,7 +170,7 @@ def test_no_folder_for_the_student_is_one_sentence(tmp_path, make):
 
 @pytest.mark.parametrize("module", [editions, handout, new_chapter, workspace, report])
 def test_a_command_needs_no_docstring(module, monkeypatch, capsys):
-    """With PYTHONOPTIMIZE=2 there is none."""
+    """PYTHONOPTIMIZE=2 discards all docstrings."""
     monkeypatch.setattr(module, "about" if module is report else "__doc__", None)
     with pytest.raises(SystemExit, match="^0$"):
         module.main(["--help"])

@@ -1,5 +1,6 @@
-"""Say whether the packages of this kit fit this computer; runs before anything is installed."""
+"""Say whether this kit is as it was made, and fits this computer; runs before anything is installed."""
 
+import hashlib
 import json
 import platform
 import sys
@@ -10,8 +11,29 @@ def parts(version):
     return [int(part) for part in version.split(".")]
 
 
+def checksums(kit):
+    """Return the SHA-256 of each file of a kit, by name; a link has none. Systems leave files with a dot on a stick."""
+    found = {}
+    for path in sorted(kit.rglob("[!.]*")):
+        if path.is_symlink():
+            found[path.relative_to(kit).as_posix()] = "a link"
+        elif path.is_file() and path.name not in ("about.json", "check_kit.py"):
+            with open(path, "rb") as file:
+                found[path.relative_to(kit).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
 def main():
-    made = json.loads((Path(__file__).parent / "about.json").read_text(encoding="utf-8"))
+    kit = Path(__file__).parent
+    try:
+        made = json.loads((kit / "about.json").read_text(encoding="utf-8"))
+        there, listed = checksums(kit), dict(made["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        sys.exit("kit/about.json or a file of the kit cannot be read: copy the whole kit again")
+    for name in sorted(there.keys() | listed.keys()):
+        if there.get(name) != listed.get(name):
+            fault = "is missing" if name not in there else "was changed" if name in listed else "was added"
+            sys.exit(f"kit/{name} {fault}, and nothing is installed: copy the whole kit again from where it was made")
     here = {
         "python": ".".join(map(str, sys.version_info[:3])),
         "system": platform.system(),

@@ -39,8 +39,8 @@ def read_class(folder: Path | str) -> ClassProgress:
 
     Names may be those of a download from Moodle; where two students have one name, its numbers stay. In a folder
     without ``my_progress.json`` every ``.json`` counts. A student may hand in several files, for example one for each
-    assignment. If two of them hold the same exercise, the solved one counts, otherwise the later; a remark says so. Raises `ClassError` if there is no such folder, or
-    nothing in it.
+    assignment. If two of them hold the same exercise, the solved one counts, otherwise the later; a remark says so.
+    Raises `ClassError` if there is no such folder, or nothing in it.
     """
     folder = Path(folder)
     if not folder.is_dir():

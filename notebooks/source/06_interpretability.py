@@ -288,15 +288,13 @@ print(f"the largest fall: {captions[worst]} {place}")
 # %% [markdown]
 # ## 3 · Take reasons away, one after another
 #
-# The next figure takes anchors away, the largest contribution to “deer” first. Below
-# it, a knob shows the same step by step.
+# The next figure takes anchors away, the largest contribution to “deer” first. The
+# boxes of the ledger do the same by hand.
 #
 # **Before you run the next cell:** will the score of “deer” fall at each step?
 
 # %% tags=["hide-input"]
 # Take the reasons away, one after another, and draw the scores.
-from asif_book.widgets import counterfactual_knob, counterfactual_step
-
 first = labels.index(answer)
 reasons = contributions(image, texts[[first]], bank.pairs)
 ranked = reasons.anchor.tolist()  # the largest contribution first
@@ -309,13 +307,6 @@ draw.show(draw.line_chart(lines, xlabel=xlabel, ylabel="score"))
 fall = float(path[0, first] - path[1, first])
 print(f"“{reasons.caption[0]}” contributes {reasons.contribution[0]:.3f}")
 print(f"without it the score of “{answer}” falls by {fall:.3f}")
-
-# %% tags=["hide-input"]
-# Draw the decision without the first anchor, and open the knob.
-asked = everything.subset([stranger])
-truth = labels[right]
-draw.show(*counterfactual_step(model, asked, prompts, labels, 0, 1, truth=truth))
-counterfactual_knob(model, asked, labels, truth=truth)
 
 # %% [markdown]
 # **What you see.** “Deer” falls, but not by the contributions that were taken away:
@@ -934,7 +925,7 @@ show_progress("06")
 # ### Timing
 #
 # **50 minutes.** Sections 1 and 2 with exercises 06.1 and 06.2 (35 minutes; let the
-# class bet on the number of anchors before the smallest removal runs), the knob of
+# class bet on the number of anchors before the smallest removal runs), the curves of
 # section 3 (10). At home: 06.3, 06.4, 06.5 and section 8.
 #
 # **90 minutes.** Sections 1 to 3 with exercises 06.1 to 06.3 (50 minutes), section 6

@@ -75,7 +75,7 @@ def test_widgets(bank, tiny):
         widgets.sparse_knobs(bank, bank),
         widgets.your_picture(model, labels),
     )
-    for widget in (*made, widgets.counterfactual_knob(model, bank, labels, truth=HOSTILE)):
+    for widget in made:
         found = [page for page in pages(widget) if page]
         assert [one for page in found for one in made_of_data(page)] == [] and "✘" not in "".join(found)
     vector = model.images(bank.image[:1])

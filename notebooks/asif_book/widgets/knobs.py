@@ -1,18 +1,15 @@
-"""Knobs for k and p (chapter 04), the anchors that decided (06), and questions in any language (10)."""
-
-from functools import partial
+"""Knobs for k and p (chapter 04), and questions in any language (10)."""
 
 import ipywidgets
 
-from asif_book.figures import image_tag, scores_without, sparse_and_ranking, words_of_scripts
-from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE
+from asif_book.figures import image_tag, sparse_and_ranking, words_of_scripts
+from asif_lib.defaults import DEFAULT_P
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import ranks, same_text
-from asif_lib.explain.counterfactual import Decision, without
 from asif_lib.relative import relative_representation
 from asif_lib.settings import default_k
 from asif_lib.sparse import sparsify
-from asif_lib.zeroshot import ASIF, Classification, make_prompts
+from asif_lib.zeroshot import ASIF
 
 from .parts import Answer, Knob, bare, wide, words_above
 
@@ -93,89 +90,6 @@ def log_steps(low, high, *others) -> list:
     """Return the steps 1, 2, 5, 10, 20, 50 … between `low` and `high`, with both ends and the `others`."""
     steps = {step * 10**power for power in range(len(str(high))) for step in (1, 2, 5)}
     return sorted({step for step in steps if low < step < high} | {low, high, *others})
-
-
-# Chapter 06: without the anchors that contributed most to a decision
-
-COUNTS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)
-
-
-def counterfactual_knob(model, queries, labels, *, row=0, truth=None) -> ipywidgets.VBox:
-    """Return a knob for the number of removed anchors, and `counterfactual_step` below it.
-
-    Raises `ParameterError` if nothing decides this picture.
-
-    Parameters
-    ----------
-    model : ASIF
-    queries : AnchorBank
-        Captioned pictures that are not anchors.
-    labels : sequence of c str
-    row : int
-        The picture among the queries.
-    truth : str, optional
-        The right label, if it is known.
-    """
-    z_text = model.embeddings("text", make_prompts(labels, [DEFAULT_TEMPLATE]))  # encoded once
-    ranked = Decision(model, queries.image[[row]], z_text, labels).anchors()
-    most = min(len(ranked), len(model.bank) - model.k)
-    knob = Knob("Anchors taken away", sorted({c for c in COUNTS if c < most} | {most}), 0)
-    answer = Answer()
-    step = partial(counterfactual_step, model, queries, z_text, labels, row, truth=truth)
-    answer.follow(lambda count: words_above(step(count)), knob)
-    return ipywidgets.VBox([knob, answer])
-
-
-def counterfactual_step(model, queries, z_text, labels, row, count, *, truth=None):
-    """Remove the anchors that contribute most to the label, and decide again; return the figure and its alt text.
-
-    Raises `ParameterError` if nothing decides this picture, fewer than `count` anchors contribute, or fewer than k
-    would be left.
-
-    Parameters
-    ----------
-    model, queries, labels, row, truth
-        See `counterfactual_knob`.
-    z_text : Tensor of shape (c · templates, d_text)
-        Embeddings of the prompts, label by label.
-    count : int
-        Anchors to remove.
-    """
-    z_image = queries.image[[row]]
-    decision = Decision(model, z_image, z_text, labels)
-    before, ranked = decision.label, decision.anchors().tolist()
-    if not 0 <= count <= len(ranked):
-        raise ParameterError(f"{count} anchors: {len(ranked)} contribute to {before!r}; take away 0 to {len(ranked)}")
-    gone = ranked[:count]
-    result = without(model, z_image, z_text, gone)
-    after = Classification(decision.labels, decision.of_labels(result.scores))
-    entered = result.entered[result.entered.side == "image"].sort_values("entry", ascending=False).anchor.tolist()
-    pairs = model.bank.pairs
-    figure = scores_without(
-        queries.pairs.picture[row],
-        f"{queries.pairs.caption[row]}\nwithout {count} of {len(pairs)} anchors:\n{after.best[0] or 'nothing decides'}",
-        labels,
-        decision.scores.tolist(),
-        after.scores[0].tolist(),
-        *([(pairs.picture[a], pairs.caption[a]) for a in anchors] for anchors in (gone, entered)),
-        truth=truth,
-    )
-    caption, names = bare(queries.pairs.caption[row]), [bare(pairs.caption[anchor]) for anchor in gone]
-    order = after.scores[0].argsort(descending=True).tolist()[:3]
-    best = ", ".join(f"{after.labels[i]} {float(after.scores[0, i]):.3f}" for i in order)
-    now = after.best[0]
-    change = "nothing decides any more" if now is None else f"the label stays “{now}”"
-    if now not in (None, before):
-        change = f"the label turns from “{before}” to “{now}”"
-    right = "" if truth is None else f" The right label is “{truth}”."
-    if not gone:
-        return figure, f"“{caption}” with all anchors: “{before}”. Best scores: {best}.{right}"
-    names = ", ".join(names[:3]) + (" and others" if len(gone) > 3 else "")
-    words = (
-        f"“{caption}” without {len(gone)} anchor{'' if len(gone) == 1 else 's'} ({names}): {change}. Best scores: "
-        f"{best}.{right} Entered the picture's top k: {len(entered)}."
-    )
-    return figure, words
 
 
 # Chapter 10: the same pictures asked in any language

@@ -4,16 +4,12 @@ from IPython.display import HTML
 
 from asif_book.figures.templates import self_contained
 
-LANGUAGES = {"Arabic": "ar", "Chinese": "zh_CN", "Dutch": "nl", "French": "fr", "German": "de", "Greek": "el"}
-
-
-LANGUAGES |= {"Hindi": "hi", "Italian": "it", "Japanese": "ja", "Korean": "ko", "Polish": "pl", "Portuguese": "pt"}
-
-
-LANGUAGES |= {"Russian": "ru", "Spanish": "es", "Turkish": "tr"}
+LANGUAGES = {
+    "Arabic": "ar", "Chinese": "zh_CN", "Dutch": "nl", "French": "fr", "German": "de", "Greek": "el", "Hindi": "hi",
+    "Italian": "it", "Japanese": "ja", "Korean": "ko", "Polish": "pl", "Portuguese": "pt", "Russian": "ru",
+    "Spanish": "es", "Turkish": "tr",
+}  # fmt: skip
 """Fifteen languages in nine scripts, and their codes. Ten were tried before; none was left out for its numbers."""
-
-
 OTHERS = {"English": "en", "Hebrew": "he", "Inuktitut": "iu", "Swahili": "sw", "Zulu": "zu"}
 
 

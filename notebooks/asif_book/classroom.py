@@ -183,11 +183,7 @@ def _spreadsheet(frame) -> str:
 
 
 def _students(names) -> dict:
-    """Return the student of each file or folder, with Moodle's number where two students have one name.
-
-    >>> _students(f"{name}_assignsubmission_file_" for name in ("Ana_1", "Ana_2", "Bob_3")).values()
-    dict_values(['Ana_1', 'Ana_2', 'Bob'])
-    """
+    """Return the student of each file or folder, with Moodle's number where two students have one name."""
     found = {name: (_AROUND_A_NAME.sub("", name), _AROUND_A_NAME.sub(r"\2", name)) for name in names}
     numbers = Counter(student for student, numbered in set(found.values()) if numbered != student)
     return {name: numbered if numbers[student] > 1 else student for name, (student, numbered) in found.items()}

@@ -19,16 +19,13 @@ RECORD = ".editions.json"
 SOLUTIONS = "solutions/"
 
 
-class WorkspaceError(AsifError):
-    """A student's folder that cannot be made or written to."""
-
-
 def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None) -> list[str]:
     """Copy chapters to `folder`, with their `solutions`; return a sentence for each file that changes or is left alone.
 
     An unchanged copy follows the workbook. A changed copy holds work, and stays as it is, as does all that is no
     regular file. The folder remembers whether it gets solutions: None means as the last time, at first yes. Both
-    editions are in the folder `notebooks`, with the pictures of the method that they show. Raises `WorkspaceError`.
+    editions are in the folder `notebooks`, with the pictures of the method that they show. Raises `AsifError` where
+    `folder` can be no folder, or not be written to.
     """
     folder, notebooks, news, last = Path(folder), Path(notebooks), [], []
     try:
@@ -36,8 +33,7 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None)
     except FileNotFoundError:  # without a record, or with a damaged one, every copy counts as work
         copied = {}
     except (OSError, ValueError):
-        copied = {} if (folder / SOLUTIONS).exists() else {SOLUTIONS: "no"}
-        last = [f"{folder / RECORD} was damaged; solutions that are not there come only with SOLUTIONS=yes"]
+        copied, last = {SOLUTIONS: "no"}, [f"{folder / RECORD} was damaged; solutions come only with SOLUTIONS=yes"]
     if solutions is not None:
         copied[SOLUTIONS] = "yes" if solutions else "no"
     for source in [*notebooks_in(notebooks), *notebooks.glob(PICTURES)]:
@@ -64,7 +60,7 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / RECORD, copied)
     except OSError as error:
-        raise WorkspaceError(f"{folder}: {error.strerror or error}; make room there.") from None
+        raise AsifError(f"{folder}: {error.strerror or error}; make room there.") from None
     return news + last
 
 
@@ -110,8 +106,8 @@ def _put(file, target):
 
 
 def main(arguments=None):
-    first = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m asif_book.workspace", description=first)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.prog = "python -m asif_book.workspace"
     parser.add_argument("folder", type=Path)
     about = "copy them too, or take them away; default: as the last time"
     parser.add_argument("--solutions", action=argparse.BooleanOptionalAction, help=about)
@@ -119,7 +115,7 @@ def main(arguments=None):
     try:
         for line in fill(options.folder, solutions=options.solutions):
             print(line)
-    except WorkspaceError as error:
+    except AsifError as error:
         sys.exit(f"workspace: {error}")
 
 

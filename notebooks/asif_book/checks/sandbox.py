@@ -17,7 +17,6 @@ import site
 import socket
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import threading
 import time
@@ -70,7 +69,6 @@ class Lost(Exception):
 
 READABLE = [
     *site.getsitepackages(),
-    *(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib")),
     *(f"{sys.base_prefix}/lib", "/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/share/zoneinfo", "/nix/store"),
     *("/etc/ld.so.cache", "/dev/null", "/dev/urandom", "/proc/cpuinfo", "/sys/devices/system/cpu"),
 ]

@@ -3,8 +3,9 @@
 A chapter is written once, as ``notebooks/source/NN_topic.py`` in jupytext's percent format. In a cell
 tagged ``exercise`` the lines between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` (nbgrader's
 markers) belong to the solved edition only. Where no line stands there, the solution is the reference of the exercise's
-check, which stands beside its mistakes. Cells tagged ``teacher`` go into the guide only. The code of a cell tagged
-``hide-input`` is folded but for its first line, a comment. Each notebook
+check, which stands beside its mistakes. Cells tagged ``teacher`` go into the guide only, and those tagged ``say`` into
+the notes of the next cell's slide. The code of a cell tagged ``hide-input`` is folded but for its first line, a
+comment. Each notebook
 gets two more cells: one sets up Colab, one links the chapters before and after. Under each chapter's title comes a
 strip of the method's steps, with links, and a picture of the method. The README's table of chapters is made from the
 sources too. ``{minutes}`` in an opening cell becomes the chapter's minutes. A cell tagged ``core`` begins a section of
@@ -51,6 +52,7 @@ from .outline import (
     DEEPER,
     FOLDED,
     OPEN,
+    SAY,
     SETTINGS,
     WHAT_YOU_SEE,
     Chapter,
@@ -98,9 +100,12 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
     metadata = _METADATA | {"title": title, SETTINGS: {"cell_seconds": CELL_SECONDS} | settings}
     student, solved = new_notebook(metadata=metadata), new_notebook(metadata=metadata)
     seen: Counter[tuple[str, str]] = Counter()
-    asked = False
+    asked, say = False, {}
     for number, cell in enumerate(written, start=1):
         if "teacher" in tags_of(cell):
+            continue
+        if SAY in tags_of(cell):
+            say = {SAY: cell.source}
             continue
         texts = _split(cell.source, "exercise" in tags_of(cell), f"{source.name}, cell {number}")
         if cell.cell_type == "markdown":
@@ -108,7 +113,8 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
             texts = text, text
         identity = (cell.cell_type, cell.source)
         cell |= {"id": _cell_id(source.stem, *identity, seen[identity])}
-        cell.metadata = {k: v for k, v in cell.metadata.items() if not k.startswith("lines_to_")}
+        cell.metadata = {k: v for k, v in cell.metadata.items() if not k.startswith("lines_to_")} | say
+        say = {}
         if FOLDED in tags_of(cell):
             if not label_of(cell):
                 raise SourceError(f"{source.name}, cell {number}: a folded cell begins with a comment: what it does.")

@@ -304,6 +304,10 @@ scores = {  # (150, 150) each: row = picture, column = caption
     "centred": scores_with(anchors.text),
 }
 
+# %% [markdown] tags=["say"]
+# Begin with the short black lines, the recall of guessing. The round dots are the
+# cosines as they are, the squares are centred. Nothing was trained in between.
+
 # %% tags=["hide-input"]
 # Measure the recalls, draw them, and shuffle the captions as a control.
 from scipy.special import comb
@@ -352,6 +356,10 @@ table
 # The next figure is the **scoreboard** of this book. It has one number for each step of
 # the method: R@1 from picture to caption, on the validation split. Later chapters add
 # rows: chapter 04 the next one.
+
+# %% [markdown] tags=["say"]
+# These rows are the start. Chapter 04 adds the clamp, the power and the cut, on the
+# same pictures, so keep the last number in mind.
 
 # %% tags=["hide-input"]
 # Draw the first rows of the scoreboard.

@@ -64,6 +64,10 @@ from asif_book.checks import (
     check_trap,
 )
 
+# %% [markdown] tags=["say"]
+# Write the cosines 0.8, −0.6, 0.4, 0.1 and −0.2 on the board, and let four students do
+# one step each, with k = 4 and p = 2. Ask why the clamp stands before the power.
+
 # %% [markdown] tags=["core"]
 # ## 1 · Four steps, by hand
 #

@@ -91,6 +91,10 @@ print(bank)
 # enough? How much of the new score will it hold: a tenth, a half, nearly all? And did
 # the *other* kangaroo among the anchors, the black shape of chapter 00, help so far?
 
+# %% [markdown] tags=["say"]
+# Read the row of the kangaroo from left to right: without the black shape, before, and
+# with the new pair.
+
 # %% tags=["hide-input"]
 # Choose the picture and the labels.
 row = first_held_out(stamps)  # the photograph of the red kangaroo
@@ -123,6 +127,10 @@ shown = [*old.pairs.picture, mirrored]
 stages = answers_of({0: old, 1: one_more}, shown, z, prompts, labels)
 draw.best_anchors(stamps.pictures[row], labels[0], stages)
 
+# %% [markdown] tags=["say"]
+# A repair that helps one picture may harm others. So we ask all held-out pictures,
+# before and after.
+
 # %% [markdown]
 # **What you see.** Each row of the figure is a model, and each green bar is the
 # contribution of an anchor to the answer (■). In the upper row the doe has the longest
@@ -154,6 +162,10 @@ print(f"R@1 before {first[0].mean():.1%}, after {first[1].mean():.1%}")
 names = "; ".join(captions[i] for i in changed)
 print(f"changed for {len(changed)}: {names}")
 print("difference:", in_points(paired_difference(first[1], first[0], seed)))
+
+# %% [markdown] tags=["say"]
+# Both models answer for the same pictures, so an easy or a hard picture counts for both
+# alike. What is left is the effect of the edit.
 
 # %% [markdown]
 # **What you see.** The second line names each stamp that changed: the kangaroo alone.

@@ -1,6 +1,9 @@
 """Slides from a chapter's own figures: a guess, then its figure, and notes for the speaker."""
 
+import functools
+import http.server
 import shutil
+import threading
 
 import pytest
 from bs4 import BeautifulSoup
@@ -8,10 +11,12 @@ from nbformat.v4 import new_markdown_cell, new_output
 from pages import barriers, opened
 from playwright.sync_api import expect
 from test_report import FIGURE, PARAMETERS_CELL, code, write
+from test_report_browser import EXECUTED, of_the_chapters
 
 from asif_book.report import loads_from_elsewhere, schedule, slides
 from asif_book.report.slides import build_slides, slides_of
 from asif_lib import cli
+from asif_lib.files import ROOT
 
 OPENING = "# 03 · Maps\n\n> **Question.** What stays?"
 TEACHER = """# %% [markdown] tags=["teacher"]
@@ -66,15 +71,48 @@ def test_slides_hold_the_figures_of_the_core_path_with_guess_and_what_you_see_as
     assert first.select_one(".words").get_text().strip() == "What stays?"
     assert a_map.select_one(".ask").get_text() == "Your guess: what will turn?" and a_map.img["alt"] == "A dot."
     assert not a_map.select(".words:not(.ask)") and "draw()" not in page
-    notes = "The lead. Your guess: what will turn? What you see. It turns."
+    notes = "About 1 minute The lead. What you see. It turns. More words."
     assert " ".join(a_map.aside.get_text(" ").split()) == notes
-    assert exercise.select_one(".words").get_text().strip() == "Write it." and not exercise.aside
+    assert exercise.select_one(".words").get_text().strip() == "Write it."
     assert printed.select_one(".figure").get_text().split() == ["seven", "eight"]
-    assert "how many?" in printed.aside.get_text()
+    assert "The lead." in printed.aside.get_text() and "how many?" not in printed.aside.get_text()
     assert "Only words." in words.get_text() and len(summary.select("li")) == 2
     assert "What is an anchor?" in leave.select_one(".words").get_text()
     assert "A pair." not in str(leave.select(".words"))
-    assert leave.aside.get_text().strip() == "Answer. A pair."
+    assert leave.aside.get_text().strip().endswith("Answer. A pair.")
+
+
+def test_a_slide_shows_terms_steps_and_formulas_and_the_speaker_says_the_rest(tmp_path):
+    path = write(
+        tmp_path / "04_steps.ipynb",
+        "# 04 · Steps\n\n> **Question.** How?\n\nOpening words.\n\n- do it;",
+        core(
+            "## 1 · Steps\n\nPlain words. They count. The **entry** is a number. Take rows:\n\n"
+            "1. **Keep.** The largest.\n2. Scale.\n\nThen\n\n$$r_{ij} = 1$$\n\nis the entry. It is small.\n\nNow a dot."
+        ),
+        code("draw()", outputs=[FIGURE]),
+        new_markdown_cell(
+            "**What you see.** A dot. A **far** one.\n\n### Exercise 04.1 · Turn\n\n"
+            "**Difficulty** ●○○○○ · **Minutes** 8\n\nDo."
+        ),
+        "stub()",
+        new_markdown_cell("<details><summary>Hint</summary>\n\nTurn left.\n\n</details>"),
+        new_markdown_cell("### More\n\nA **bank** holds pairs.", metadata={"say": "Ask who made *it*."}),
+        "## Summary\n\n- One.\n- Deeper: two.\n\n**Where next.** On.",
+    )
+    sections = BeautifulSoup(slides_of(path, tmp_path), "html.parser").find_all("section")
+    said = [" ".join(section.aside.get_text(" ").split()) for section in sections]
+    shown = [" ".join(section.select_one(".words, .figure").get_text(" ").split()) for section in sections]
+    assert said[0] == "About 1 minute Opening words. Afterwards, everybody can do it;"
+    assert shown[1].startswith(
+        "The entry is a number. Take rows: Keep. The largest. Scale. Then r i j = 1 is the entry."
+    )
+    assert sections[1].select_one("math[display=block]") and len(sections[1].select("ol li")) == 2
+    assert said[1] == "About 1 minute Plain words. They count. It is small."
+    assert said[2] == "About 1 minute Now a dot. What you see. A dot." and shown[3] == "A far one."
+    assert said[4] == "About 9 minutes Hint Turn left."
+    assert shown[5] == "A bank holds pairs." and said[5] == "About 1 minute Ask who made it ."
+    assert shown[6] == "One." and said[6].endswith("Where next. On.")
 
 
 def test_a_chapter_without_core_sections_shows_all_of_them(tmp_path):
@@ -115,7 +153,7 @@ def test_keys_turn_the_slides_and_a_figure_waits_for_the_guess(chapter, tmp_path
         expect(page.get_by_text("It turns.")).to_be_visible()
         assert barriers(page) == {}
         with context.expect_page() as window:
-            page.keyboard.press("s")
+            page.keyboard.press("Shift+S")
         expect(window.value.get_by_text("It turns.")).to_be_visible()
         window.value.keyboard.press("End")
         expect(window.value.get_by_text("The last slide.")).to_be_visible()
@@ -131,3 +169,69 @@ def test_without_scripts_all_slides_and_notes_are_there(chapter, tmp_path, brows
         expect(page.get_by_text(words).first).to_be_visible()
     assert not page.locator("footer").is_visible()
     page.context.close()
+
+
+def test_the_speakers_window_opens_from_a_server_too(chapter, tmp_path, browser):
+    (tmp_path / "slides.html").write_text(slides_of(chapter, chapter.parent))
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, browser.new_context() as context:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{server.server_port}/slides.html#2")
+        with context.expect_page() as window:
+            page.keyboard.press("s")
+        expect(window.value.get_by_text("It turns.")).to_be_visible()
+        expect(window.value.get_by_text("as planned, this slide begins at minute 1")).to_be_visible()
+        server.shutdown()
+
+
+LOOK = """(step) => {
+  show(step);
+  const slide = slides.find((each) => !each.hidden), place = slide.querySelector(".place");
+  const inside = place.getBoundingClientRect(), sizes = [];
+  const out = [...place.querySelectorAll("p, li, img, pre, td, table, math")].filter((part) => {
+    const box = part.getBoundingClientRect();
+    return part.checkVisibility() && (box.bottom > inside.bottom + 2 || box.right > inside.right + 2);
+  });
+  const letters = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);
+  while (letters.nextNode()) {
+    const around = letters.currentNode.parentElement;
+    if (!letters.currentNode.data.trim() || !around.checkVisibility() || around.closest("math, style")) continue;
+    const scale = around.closest("svg") ? around.getScreenCTM().d : around.currentCSSZoom;
+    sizes.push(scale * parseFloat(getComputedStyle(around).fontSize));
+  }
+  for (const image of [...place.querySelectorAll("img")].filter((each) => each.checkVisibility())) {
+    const [kind, data] = image.currentSrc.split(/,(.*)/s);
+    if (!kind.includes("svg")) continue;
+    const text = kind.includes("base64") ? atob(data) : decodeURIComponent(data);
+    const drawn = new DOMParser().parseFromString(text, "image/svg+xml");
+    const scale = image.getBoundingClientRect().width / drawn.documentElement.viewBox.baseVal.width;
+    for (const glyphs of drawn.querySelectorAll('g[transform*="scale(0."]')) {  // as matplotlib writes words
+      sizes.push(100 * scale * Number(glyphs.getAttribute("transform").match(/scale\\((\\S+)/)[1]));
+    }
+    for (const words of drawn.querySelectorAll("[font-size]")) sizes.push(scale * words.getAttribute("font-size"));
+  }
+  return { out: out.length, smallest: Math.min(...sizes), title: slide.querySelector("h1, h2").textContent };
+}"""
+
+
+@of_the_chapters
+@pytest.mark.parametrize("number, shown", [
+    ("00", "scale the list to length 1"), ("03", "rij=cos"), ("03", "Centring repairs this"), ("04", "Clamp."),
+    ("06", "contribution"), ("07", "def asif("),
+])  # fmt: skip
+def test_the_slides_of_a_chapter_fit_are_legible_and_say_something(number, shown, tmp_path, browser):
+    executed = next(EXECUTED.glob(f"{number}_*.ipynb"), None)
+    if executed is None:
+        pytest.skip(f"{EXECUTED} holds no chapter {number}: run tests/book/test_notebooks.py first")
+    html = slides_of(executed, ROOT / "notebooks")
+    (tmp_path / "slides.html").write_text(html)
+    sections = BeautifulSoup(html, "html.parser").find_all("section")
+    assert shown in "".join(section.select_one(".place").get_text() for section in sections).replace("\u2061", "")
+    assert all(len(section.aside.get_text().split()) >= 10 for section in sections)
+    for size, letters in (((1280, 720), 14), ((1024, 768), 0)):
+        page = opened(browser, tmp_path / "slides.html", dict(zip(("width", "height"), size, strict=True)))
+        looks = [page.evaluate(LOOK, step) for step in range(page.evaluate("steps.length"))]
+        assert [look for look in looks if look["out"] or look["smallest"] < letters] == []
+        assert page.complaints == []
+        page.context.close()

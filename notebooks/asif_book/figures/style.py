@@ -228,7 +228,7 @@ def caption_bars(axis, ranking, width):
         if own:
             bar.set(color=MARK, edgecolor=INK, linewidth=1.5)
     names = [f"{rank}. {wrapped(text, width, 1)}{' ✔' * own}" for rank, text, _, own in ranking]
-    axis.set_yticks(places, names, fontsize=9)
+    axis.set_yticks(places, names, fontsize=10)
     axis.set_ylim(-0.5, len(ranking) - 0.5)
 
 

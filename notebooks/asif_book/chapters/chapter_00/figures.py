@@ -32,7 +32,7 @@ def two_profiles(image, text, pairs, titles) -> Figure:
             axis.barh(place, entry, height=0.62, **style)
             picture_beside(axis, pairs.picture[anchor], (entry, place), 64, 4)
         names = [wrapped(pairs.caption[anchor], 24, 2) for anchor, _ in side]
-        axis.set_yticks(range(len(side)), names, fontsize=9)
+        axis.set_yticks(range(len(side)), names, fontsize=10)
         axis.set_ylim(count - 0.4, -0.6)
         axis.set_xlim(0, 1.25 * longest)  # the same on both sides: bars of equal length are equal entries
         axis.set(xlabel="entry in the sparse vector (no unit)", title=title)
@@ -54,7 +54,7 @@ def score_table(pictures, labels, scores, right) -> Figure:
     """
     scores = np.asarray(scores)
     q, t = scores.shape
-    figure, axis = subplots(figsize=(0.95 * t + 1.6, 0.72 * q + 1.7))
+    figure, axis = subplots(figsize=(0.95 * t + 1.6, 0.55 * q + 1.4))
     drawn = axis.imshow(scores, cmap="Greys", vmin=0, vmax=max(scores.max() * 1.25, 1e-9), aspect="auto")
     for i, j in np.ndindex(q, t):
         colour = ON_DARK if scores[i, j] > 0.5 * drawn.get_clim()[1] else ON_LIGHT
@@ -63,7 +63,7 @@ def score_table(pictures, labels, scores, right) -> Figure:
     for i, (picture, j) in enumerate(zip(pictures, right, strict=True)):
         axis.add_patch(Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, fill=False, edgecolor=MARK, lw=3))
         picture_beside(axis, picture, (-0.5, i), 80, -6)
-    axis.set_xticks(range(t), [wrapped(label, 9) for label in labels], fontsize=9.5)
+    axis.set_xticks(range(t), [wrapped(label, 9) for label in labels], fontsize=10)
     axis.set_yticks(range(q), [""] * q)
     axis.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
     axis.xaxis.set_label_position("top")
@@ -89,11 +89,11 @@ def deciding_anchors(rows) -> Figure:
     for (first, *others), (picture, heading, table) in zip(axes, rows, strict=True):
         for axis in others:
             axis.set_axis_off()
-        draw_bare(first, picture, wrapped(heading, 26), fontsize=9.5, fontweight="bold")
+        draw_bare(first, picture, wrapped(heading, 26), fontsize=10, fontweight="bold")
         shares = table.contribution / table.contribution.sum()
         anchors = list(zip(table.picture, table.caption, shares, strict=True))[:3]
         for axis, (anchor, caption, share) in zip(others, anchors, strict=False):
-            draw_bare(axis, anchor, f"{share:.0%} · {wrapped(caption, 24, 2)}", fontsize=9)
+            draw_bare(axis, anchor, f"{share:.0%} · {wrapped(caption, 24, 2)}", fontsize=10)
         reasons = ", ".join(f"{caption} {share:.0%}" for _, caption, share in anchors) or "no anchor at all"
         words.append(f"{heading}: {reasons}")
     if not narrow():

@@ -34,7 +34,7 @@ def sparse_vector(query, relative, vectors, pictures, captions) -> Figure:
     pictures, captions : sequences
         Of the largest kept entries, the largest first; six are drawn.
     """
-    figure = Drawing((8.4, 6.6), 10)
+    figure = Drawing((9, 5.6), 10)
     grid = figure.add_gridspec(3, 1, height_ratios=[1.25, 1.25, 2.2 if style.narrow() else 1])
     _cosines_and_entries(figure.add_subplot(grid[0]), figure.add_subplot(grid[1]), relative, vectors)
     _query_and_anchors(figure, grid[2], query, pictures, captions)
@@ -71,7 +71,7 @@ def _query_and_anchors(figure, place, query, pictures, captions):
     for i, (picture, text) in enumerate(zip([query, *pictures[:TOP]], titles, strict=True)):
         axis = figure.add_subplot(cells[i])
         draw_picture(axis, picture, frame=PICTURE if i == 0 else None)
-        axis.text(0.5, -0.04, wrapped(text, 16), transform=axis.transAxes, ha="center", va="top", fontsize=8)
+        axis.text(0.5, -0.04, wrapped(text, 15), transform=axis.transAxes, ha="center", va="top", fontsize=10)
 
 
 def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking) -> Figure:
@@ -84,7 +84,7 @@ def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking) ->
     ranking : list of (rank, caption, score, bool)
         The first captions and the picture's own, the best on top; True marks its own.
     """
-    figure = Drawing((11, 6.4), 14)
+    figure = Drawing((11, 5.6), 14)
     upper, lower = figure.subfigures(2, 1, height_ratios=[2.2 if style.narrow() else 2.6, 1])
     left, right = style.beside(upper, [1, 1], [1.6, 1])
     _cosines_and_entries(*left.subplots(2, 1), relative, vectors)

@@ -24,14 +24,14 @@ def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
         The labels that bars to the left and to the right speak for.
     """
     pictures, captions, values = zip(*rows, strict=True)
-    figure, (left, axis) = subplots(1, 2, figsize=(9.6, 0.62 * len(values) + 1.3), width_ratios=[1, 2.6])
+    figure, (left, axis) = subplots(1, 2, figsize=(9.6, 0.56 * len(values) + 1.3), width_ratios=[1, 2.6])
     draw_bare(left, picture, wrapped(heading, 26), side=160, fontsize=10, fontweight="bold")
     for place, (anchor, value) in enumerate(zip(pictures, values, strict=True)):
         look = {"color": ANCHOR} if value >= 0 else {"color": ANCHOR, "hatch": "//", "edgecolor": PAPER}
         axis.barh(place, value, height=0.66, **look)
         picture_beside(axis, anchor, (value, place), 72, 4 if value >= 0 else -4)
     axis.axvline(0, color=INK, linewidth=0.8)
-    rows_down(axis, [wrapped(caption, 30, 1 if style.narrow() else 2) for caption in captions], fontsize=9)
+    rows_down(axis, [wrapped(caption, 30, 1 if style.narrow() else 2) for caption in captions], fontsize=10)
     low, high = min(0, *values), max(0, *values)
     room = (0.5 if style.narrow() else 0.18) * (high - low)  # for the pictures
     axis.set(xlabel=xlabel, xlim=(low - room if low < 0 else 0, high + room if high > 0 else 0))
@@ -70,7 +70,7 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
         The label with a check mark.
     """
     few = max(len(gone), len(entered)) <= 3  # then both fit side by side
-    height = 1.8 if few else 3.6
+    height = 1.8 if few else 3.3
     bars = 0.34 * len(labels) + (3.4 if style.narrow() else 1.2)
     height = (6.4 if few else 11) if style.narrow() else height
     figure = Drawing((10, bars + 0.2 + height), bars + 0.2 + height)
@@ -84,11 +84,11 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
     axis.barh(places, after, height=0.62, color=ANCHOR, label="without them")
     axis.axvline(0, color=INK, linewidth=0.8)
     axis.barh(places, before, height=0.62, fill=False, edgecolor=INK, linestyle="--", label="with all anchors")
-    rows_down(axis, [f"{label} ✔" if label == truth else label for label in labels], fontsize=9)
+    rows_down(axis, [f"{label} ✔" if label == truth else label for label in labels], fontsize=10)
     if max(after) > 0:
         axis.get_yticklabels()[int(np.argmax(after))].set_fontweight("bold")
     axis.set(xlabel="score (no unit; the winner is bold)", xlim=(0, None))
-    axis.legend(frameon=False, fontsize=9, loc="best")
+    axis.legend(frameon=False, fontsize=10, loc="best")
     if style.narrow():  # what went stands on the left, what came on the right
         axes = lower.subplots(4 if few else 7, 2).T
     else:
@@ -100,7 +100,7 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
         first.text(0.5, 0.5, f"{name}:\n{len(anchors)}{more}", ha="center", va="center")
         for cell, (anchor, caption) in zip(cells, anchors[:6], strict=False):
             draw_bare(cell, anchor)
-            cell.text(0.5, -0.04, wrapped(caption, 18), transform=cell.transAxes, ha="center", va="top", fontsize=8)
+            cell.text(0.5, -0.04, wrapped(caption, 18), transform=cell.transAxes, ha="center", va="top", fontsize=10)
     scores = listed(f"{label} {b:.3f}, then {a:.3f}" for label, b, a in zip(labels, before, after, strict=True))
     went, came = (listed(caption for _, caption in anchors) or "none" for anchors in (gone, entered))
     return alt(figure, f"Scores with all anchors, then without some: {scores}. Without {went}; new: {came}")

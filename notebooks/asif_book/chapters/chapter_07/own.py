@@ -69,6 +69,11 @@ def make_my_asif() -> tuple[ModuleType, dict[str, str]]:
     return _run(text), missing
 
 
+def file_of(solutions: dict[str, str]) -> str:
+    """Return ``my_asif.py`` of a reader whose exercises have these solutions, by their numbers."""
+    return _text({name: _shortened(solutions[number], name) for name, number in NUMBERS.items()})
+
+
 def check_my_asif(mine, missing, bank, questions) -> Verdict:
     """Compare a reader's file with ``method.py`` and the library on held-out pairs, and note it as progress.
 

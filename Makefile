@@ -14,8 +14,9 @@ PROFILE ?= offline
 SOLUTIONS ?=
 # packages and data that came with this folder, for a room without a network
 KIT     := $(wildcard kit)
-CACHE   := $(or $(ASIF_CACHE),data/cache)
 BIN     := $(VENV)/bin
+# asked in the shell, and in quotes: the folder may have blanks
+CACHE   := "$$($(BIN)/python -c 'from asif_lib.files import cache_dir; print(cache_dir())')"
 ASIF    := $(BIN)/asif
 DATA    := stamps fashion_mnist
 STUDENT := $(VENV)/.installed-workbook
@@ -36,7 +37,7 @@ lab: setup
 
 setup: $(STUDENT)
 	@$(if $(KIT),mkdir -p $(CACHE) && cp -Rn kit/cache/. $(CACHE))
-	@echo "set-up: packages are in $(VENV), data and banks in $(CACHE)"
+	@echo "set-up: packages are in $(VENV), data and banks in "$(CACHE)
 	@$(ASIF) data $(DATA) > /dev/null
 	@if $(ASIF) bank info stamps > /dev/null 2>&1; then echo "bank stamps: already here"; \
 	else $(ASIF) bank build stamps --device $(DEVICE); fi

@@ -202,7 +202,9 @@ def sealed(value) -> bytes:
 
 
 def write_sealed(path, value) -> None:
-    """Write a value as `sealed` JSON, in one step."""
+    """Write a value as `sealed` JSON, in one step. What no reader takes, a link or a device, is replaced."""
+    if not os.path.isfile(path) or os.path.islink(path):
+        Path(path).unlink(missing_ok=True)
     write_whole(path, sealed(value))
 
 

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 import re
 import subprocess
 import sys
@@ -87,6 +88,24 @@ def test_old_python_is_refused_in_words(tmp_path):
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode != 0 and "needs Python 3.11 or newer; this is 3.8.0" in run.stderr
     assert not (tmp_path / "venv").exists()
+
+
+def test_the_cache_of_make_may_have_blanks(tmp_path):
+    cache, program = tmp_path / "der  Cache" / "$HOME", tmp_path / "venv" / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    program.chmod(0o755)
+    program.with_name("asif").symlink_to("/bin/true")
+    (tmp_path / "kit" / "cache" / "banks").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    (tmp_path / "venv" / ".installed-workbook").touch()
+    environment = {**os.environ, "ASIF_CACHE": str(cache)}
+    run = subprocess.run(
+        ["make", "setup", "VENV=venv"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 0 and f"data and banks in {cache}\n" in run.stdout, run.stderr
+    assert [folder.name for folder in cache.iterdir()] == ["banks"] and sorted(tmp_path.glob("der*")) == [cache.parent]
 
 
 def test_a_wheel_carries_the_catalogue_and_all_templates(tmp_path):

@@ -70,11 +70,18 @@ def fit_temperature(scores, labels) -> float:
     It minimises the mean of -log p over the pictures: Guo et al., On calibration of modern neural networks, ICML 2017,
     section 4.2. `scores` are (n, c), and `labels` the n right columns. The temperature is from 0.001 to 10.
 
-    Raises `ParameterError` if the numbers of rows differ.
+    Raises `ParameterError` if the numbers of rows differ, there is none, a score is not finite, or a label no column.
     """
     scores, labels = scores.double(), torch.as_tensor(labels, dtype=torch.int64)
     if scores.ndim != 2 or labels.shape != scores.shape[:1]:
         raise ParameterError(f"scores of the shape {tuple(scores.shape)} for labels of the shape {tuple(labels.shape)}")
+    for fits, fault in (
+        (len(labels), "there is no picture"),
+        (scores.isfinite().all(), "a score is not finite"),
+        (((labels >= 0) & (labels < scores.shape[1])).all(), f"a label is no column from 0 to {scores.shape[1] - 1}"),
+    ):
+        if not fits:
+            raise ParameterError(f"no temperature fits these scores, since {fault}")
 
     def surprise(log_t):
         return float(torch.nn.functional.cross_entropy(scores / np.exp(log_t), labels))

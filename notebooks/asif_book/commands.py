@@ -150,8 +150,9 @@ def _benchmark(
     device: Device = "auto",
 ):
     """Measure methods, encoders and banks on held-out data; what is done already is not done again."""
-    from asif_lab.benchmark.configuration import check_configuration, read_configuration
+    from asif_lab.benchmark.configuration import check_configuration, check_unclaimed, read_configuration
 
+    folder = Path(out) if out else build_dir() / "benchmark" / Path(config).stem
     configuration = read_configuration(config)
     _need("workbook", "bs4", "IPython", "jinja2", "matplotlib")
     from asif_book.report.benchmark_page import benchmark_page
@@ -159,14 +160,15 @@ def _benchmark(
     from asif_lib.cli import main
 
     check_configuration(configuration)
+    check_unclaimed(folder / "configuration.txt", config)
     for bank in (bank for bank in configuration.streams if not bank_dir(bank).exists()):
         with redirect_stdout(sys.stderr):  # what fails is said, and the rest is measured
             if main(["bank", "stream", bank, *configuration.streams[bank], "--device", device]) == 130:  # Ctrl-C
                 raise KeyboardInterrupt
-    folder = Path(out) if out else build_dir() / "benchmark" / Path(config).stem
     outcome = run_benchmark(configuration, folder, device=device)
     page = benchmark_page(configuration.title, *outcome, configuration.family)
     write_whole(folder / "index.html", page.encode())
+    write_whole(folder / "configuration.txt", str(Path(config).resolve()).encode())
     for what, why in outcome.failures:
         say(f"asif: {what}: {why}")
     left_out = {} if outcome.table.empty else outcome.table.groupby("bank", sort=False)["left_out"].max().to_dict()

@@ -457,6 +457,21 @@ def copied_drawings(tmp_path):
     return tmp_path / "other"
 
 
+def test_two_files_of_one_name_do_not_share_a_page(folders, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ASIF_BUILD", str(tmp_path / "build"))
+    first = folders()
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.toml").write_text(first.read_text().replace("title = ", f"# {folder}\ntitle = "))
+    assert main(["benchmark", str(tmp_path / "one" / "mine.toml")]) == 0
+    page = tmp_path / "build" / "benchmark" / "mine" / "index.html"
+    written = page.stat().st_mtime_ns
+    assert main(["benchmark", str(tmp_path / "two" / "mine.toml")]) == 1 and page.stat().st_mtime_ns == written
+    assert f"holds the results of {tmp_path / 'one' / 'mine.toml'}; name another folder" in capsys.readouterr().err
+    (tmp_path / "one").rename(tmp_path / "moved")
+    assert main(["benchmark", str(tmp_path / "moved" / "mine.toml")]) == 0
+
+
 def test_a_copy_shows_the_same_drawing_and_a_drawing_that_is_like_it_does_not(tmp_cache):
     asked, other = drawing(120, 180, 100), drawing(120, 60, 100)
     pictures = [asked.resize((48, 48)), moved(asked), other, Image.new("RGB", (9, 9), "white")]
@@ -603,7 +618,7 @@ blocks = []
 
 def die(descriptor):
     path = os.readlink(f"/proc/self/fd/{{descriptor}}")
-    blocks.extend([path] if ".building" in path and ".json" in path else [])
+    blocks.extend([path] if ".building" in path and path.endswith(".part") else [])
     if len(blocks) == 5:  # three of the first bank are done, and one of the second
         os.kill(os.getpid(), signal.SIGKILL)
 

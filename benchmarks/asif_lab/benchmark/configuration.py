@@ -145,6 +145,13 @@ def read_configuration(path) -> Configuration:
         raise DataError(f"{path}: is no readable TOML ({first_line(error)})") from None
 
 
+def check_unclaimed(note, path):
+    """Raise `DataError` if the file `note` of a folder of results names another file of a benchmark, which exists."""
+    other = Path(note.read_text(encoding="utf-8", errors="replace")) if note.is_file() else Path(path)
+    if other.is_file() and not other.samefile(path):
+        raise DataError(f"{note.parent}: holds the results of {other}; name another folder for those of {path}: --out")
+
+
 def _sentence(faults) -> str:
     """Name the first unknown key and the keys that are known; else the first wrong key and the values that it takes."""
     messages = {}

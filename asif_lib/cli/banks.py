@@ -60,7 +60,7 @@ def _data(
     names: Annotated[list[str] | None, Argument(metavar="NAME", show_default=False)] = None,
     languages: Annotated[bool, Option("--languages", help="of the captions, each with their number")] = False,
 ):
-    """List the data sets, or fetch and verify the named ones."""
+    """List the data sets, or fetch the named ones and compare them with their checksums."""
     if languages:
         from asif_lib.datasets.pairs import caption_languages
 
@@ -70,7 +70,8 @@ def _data(
         there = dataset_dir(name).exists()
         fetch(name)
         if there:
-            say(f"{name}: already here, verified")
+            has_checksum = catalogue()[name]["sha256"]
+            say(f"{name}: already here, {'verified' if has_checksum else 'not verified: its checksum is not known'}")
     rows = []
     for name, entry in catalogue().items():
         if not names or name in names:

@@ -11,6 +11,7 @@ import numpy as np
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.encoders.pictures import PictureFile
 from asif_lib.errors import DataError, first_names
+from asif_lib.files import digest_of_files, write_whole
 
 from .captions import TABLE_SUFFIXES, read_captions, read_translations
 from .emoji import FONT, draw_emoji, list_emoji
@@ -132,15 +133,23 @@ def _load_clipart(folder):
 
 
 def _load_emoji(folder):
-    """The pictures are drawn once, into a folder beside the font."""
+    """The pictures are drawn into a folder beside the font, and again if they are no longer as they were drawn."""
     font, drawn = folder / FONT, folder.with_name("emoji-drawn")
-    if not drawn.exists():
+    codes, captions, groups = map(list, zip(*list_emoji(font), strict=True))
+    ids, seal = [f"{code:x}.png" for code in codes], drawn / "sha256.txt"
+    try:
+        intact = seal.read_text() == digest_of_files([drawn / i for i in ids], drawn)
+    except (OSError, ValueError):
+        intact = False
+    if not intact:
+        drawn.mkdir(parents=True, exist_ok=True)
         with scratch_beside(drawn) as scratch:
             draw_emoji(font, scratch / "files")
-            if not drawn.exists():  # another process may have drawn them meanwhile
-                os.replace(scratch / "files", drawn)
-    codes, captions, groups = map(list, zip(*list_emoji(font), strict=True))
-    return _cut_outs("emoji", drawn, captions, [f"{code:x}.png" for code in codes], groups)
+            digest = digest_of_files((scratch / "files").iterdir(), scratch / "files")
+            for i in ids:
+                os.replace(scratch / "files" / i, drawn / i)
+        write_whole(seal, digest.encode())
+    return _cut_outs("emoji", drawn, captions, ids, groups)
 
 
 def _cut_outs(name, folder, captions, ids, groups):

@@ -166,6 +166,32 @@ def test_ctrl_c_is_one_sentence_and_exit_status_130(tmp_path):
     assert error == "asif: interrupted; embeddings and parts of a benchmark that were finished are kept\n"
 
 
+WAITING = """
+import sys, time
+from asif_lib.cli import main
+from asif_lib.datasets import providers
+
+def waits(name, entry, scratch, progress):
+    (scratch / "half").write_bytes(b"half a data set")
+    print("half", flush=True)
+    time.sleep(60)
+
+providers.PROVIDERS = [waits]
+sys.exit(main(["data", "emoji"]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs POSIX")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_closed_terminal_leaves_no_temporary_folder(tmp_path, name):
+    environment = {**os.environ, "ASIF_CACHE": str(tmp_path)}
+    process = subprocess.Popen([sys.executable, "-c", WAITING], stdout=subprocess.PIPE, env=environment)
+    assert process.stdout.readline() == b"half\n" and len(list((tmp_path / "datasets").iterdir())) == 1
+    process.send_signal(getattr(signal, name))
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + getattr(signal, name) and list((tmp_path / "datasets").iterdir()) == []
+
+
 def test_a_warning_is_one_line_on_stderr(monkeypatch, capsys):
     monkeypatch.setattr("asif_lib.cli.machine_check.check_machine", lambda: warnings.warn("odd", stacklevel=1) or [])
     assert main(["check"]) == 0

@@ -37,7 +37,7 @@ def test_an_emoji_is_a_coloured_picture_on_white_with_its_name(emoji):
     assert red > blue + 50
 
 
-def test_pictures_are_drawn_once(emoji, tmp_cache, monkeypatch):
+def test_pictures_are_drawn_once_and_again_if_they_are_damaged(emoji, tmp_cache, monkeypatch):
     (tmp_cache / "local").mkdir(parents=True)
     (tmp_cache / "local" / "emoji").symlink_to(emoji.pictures[0].path.parent.with_name("emoji"))
     monkeypatch.setattr(providers, "PROVIDERS", [providers._local_folder])
@@ -46,7 +46,15 @@ def test_pictures_are_drawn_once(emoji, tmp_cache, monkeypatch):
     first = load_pairs("emoji", progress=False).pictures[0].path
     assert first.parent == dataset_dir("emoji-drawn") and sorted(tmp_cache.glob("datasets/.*")) == []
     written = first.stat().st_mtime_ns
-    assert load_pairs("emoji", progress=False).pictures[0].path.stat().st_mtime_ns == written
+    second = load_pairs("emoji", progress=False).pictures[1].path
+    assert first.stat().st_mtime_ns == written
+    right = first.read_bytes(), second.read_bytes()
+    first.write_bytes(right[1]), second.write_bytes(right[0])  # exchanged, under the captions of each other
+    load_pairs("emoji", progress=False)
+    assert (first.read_bytes(), second.read_bytes()) == right
+    second.unlink()
+    load_pairs("emoji", progress=False)
+    assert second.read_bytes() == right[1] and sorted(tmp_cache.glob("datasets/.*")) == []
 
 
 def test_a_folder_without_the_font_names_the_file(tmp_path):

@@ -11,7 +11,9 @@ import pytest
 from conftest import draw, write_table
 
 from asif_lib import Labelled, load_labelled, load_pairs
+from asif_lib.cli import main
 from asif_lib.datasets.folders import picture_files
+from asif_lib.datasets.providers import catalogue
 from asif_lib.datasets.splits import fixed_splits
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import DataError, PictureError
@@ -84,7 +86,7 @@ def test_a_sample_is_balanced_and_the_same_for_a_seed(fashion, n):
             unequal.sample(n)
 
 
-def test_eurosat_comes_through_torchvision_once_with_names_in_words(tmp_cache, monkeypatch):
+def test_eurosat_comes_through_torchvision_once_with_names_in_words(tmp_cache, monkeypatch, capsys):
     calls = []
 
     def download(root, download):
@@ -103,6 +105,9 @@ def test_eurosat_comes_through_torchvision_once_with_names_in_words(tmp_cache, m
         assert data.labels.tolist() == [0] * 10 + [1] * 10
         assert_partition(data.splits, 20)
     assert calls == [True]
+    assert main(["data", "eurosat"]) == 0
+    assert "eurosat: already here, not verified: its checksum is not known\n" in capsys.readouterr().err
+    assert [name for name, entry in catalogue().items() if not entry["sha256"]] == ["eurosat"]
 
 
 @pytest.mark.parametrize("load", [load_pairs, load_labelled])

@@ -1,8 +1,6 @@
 """A widget for your own pictures and your own labels."""
 
 import csv
-import tempfile
-from pathlib import Path
 
 import anywidget
 import ipywidgets
@@ -14,8 +12,8 @@ from asif_book.figures.palette import BAR
 from asif_book.figures.style import image_tag, thumbnail
 from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.encoders.embeddings import embed
-from asif_lib.encoders.pictures import open_picture
-from asif_lib.errors import AsifError, ParameterError, PictureError
+from asif_lib.encoders.pictures import PictureBytes, open_picture
+from asif_lib.errors import AsifError, ParameterError
 from asif_lib.explain.contribution import contributions
 from asif_lib.zeroshot import make_prompts
 
@@ -111,13 +109,7 @@ def read_upload(name, data):
 
     Raises `PictureError` as `open_picture`, with `name` as the name of the file.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "upload"  # `name` may hold characters that a file name must not
-        file.write_bytes(data)
-        try:
-            return open_picture(file)
-        except PictureError as error:
-            raise PictureError(str(error).replace(str(file), name)) from None
+    return open_picture(PictureBytes(bytes(data), name))
 
 
 def parse_labels(text) -> list:

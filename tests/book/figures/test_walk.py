@@ -18,6 +18,7 @@ from asif_lib import ASIF, AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
 from asif_lib.datasets.providers import dataset_dir
+from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import BankError, EncoderError
 from asif_lib.explain.counterfactual import without
 
@@ -236,6 +237,30 @@ def test_an_own_picture_is_encoded_as_the_library_does(browser, made, image_enco
 
 
 @needs_runtime
+def test_a_picture_is_turned_as_the_library_turns_it(browser, made, tmp_path):
+    """Chromium turns no WebP."""
+    tab, noise = shown(browser, made), Image.effect_noise((8, 5), 90).resize((48, 30), Image.Resampling.NEAREST)
+    turned = """upright(find('file').files[0]).then(createImageBitmap).then((bitmap) => {
+        const { width, height } = bitmap, pen = element("canvas", { width, height }).getContext("2d");
+        pen.drawImage(bitmap, 0, 0);
+        return [height, width, [...pen.getImageData(0, 0, width, height).data]];
+    })"""
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112], exif[0x010F] = orientation, "a maker"
+        for kind in ("webp", "png"):
+            file = tmp_path / f"{orientation}.{kind}"
+            noise.convert("RGB").save(file, exif=exif, lossless=True)
+            said(tab, file)
+            height, width, pixels = tab.evaluate(turned)
+            library = np.asarray(open_picture(file))
+            assert np.array_equal(np.reshape(pixels, (height, width, 4))[:, :, :3], library), (orientation, kind)
+    damaged = file.with_name("damaged.webp")
+    damaged.write_bytes(file.with_suffix(".webp").read_bytes().replace(b"II*\0\x08\0", b"II*\0\xff\xff"))
+    assert "fits best" in said(tab, damaged)
+
+
+@needs_runtime
 @pytest.mark.parametrize(
     ("lacking", "word"),
     [("WebAssembly", "WebAssembly is switched off"), ("DecompressionStream", "too old to unpack it")],
@@ -306,12 +331,28 @@ def test_the_stated_difference_is_searched_beyond_the_settings_of_the_page(stamp
     assert 0 < as_it_opens < building._difference(model, prompts, halves, tries)
 
 
+@needs_runtime
+def test_the_encoder_beside_a_page_has_any_name_and_replaces_nothing_else(browser, stamps_bank, tmp_path, red_ball):
+    few, file = stamps_bank.subset(range(30)), tmp_path / "a#b %41?.html"
+    beside = file.with_name("a#b %41?-encoder.js")
+    beside.write_text("mine")
+    with pytest.raises(BankError, match="is no encoder of a page, and would be replaced"):
+        bank_page(few, file)
+    assert beside.read_text() == "mine" and not file.exists()
+    beside.unlink()
+    for _ in range(2):  # the second page replaces the first one's encoder
+        made = file, bank_page(few, file)
+    assert "fits best" in said(shown(browser, made), red_ball)
+
+
 def test_the_command_refuses_a_large_bank_and_makes_a_page(tmp_cache, tmp_path, capsys, stamps_bank, browser):
     small(2500).save(bank_dir("large"))
     assert main(["page", "large"]) == 1 and "2,500 pairs" in capsys.readouterr().err
     hostile = stamps_bank.subset(range(40))
     hostile = hostile.replace(name="</script><b>", image_encoder="unknown", licence="<i>mine</i>")
     hostile.save(tmp_path / "forty")
+    assert main(["page", str(tmp_path / "forty"), "--output", str(tmp_path / "forty" / "bank.json")]) == 1
+    assert "this command reads" in capsys.readouterr().err
     assert main(["page", str(tmp_path / "forty"), "--output", str(tmp_path / "forty.html")]) == 0
     assert "40 anchors" in capsys.readouterr().out
     tab = opened(browser, tmp_path / "forty.html", reduced_motion="reduce")

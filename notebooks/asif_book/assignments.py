@@ -23,19 +23,18 @@ MOST_CELLS = 1_000
 """A chapter has about a hundred cells; a submission with more than this is not run."""
 MOST_BYTES = 20 << 20
 """Of a submitted notebook: it has no outputs that matter."""
-USUAL = re.compile(
-    r"asif_book\.checks|(collections|contextlib|copy|dataclasses|functools|heapq|IPython|itertools|math|matplotlib|numpy"
-    r"|operator|PIL|random|re|scipy|sklearn|statistics|string|time|torch|typing)\b.*"
+_USUAL = (
+    r"(?:asif_book\.checks|(?:collections|contextlib|copy|dataclasses|functools|heapq|IPython|itertools|math|matplotlib"
+    r"|numpy|operator|PIL|random|re|scipy|sklearn|statistics|string|time|torch|typing)\b[\w.]*)"
 )
-"""Modules that a solution may import without a remark."""
 SUSPICIOUS = re.compile(
-    r"open|exec|eval|compile|getattr|vars|globals|locals|getsource.*|_getframe|os|_?sys|modules|builtins|importlib|ctypes"
-    r"|import_module|inspect|gc|linecache|subprocess|socket|pathlib|parents?|r?glob|listdir|scandir|walk|kill.*|_exit|getppid"
-    r"|EXERCISES|get_ipython|gradebook|urlopen|memmap|(from_?file|read|load|genfrom).*|__(?!(init|call|name)__).*"
+    rf"^ *(from (?!{_USUAL} ).*|import (?!(?:{_USUAL}(?: as \w+)?(?:, |$))+$).*)"
+    r"|\b(open|exec|eval|compile|getattr|vars|globals|locals|getsource\w*|_getframe|os|_?sys|modules|builtins|importlib"
+    r"|import_module|inspect|ctypes|gc|linecache|subprocess|socket|pathlib|parents?|r?glob|listdir|scandir|kill\w*|_exit"
+    r"|getppid|EXERCISES|get_ipython|gradebook|memmap|(?:from_?file|read|load|genfrom)\w*|__(?!init|call|name)\w*"
+    r"|asif_(?!book\.checks )\w+|chapter_\d\d|solutions)\b|(/proc|\.ipynb|\.py)\b"
 )
-"""Names that a solution needs to get at the grader or at files, and seldom for itself."""
-PLACES = re.compile(r"/proc|asif_|chapter_\d|solutions/|\.ipynb|\.py\b")
-"""What is suspicious in a text."""
+"""What a solution needs to get at the grader or at files, and seldom for itself."""
 _TEST = """\
 verdict = {check}
 print(verdict)
@@ -153,7 +152,7 @@ class Grader:
         """Of each test, by its id ``check-00-1``."""
         calls = {test: ast.parse(cell.source).body[0].value for test, cell in tests.items()}
         self._names = {test: [name.id for name in call.args] for test, call in calls.items()}
-        functions = (one for one, _ in _statements(self.notebook) if isinstance(one, ast.FunctionDef))
+        functions = (one for one in _statements(self.notebook) if isinstance(one, ast.FunctionDef))
         self._cards = {function.name: ast.get_docstring(function) for function in functions}
 
     def verdict(self, notebook, test):
@@ -252,31 +251,24 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
 
 
 def suspicious_lines(notebook, released) -> dict:
-    """Return what a teacher should read in the statements that are not the release's: names and places, with a line."""
-    known, found = {ast.dump(statement) for statement, _ in _statements(released)}, {}
-    for statement, lines in _statements(notebook):
-        for node in ast.walk(statement) if ast.dump(statement) not in known else ():
-            match node:
-                case ast.Name(id=word) | ast.Attribute(attr=word) | ast.alias(name=word):
-                    words = [word] if SUSPICIOUS.fullmatch(word) else []
-                case ast.ImportFrom() | ast.Import():
-                    modules = [str(getattr(node, "module", one.name)) for one in node.names]
-                    words = [module for module in modules if not USUAL.fullmatch(module)]
-                case ast.Constant(value=str(text)):
-                    words = PLACES.findall(text)
-                case _:
-                    words = []
-            for word in words:
-                found.setdefault(written_name(word), written_name(lines[node.lineno - 1].strip()[:100]))
+    """Return what a teacher should read in the statements that are not the release's: words, each with a line."""
+    known, found = {ast.dump(statement) for statement in _statements(released)}, {}
+    for statement in (one for one in _statements(notebook) if ast.dump(one) not in known):
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                node.value.value = ""  # a docstring
+        for line in ast.unparse(statement).split("\n"):
+            for word in SUSPICIOUS.finditer(line):
+                near = line[max(word.start() - 50, 0) : word.end() + 50].strip()
+                found.setdefault(written_name(word.group().strip()), written_name(near))
     return dict(sorted(found.items()))
 
 
 def _statements(notebook):
     from .student import parsed
 
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            yield from ((statement, cell.source.split("\n")) for _, statement, _ in parsed(cell.source, "<cell>"))
+    cells = (cell.source for cell in notebook.cells if cell.cell_type == "code")
+    return [statement for cell in cells for _, statement, _ in parsed(cell, "<cell>")]
 
 
 def _trial(grader):

@@ -200,7 +200,9 @@ def test_submissions_that_cannot_be_marked_are_named_before_anything_runs(tmp_pa
         "Kim/00_tiny": "\\x1b[2J: the release has this graded cell once, or not at all; remove the other.",
         "00_tiny.ipynb": "is not in a folder STUDENT/ASSIGNMENT, and nbgrader does not see it; move it there.",
     }
-    assert result["suspicious"] == {"Anna/00_tiny": {"get_ipython": "get_ipython()", "inspect": "import inspect"}}
+    assert result["suspicious"] == {
+        "Anna/00_tiny": {"get_ipython": "get_ipython()", "import inspect": "import inspect"}
+    }
     assert result["problems"]["Finn/00_tiny"].startswith("00_tiny.ipynb is no notebook that can be read (")
     assert asif("check", tmp_path / "other")[1].err.startswith(f"asif: {tmp_path / 'other'} has no submissions")
 
@@ -303,13 +305,11 @@ def test_what_a_teacher_should_read_is_named_with_its_line_and_honest_code_is_no
     released = assignment(tiny / "00_tiny.py")
     assert suspicious_lines(solved_by(HONEST, tiny), released) == {}
     found = suspicious_lines(solved_by(TAKEN, tiny), released)
-    assert {"open", "modules", "__import__", "__file__", "parents", "/proc", "subprocess", "socket", "asif_lib"} <= set(
-        found
-    )
-    assert (
-        found["modules"]
-        == 'for name in [name for name in sys.modules if name.startswith("asif_book")]: del sys.modules[name]'[:100]
-    )
+    imports = "import os, socket, subprocess, sys, torch, asif_lib"
+    assert {imports, "open", "modules", "__import__", "__file__", "parents", "asif_book", "/proc"} <= set(found)
+    assert "lambda: open(f'{ROOT}/{CHECKS}').read()" in found["open"]
+    for line in ("import torch, urllib.request", "from asif_lib.search import top_anchors", "x = torch.os", "y = vars"):
+        assert list(suspicious_lines(solved_by(line, tiny), released).values()) == [line]
 
 
 def test_a_system_that_hides_no_files_is_named(tiny, course, asif, monkeypatch):

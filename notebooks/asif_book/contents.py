@@ -76,8 +76,7 @@ def chapters_table(chapters: list[Chapter]) -> str:
         question = chapter.question.replace("|", "\\|")
         rows.append(f"| {notebook} | {question} | {_links([*code, folder])} | {_links(map(_test_of, chapter.code))} |")
     if core := [chapter for chapter in chapters if chapter.core]:
-        of = {c.name: "" if c.whole else f" §{', '.join(c.core)}" for c in core}
-        steps = [f"[{name[:2]}](notebooks/{name}.ipynb){numbers}" for name, numbers in of.items()]
+        steps = [f"[{c.name[:2]}](notebooks/{c.name}.ipynb) §{', '.join(c.core)}" for c in core]
         total = sum(chapter.core_minutes for chapter in core)
         rows += ["", f"**Core path**, {total} minutes with the exercises: {' → '.join(steps)}. The rest goes deeper."]
     return "\n".join(rows)

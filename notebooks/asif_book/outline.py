@@ -45,7 +45,6 @@ class Chapter:
     appendix: bool = False  # it stands behind the chapters, and is no step of the method
     named_steps: tuple[str, ...] = ()  # the steps of the method that it teaches, if it names them
     core: tuple[str, ...] = ()  # the numbers of its sections on the core path: ("1", "2")
-    whole: bool = False  # all its sections are on the core path
     core_minutes: int = 0  # to read these sections, and to do their exercises
 
     @property
@@ -72,12 +71,10 @@ class Chapter:
         about = question(notebook), _minutes(markdown[0]), _goals(markdown[0])
         code, steps = (tuple(settings.get(name, ())) for name in ("code", "steps"))
         kind = settings.get("alone", False), settings.get("appendix", False)
-        parts = sections_of(notebook)
-        core = [cells for cells in parts if CORE in tags_of(cells[0])]
+        core = [cells for cells in sections_of(notebook) if CORE in tags_of(cells[0])]
         numbers = tuple(heading(cells[0].source).split(" ")[0] for cells in core)
         path = [cell for cell in core_path(notebook)[1:] if NEIGHBOURS not in tags_of(cell)]  # what no build changes
-        whole = bool(core) and not any(map(is_deeper, parts))
-        return cls(name, title, *about, code, *kind, steps, numbers, whole, sum(minutes(path)) if core else 0)
+        return cls(name, title, *about, code, *kind, steps, numbers, sum(minutes(path)) if core else 0)
 
 
 def sections_of(notebook: NotebookNode) -> list[list[NotebookNode]]:

@@ -186,7 +186,7 @@ print("R@1, factor for each doubling:", ", ".join(f"{f:.2f}" for f in factors[1:
 # - **ridge**: one matrix, with small entries, turns image embeddings into text
 #   embeddings;
 # - **Procrustes**: both sides are reduced to equally many main directions, and a
-#   rotation brings the pictures closest to their captions;
+#   rotation or mirror brings the pictures closest to their captions;
 # - **CCA**, canonical correlation analysis: pairs of directions along which pictures
 #   and captions vary together;
 # - **CSA**: as CCA, but a pair of directions counts more if it varies together more.

@@ -67,7 +67,7 @@ def test_sections_beside_the_core_path_are_folded_and_marked(tmp_path):
         assert core.source.startswith("## 1 · Core\n") and "jp-MarkdownHeadingCollapsed" not in core.metadata
         assert deeper.source == "## 2 · Aside · deeper" and deeper.metadata["jp-MarkdownHeadingCollapsed"]
     chapter = Chapter.of(path.stem, notebook)
-    assert (chapter.core, chapter.whole, chapter.core_minutes) == (("1",), False, 1)
+    assert (chapter.core, chapter.core_minutes) == (("1",), 1)
     path.write_text(SOURCE.replace('["core"]', '["open"]'))  # beside the core path
     for notebook in editions(path):
         assert [heading(cell.source) for cell in notebook.cells][3:4] == ["2 · Aside · deeper"]

@@ -15,9 +15,9 @@
 # to you, read the [appendix](90_pytorch.ipynb) first.
 #
 # **What runs** A few hundred captioned pictures: the stamps of the free drawing program
-# Tux Paint. This takes about 15 seconds on 2 CPU cores. The first run also fetches and
-# encodes the pictures: allow a minute or two. With other pairs or encoders, the text
-# still speaks of the stamps.
+# Tux Paint. About 15 seconds on 2 CPU cores; the first run also fetches and encodes the
+# pictures, so allow a minute or two. With other pairs or encoders, the text still
+# speaks of the stamps.
 #
 # </details>
 
@@ -54,10 +54,11 @@ model = ASIF(bank, **encoders, device=device)
 # %% [markdown] tags=["core"]
 # ## 1 · Eight answers
 #
-# Two models that never met answer here, with a few hundred captioned pictures between
-# them. Nobody trained them together. Eight new pictures choose among eight labels. (We
-# must not pick the ones that work. So a rule chose them before we looked: the first new
-# picture of each of eight groups. The labels are nouns of the captions.)
+# Two models that never met answer here. Nobody trained them together, but a few hundred
+# captioned pictures stand between them. Each of eight new pictures gets one of eight
+# labels, nouns from the eight captions. (A rule chose the eight before we looked,
+# because we must not pick pictures that work. The rule takes the first new picture of
+# each of eight groups.)
 
 # %% tags=["hide-input"]
 # Ask about eight pictures, and draw the answers.
@@ -73,15 +74,17 @@ print(f"{(answers == own).sum()} of {len(shown)} answers are right")
 
 # %% [markdown]
 # **What you see.** Eight pictures with the model's answers: a tick for a right answer,
-# a cross for a wrong one. A random guess gets one of eight, on average. But eight
-# pictures prove little: section 6 takes all new pictures, and section 7 shows failures.
+# a cross for a wrong one. A random guess gets one of eight right, on average. Eight
+# pictures prove little, so section 6 takes all new pictures, and section 7 shows
+# failures.
 
 # %% [markdown] tags=["core"]
 # ## 2 · One anchor, another answer
 #
-# You can see why this model answers, and you can change its mind. It takes the black
-# shape of a kangaroo for a sheep. Each row of the next table is one captioned picture:
-# an **anchor**. The model adds up each column, and the larger sum wins.
+# You can see why this model answers as it does, and you can change its mind. Here it
+# takes the black shape of a kangaroo for a sheep. Each row of the next table is one
+# captioned picture, an **anchor**. The model adds up the numbers below each label, and
+# the label with the larger sum wins.
 #
 # **Untick “A baby sheep (a lamb).”** and look at the two sums. Tick it again, and try
 # other rows.
@@ -96,21 +99,22 @@ asked = stamps.pictures[row], stamps.captions[row], everything.image[[row]]
 draw.score_ledger(other, *asked, two, other.prompts(two))
 
 # %% [markdown]
-# **What you see.** Without the lamb the answer is “kangaroo”. Nothing was trained: you
-# took one pair out of a list. The other rows change a little, because the model keeps
-# other anchors in its place and scales again. (We chose an example in which one anchor
-# decides. Here all other stamps are anchors.) The chapter now explains this table.
+# **What you see.** Without the lamb the answer is “kangaroo”, although nothing was
+# trained: you took one pair out of a list. The other rows change a little too, because
+# another anchor takes the lamb's place and all numbers are scaled again (section 4).
+# (We chose this example because one anchor decides it. All other stamps are its
+# anchors.) The rest of the chapter explains this table.
 
 # %% [markdown] tags=["core"]
 # ## 3 · Two strangers and a phrase book
 #
 # An **encoder** is a function that turns a picture, or a text, into a list of numbers:
-# its **embedding**. Our encoders are frozen. They stay exactly as we found them.
+# its **embedding**. Our encoders are **frozen**: they stay exactly as we found them.
 #
-# The image encoder learned to sort photographs into numbered classes. It got only the
-# numbers, never a word. The text encoder learned to put sentences of similar meaning
-# close together. Some of them were captions, but it never saw a picture. Their
-# embeddings need not even have the same length:
+# The image encoder learned to sort photographs into classes that had a number but no
+# name, so it never met a word. The text encoder learned to put sentences of similar
+# meaning close together. Some of these sentences were captions, but the text encoder
+# never saw a picture. The embeddings of the two need not even have the same length:
 
 # %%
 for name, encoder in encoders.items():
@@ -118,12 +122,12 @@ for name, encoder in encoders.items():
 print(f"{len(bank)} anchors in the bank, {len(test)} test pictures outside")
 
 # %% [markdown]
-# So we give them a phrase book: pictures, each with its caption. The image encoder
-# embeds the picture, and the text encoder embeds the caption. The two lists of
-# embeddings, row beside row, are a **bank** of anchors.
+# Because the two have no common language, we give them a phrase book: pictures, each
+# with its caption. The image encoder embeds the picture, and the text encoder embeds
+# the caption. The two lists of embeddings, row beside row, are a **bank** of anchors.
 #
 # The pictures are split once and for all. This bank holds *train* and *validation*. The
-# **test** pictures stay outside.
+# **test** pictures stay outside, so that they are new to the model.
 
 # %% tags=["hide-input"]
 # Draw one anchor of each of twelve groups.
@@ -132,15 +136,15 @@ some = bank.pairs.iloc[np.argsort(group.duplicated(), kind="stable")[:12]]
 draw.show(draw.show_pictures(some.picture, some.caption))
 
 # %% [markdown]
-# **What you see.** Twelve anchors. The encoders learn of each other only through these.
+# **What you see.** Twelve of the anchors. The two encoders meet only in such pairs.
 
 # %% [markdown] tags=["core"]
 # ## 4 · The trick
 #
-# Take a new picture. Do not look at its embedding; ask only **which anchors' pictures
-# look like it**. Take a new text. Ask only **which anchors' captions read like it**.
-# Now both are described in the same terms: by anchors. If a picture and a text name the
-# same anchors, they belong together.
+# Take a new picture. Instead of looking at its embedding, ask only **which anchors'
+# pictures look like it**. For a new text, ask only **which anchors' captions read like
+# it**. Now both are described in the same terms, by anchors. If a picture and a text
+# name the same anchors, they belong together.
 
 # %% [markdown] tags=["say"]
 # Follow one green frame: the blue number times the vermilion number is what this anchor
@@ -165,13 +169,15 @@ draw.method_picture(with_one, stamps.ids[shown[0]], f"a photo of a {labels[0]}."
 # Here $k$ is a tenth of the number of anchors, and $p$ is 2. Chapter 04 takes the steps
 # one by one.
 #
-# The result is a **sparse vector**: one entry for each anchor, 0 for those not kept.
-# Its entries are the bars: blue (●) for the picture, vermilion (■) for the sentence. A
-# green frame marks an anchor that both sides keep, with the product of its two entries.
+# The result is a **sparse vector**. It has one entry for each anchor, which is 0 if the
+# anchor was not kept. The drawing shows the entries as bars: blue (●) for the picture,
+# vermilion (■) for the sentence. A green frame marks an anchor that both sides keep,
+# with the product of its two entries.
 #
-# **Before you run the next cell:** it describes the drum of section 1, and the words “a
-# photo of a drum.” The bank holds no drum. Which anchors will look like one? Which
-# captions will read like one? Will the strongest anchor be the same on both sides?
+# **Before you run the next two cells:** they describe the drum of section 1, and the
+# words “a photo of a drum.” The bank holds no drum. Which anchors will look like one?
+# Which captions will read like one? Will the strongest anchor be the same on both
+# sides?
 
 # %%
 kept = [vectors.to_dense() > 0 for vectors in (pictures, texts)]  # (8, n) bool each
@@ -194,15 +200,16 @@ draw.show(draw.two_profiles(pictures[[drum]], texts[[drum]], bank.pairs, titles)
 # read like “drum” to the text encoder. The longest bars belong to two anchors.
 #
 # A filled bar is an anchor that the other side keeps too, perhaps further down than the
-# figure reaches. The eight pictures share more anchors with their words than two
-# unrelated choices would: see the printed line. The method needs only this overlap.
+# figure reaches. Although the encoders were asked separately, the eight pictures share
+# more anchors with their words than two unrelated choices would (the printed line). The
+# method needs only this overlap.
 
 # %% [markdown]
 # > **How exercises work.** Replace the line that begins with `raise` by your own code,
 # > run the cell (Shift+Enter), then run the check below it. After a change, run both
 # > again. If the check says `NameError`, the cell above it was not run, or it has an
-# > error. Try before you open the hint. The last cells of each chapter show your solved
-# > exercises, which the file `my_progress.json`, beside the notebook, keeps.
+# > error. Try before you open the hint. The file `my_progress.json`, beside the
+# > notebook, keeps your solved exercises, and the last cells of each chapter show them.
 
 # %% [markdown] tags=["say"]
 # Ask who wrote the eight labels: we did, and no picture was sorted by them before. A
@@ -213,8 +220,8 @@ draw.show(draw.two_profiles(pictures[[drum]], texts[[drum]], bank.pairs, titles)
 #
 # The **score** of a picture and a label is the **cosine** of their two sparse vectors:
 # 1 for the same direction, 0 without a common anchor. The answer is the label with the
-# largest score. This is **zero-shot classification**: no picture was ever labelled for
-# this task.
+# largest score. This is called **zero-shot classification**, because no picture was
+# ever labelled for the task.
 
 # %% tags=["hide-input"]
 # Draw the scores of the eight pictures and the eight labels.
@@ -225,10 +232,10 @@ draw.show(draw.score_table(eight, labels, scores, right=own))
 # bold print marks the answer. The second largest number of a row belongs to the label
 # that comes closest.
 #
-# Both vectors have length 1. So the score is a sum with one term for each anchor: the
-# picture's entry times the text's entry. This term is the anchor's **contribution**.
-# The table of section 2 lists contributions. They are the exact arithmetic of the
-# answer, not a story told afterwards.
+# Because both vectors have length 1, the score is a sum with one term for each anchor:
+# the picture's entry times the text's entry. This term is the anchor's
+# **contribution**. The table of section 2 lists contributions, which are the exact
+# arithmetic of the answer and not a story told afterwards.
 #
 # **Before you run the next cell:** which anchors decided for “mallet”?
 
@@ -246,7 +253,8 @@ draw.show(draw.deciding_anchors(rows))
 # the largest contributions, each with its share of the score. Other anchors hold the
 # rest. The printed lines compare each score with the sum of its contributions.
 #
-# Some reasons are good. Others are odd: the answer is right for a weak reason.
+# Some reasons are good. Others are odd: although the answer is right, its reason is
+# weak.
 
 # %% [markdown]
 # ### Exercise 00.2 · Shares of a score
@@ -295,8 +303,11 @@ check_shares(shares)
 # Now each test picture gets eight captions: its own, and seven captions of other test
 # pictures, drawn at random. Does its own caption score highest?
 #
-# And a control: shuffle the bank, so that every anchor has another anchor's caption.
-# Pictures, captions and encoders stay the same. Only the pairing is gone.
+# As a control, we shuffle the bank, so that every anchor has another anchor's caption.
+# Pictures, captions and encoders stay the same; only the pairing is gone.
+#
+# A share is printed with its **95 % interval** in brackets. The interval says how far
+# the share might move with other test pictures of the same kind (chapter 05).
 #
 # **Before you run the next cell:** guess two percentages, with the true bank and with a
 # shuffled one. Chance is one in eight.
@@ -335,9 +346,8 @@ low, high = min(shuffled), max(shuffled)
 print(f"with a shuffled bank: {np.mean(shuffled):.1%}, from {low:.1%} to {high:.1%}")
 
 # %% [markdown]
-# **What you see.** The brackets hold the 95 % interval: how much the number might move
-# with other test pictures of the same kind (chapter 05). The shuffled banks scatter
-# around chance: the model's knowledge is in the *pairs*.
+# **What you see.** The shuffled banks scatter around chance, although they hold the
+# same pictures and captions. So the model's knowledge is in the *pairs*.
 
 # %% [markdown] tags=["say"]
 # A rule takes the failure, so that nobody can pick a harmless one. Let pairs name a
@@ -376,11 +386,11 @@ print(f"{len(failures)} pictures fail. The first ten: {first}")
 # %% [markdown] tags=["core"]
 # ## 8 · The story of this book
 #
-# Here are the eight pictures again, with new labels. Each label takes the place of the
-# braces in the template.
+# Now ask about the eight pictures again, with new labels. Each label takes the place of
+# the braces in the template.
 #
 # **Before you run the next cell:** among the labels of section 1, the kangaroo found
-# its own. Which of these six wins?
+# its own. Which of these six labels will win?
 
 # %%
 my_picture = 0  # 0 to 7: a picture of section 1
@@ -425,8 +435,8 @@ your_picture(model, ["kangaroo", "dog", "mug", "face"])
 # $$
 #
 # The cosine is 1 for the same direction, 0 for a right angle and −1 for opposite
-# directions. Lengths do not matter. A zero vector has no direction. We define its
-# cosine with every vector as 0. Write the function.
+# directions. Lengths do not matter, because the formula divides by them. A zero vector
+# has no direction, so we define its cosine with every vector as 0. Write the function.
 
 
 # %% tags=["exercise"]
@@ -458,7 +468,7 @@ check_cosine(cosine)
 # </details>
 
 # %% [markdown] tags=["progress"]
-# The exercises of this chapter that you have solved so far:
+# The exercises that you have solved:
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.

@@ -71,12 +71,12 @@ print(f"{n} captioned pictures")
 # ## 1 · An encoder's identity
 #
 # An encoder is a function with many numbers inside, its **weights**. Training found the
-# weights, and now they are frozen. Change one weight, or the way a picture is prepared,
-# and every embedding changes.
+# weights, and now they are frozen. If one weight changes, or the way in which a picture
+# is prepared, every embedding changes.
 #
-# So an encoder *is* its weights (we keep a checksum of them), its preprocessing and its
-# dimension, under any name. (A dimension is one number of the embedding here. In
-# `dim=1` it is an axis of a tensor.)
+# So an encoder *is* its weights, its preprocessing and its dimension, whatever its name
+# is. (A dimension is here one number of the embedding; in `dim=1` it is an axis of a
+# tensor.)
 
 # %% tags=["hide-input"]
 # Show the identity of both encoders in a table.
@@ -124,7 +124,7 @@ print(f"{tuple(tensor.shape)}, values from {tensor.min():.2f} to {tensor.max():.
 # without the padding: the ends of long things are gone.
 #
 # The printed line shows the values that really enter. Another preparation gives other
-# embeddings, from the same weights and without any error message.
+# embeddings from the same weights, and no error message warns you.
 
 # %% [markdown]
 # ### Exercise 01.1 · The last step before the encoder
@@ -153,7 +153,7 @@ check_standardise(standardise)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Shapes are lined up from the right: (3,) beside (b, 3, h, w) would be taken for the
+# Shapes are lined up from the right, so (3,) beside (b, 3, h, w) would be taken for the
 # *width*. `mean[:, None, None]` has shape (3, 1, 1), which lines up with (3, h, w).
 #
 # </details>
@@ -257,8 +257,9 @@ check_nearest_neighbours(nearest_neighbours)
 # </details>
 
 # %% [markdown]
-# If an encoder knows something, pictures of similar things get similar embeddings. We
-# take the first stamp of each of five groups: we must not choose those that look good.
+# If an encoder knows something, pictures of similar things get similar embeddings. To
+# see this, we take the first stamp of each of five groups, because we must not choose
+# those that look good.
 #
 # **Before you run the next cell:** the image encoder never saw a caption. Will the
 # neighbours of an animal be the same animal, the same colour, or the same pose?
@@ -272,16 +273,17 @@ values, near = nearest_others(picture_vectors, queries, 5)  # (5, 5) each
 draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, queries, near, values))
 
 # %% [markdown]
-# **What you see.** Each row starts with a framed picture. Its nearest neighbours
-# follow, each with its cosine. The encoder did not get the captions. Most neighbours
-# make sense, some only by shape or by colour: find one of each kind. The order within a
-# row means more than the cosines, which differ from row to row.
+# **What you see.** Each row starts with a framed picture, and its nearest neighbours
+# follow, each with its cosine. Although the encoder did not get the captions, most
+# neighbours make sense. Some make sense only by shape or by colour: find one of each
+# kind. The order within a row means more than the cosines, which differ from row to
+# row.
 
 # %% [markdown]
 # ## 4 · Neighbours among captions
 #
-# The same for the text encoder, which never saw a picture. It reads a text as
-# **tokens**: words, or pieces of words.
+# Now we do the same with the text encoder, which never saw a picture. The text encoder
+# reads a text as **tokens**: words, or pieces of words.
 #
 # **Before you run the next cell:** “A seahorse.” looks almost like “A horse.” in
 # writing, and “A donkey.” does not. Which of the two will be the nearer neighbour of “A
@@ -297,11 +299,11 @@ for text in ("A horse.", "A seahorse.", "A donkey."):
 draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, rows, near, values))
 
 # %% [markdown]
-# **What you see.** Each row starts with the caption of a framed stamp. The nearest
-# captions follow. The encoder did not get the pictures. Most neighbours share a
-# meaning, even if they share no word. But spelling has an influence: the printed lines
-# show the tokens, and `##` marks a piece that continues a word. A piece of “seahorse”
-# resembles the token “horse”. The last row shows how much this matters.
+# **What you see.** Each row starts with the caption of a framed stamp, and the nearest
+# captions follow. Most neighbours share a meaning, even if they share no word. But
+# spelling has an influence, because the encoder reads pieces of words. The printed
+# lines show the pieces; `##` marks a piece that continues a word. A piece of “seahorse”
+# resembles the token “horse”, and the last row shows how much this matters.
 
 # %% [markdown]
 # ### Exercise 01.4 · From tokens to one vector
@@ -311,9 +313,9 @@ draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, rows, near, valu
 # How does a sentence of any length become *one* vector? The text encoder computes a
 # vector for each token, and takes their mean: **mean pooling**.
 #
-# The texts of a batch have different lengths, so padding fills up the short ones. A
-# mask marks the real tokens: 1 for a token, 0 for padding. Padding must not count. A
-# text without any token gets the vector of zeros.
+# The texts of a batch have different lengths, so padding fills up the short ones.
+# Because padding must not count, a mask marks the real tokens: 1 for a token, 0 for
+# padding. A text without any token gets the vector of zeros.
 
 
 # %% tags=["exercise"]
@@ -359,19 +361,19 @@ for name, gap in gaps.items():
     print(f"   mean of {name}:", *(f"{largest:.1e}" for largest in gap))
 
 # %% [markdown]
-# **What you see.** Padding fills up the shorter caption; there its mask is 0. The last
-# line counts the padding, which spoils the vector of the shorter caption only. The
-# first and the last real token (`[CLS]` and `[SEP]` here) are no words. They mark the
-# beginning and the end of a text, and count like all real tokens.
+# **What you see.** Padding fills up the shorter caption, and there its mask is 0. The
+# mean of the last line counts the padding too, which spoils the vector of the shorter
+# caption only. The first and the last token (`[CLS]` and `[SEP]` here) are no words.
+# They mark the beginning and the end of a text, and count like all real tokens.
 
 # %% [markdown]
 # ### Exercise 01.5 · From neighbours to a number
 #
 # **Difficulty** ●●○○○ · **Minutes** 6
 #
-# Five rows are no measurement. The stamps come in folders (animals, food, vehicles, …),
-# and no encoder knew them. So we can count: what share of all neighbours belongs to the
-# same group as its row?
+# Five rows are no measurement. But the stamps come in folders (animals, food, vehicles,
+# …), which no encoder knew. So we can count: what share of all neighbours belongs to
+# the same group as its row?
 #
 # **Predict first:** if groups had nothing to do with neighbours, would the share be one
 # over the number of groups?
@@ -409,16 +411,16 @@ check_same_group_share(same_group_share)
 # %% [markdown]
 # ## 5 · Is that more than colour, or words in common?
 #
-# **For what share of the stamps is the nearest neighbour from the same group?** A
-# number means little without **controls**:
+# **For what share of the stamps is the nearest neighbour from the same group?** The
+# share means little without **controls**, which show what can be had without training:
 #
 # - *chance*: a random other stamp is in the same group now and then;
 # - *colour histogram*: 64 numbers that count how often each of 64 colours occurs;
 # - *random weights*: the same network, without training;
 # - for captions, *shared words*: how often each word occurs.
 #
-# The thin line at the end of a bar is the 95 % interval: how much the share might move
-# with other stamps of the same kind (chapter 05).
+# The thin line at the end of a bar is the **95 % interval**. It says how far the share
+# might move with other stamps of the same kind (chapter 05).
 #
 # **Before you run the next cell:** sort the five bars by what you expect. Is the
 # untrained network at chance?
@@ -455,15 +457,14 @@ for name in [*measures][:1] + [*measures][2:4]:  # the encoders and the random w
 # far beyond their controls, and the thin lines do not meet.
 #
 # But no control is at chance, the dashed line. Colour alone tells something about the
-# group. A network with random weights does too, since pixels still pass through it.
-# Training added only the distance between the two bars. (Pairs without groups have all
-# bars at 100 %, which says nothing.)
+# group. So does a network with random weights, because pixels still pass through it.
+# Training added only the distance between the trained bar and the control.
 
 # %% [markdown]
 # ## 6 · What an encoder minds
 #
-# There is one more way to ask what an encoder finds similar: change the *same* picture
-# and see how far its embedding moves. We take the five stamps and four changes.
+# Another way to ask what an encoder finds similar is to change the *same* picture, and
+# to see how far its embedding moves. We take the five stamps and four changes.
 #
 # **Before you run the next cell:** upside down, without colours, out of focus, or with
 # a grey background: which change moves the embeddings most? Which changes most for you?
@@ -486,8 +487,7 @@ draw.show(draw.show_pictures(small, titles, columns=len(originals)))
 # %% [markdown]
 # **What you see.** The first row shows the stamps as they are, each further row one
 # change, with the cosine to the original. Out of focus, you still know each thing at
-# once; the encoder has learned to look at textures and edges. Upside down, the effect
-# depends on the thing.
+# once, although its embedding moves. Upside down, the effect depends on the thing.
 
 # %% [markdown]
 # ### Exercise 01.6 · A change that the encoder does not mind
@@ -528,17 +528,16 @@ check_disturbance(disturb)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# Two very different changes can do it, one of the geometry and one of the light. Then
-# be greedy: how far can you move the pixels?
+# Two very different changes can do it, one of the geometry and one of the light.
 #
 # </details>
 
 # %% [markdown]
 # ## 7 · Across the two: nothing to compare
 #
-# Pictures are one **modality**, and text is another: kinds of data, each with an
-# encoder of its own. Within each modality, the cosine works well. So why not take the
-# cosine of a picture and a caption? We try.
+# A **modality** is a kind of data with an encoder of its own: pictures are one
+# modality, and text is another. Within each modality, the cosine works well. So why not
+# take the cosine of a picture and a caption? We try.
 
 # %%
 try:
@@ -549,17 +548,18 @@ else:
     print(f"equal widths, shape {tuple(result.shape)}. Do the numbers mean anything?")
 
 # %% [markdown]
-# If the widths differ, there is no dot product. We could *force* equal width:
+# If the widths differ, there is no dot product. But we could *force* equal width, in
+# three ways:
 #
 # - *cut*: keep only the first dimensions of both embeddings;
 # - *project*: multiply both by random matrices;
 # - *principal axes*: subtract the mean, and express both by their directions of largest
-#   spread. The signs of these directions mean nothing, so we draw them.
+#   spread. The signs of these directions mean nothing, so we draw the signs at random.
 #
-# Then each picture scores all captions, each of them once. What share of the wrong
-# captions scores *below* the right one, averaged over pictures? Blind guessing gives
-# one half. A random map can be lucky or unlucky for all pictures together, so we draw
-# 20 of each kind.
+# Then each picture scores all captions, and each caption occurs once. What share of the
+# wrong captions scores *below* the right one, averaged over pictures? Blind guessing
+# gives one half. Because a random map can be lucky or unlucky for all pictures
+# together, we draw 20 maps of each kind.
 #
 # **Before you run the next cell:** which of the three will be better than chance?
 
@@ -600,8 +600,8 @@ for name, draw_both in draws.items():
     print(f"   {name}: {np.mean(shares):.1%} on average, from {low:.1%} to {high:.1%}")
 
 # %% [markdown]
-# None of them is better than chance on average. Some draws are better by luck, and
-# without captioned pictures nobody could tell which.
+# None of the three ways is better than chance on average. Some draws are better by
+# luck, and without captioned pictures nobody could tell which.
 #
 # **Before you run the next cell:** draw two curves on paper: the cosines of pictures
 # with their own captions, and the cosines with other captions.
@@ -619,14 +619,14 @@ draw.show(draw.cosine_histograms(series, "cosine, cut to equal width (no unit)")
 # %% [markdown]
 # **What you see.** The solid outline (own captions) and the dashed one (other captions)
 # lie on each other. Dimension 17 of a picture and dimension 17 of a caption have
-# nothing to do with each other: each training settled its own axes. Neither a cosine
-# nor equal width can repair that.
+# nothing to do with each other, because each training settled its own axes. Neither a
+# cosine nor equal width can repair that.
 #
-# And yet both encoders put an animal near an animal. **The neighbourhoods may agree
+# And yet both encoders put an animal near other animals. **The neighbourhoods may agree
 # although the coordinates do not.** The next chapter measures how far they agree.
 
 # %% [markdown] tags=["progress"]
-# The exercises of this chapter that you have solved so far:
+# The exercises that you have solved:
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.

@@ -14,9 +14,8 @@
 #
 # **Minutes** {minutes} · **Before this** [01 · Encoders](01_encoders.ipynb)
 #
-# **What runs** All stamps with the two encoders, whose embeddings come from the cache.
-# This takes about 25 seconds on 2 CPU cores; in the first run allow a minute or two
-# more.
+# **What runs** All stamps. About 25 seconds on 2 CPU cores; the first run a minute or
+# two longer.
 #
 # </details>
 
@@ -65,10 +64,10 @@ draw.show(draw.picture_pairs(pictures, captions, two or [(0, 1), (2, 3)], column
 # %% [markdown]
 # ## 1 · A bank of anchors
 #
-# An **anchor** is a picture together with its caption. We keep the embeddings of $n$
-# anchors in a **bank**: two matrices, `image` with $n$ rows and `text` with $n$ rows,
-# and a table that names each pair. Row $i$ of all three belongs to pair $i$. This
-# shared row number is the only link between the two encoders.
+# An **anchor** is a picture together with its caption. A **bank** holds the embeddings
+# of $n$ anchors: two matrices of $n$ rows, `image` and `text`, and a table that names
+# each pair. Row $i$ of all three belongs to pair $i$. This shared row number is the
+# only link between the two encoders.
 
 # %%
 bank = AnchorBank.build(stamps, image_encoder, text_encoder)
@@ -78,8 +77,9 @@ draw.two_matrices(bank, sorted(five), order=[2, 0, 4, 1, 3])
 # %% [markdown]
 # **What you see.** Left, five rows of the bank. A solid green line joins the circles ●
 # of a picture with the squares ■ of its own caption. Right, the captions of these rows
-# have changed places. Not one mark has changed, but the dashed grey lines cross: the
-# row numbers now join strangers. Section 7 uses such a **shuffle** as a control.
+# have changed places. Although not one mark has changed, the dashed grey lines cross,
+# because the row numbers now join strangers. Section 7 uses such a **shuffle** as a
+# control.
 
 # %%
 shuffles, resamples = (40, 200) if fast else (100, 1_000)
@@ -93,13 +93,13 @@ some = np.random.default_rng(seed).choice(n, 12, replace=False)
 draw.show(draw.show_pictures([pictures[i] for i in some], [captions[i] for i in some]))
 
 # %% [markdown]
-# **What you see.** The stamps are cut-out photographs and drawings. They come from the
-# drawing program Tux Paint.
+# **What you see.** The stamps of the drawing program Tux Paint are cut-out photographs
+# and drawings.
 
 # %% [markdown]
 # ## 2 · Look before you measure
 #
-# A number hides what the data are like. So we look first.
+# A number hides what the data are like, so we look first.
 #
 # **Before you run the next cells:** which kinds of things will be missing? What could
 # be wrong with a caption?
@@ -121,15 +121,15 @@ print(f"words in a caption: {words.min()} to {words.max()}, median {words.median
 
 # %% [markdown]
 # **What you see.** The bars are very unequal, so the bank knows animals far better than
-# its smallest groups. And the captions are noisy. The caption of a chess piece explains
-# how the piece moves, which no picture shows.
+# its smallest groups. The captions are noisy: the caption of a chess piece explains how
+# the piece moves, which no picture shows.
 
 # %% [markdown]
 # ## 3 · Twins
 #
-# There are two more kinds of trouble: captions that occur more than once, and pictures
-# that are (nearly) the same. To find the second kind we subtract the mean of all
-# embeddings, and take cosines.
+# Two more kinds of trouble are captions that occur more than once, and pictures that
+# are (nearly) the same. To find such pictures, we subtract the mean of all embeddings
+# and take cosines.
 
 # %%
 u_image = unit_rows(bank.image, bank.image_mean)  # subtract the mean, then length 1
@@ -160,22 +160,22 @@ print(f"{found['in two splits'].sum()} of them lie in two splits")
 found[found.kind != "two captions"].set_index("kind")
 
 # %% [markdown]
-# **What you see.** There are three kinds of twins, and the printed lines count them.
-# The very same picture is filed twice. Or two pictures of one thing have one caption.
-# Or two pictures differ in a detail that matters to us and hardly to the encoder.
+# **What you see.** The printed lines count three kinds of twins. The very same picture
+# is filed twice, or two pictures of one thing have one caption. Or two pictures differ
+# in a detail that matters to us, but hardly to the encoder.
 #
-# Twins matter later. If a held-out stamp has a twin among the anchors, finding its
-# caption is easy. ([Chapter 09](09_the_paper.ipynb), section 6, measures how easy.) If
-# two stamps have the same caption, either of them is right: we therefore compare
-# caption *texts*, not row numbers.
+# Twins matter later, because a held-out stamp with a twin among the anchors finds its
+# caption easily. ([Chapter 09](09_the_paper.ipynb), section 6, measures how easy.) If
+# two stamps have the same caption, either of them is right. So we compare caption
+# *texts*, not row numbers.
 
 # %% [markdown]
 # ## 4 · Do the two similarities agree?
 #
-# ASIF rests on one assumption: **captions of similar pictures are similar.** We can
-# test it. Each of the $n(n-1)/2$ pairs of stamps has two numbers, the cosine of its
-# pictures and the cosine of its captions. The test uses all stamps, also those held out
-# for later. It chooses no setting of the method.
+# ASIF rests on one assumption: **captions of similar pictures are similar.** To test
+# it, we take two numbers for each of the $n(n-1)/2$ pairs of stamps, the cosine of the
+# pictures and of the captions. The test uses all stamps, also those held out for later,
+# because it chooses no setting of the method.
 #
 # **Before you run the next cell:** sketch the cloud of points. How strong is the
 # correlation? Does the curve of means rise steadily, or only at one end?
@@ -189,18 +189,19 @@ draw.show(draw.similarity_density(picture_cosines, caption_cosines, bins))
 
 # %% [markdown]
 # **What you see.** Most pairs have nothing to do with each other, in pictures and in
-# captions. They form the dark cells around zero. There the line of means lies on the
-# dashed line at 0. It climbs only on the right: similarity is informative when it is
-# large. Chapter 04 keeps only the large similarities.
+# captions, and form the dark cells around zero. There the line of means lies on the
+# dashed line at 0. The line climbs only on the right: similarity is informative when it
+# is large. Chapter 04 keeps only the large similarities.
 
 # %% [markdown]
 # ## 5 · How strong, and how sure?
 #
 # **Pearson's correlation** describes the whole cloud: how close are the points to a
-# line? It gets an interval. The pairs are many, but far from independent: one odd stamp
-# spoils $n - 1$ pairs at once. The independent items are the **stamps**. So we draw $n$
-# stamps with replacement, keep the pairs among them, and repeat: a **bootstrap** over
-# stamps.
+# line? Its **95 % interval** says how far the value might move with other stamps of the
+# same kind. Although the pairs are many, they are far from independent, because one odd
+# stamp spoils $n - 1$ pairs at once. The independent items are the **stamps**. So we
+# draw $n$ stamps with replacement, keep the pairs among them, and repeat: a
+# **bootstrap** over stamps.
 #
 # **Before you run the next cell:** by what factor will the interval be wider than one
 # that takes the pairs as independent?
@@ -232,7 +233,7 @@ table = pd.DataFrame({"Pearson": pearson})
 table.map(lambda m: f"{m.value:.3f} [{m.low:.3f}, {m.high:.3f}], n = {m.n}")
 
 # %% [markdown]
-# **What you see.** In the row “all stamps” the interval lies above 0, and the value is
+# **What you see.** In the row “all stamps” the interval lies above 0, but the value is
 # small: the correlation is clear and weak. The row “each caption once” has nearly the
 # same value, so repeated captions are not the reason.
 
@@ -271,8 +272,8 @@ check_share_by_chance(share_by_chance)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Take one stamp of the first list. $n - 1$ stamps could be in the second list, and $k$
-# of them are. What is the chance for this one?
+# Take one stamp of the first list. Of the $n - 1$ stamps that could be in the second
+# list, $k$ are. What is the chance for this one?
 #
 # </details>
 #
@@ -349,8 +350,9 @@ check_mutual_neighbours(neighbours_in_common)
 # %% [markdown]
 # ## 7 · The control: shuffle the captions
 #
-# A **control**: shuffle the captions, so that each picture gets another picture's
-# caption. All similarities stay the same; only the *pairing* is lost.
+# Would any captions give such numbers? As a **control** we shuffle the captions, so
+# that each picture gets another picture's caption. All similarities stay the same; only
+# the *pairing* is lost.
 #
 # ### Exercise 02.3 · A correlation without a cause
 #
@@ -438,16 +440,17 @@ pd.DataFrame(lines, [*found], head).round(3)
 # correlation over all pairs without the means of the rows. The last row is the score of
 # section 10. *Chance* is the mean of the shuffles; *calibrated* is 0 at their 95 %
 # quantile and 1 at the largest possible value (Gröger et al., 2026). Without the
-# pairing nothing is left. But most of ten neighbours are not shared. The answer to this
-# chapter's question: captions of *very* similar pictures are similar, far more often
-# than by chance.
+# pairing nothing is left. With it, most of ten neighbours are still not shared. So the
+# answer to this chapter's question is: captions of *very* similar pictures are similar,
+# far more often than by chance.
 #
 # ### How much does geometry alone know?
 #
-# Take ten pictures from a folder of stamps, and ten *other* captions. Do so for eight
-# folders, and forget which piles belong together. There are $8!$ = 40,320 ways to match
-# them. The score of a way correlates two **Gram matrices**: the products of the piles'
-# mean pictures, and of their mean captions. No pair is used.
+# Could the piles find each other without any pair? Take ten pictures from a folder of
+# stamps, and ten *other* captions. Do so for eight folders, and forget which piles
+# belong together. There are $8!$ = 40,320 ways to match them. The score of a way
+# correlates two **Gram matrices**: the products of the piles' mean pictures, and of
+# their mean captions.
 #
 # **Before you run the next cell:** how many ways beat the true one? And if the piles
 # are drawn at random?
@@ -467,13 +470,13 @@ if (folder.value_counts() >= 20).sum() >= 8:
 table
 
 # %% [markdown]
-# **What you see.** The bars are all ways, the line is the true one. Brackets in the
-# table hold the middle 95 % of the deals (left), and an interval of the mean over these
-# deals, which share a few folders (right). With ten of a folder the true way beats
-# nearly all, but the best way has only a third of the piles right; chance is an eighth.
-# Geometry knows too little to do without pairs. The last two rows are a trap. Their
-# piles differ in size, and the mean of a small pile lies farther out. So size alone
-# gives the match away, for random piles too.
+# **What you see.** The bars are all ways, the line is the true one. Left brackets in
+# the table hold the middle 95 % of the deals; right ones hold an interval of their
+# mean. (Deals share a few folders.) With ten of a folder the true way beats nearly all
+# others. But the best way has only a third of the piles right, where chance is an
+# eighth. So geometry knows too little to do without pairs. The last two rows are a
+# trap: their piles differ in size, and the mean of a small pile lies farther out. So
+# size alone gives the match away, for random piles too.
 #
 # ### Break it by degrees
 #
@@ -501,9 +504,9 @@ draw.show(draw.line_chart(measured_shares, theory=theory, xlabel=xlabel, ylabel=
 
 # %% [markdown]
 # **What you see.** The rings (correlation) and the squares (neighbours) lie on the
-# plain line, the theory $(1 - \text{share})^2$. A similarity is a matter of *two*
-# stamps, and it counts only if both have their own caption: half of one half. Noise in
-# captions costs twice.
+# plain line, the theory $(1 - \text{share})^2$. Because a similarity is a matter of
+# *two* stamps, it counts only if both have their own caption: half of one half. So
+# noise in captions costs twice.
 
 # %% [markdown]
 # ## 8 · Coverage: which pictures have an anchor nearby?
@@ -573,9 +576,9 @@ draw.show(draw.picture_pairs(pictures, captions, two, notes))
 
 # %% [markdown]
 # **What you see.** In the pairs below the histogram, an arrow → leads from a new
-# picture to its nearest anchor. Upper row, the worst coverage: the nearest anchor
-# mostly shows another thing, alike in colour or shape at best. Lower row, the best
-# coverage: nearly a twin.
+# picture to its nearest anchor. In the upper row, the worst coverage, the nearest
+# anchor mostly shows another thing, alike in colour or shape at best. In the lower row,
+# the best coverage, it is nearly a twin.
 #
 # Does coverage matter for captions? Compare the caption of each new stamp with the
 # caption of its nearest anchor by picture, in three parts from bad to good coverage:
@@ -595,8 +598,8 @@ pd.DataFrame(table, columns=head).set_index(head[0])
 
 # %% [markdown]
 # **What you see.** The better the coverage of a picture, the more its nearest anchor's
-# caption says about it. We can measure coverage without knowing the caption. So a model
-# of anchors can know when it does not know.
+# caption says about it. Because coverage is measured without the caption, a model of
+# anchors can know when it does not know.
 
 # %% [markdown]
 # ## 9 · Which anchors?
@@ -666,9 +669,9 @@ draw.show(draw.coverage_by_count(counts_of_anchors, choices))
 
 # %% [markdown]
 # **What you see.** The solid lines are the means: the round dots of farthest-first lie
-# mostly below the squares of the random draws. The dashed lines are the pictures with
-# the worst coverage: here the round dots are higher. Farthest-first goes to the edges,
-# where few pictures are.
+# mostly below the squares of the random draws. On the dashed lines, the pictures with
+# the worst coverage, the round dots are higher. Farthest-first goes to the edges, where
+# few pictures are.
 
 # %% [markdown]
 # ## 10 · Which caption is wrong?
@@ -721,22 +724,22 @@ check_suspicion(suspicion)
 # <details><summary>Hint</summary>
 #
 # Row $i$ of each matrix tells which stamps are similar to stamp $i$. If picture and
-# caption belong together, the two rows should agree. Correlate the two rows (leave
-# entry $i$ out), or count the $k$ nearest neighbours in common, or compare the caption
-# with the captions of the nearest pictures. Mind the sign.
+# caption belong together, the two rows should agree. You can correlate the two rows
+# without entry $i$, or count the $k$ nearest neighbours in common. Or compare the
+# caption with the captions of the nearest pictures. Mind the sign.
 #
 # </details>
 #
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict with three AUCs. A score that is good there can be poor on the stamps. So
+# A ✔ verdict with three AUCs. A score that is good there can be poor on the stamps, so
 # set `my_score = suspicion` in the next cell.
 #
 # </details>
 #
-# The library's score asks how similar the captions of the $k$ nearest pictures are to
-# the stamp's own caption, and the same of the pictures of the $k$ nearest captions. The
-# score is minus the mean of both.
+# The library compares the stamp's caption with the captions of its $k$ nearest
+# pictures, and its picture with the pictures of its $k$ nearest captions. The score is
+# minus the mean of both.
 #
 # **Before you run the next two cells:** five in a hundred captions are in the wrong
 # place. How far apart will the two heaps lie? How good is the plainest idea, the mean
@@ -786,7 +789,7 @@ plantings.agg(["mean", "min", "max"]).T.round(3)
 # %% [markdown]
 # **What you see.** Most of the dashed outline, the planted pairs, stands to the right
 # of the solid outline, the honest pairs. In the table the mean difference does far
-# worse: it counts all other stamps alike, and nearly all of them are unrelated.
+# worse, because it counts all other stamps alike, and nearly all are unrelated.
 #
 # The next figure shows the prime suspects of the stamps as they are, with nothing
 # planted. Each stands beside the stamp whose caption is most similar to its own.
@@ -802,13 +805,14 @@ two = list(zip(suspects.tolist(), by_words.tolist(), strict=True))
 draw.show(draw.picture_pairs(pictures, captions, two))
 
 # %% [markdown]
-# **What you see.** The left picture of each pair is a suspect, and its caption fits. A
-# caption tells what the picture does not show (“hundreds of years old”). A word has two
-# meanings (a quarter of pizza is no coin). The encoder does not recognise a drawing. A
-# score of disagreement finds *pairs that nothing else supports*. A person has to look.
+# **What you see.** The left picture of each pair is a suspect, and yet its caption
+# fits. A caption tells what no picture shows (“hundreds of years old”), or a word has
+# two meanings (a quarter of pizza is no coin). Or the encoder does not recognise a
+# drawing. A score of disagreement finds *pairs that nothing else supports*, so a person
+# has to look.
 
 # %% [markdown] tags=["progress"]
-# The exercises of this chapter that you have solved so far:
+# The exercises that you have solved:
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.
@@ -824,7 +828,6 @@ show_progress("02")
 # - Over all pairs, the similarities of pictures and captions are related weakly.
 #   Nearest neighbours are shared far more often than by chance. Shuffled captions leave
 #   nothing.
-# - Intervals come from resampling stamps, not pairs.
 # - A wrong caption harms every pair that it is in: with half of the captions wrong a
 #   quarter of the effect is left.
 # - A new picture without a near anchor has no support, and we can see that beforehand.

@@ -14,7 +14,7 @@
 # **Minutes** {minutes} · **Before this** [00 · Start here](00_start_here.ipynb)
 #
 # **What runs** The training stamps as anchors, the validation stamps as new pictures.
-# This takes about 20 seconds on 2 CPU cores with the embeddings in the cache.
+# About 20 seconds on 2 CPU cores with the embeddings in the cache.
 #
 # </details>
 
@@ -66,8 +66,8 @@ from asif_book.checks import (
 # ## 1 · A place without coordinates
 #
 # Where is Trento? You can give latitude and longitude. Or you can say: close to
-# Bolzano, a little further from Verona, far from Rome. The second answer needs only
-# landmarks that both of us know.
+# Bolzano, a little further from Verona, far from Rome. The second answer needs no
+# coordinates, only landmarks that both of us know.
 #
 # A **relative representation** is an answer of the second kind. Let $z_i$ be an
 # embedding and $a_1, …, a_n$ the embeddings of $n$ anchors under the *same* encoder.
@@ -75,10 +75,10 @@ from asif_book.checks import (
 #
 # $$r_{ij} = \cos(z_i, a_j) = \frac{z_i \cdot a_j}{\|z_i\|\,\|a_j\|}$$
 #
-# is the cosine of the angle between $z_i$ and anchor $j$: 1 for the same direction, 0
-# for a right angle, −1 for the opposite direction. Row $i$ describes item $i$; column
-# $j$ belongs to anchor $j$. The row has $n$ entries, for any dimension $d$ of the
-# encoder. The idea is by Moschella et al. (ICLR 2023); ASIF builds on it.
+# is the cosine of the angle between $z_i$ and anchor $j$, as in chapter 00. Row $i$
+# describes item $i$; column $j$ belongs to anchor $j$. A row has $n$ entries, whatever
+# the dimension $d$ of the encoder is. The idea is by Moschella et al. (ICLR 2023); ASIF
+# builds on it.
 #
 # Here are three anchors and one point in the plane, on two maps. Somebody turned the
 # paper before drawing the second map.
@@ -91,9 +91,10 @@ draw.star_of_angles(point_2d, anchors_2d, names_2d, degrees=50)
 
 # %% [markdown]
 # **What you see.** The coordinates in brackets differ between the two maps. The rays of
-# the star have the angles between the point ● and each landmark ▲. The dashed rays of
-# the second map lie on the broad pale rays of the first. The cosines beside the rays
-# are the relative representation of the point. You can compute them by hand:
+# the star show the angles between the point ● and each landmark ▲. The dashed rays of
+# the second map lie on the broad pale rays of the first, because turning the paper
+# changes no angle. The cosines beside the rays are the relative representation of the
+# point. You can compute them by hand:
 
 # %%
 for name, a in zip(names_2d, anchors_2d, strict=True):
@@ -103,8 +104,7 @@ for name, a in zip(names_2d, anchors_2d, strict=True):
 relative_representation(point_2d, anchors_2d)  # (1, 3)
 
 # %% [markdown]
-# Real pictures work in the same way. Their vectors have more entries, and there are
-# more anchors.
+# Real pictures work in the same way, only with longer vectors and more anchors.
 
 # %%
 shown = "A violin.", "A koala.", "A camel.", "A red apple."
@@ -114,10 +114,11 @@ draw.relative_matrix(new, anchors, four, i=1, j=2)
 
 # %% [markdown]
 # **What you see.** The circles ● are vectors of new pictures, the triangles ▲ vectors
-# of anchors. Their cosine stands where a row meets a column, as a number and as a bar.
-# The solid frame holds row $i$, the description of one picture. The dashed frame holds
-# column $j$, the cosines of all pictures with anchor $j$. Only the nearest anchor of
-# each picture is drawn, so the longest bars stand on the diagonal.
+# of anchors. The cosine of a picture and an anchor stands where row and column meet, as
+# a number and as a bar. The solid frame holds row $i$, the description of one picture.
+# The dashed frame holds column $j$, the cosines of all pictures with anchor $j$. The
+# figure draws only the nearest anchor of each picture, so the longest bars stand on the
+# diagonal.
 #
 # Now we change the coordinates of point and anchors alike.
 #
@@ -136,16 +137,16 @@ changes = {  # each turns rows (m, 2) into rows (m, 2)
 draw.show(draw.relative_under_changes(point_2d, anchors_2d, changes, names_2d))
 
 # %% [markdown]
-# **What you see.** The filled bars are the cosines now, and the outlines are those of
-# the first panel. Turning and shrinking change no bar; the shift changes them. **Break
-# it:** add a change of your own to `changes`.
+# **What you see.** The filled bars are the cosines after the change, and the outlines
+# are the cosines of the first panel. Turning and shrinking change no bar, but the shift
+# does. **Break it:** add a change of your own to `changes`.
 #
 # ### Exercise 03.1 · Relative representation
 #
 # **Difficulty** ●○○○○ · **Minutes** 5
 #
 # Write the definition for whole matrices. `unit_rows(x)` scales each row of `x` to
-# length 1; you can also do this yourself. (The check does not test for loops.)
+# length 1; you can also do this yourself.
 
 
 # %% tags=["exercise"]
@@ -181,15 +182,16 @@ check_relative_representation(my_relative_representation)
 # %% [markdown] tags=["core"]
 # ## 2 · What a shift breaks, and what centring repairs
 #
-# A **rotation** turns all vectors together. It keeps lengths and angles, and so all
-# cosines. A **shift** adds one vector $t$ to every embedding: $z + t$, $a + t$. Angles
-# are measured at the origin, and the shift moves everything away from the origin.
+# A **rotation** turns all vectors together. Because it keeps lengths and angles, it
+# keeps all cosines. A **shift** adds one vector $t$ to every embedding: $z + t$, $a +
+# t$. Angles are measured at the origin, and a shift moves everything away from there,
+# so that the angles change.
 #
 # We do both to the embeddings of the stamps. The shift has a random direction and the
 # typical length of an embedding.
 #
-# **Before you run the next cell:** sketch the cosines after the change against the
-# cosines before. Is it still a line? Which one?
+# **Before you run the next cell:** for each change, sketch the cosines afterwards
+# against the cosines before. Will the dots lie on a line? On which one?
 
 # %%
 how_far = 1  # length of the shift, in typical lengths of an embedding
@@ -209,21 +211,24 @@ draw.show(draw.before_after(plain.ravel()[some], after))
 # %% [markdown]
 # **What you see.** In the panel “rotation” all dots lie on the grey diagonal: nothing
 # has changed. In the panel “shift” the dots lie above the diagonal and close together,
-# as if all pictures had become alike. The cloud is thick: some entries that were larger
-# than others are now smaller.
+# because every embedding now contains the same vector $t$. All pictures seem to have
+# become alike. The cloud is thick: some entries that were larger than others are now
+# smaller.
 #
-# **Centring** repairs this. Subtract the mean $m$ of the anchors from both sides:
+# **Centring** repairs the damage. Subtract the mean $m$ of the anchors from the new
+# embedding and from each anchor:
 #
 # $$\cos(z_i - m,\; a_j - m)$$
 #
-# A shift by $t$ moves $m$ by $t$ too. So $z_i - m$ and $a_j - m$ stay as they were.
+# Because a shift by $t$ moves $m$ by $t$ too, $z_i - m$ and $a_j - m$ stay as they
+# were.
 #
 # ### Exercise 03.2 · Centring
 #
 # **Difficulty** ●●○○○ · **Minutes** 5
 #
-# Return the relative representation with the mean of the anchors subtracted from both
-# sides.
+# Return the relative representation with the mean of the anchors subtracted from `z`
+# and from the anchors.
 
 
 # %% tags=["exercise"]
@@ -274,15 +279,20 @@ draw.show(draw.before_after(centred(z, a).ravel()[some], after))
 # %% [markdown] tags=["core"]
 # ## 3 · Two strangers, one description
 #
-# Now the step that makes ASIF. An image embedding and a text embedding have no common
-# coordinates, not even the same number of them. But anchor $j$ is a *pair*. So we
-# describe a picture by its cosines with the anchors' **pictures**, and a caption by its
-# cosines with the anchors' **captions**. Entry $j$ means the same in both descriptions:
-# the similarity to pair $j$. So they can be compared, again by a cosine.
+# Now comes the step that makes ASIF. An image embedding and a text embedding cannot be
+# compared, because they have no common coordinates, not even the same number of them.
+# But anchor $j$ is a *pair*, of which each encoder knows one half. So we describe a
+# picture by its cosines with the anchors' **pictures**, and a caption by its cosines
+# with the anchors' **captions**. Because entry $j$ is the similarity to pair $j$ in
+# both descriptions, the two descriptions can be compared, again by a cosine.
 #
 # The anchors are the **training split** of the stamps. The new pictures are the
-# **validation split**, which is held out. We sort all new captions for each new
-# picture.
+# **validation split**, which is held out. For each new picture we sort all new captions
+# by their score.
+#
+# **Recall@k** (R@k) is the share of pictures whose own caption is among the first $k$.
+# (Another caption with the same text counts too.) The **95 % interval** of a recall
+# says how far the recall might move with other pictures of the same kind (chapter 05).
 #
 # **Before you run the next two cells:** for how many of a hundred pictures will the own
 # caption come first? Will centring help? What if we shuffle the anchors' captions?
@@ -342,20 +352,19 @@ print(f"{total} new stamps, {len(anchors)} anchors; shuffled: mean and range of 
 table
 
 # %% [markdown]
-# **What you see.** **Recall@k** (R@k) is the share of pictures whose own caption is
-# among the first $k$. (Another caption with the same text counts too.) The round dots
-# and the squares stand far above the short black lines, the recall of guessing. The
-# line through a mark is its 95 % interval: how far the recall might move with other
-# pictures of the same kind (chapter 05). Nothing was trained. The squares are higher
-# than the round dots: centring helps. In the row “shuffled” of the table only chance is
-# left, on average: the pairs carry the meaning. (In one shuffle, all pictures use the
-# same wrong pairs. By luck its recall can be above or below chance, as the range
-# shows.) So the row numbers of a bank's two matrices must agree. If you sort one of
-# them by accident, everything still runs, without any error.
+# **What you see.** The round dots and the squares stand far above the short black
+# lines, the recall of guessing, although nothing was trained. The line through a mark
+# is its 95 % interval. The squares are higher than the round dots: centring helps.
+#
+# In the row “shuffled” of the table only chance is left, on average. (All pictures of
+# one shuffle use the same wrong pairs. So by luck the recall of a shuffle can be above
+# or below chance, as the range shows.) The pairs carry the meaning, so the row
+# numbers of a bank's two matrices must agree. If you sort one matrix by accident,
+# everything still runs, and no error warns you.
 #
 # The next figure is the **scoreboard** of this book. It has one number for each step of
 # the method: R@1 from picture to caption, on the validation split. Later chapters add
-# rows: chapter 04 the next one.
+# rows, so that you see what each step brings.
 
 # %% [markdown] tags=["say"]
 # These rows are the start. Chapter 04 adds the clamp, the power and the cut, on the
@@ -374,10 +383,11 @@ draw.show(draw.interval_dots({"R@1": board}, xlabel=xlabel, chance=by_guessing))
 #
 # **Difficulty** ●●●○○ · **Minutes** 15
 #
-# This function is a model that connects pictures and text. For each new picture return
-# the row of the caption that fits best. Describe pictures by the anchors' pictures and
-# captions by the anchors' captions, both with the mean of their anchors subtracted.
-# Compare the descriptions by their cosine. (Do it without `RelativeRepresentation`.)
+# The function that you write here is a model that connects pictures and text. For each
+# new picture return the row of the caption that fits best. Describe pictures by the
+# anchors' pictures and captions by the anchors' captions, both with the mean of their
+# anchors subtracted. Compare the descriptions by their cosine. (Do it without
+# `RelativeRepresentation`.)
 
 
 # %% tags=["exercise"]
@@ -402,8 +412,8 @@ check_best_caption(best_caption)
 # <details><summary>Hint</summary>
 #
 # Exercise 03.2 gives a description. Use it twice, with two kinds of anchors. Then
-# `relative_representation` compares all rows of two matrices. Which axis of the result
-# holds the captions?
+# `relative_representation` compares all rows of the two descriptions. Which axis of the
+# result holds the captions?
 #
 # </details>
 #
@@ -417,9 +427,9 @@ check_best_caption(best_caption)
 # %% [markdown]
 # ## 4 · Look at it
 #
-# Here are the captions themselves. In the order of the split we take the first two
-# animals whose own caption came first. The third is the first animal whose own caption
-# came far behind.
+# A recall hides the captions, so here are some of them. In the order of the split we
+# take the first two animals whose own caption came first. The third is the first animal
+# whose own caption came far behind.
 #
 # **Before you run the next cell:** what will the wrong captions be like? Random ones?
 
@@ -440,15 +450,16 @@ for i in picked:
 draw.show(draw.caption_search(new.pairs.picture[picked], results))
 
 # %% [markdown]
-# **What you see.** A tick ✔ and an edge mark the bar of the own caption. If it is the
-# longest bar, the captions behind it are often about similar things. In the last
-# picture the captions in front look random. If no anchor near to a picture has a
+# **What you see.** A tick ✔ and an edge mark the bar of the own caption. Where the own
+# caption comes first, the captions behind it are often about similar things. For the
+# last picture, the captions in front look random. If no anchor near to a picture has a
 # caption about the same thing, only chance likeness is left.
 
 # %% [markdown]
 # ## 5 · The common part of real embeddings
 #
-# Why does centring help? Compare the scores of section 3 with and without it.
+# Why does centring help? To find out, compare the scores of section 3 with centring and
+# without.
 
 # %% tags=["hide-input"]
 # Show how the scores are spread, and compare both ways picture by picture.
@@ -463,14 +474,14 @@ spread = {name: (s.mean(), s.std(), s.diagonal().mean()) for name, s in scores.i
 pd.DataFrame(spread, names).T.astype(float).round(3)
 
 # %% [markdown]
-# **What you see.** First row, uncentred: every picture resembles every caption, and the
-# right caption is ahead by very little. Second row, centred: the scores spread around
-# zero, and the right ones lie well above. So real embeddings seem to have a shift built
-# in.
+# **What you see.** In the first row, uncentred, every picture resembles every caption,
+# and the right caption is ahead by very little. In the second row, centred, the scores
+# spread around zero, and the right ones lie well above. So real embeddings seem to have
+# a shift built in.
 #
 # **Before you run the next two cells:** take all pairs of two anchors; most show
-# different things. Where will the cosines of their pictures lie: around zero? And those
-# of their captions?
+# different things. Where will the cosines of their pictures lie: around zero? And the
+# cosines of their captions?
 
 
 # %% tags=["hide-input"]
@@ -510,24 +521,25 @@ names = ["mean cosine of pairs", "common part", "negative coordinates"]
 pd.DataFrame(table, names).T.round(3)
 
 # %% [markdown]
-# **What you see.** The dashed line, the mean cosine of the filled bars, is far above
-# zero. All vectors share a **common part**: they lie in a cone. To measure it, scale
-# all vectors to length 1, take their mean, and square the length of this mean. This is
-# nearly the mean cosine of all pairs. With the mean subtracted, the outline and its
-# dotted line stand around 0.
+# **What you see.** The dashed line, the mean of the filled bars, is far above zero,
+# because all vectors share a **common part**: they lie in a cone. To measure the common
+# part, scale all vectors to length 1, take their mean, and square the length of this
+# mean. The result is nearly the mean cosine of all pairs. With the mean subtracted, the
+# outline and its dotted line stand around 0.
 #
-# Where does the common part come from? (We speak of the offline encoders.) The image
-# encoder gives no negative coordinate. So no angle is larger than a right angle, and
+# Where does the common part come from? (We speak of the offline encoders.) Because the
+# image encoder gives no negative coordinate, no angle is larger than a right angle, and
 # all vectors lean the same way. Nearly all captions have the form “A … .”; without
-# article and full stop their common part is smaller. The common part does not tell one
-# stamp from another. So we subtract it.
+# article and full stop their common part is smaller. We subtract the common part
+# because it does not tell one stamp from another.
 
 # %% [markdown]
 # ## 6 · Hubs
 #
-# Count how often each anchor is among the nearest of the others. Some anchors have a
-# far larger count than the rest: they are **hubs** (Radovanović and others, 2010). A
-# hub answers for many, and says little about each.
+# The common part has a second effect. Count how often each anchor is among the nearest
+# of the others. Some anchors, the **hubs**, have a far larger count than the rest
+# (Radovanović and others, 2010). Because a hub is near to many items, it says little
+# about each.
 #
 # ### Exercise 03.4 · Who is everybody's neighbour?
 #
@@ -610,10 +622,10 @@ pd.DataFrame(rows, ["the five greatest hubs", "all anchors, on average"]).T
 
 # %% [markdown]
 # **What you see.** At its left end, the highest line belongs to the captions as they
-# are. The table gives the reason: the hubs lie closer to the mean of all captions than
-# others, and a vector near the mean is near to all. The line “captions, centred” starts
-# at less than half the height. Pictures keep some of their hubs: digits and signs,
-# which are near to one another.
+# are. The table gives the reason. The hubs lie closer to the mean of all captions than
+# other captions do, and a vector near the mean is near to all. The line “captions,
+# centred” starts at less than half the height. Pictures keep some of their hubs: digits
+# and signs, which are near to one another.
 
 # %% [markdown]
 # ## 7 · Rotations of real embeddings
@@ -624,7 +636,8 @@ pd.DataFrame(rows, ["the five greatest hubs", "all anchors, on average"]).T
 #
 # $$(Q z) \cdot (Q a) = z^T Q^T Q a = z \cdot a$$
 #
-# So it keeps cosines. A change of scale cancels: each cosine divides by the lengths.
+# So a rotation keeps cosines. A change of scale cancels, because each cosine divides by
+# the lengths.
 #
 # ### Exercise 03.5 · Test the invariance
 #
@@ -654,7 +667,7 @@ check_largest_change(my_largest_change)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# The anchors live in the same space as `z`. A change of one is a change of the other.
+# The anchors live in the same space as `z`, so a change of coordinates changes both.
 #
 # </details>
 #
@@ -702,9 +715,9 @@ pd.DataFrame(table).map("{:.1e}".format)
 # times as long. You get its embeddings of the new pictures, and have to find the
 # picture of each.
 #
-# **Before you run the next cell:** how often will you find the right one, if you
-# compare coordinates? Relative representations? And if the stranger lists its anchors
-# in another order?
+# **Before you run the next cell:** how often will you find the right picture if you
+# compare coordinates? If you compare relative representations? And if the stranger
+# lists its anchors in another order?
 
 # %%
 stranger, its_anchors = 3 * new.image @ rotation, 3 * anchors.image @ rotation
@@ -731,8 +744,8 @@ pd.DataFrame({"right picture is nearest [95 % interval]": found})
 # ## 8 · An investigation: what leaves it alone?
 #
 # What about reflections? Removing a coordinate, or adding one? Another length for each
-# vector? Setting negative numbers to zero? Is everything harmless linear, and
-# everything linear harmless?
+# vector? Setting negative numbers to zero? Is every harmless change linear, and is
+# every linear change harmless?
 #
 # ### Exercise 03.6 · Survivors
 #
@@ -805,7 +818,7 @@ check_investigation(survivors)
 #
 # </details>
 #
-# The exercises of this chapter that you have solved so far:
+# The exercises that you have solved:
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.

@@ -19,8 +19,8 @@
 # **Minutes** {minutes} · **Before this** [03 · Relative
 # representations](03_relative_representations.ipynb)
 #
-# **What runs** The training stamps as anchors, the validation stamps as questions. This
-# takes about 20 seconds on 2 CPU cores with the embeddings in the cache.
+# **What runs** The training stamps as anchors, the validation stamps as questions.
+# About 20 seconds on 2 CPU cores with the embeddings in the cache.
 #
 # </details>
 
@@ -71,8 +71,9 @@ from asif_book.checks import (
 # %% [markdown] tags=["core"]
 # ## 1 · Four steps, by hand
 #
-# Take the cosines of one picture with five anchors, already centred. The method has two
-# settings. $k$ is the number of entries that stay. $p$ is the exponent.
+# Take the cosines of one picture with five anchors, already centred. Four steps shorten
+# this list. They have two settings: $k$, the number of entries that stay, and $p$, an
+# exponent.
 #
 # 1. **Top $k$.** Keep the $k$ largest entries and set the others to 0.
 # 2. **Clamp.** Set negative entries to 0.
@@ -101,14 +102,15 @@ steps = {
 pd.DataFrame(steps, row.index).T.round(3)
 
 # %% [markdown]
-# **What you see.** In the row of the power, a ratio of 2 has become a ratio of 4. In
-# the row of top $k$, anchor 5 has a negative entry, since only three cosines are
-# positive. The clamp removes it before the power can make it positive. So three anchors
-# have an entry above 0 in the end.
+# **What you see.** In the row of top $k$, anchor 5 has a negative entry, because four
+# entries stay and only three cosines are positive. The clamp sets this entry to 0
+# before the power can make it positive. So three anchors have an entry above 0 in the
+# end. In the row of the power, a ratio of 2 has become a ratio of 4.
 #
-# The next table shows a held-out stamp of a beaver. The rows are twelve anchors: the
-# six most similar ones, and six from the rest. A filled blue bar is an entry. A dashed
-# outline is a cosine that a step has forgotten. The sliders set $k$ and $p$.
+# The next table takes the same steps with a real picture, a held-out stamp of a beaver.
+# The rows are twelve anchors: the six most similar ones, and six from the rest. A
+# filled blue bar is an entry. A dashed outline is a cosine that a step has forgotten.
+# The sliders set $k$ and $p$.
 #
 # **Before you move them:** at which $k$ does the clamp have something to do? With $p =
 # 8$, in which column do the blue bars almost vanish, and which step brings them back?
@@ -208,9 +210,10 @@ check_sparsify(my_sparsify)
 # %% [markdown] tags=["core"]
 # ## 2 · One picture, before and after
 #
-# Here is the same picture with all anchors. The upper panel of the next figure sorts
-# its cosines, the largest first. The lower panel shows the $k$ entries that stay, after
-# the power and the normalisation, for three values of $p$.
+# Twelve anchors were only a sample, so here is the same picture with all anchors. The
+# upper panel of the next figure sorts its cosines, the largest first. The lower panel
+# shows the $k$ entries that stay, after the power and the normalisation, for three
+# values of $p$.
 #
 # **Before you run the next cell:** about what share of all the cosines is below zero?
 
@@ -229,15 +232,16 @@ for name, vector in vectors.items():
 
 # %% [markdown]
 # **What you see.** The first printed line answers the guess: most anchors are unlike
-# the picture, so more than half of its cosines are negative. (The mean of the anchors
-# is subtracted, as in chapter 03.) In the upper panel the dark area left of the dashed
-# line is kept. The curve falls smoothly, without a step that says “similar up to here”:
-# any $k$ is a choice. The lower panel shows a second, softer way to forget, the power.
-# On the line with triangles, $p = 8$, most of the kept entries are almost zero.
+# the picture, so more than half of its cosines are negative. (Cosines can be negative
+# because the mean of the anchors is subtracted, as in chapter 03.) In the upper panel
+# the dark area left of the dashed line is kept. Because the curve falls smoothly, no
+# step says “similar up to here”, and any $k$ is a choice. The lower panel shows a
+# second, softer way to forget, the power. On the line with triangles, $p = 8$, most of
+# the kept entries are almost zero.
 #
-# One picture proves little, so we measure many, with the scoreboard of chapter 03.
-# Each new row adds one step. (The cut comes last here. Clamp and power keep the order
-# of the entries, so it makes no difference when we cut.)
+# One picture proves little, so we measure many, with the scoreboard of chapter 03. Each
+# new row adds one step. (The cut to the top $k$ comes last here. Because clamp and
+# power keep the order of the entries, the result is the same as when we cut first.)
 #
 # **Before you run the next cell:** which of the three steps brings the most captions:
 # the clamp, the power or the cut?
@@ -251,21 +255,21 @@ xlabel = "R@1, picture → caption, validation split; 95 % interval"
 draw.show(draw.interval_dots({"R@1": board}, xlabel=xlabel, chance=by_guessing))
 
 # %% [markdown]
-# **What you see.** Each row contains the steps above it. The clamp brings a part, and
-# the power brings the largest one. The cut brings nothing more here, and it
+# **What you see.** Each row contains the steps above it. The clamp brings a part of the
+# gain, and the power brings the largest part. The cut brings nothing more here, but it
 # costs nothing either: nine tenths of the entries can go.
 #
-# So why does ASIF forget? Because a short list is useful in other ways: an explanation
+# So why does ASIF forget? Because a short list is useful in other ways. An explanation
 # has at most $k$ terms (chapter 06), and a vector takes little memory and time (chapter
-# 08). The deeper section 3 shows when the cut can also help the answers: without the
-# power, perhaps.
+# 08). The deeper section 3 asks whether the cut can also help the answers where there
+# is no power.
 
 # %% [markdown]
 # ## 3 · Choosing k and p
 #
-# The next figure ranks all held-out captions for the picture of section 2, with $k =
-# n/10$ and $p = 2$. The knobs below it draw the figure for other values. (They need a
-# running kernel.)
+# What do $k$ and $p$ do to an answer? The next figure ranks all held-out captions for
+# the picture of section 2, with $k = n/10$ and $p = 2$. The knobs below it draw the
+# figure for other values. (They need a running kernel.)
 #
 # **Before you turn them:** with $k = 1$, how many captions can have a score above 0?
 
@@ -279,16 +283,16 @@ sparse_knobs(bank, held_out, row=chosen, k=k)
 # %% [markdown]
 # **What you see.** Each bar on the right is the score of a caption, a sum over the
 # anchors that it shares with the picture. The own caption has a check mark. With $k =
-# 1$ only captions that hit the same single anchor have a bar; all others tie at 0. The
-# own caption need not come first.
+# 1$ only captions that keep the picture's single anchor have a bar; all others tie at
+# zero. The own caption need not come first.
 #
-# We choose both numbers by a **sweep**: try every combination and keep the best. The
-# pictures that choose are neither anchors nor test pictures: we use the validation
-# split. The task: for each picture find its caption, and for each caption its picture.
-# One number sums up a combination: the mean of R@1 and R@10 of both directions, the
-# *mean recall*.
+# We choose both numbers by a **sweep**: we try every combination and keep the best. The
+# pictures that choose must be neither anchors nor test pictures, so we use the
+# validation split. For each picture we look for its caption, and for each caption we
+# look for its picture. One number sums up a combination: the *mean recall*, the mean of
+# R@1 and R@10 of both directions.
 #
-# **Before you run the next two cells:** where will the best cell be: few anchors or
+# **Before you run the next two cells:** which combination will be best: few anchors or
 # many, small $p$ or large?
 
 # %%
@@ -335,12 +339,12 @@ print(f"best for both: k = {best_k} ({best.fraction:g} of the anchors), p = {bes
 # %% [markdown]
 # **What you see.** Each cell is a setting, and the frame marks the best one of its
 # panel. Along the column of $p = 1$ a cut seems to help. Along $p = 2$, from a tenth of
-# the anchors upwards, little changes: the power has made the small entries so small
-# that cutting them off changes little. $k$ and $p$ are two tools for one job.
+# the anchors upwards, little changes, because the power has already made the small
+# entries very small. So $k$ and $p$ are two tools for one job.
 #
-# How sure are we? In a **paired difference** both settings answer for the same stamps,
-# and we take the difference stamp by stamp. If its interval holds 0, these stamps
-# cannot tell the two settings apart.
+# How sure are we that one setting is better than another? In a **paired difference**
+# both settings answer for the same stamps, and we take the difference stamp by stamp.
+# If its interval holds 0, these stamps cannot tell the two settings apart.
 
 
 # %% tags=["hide-input"]
@@ -374,15 +378,15 @@ table = pd.DataFrame(table, ["difference, points", "from", "to (95 % interval)"]
 table.rename_axis("chosen setting minus …").round(1)
 
 # %% [markdown]
-# **What you see.** The first row of the table is the cut alone, with the best $p$: its
-# interval holds 0. With $p = 1$ the printed gain is larger, but its interval holds 0
-# too. `min(800, n)` keeps every entry as long as $n$ is at most 800. So a small bank
-# with the paper's $k = 800$ has dense vectors, and nothing warns you.
+# **What you see.** The first row of the table tells what the cut alone brings with the
+# best $p$: its interval holds 0. With $p = 1$ the printed gain is larger, but its
+# interval holds 0 too. The last row takes the paper's $k = 800$. With a small bank this
+# keeps every anchor, so that the vectors are dense, and nothing warns you.
 #
-# One warning. This setting was the best of many *on these very stamps*, so its number
-# is a little too good. How much? Suppose that 36 settings are all *equally* good: each
-# finds the right caption for 30 % of all pictures. We take the best on 150 pictures,
-# and then measure it on 150 new ones.
+# One warning. The chosen setting was the best of many *on these very stamps*, so its
+# number is a little too good. To see by how much, suppose that 36 settings are all
+# *equally* good: each finds the right caption for 30 % of all pictures. We take the
+# best on 150 pictures, and then measure it on 150 new ones.
 #
 # **Before you run the next cell:** what will the best of 36 show, on average over 500
 # such experiments?
@@ -400,16 +404,17 @@ print(f"the best of 36, on new pictures: {unseen:.1%}")
 
 # %% [markdown]
 # **What you see.** The second line, the best of 36, is above the truth by pure luck.
-# The last line, on new pictures, has no luck. So the pictures that chose cannot also
-# judge. A test split that was used to compare settings is a second validation split.
+# The last line, on new pictures, has no such luck. So the pictures that chose a setting
+# cannot also judge it. A test split that was used to compare settings has become a
+# second validation split.
 #
 # ### Exercise 04.3 · Choose without peeking
 #
 # **Difficulty** ●●●○○ · **Minutes** 12
 #
-# You get a function `evaluate(k, p, split)` that returns two numbers: the value of a
-# setting and its **standard error**, the typical change of the value with other
-# pictures. `split` is `"validation"` or `"test"`. Use the *one-standard-error rule*:
+# You get a function `evaluate(k, p, split)`. It returns the value of a setting and its
+# **standard error**, the typical change of the value with other pictures. `split` is
+# `"validation"` or `"test"`. Use the *one-standard-error rule*:
 #
 # 1. Find the best value on the validation split.
 # 2. Subtract from it the standard error of the best setting. Settings with at least
@@ -454,9 +459,9 @@ check_choice(my_choice)
 # %% [markdown]
 # ## 4 · Why the clamp comes before the power
 #
-# An even power makes a negative number positive: $(-0.3)^2 = 0.09$. Without the clamp,
-# an anchor that is *unlike* the picture would count like a similar one. Only negative
-# entries that were kept can do harm.
+# An even power makes a negative number positive: $(-0.3)^2 = 0.09$. So without the
+# clamp, an anchor that is *unlike* the picture would count like a similar one. Only
+# negative entries that top $k$ keeps can do harm, so we count them first.
 #
 # **Before you run the next cell:** at which share $k/n$ do the kept entries reach below
 # zero?
@@ -485,11 +490,13 @@ first = min(int((m > 0).sum(dim=1).min()) for m in views.values()) + 1
 print(f"the first negative entry: at k = {first}, {first / n:.0%} of the anchors")
 
 # %% [markdown]
-# **What you see.** At the dotted line, $k = n/10$, both curves are at 0: a missing
-# clamp does no harm. At the right end, $k = n$, every vector has a negative entry.
+# **What you see.** At the dotted line, $k = n/10$, both curves are at 0, so a missing
+# clamp does no harm there. At the right end, $k = n$, every vector has a negative
+# entry.
 #
-# What does it cost? We keep everything ($k = n$) and compare with and without the
-# clamp. For an odd $p$ the sign survives the power, so we look at $p = 3$ too.
+# What does a missing clamp cost where it can do harm? We keep everything ($k = n$), and
+# compare the scores with the clamp and without. For an odd $p$ the sign survives the
+# power, so we look at $p = 3$ too.
 #
 # **Before you run the next cell:** for $p = 2$, will the missing clamp cost nothing,
 # some points, or nearly everything? For $p = 8$?
@@ -522,9 +529,10 @@ for p, found in measured["with clamp"].items():
     print(f"{p}: the clamp brings {in_points(gap)}")
 
 # %% [markdown]
-# **What you see.** Compare the circle (with the clamp) and the square (without). The
-# loss is a few points, and only if $p$ is even and small. Negative cosines here are
-# smaller in size than the largest positive ones, so a large power makes them vanish.
+# **What you see.** Compare the circle (with the clamp) and the square (without).
+# Without the clamp a few points are lost, and only if $p$ is even and small. Negative
+# cosines here are smaller in size than the largest positive ones, so a large power
+# makes them vanish.
 #
 # On these stamps the clamp has no measurable cost, so the library always applies it.
 #
@@ -540,8 +548,8 @@ for p, found in measured["with clamp"].items():
 # - each wins by at least 0.1.
 #
 # All entries are kept ($k = n$) and $p = 2$, so the score is the cosine of the squared
-# vectors. All your numbers must be cosines. There are many right answers; the check
-# computes both scores for 3, 10 and 200 anchors.
+# vectors. All your numbers must be cosines. The check computes both scores for 3, 10
+# and 200 anchors.
 
 
 # %% tags=["exercise"]
@@ -582,14 +590,14 @@ check_trap(my_trap)
 # %% [markdown]
 # ## 5 · When p grows without end
 #
-# Divide a vector by its largest entry. The largest is then 1, the others are below 1,
-# and with growing $p$ they go to 0. So as $p \to \infty$ one entry is left: a picture
-# becomes **its nearest anchor**.
+# Divide a vector by its largest entry. The largest entry is then 1, and the others are
+# below 1, so that their powers go to 0 as $p$ grows. As $p \to \infty$ one entry is
+# left: a picture becomes **its nearest anchor**.
 #
-# Suppose we do this to the picture only. Its score with a caption is then one cosine:
-# the caption is compared with *the caption of the nearest anchor*. This is the simplest
-# method of all, and the library has it as a baseline, `NearestAnchorCaption`. ASIF
-# raises *both* sides to the power $p$.
+# Suppose we do this to the picture only. Its score with a caption is then a single
+# cosine, because the caption is compared only with *the caption of the nearest anchor*.
+# This is the simplest method of all, and the library has it as a baseline,
+# `NearestAnchorCaption`. ASIF, however, raises *both* sides to the power $p$.
 #
 # **Before you run the next two cells:** as $p$ grows, for how many of the pictures will
 # ASIF and the baseline name the same caption? If only the picture is powered? If both
@@ -629,14 +637,14 @@ print(
 # **What you see.** The line with triangles rises to nearly 100 %: the picture's vector
 # does shrink to its nearest anchor. With the picture alone powered (circles), nearly
 # all answers become those of `NearestAnchorCaption`. With both sides powered (squares),
-# many answers stay different. The caption, too, shrinks to its nearest anchors. So a
-# picture and a caption meet only in anchors that are near to *both*.
+# many answers stay different, because the caption, too, shrinks to its nearest anchors.
+# A picture and a caption then meet only in anchors that are near to *both*.
 
 # %% [markdown]
 # ## 6 · A stream of anchors
 #
-# A sparse vector is small. But this helps little if the dense matrix must be made
-# first. So the library never makes it, and neither will you.
+# A sparse vector is small, but that helps little if the dense matrix must be made
+# first. So the library never makes the dense matrix, and neither will you.
 #
 # ### Exercise 04.5 · The k largest of a stream
 #
@@ -686,7 +694,7 @@ check_top_k(my_top_k)
 # </details>
 
 # %% [markdown] tags=["progress"]
-# The exercises of this chapter that you have solved so far:
+# The exercises that you have solved:
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.
@@ -777,8 +785,6 @@ show_progress("04")
 #   lists short, for explanations, memory and speed.
 # - Deeper: from a tenth of our anchors upwards, $k$ hardly matters. $k$ and $p$ are
 #   chosen on a validation split, where the best of many looks better than it is.
-# - Deeper: the paper's $k = 800$ and $p = 8$ belong to a bank of 1.6 million anchors;
-#   here `min(800, n)` would forget nothing.
 # - Deeper: a large $p$ lets single anchors decide. Computing sparse vectors needs no
 #   dense matrix: blocks, and the $k$ best so far, are enough. Chapter
 #   [08](08_scaling.ipynb) counts the bytes.

@@ -4,8 +4,8 @@
 # > **Question.** How good is it, and how sure are we?
 #
 # The model is complete: two frozen encoders, a bank of anchors, $k$ and $p$. Now we
-# measure it on pictures that had no part in any choice. Chance and simpler methods
-# stand beside it, and each number has an interval.
+# measure the model on pictures that had no part in any choice. Beside each number stand
+# an interval, chance and simpler methods, because a number alone says little.
 #
 # <details><summary>Goals, minutes, what runs</summary>
 #
@@ -17,8 +17,8 @@
 #   pictures, and turn scores into probabilities.
 #
 # **Minutes** {minutes} · **Before this** [04 · Sparsification](04_sparsification.ipynb)
-# · **What runs** All stamps, and some thousand pictures of Fashion-MNIST: about 25
-# seconds on 2 CPU cores, once the embeddings are in the cache.
+# · **What runs** All stamps, and some thousand pictures of Fashion-MNIST. About 25
+# seconds on 2 CPU cores with the embeddings in the cache.
 #
 # </details>
 
@@ -89,8 +89,8 @@ draw.show(draw.labelled_pictures(pictures, given, right, columns=8))
 # ## 1 · Retrieval: from the scoreboard to the test
 #
 # The scoreboard of chapters 03 and 04 finds the captions of the *validation* stamps,
-# with the training stamps as anchors. There $k$ and $p$ were chosen, so its last number
-# is a little too good. The *test* stamps had no part in that choice.
+# with the training stamps as anchors. Because $k$ and $p$ were chosen there, its last
+# number is a little too good. The *test* stamps had no part in that choice.
 
 # %%
 draw.who_sees_what(stamps)
@@ -99,8 +99,7 @@ draw.who_sees_what(stamps)
 # **What you see.** Each lane is a **split**. First the training stamps are the anchors
 # (solid), and the validation stamps the questions (outlined). Then the choice is passed
 # on (arrows), the validation stamps become anchors too, and the test split is asked.
-# Chapter 00 asked it with fixed settings.
-# Several cells ask it, and none of them chooses anything.
+# Several cells ask the test split, but none of them chooses anything.
 #
 # **Before you run the next cell:** the way to the test has two steps: other questions,
 # then more anchors. Which step will change R@1 more?
@@ -126,15 +125,15 @@ draw.show(draw.interval_dots({"stamps": board}, xlabel=xlabel, chance=chance))
 print("\n".join(f"{name}: {measure}" for name, measure in board.items()))
 
 # %% [markdown]
-# **What you see.** The first step asks other questions: these happen to be a little
-# easier. The second step adds anchors and changes less. The bars are wide, so neither
-# step is sure. The last row is the number that this chapter reports.
+# **What you see.** The first step asks other questions, which happen to be a little
+# easier. The second step adds anchors and changes less. Because the bars are wide,
+# neither step is sure. The last row is the number that this chapter reports.
 
 # %% [markdown]
 # ## 2 · More anchors
 #
-# Do more anchors help at all? We draw subsets of the training stamps, several for each
-# size, and ask the validation stamps.
+# Do more anchors help at all? To see, we draw subsets of the training stamps, several
+# for each size, and ask the validation stamps.
 #
 # **Before you run the next cell:** if the number of anchors doubles, does R@1 double?
 
@@ -171,7 +170,7 @@ print("R@1, factor for each doubling:", ", ".join(f"{f:.2f}" for f in factors[1:
 # %% [markdown]
 # **What you see.** No: all printed factors are smaller than 2. But the lines still rise
 # at the right end. The small dots show how much it matters *which* anchors one has. Do
-# not draw the line on to a million anchors: nothing here says where it bends.
+# not draw the line on to a million anchors, because nothing here says where it bends.
 
 # %% [markdown]
 # ## 3 · Find the caption, find the picture
@@ -180,7 +179,7 @@ print("R@1, factor for each doubling:", ", ".join(f"{f:.2f}" for f in factors[1:
 # pictures. We count R@1 and R@10 (chapter 03). If two stamps have the same caption,
 # both count as right.
 #
-# Five simple methods learn from the same anchors:
+# We compare ASIF with five simple methods, which learn from the same anchors:
 #
 # - **nearest anchor**: the picture borrows the caption of the most similar anchor;
 # - **ridge**: one matrix, with small entries, turns image embeddings into text
@@ -191,7 +190,7 @@ print("R@1, factor for each doubling:", ", ".join(f"{f:.2f}" for f in factors[1:
 #   and captions vary together;
 # - **CSA**: as CCA, but a pair of directions counts more if it varies together more.
 #
-# Their settings are chosen on the validation split, too.
+# Their settings, too, are chosen on the validation split.
 #
 # **Before you run the next cell:** what will ASIF reach? Which of the five comes
 # closest?
@@ -233,12 +232,12 @@ for k in (1, 10):
 
 # %% [markdown]
 # **What you see.** All dots stand far to the right of **chance**, the result of a
-# random order. May we say that ASIF is better than ridge? Section 5 answers. First a
-# doubt about the number itself: some test captions stand *word for word* among the
-# anchors.
+# random order. May we say that ASIF is better than ridge? Section 5 answers. First
+# comes a doubt about the number itself, because some test captions stand *word for
+# word* among the anchors.
 #
 # **Before you run the next cell:** will R@1 fall if we count only pictures whose
-# caption is new? And to what, if we shuffle the captions of the anchors?
+# caption is new? How far will it fall if we shuffle the anchors' captions?
 
 # %%
 known = set(bank.pairs.caption)
@@ -256,8 +255,8 @@ wrong_pairs = ranks(shuffled.similarity(image, text), same) < 1  # (150,) bool
 print(f"R@1, the anchors' captions shuffled: {mean_with_interval(wrong_pairs, seed)}")
 
 # %% [markdown]
-# **What you see.** R@1 falls for new captions, but not to chance. With shuffled
-# captions, it is about chance. Below each picture stands the caption that ASIF puts
+# **What you see.** For new captions R@1 falls, but not to chance; with shuffled
+# captions it is about chance. Below each picture stands the caption that ASIF puts
 # first; after a ✘ the right one follows.
 
 # %% tags=["hide-input"]
@@ -274,11 +273,11 @@ draw.show(draw.labelled_pictures(pictures, said, own, columns=4))
 #
 # **Difficulty** ●●●○○ · **Minutes** 10
 #
-# Sparse vectors often share no anchor. Then many scores are exactly 0, and they tie.
+# Because sparse vectors often share no anchor, many scores are exactly 0, and they tie.
 # Write recall@k so that a right answer in a tie stands *behind* all wrong answers of
 # the tie. A question counts as found when its best right answer is among the first $k$.
-# Other right answers do not stand in its way: count only the wrong answers before the
-# best right one.
+# Other right answers do not stand in its way, so count only the wrong answers before
+# the best right one.
 
 
 # %% tags=["exercise"]
@@ -311,7 +310,7 @@ check_recall_with_ties(my_recall)
 
 # %% [markdown]
 # **Break it on purpose:** the next cell counts a tie as found. We ask the model with a
-# small $k$, and a "model" that says 0 to everything.
+# small $k$, and a silent "model" that says 0 to everything.
 #
 # **Before you run the next cell:** what R@1 will the silent model get?
 
@@ -334,10 +333,11 @@ for name, s in compared.items():
 # %% [markdown]
 # ## 4 · How sure is a number?
 #
-# The bars of section 3 are **95 % bootstrap intervals**. Draw as many questions as
-# there are, *with replacement*: some come twice, some not at all. Take R@1 again.
-# Repeat it 2,000 times, and cut off 2.5 % of the results at each end. The interval says
-# how far the number might move with other questions of the same kind.
+# The bars of section 3 are **95 % bootstrap intervals**, which say how far the number
+# might move with other questions of the same kind. To make one, draw as many questions
+# as there are, *with replacement*, so that some come twice and some not at all. Take
+# R@1 of these questions. Repeat this 2,000 times, and cut off 2.5 % of the results at
+# each end.
 #
 # **Before you run the next cell:** with four times as many questions, how much shorter
 # would the interval be?
@@ -397,10 +397,11 @@ check_bootstrap(my_interval)
 # %% [markdown]
 # ## 5 · Is one method better?
 #
-# Overlapping bars do not tell. Both methods answered the *same* questions, and some
-# questions are hard for both. The **paired difference** is 1 where only the first
-# method is right, −1 where only the second is right, and otherwise 0. If the interval
-# of its mean excludes 0, the difference is more than the luck of these questions.
+# Overlapping bars do not tell, because both methods answered the *same* questions, and
+# some questions are hard for both. The **paired difference** of a question is 1 where
+# only the first method is right, −1 where only the second is, and otherwise 0. If the
+# interval of its mean excludes 0, the difference is more than the luck of these
+# questions.
 
 # %% tags=["hide-input"]
 # Draw each question by the methods that are right, in R@10.
@@ -429,12 +430,12 @@ bold = {True: "font-weight: bold", False: ""}
 gaps.style.format(in_points).map(lambda gap: bold[bool(gap.low > 0 or gap.high < 0)])
 
 # %% [markdown]
-# **What you see.** A square is a question. In the table, the intervals in bold exclude
-# 0. The others cannot tell, and of many intervals a few miss 0 by luck (chapter 09).
+# **What you see.** A square is a question. In the table, bold intervals exclude 0, and
+# the others cannot tell. But of many intervals a few exclude 0 by luck (chapter 09).
 #
-# All of them rest on *one* split. The printed lines are stored, from twenty draws of
-# train, validation and test stamps: the mean of R@1, R@5 and R@10, with intervals over
-# draws and stamps. There ASIF is ahead of all five baselines.
+# All of them also rest on *one* split. So the printed lines, which are stored, use
+# twenty draws of train, validation and test stamps. They give the mean of R@1, R@5 and
+# R@10, with intervals over draws and stamps. There ASIF is ahead of all five baselines.
 
 # %% [markdown]
 # ### Exercise 05.3 · Is a better than b?
@@ -442,9 +443,9 @@ gaps.style.format(in_points).map(lambda gap: bold[bool(gap.low > 0 or gap.high <
 # **Difficulty** ●●●○○ · **Minutes** 10
 #
 # `a` and `b` hold the results of two methods for the same $n$ questions (1 for right, 0
-# for wrong). Return the mean of $a - b$, and its 95 % percentile bootstrap interval.
-# When a question is drawn again, it is drawn for both. For the two ends the check
-# allows 0.02. The mean does not depend on the draws.
+# for wrong). Return the mean of $a - b$, and its 95 % percentile bootstrap interval. A
+# question that is drawn again is drawn for both. For the two ends the check allows
+# 0.02. The mean does not depend on the draws.
 
 
 # %% tags=["exercise"]
@@ -503,14 +504,15 @@ draw.show(draw.interval_dots(gaps, xlabel=xlabel, zero=True))
 
 # %% [markdown]
 # **What you see.** The two marks of a row stand at the same place. The paired bars are
-# shorter, because a hard question is hard for both methods and its difficulty cancels.
+# shorter, because a hard question is hard for both methods, so that its difficulty
+# cancels.
 
 # %% [markdown]
 # ## 6 · Classes by name
 #
 # **Zero-shot classification** asks for a class instead of a caption. A **prompt
 # template**, such as "a photo of a {}.", takes the name of each class. The class with
-# the most similar prompt wins. Nobody trained a classifier.
+# the most similar prompt wins.
 
 # %% [markdown]
 # ### Exercise 05.4 · Labels into templates
@@ -556,9 +558,9 @@ check_prompts(my_prompts)
 #
 # **Difficulty** ●●○○○ · **Minutes** 5
 #
-# You have the scores of all prompts, in the order of exercise 05.4: first the $m$
-# prompts of the first label, then the $m$ prompts of the second. Average the scores of
-# each label's prompts, and return the position of the best label.
+# You have the scores of all prompts, in the order of exercise 05.4: the $m$ prompts of
+# each label stand together. Average the scores of each label's prompts, and return the
+# position of the best label.
 
 
 # %% tags=["exercise"]
@@ -589,13 +591,12 @@ check_average_templates(my_zero_shot)
 # </details>
 
 # %% [markdown]
-# With these two functions you have written the whole method. The stamps lie in folders
-# such as `animals/birds`. Folders with at least four test stamps are our classes, in
-# plain words. The model never saw their names.
+# With these two functions you have written the whole method. To use it, we need
+# classes. The stamps lie in folders such as `animals/birds`, whose names the model
+# never saw. Folders with at least four test stamps are our classes, in plain words.
 #
-# Which template? The validation split decides. With several templates, a label's score
-# is the **mean** of its prompts' scores, or the **largest** (max). Published code does
-# both, often without saying which.
+# The validation split decides which template we take. With several templates, a label's
+# score is the **mean** of its prompts' scores, or the **largest** (max).
 #
 # **Before you run the next cell:** stamps are drawings and photographs. Will "a photo
 # of a" help or harm?
@@ -631,8 +632,8 @@ print(f"chosen, with the mean: {best}")
 
 # %% [markdown]
 # **What you see.** On these few stamps, the wording matters little. We take the best
-# with the mean, and ask the test stamps. The next figure also has chance, and the most
-# frequent class of the anchors for every picture.
+# template with the mean, and ask the test stamps. The next figure also shows chance,
+# and a model that always answers the most frequent class.
 #
 # **Before you run the next cell:** what accuracy do you expect, and which two classes
 # will the model mix up most?
@@ -680,10 +681,11 @@ draw.show(draw.confusion_matrix(counts, classes))
 
 # %% [markdown]
 # **What you see.** All six methods are far to the right of chance and of the most
-# frequent class. Ridge gives a higher number than ASIF; the interval of their
+# frequent class. Ridge gives a higher number than ASIF, and the interval of their
 # difference says whether these stamps can tell. **McNemar's test** looks at the stamps
-# that *one* of the two gets right. If both methods were equally good, each would be a
-# toss of a coin. The **p-value** is the chance of a result at least as uneven.
+# that only *one* of the two gets right. If both methods were equally good, each such
+# stamp would be a toss of a coin. The **p-value** is the chance of a result at least as
+# uneven.
 #
 # In the matrix, the rows are the true classes, and the dark diagonal is right. Here
 # are some mistakes:
@@ -699,7 +701,7 @@ if len(wrong):
 
 # %% [markdown]
 # **What you see.** Below each mistake stands the label given, and in brackets the true
-# one. But a folder has one name only: is a toy bear a mammal?
+# one. But a stamp has one folder only: is a toy bear a mammal?
 
 # %% [markdown]
 # ### Your own picture
@@ -708,8 +710,8 @@ if len(wrong):
 # decided. Then drop a picture of your own. Nothing leaves this machine. (It needs a
 # running kernel.)
 #
-# **Before you drop a picture:** write down your labels, and which will win. Then take a
-# picture that fits *none* of them.
+# **Before you drop a picture:** write down your labels, and guess which will win. Then
+# take a picture that fits *none* of them.
 
 # %%
 from IPython.display import HTML, display
@@ -734,8 +736,8 @@ your_picture(model, my_labels, template=DEFAULT_TEMPLATE, pictures=anchor_pictur
 # ## 7 · Pictures of another kind
 #
 # Fashion-MNIST holds small grey pictures of clothing in ten classes, **white on
-# black**. The stamps stand on white. So we swap light and dark, if that helps on the
-# validation split. All stamps are anchors here.
+# black**. Because the stamps stand on white, we swap light and dark if that helps on
+# the validation split. All stamps are anchors here.
 #
 # **Before you run the next cell:** chance is one in ten. What accuracy do you expect?
 
@@ -790,8 +792,8 @@ print("stamps of clothes:", sum(group.startswith("clothes") for group in stamps.
 # There are few anchors of clothing, and none looks like a grey picture of 28 × 28
 # pixels. Chapter 07 adds such anchors.
 #
-# Would other words help? An honest answer needs untouched pictures. Fashion-MNIST has
-# more.
+# Would other words help? An honest answer needs untouched pictures, of which
+# Fashion-MNIST has more.
 
 # %% tags=["hide-input"]
 # Seal the pictures of the next exercise.
@@ -808,14 +810,13 @@ print(f"{len(tried)} pictures to choose by, {len(sealed)} sealed: {fashion.class
 # **Difficulty** ●●●●● · **Minutes** 30
 #
 # An open question. Find prompts for the ten classes with which the model does better
-# than with "a photo of a {}.", and prove it. You may use several prompts for a class
-# (their scores are averaged), other names (`"a purse"` for a bag), other templates, or
-# a description of the pictures.
+# than with "a photo of a {}.", and prove it. You may use other names (`"a purse"` for a
+# bag), other templates, or a description of the pictures. The scores of several prompts
+# for a class are averaged.
 #
 # `measure(prompts)` tells for each validation picture whether it got its class: (n,)
 # bool. `prompts` is a list with one list of strings for each class. Measure at least
-# two wordings, and return the best. The time limit is five seconds, enough for some
-# hundred prompts.
+# two wordings, and return the best within five seconds.
 #
 # If your choice helps there, the check opens the sealed pictures and compares it with
 # "a photo of a {}." picture by picture. A difference whose whole interval lies above 0
@@ -823,9 +824,9 @@ print(f"{len(tried)} pictures to choose by, {len(sealed)} sealed: {fashion.class
 #
 # **The sealed pictures are opened for three wordings, and no more.** Write all three
 # down before the first look. Each interval leaves out 0.05 / 3, so that luck alone is
-# called a proof in at most about 5 % of such investigations. If what you saw at a look
-# helps you to write the next wording, this promise no longer holds for it. (The same
-# wording again is no new look.)
+# called a proof in at most about 5 % of such investigations. The promise no longer
+# holds if what you saw at a look helps you to write the next wording. (The same wording
+# again is no new look.)
 
 
 # %% tags=["exercise"]
@@ -857,24 +858,23 @@ check_wording(my_wording, task)
 # <details><summary>What you should see</summary>
 #
 # The gain on validation, and the difference on the sealed pictures with its interval.
-# On few validation pictures a gain of two or three points may be luck. Another `seed`
-# at the top seals other pictures. No program can check honesty.
+# On few validation pictures a gain of two or three points may be luck.
 #
 # </details>
 
 # %% [markdown]
 # ## 8 · May it say “I do not know”?
 #
-# A best score of 0.3 may be right nearly always or nearly never. We want a
+# An answer with the score 0.3 may be right nearly always or nearly never, so we want a
 # **probability**. The **softmax with a temperature** $T$ gives label $c$ the share
 # $\exp(s_c / T)$ of the sum over all labels. No answer changes. With a large $T$ all
-# labels are nearly equal, with a small $T$ the best label gets nearly everything. The
+# labels are nearly equal; with a small $T$ the best label gets nearly everything. The
 # probability of the answer is its **confidence**. It is **calibrated** if of all
 # answers with the confidence 80 %, 80 % are right.
 #
-# The test labels must not choose $T$. But the bank has pairs of its own. Each picture
-# of the bank chooses among captions: its own, and captions of other pairs. There are as
-# many captions as labels. We take the $T$ that makes the own captions most probable.
+# The test labels must not choose $T$, but the bank has pairs of its own. Each picture
+# of the bank chooses among as many captions as there are labels: its own, and captions
+# of other pairs. We take the $T$ that makes the own captions most probable.
 #
 # **Before you run the next cell:** the model answers only the more confident half of
 # the questions. What share of these answers will be right on stamps? On clothes?
@@ -932,19 +932,19 @@ for name in shown:
 # On the dotted line the confidence is calibrated. With $T = 1$ (triangles) all labels
 # look nearly equal, although most answers are right. The **expected calibration error**
 # (ECE) is the mean distance from the line. Its **floor** is the ECE of calibrated
-# answers with these confidences, which leave the line by luck. With the bank's
-# temperature, confidence minus accuracy holds 0 for both sets. But both ECEs exceed
-# their floor: right on average is not right in each tenth.
+# answers with these confidences, which leave the line only by luck. With the bank's
+# temperature, the interval of confidence minus accuracy holds 0 for both sets. But both
+# ECEs exceed their floor: right on average is not right in each tenth.
 #
 # *Right:* from right to left, the model keeps silent on more of its least confident
-# answers. For stamps silence pays. For clothes even the most confident tenth is often
-# wrong.
+# answers. For stamps silence pays, but for clothes even the most confident tenth is
+# often wrong.
 #
 # A picture that fits *none* of the labels can still get 90 %. Chapter 06 builds an
 # alarm for it.
 
 # %% [markdown] tags=["progress"]
-# Which exercises of this chapter have you solved? (Kept on this machine only.)
+# The exercises that you have solved:
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.

@@ -91,19 +91,20 @@ draw.show(draw.labelled_pictures([picture], [answer], [labels[right]]))
 # %% [markdown] tags=["core"]
 # ## 1 · A decision taken apart
 #
-# Chapter 00 ended with a red kangaroo, and the model said “deer”. The picture is held
-# out: it is no anchor. A rule chose it in chapter 00, and no setting depends on it.
+# Chapter 00 ended with a red kangaroo, which the model called a deer. The picture is
+# held out: no anchor shows it. A rule chose the picture in chapter 00, and no setting
+# depends on it.
 #
 # Each label stands in a sentence, its **prompt**: “a photo of a deer.” The score of
 # picture and prompt is the cosine of two sparse vectors of length 1: the sum of $x_i \,
-# y_i$ over all anchors $i$. Each term is the **contribution** of one anchor. It is
-# above 0 if the picture resembles the anchor's picture *and* the prompt resembles its
+# y_i$ over all anchors $i$. Each term is the **contribution** of one anchor, above 0
+# only if the picture resembles the anchor's picture *and* the prompt resembles its
 # caption.
 #
 # The next table is the **ledger** of this decision. A row is an anchor: its entry in
 # the picture's vector (blue ●), and its product with each prompt (vermilion ■), also as
-# a green bar. The last row holds both sums, with a frame around the answer. Untick a
-# row, and its anchor leaves the model: other anchors enter, and all entries are
+# a green bar. The last row holds both sums, with a frame around the answer. If you
+# untick a row, its anchor leaves the model, other anchors enter, and all entries are
 # normalised again.
 #
 # **Before you run the next cell:** which anchors will speak for “deer”? In chapter 00,
@@ -128,15 +129,15 @@ for i in both:
 
 # %% [markdown]
 # **What you see.** The contributions add up to the score, to the last printed digit:
-# the explanation *is* the computation. An anchor contributes only if *both* sides hold
-# it. A doe speaks first for “deer”, then other animals with hoofs: a blackbuck (an
-# antelope), cows, a bison. Nearly half of “kangaroo” comes from one anchor. Untick the
-# doe: the sums come closer, and the frame stays.
+# the explanation *is* the computation. A doe speaks first for “deer”, then other
+# animals with hoofs: a blackbuck (an antelope), cows, a bison. Nearly half of
+# “kangaroo” comes from one anchor. Untick the doe: the sums come closer, but the frame
+# stays on “deer”.
 
 # %% [markdown]
-# A contribution says how much an anchor speaks *for* a label. The anchor may give as
-# much to another label. The **contrast** of two labels takes the difference, anchor by
-# anchor. The differences add up to the lead.
+# A contribution says how much an anchor speaks *for* a label, but the anchor may give
+# as much to another label. So the **contrast** of two labels takes the difference,
+# anchor by anchor. The differences add up to the lead.
 #
 # **Before you run the next cell:** a giraffe and the blackbuck contribute to both
 # labels. On which side will they stand?
@@ -155,19 +156,19 @@ rows.style.format(precision=3).hide(axis="index")
 
 # %% [markdown]
 # **What you see.** Solid bars speak for the wrong label, hatched bars for the right
-# one. The blackbuck gives more to “deer”. The giraffe gives only a little more to
-# “deer”, so it is not among the strongest. Many anchors speak for “deer”; one anchor
-# does most of the work on the other side. The bank knows many animals with hoofs, and
-# hardly any kangaroo.
+# one. The blackbuck gives more to “deer”. The giraffe does too, but by so little that
+# it is not among the strongest. Many anchors speak for “deer”, while one anchor does
+# most of the work for “kangaroo”. The bank knows many animals with hoofs, and hardly
+# any kangaroo.
 
 # %% [markdown]
 # ### Exercise 06.2 · Why this one and not the other?
 #
 # **Difficulty** ●●○○○ · **Minutes** 6
 #
-# Return two Tensors of positions, (top,) int64 each, the strongest first in both:
-# `for_one`, the anchors that speak most for `one` against `other`, and `for_other`, the
-# anchors that speak most for `other` against `one`.
+# Return two Tensors of positions, (top,) int64 each, the strongest first. `for_one` has
+# the anchors that speak most for `one` against `other`. `for_other` has those that
+# speak most for `other` against `one`.
 
 
 # %% tags=["exercise"]
@@ -206,9 +207,10 @@ check_contrast(my_contrast)
 # Which anchors would *you* take out of the bank? The next cell takes the first of the
 # table, the doe. Change `remove` as you like.
 #
-# A removed anchor is gone from both sides. The next anchor enters the top $k$ in its
-# place, and all is normalised again. The mean that we subtract is the mean of the other
-# anchors. The library computes this answer exactly, and encodes nothing again.
+# A removed anchor is gone from both sides, so the next most similar anchor enters the
+# top $k$, and all is normalised again. The mean that we subtract is then the mean of
+# the other anchors. The library computes this answer exactly, and encodes nothing
+# again.
 #
 # **Before you run the next cell:** the doe gives a third of the score of “deer”. Will
 # this score fall by a third?
@@ -229,11 +231,11 @@ print("entered the picture's vector:", "; ".join(bank.pairs.caption[came]))
 
 # %% [markdown]
 # **What you see.** “Deer” still leads. Its score falls by less than a third, and the
-# score of “kangaroo” rises. The vectors lost a large entry, so all other entries grow
-# when they are normalised.
+# score of “kangaroo” rises. Both happen because the vectors lost a large entry, so that
+# all other entries grow when they are normalised.
 #
-# The library searches for the **smallest removal**: a set of anchors, as small as
-# possible, without which the label changes.
+# One anchor was not enough, so the library searches for the **smallest removal**: as
+# few anchors as possible without which the label changes.
 #
 # **Before you run the next cell:** how many anchors must go? Is any of them a bad
 # anchor?
@@ -255,12 +257,13 @@ print(f"every set of fewer than {found.at_least} was tried: none changes the lab
 
 # %% [markdown]
 # **What you see.** A filled bar is a score without the anchors, a dashed outline the
-# score with all of them. Now “kangaroo” leads by a little. (Four suffice, two do not. A
-# set of three may exist.) Look at the anchors that went: each caption fits its picture.
+# score with all of them. Now “kangaroo” leads by a little. (Four anchors suffice, and
+# no two do. Not every set of three was tried.) Look at the anchors that went: each
+# caption fits its picture.
 #
-# We ask all held-out stamps for their captions, with and without these anchors. R@1 is
-# the share of pictures whose own caption comes first: more than in chapters 03 and 04,
-# with other questions and more anchors (chapter 05).
+# What does the repair cost? We ask all held-out stamps for their captions, with these
+# anchors and without. R@1 is the share of pictures whose own caption comes first.
+# (Questions and anchors are not those of chapter 04.)
 #
 # **Before you run the next cell:** will R@1 fall? Which held-out picture will suffer
 # most?
@@ -281,11 +284,12 @@ place = f"from place {before[worst] + 1} to place {after[worst] + 1}"
 print(f"the largest fall: {captions[worst]} {place}")
 
 # %% [markdown]
-# **What you see.** R@1 stays, because it looks at the first place only. But some places
-# change. The largest fall is the held-out *deer*: the bank lost its witnesses.
+# **What you see.** R@1 stays, because it looks at the first place only, but some
+# captions change their place. The held-out *deer* falls most: the bank lost its
+# witnesses.
 #
-# A repair that is judged by the picture that asked for it is always a success. The bank
-# does not know too much about deer. It knows too little about kangaroos. The picture
+# A repair is always a success if it is judged by the picture that asked for it. The
+# bank does not know too much about deer but too little about kangaroos. So the picture
 # needs one anchor *more*, not four fewer. Section 1 of [07 · Editing a
 # model](07_editing.ipynb) adds this one pair.
 
@@ -313,9 +317,9 @@ print(f"“{reasons.caption[0]}” contributes {reasons.contribution[0]:.3f}")
 print(f"without it the score of “{answer}” falls by {fall:.3f}")
 
 # %% [markdown]
-# **What you see.** “Deer” falls, but not by the contributions that were taken away:
-# other anchors enter, and all is normalised again. *Contribution* and *effect of a
-# removal* are two questions, and both have exact answers here.
+# **What you see.** “Deer” falls, but not by the contributions that were taken away,
+# because other anchors enter and all is normalised again. *Contribution* and *effect of
+# a removal* are two questions, and both have exact answers here.
 
 # %% [markdown]
 # ### Exercise 06.1 · Prove that it adds up
@@ -361,9 +365,9 @@ check_contributions(my_contributions)
 #
 # You have the cosines of a picture, and of some texts, with all anchors. Return
 # `scores`: (t,) float32, the scores of the picture with the texts as if one anchor were
-# not in the bank. It is gone from both sides. Then come $k$ entries of the *others*,
-# clamp, power and length 1, as in chapter 04. (The cosines stay, although the library
-# also moves the mean.)
+# not in the bank. The anchor is gone from both sides. Take the top $k$ of the *others*,
+# then clamp, power and length 1, as in chapter 04. (Keep the cosines, although the
+# library also moves the mean.)
 
 
 # %% tags=["exercise"]
@@ -438,8 +442,8 @@ check_flip(my_flip)
 # %% [markdown]
 # ## 4 · Do these anchors really decide?
 #
-# From here on the validation stamps are the questions, the training stamps alone are
-# the anchors, and the labels are the classes of chapter 05.
+# One decision proves little. From here on the validation stamps are the questions, the
+# training stamps alone are the anchors, and the labels are the classes of chapter 05.
 
 # %% tags=["hide-input"]
 # Ask a model of the training stamps for the classes of the validation stamps.
@@ -464,8 +468,8 @@ print(f"accuracy on {len(asked)} validation stamps: {accuracy(given, truth, seed
 # **Deletion** takes anchors away in the order of their contributions. If the order
 # means something, the score falls faster than in a random order. **Insertion** takes
 # all contributing anchors away and brings them back: then the score should return
-# faster. We remove anchors from the bank, so that others enter. With blanked entries
-# the score would fall by the contributions themselves, and the test could not fail.
+# faster. We remove anchors from the bank, so that others enter. If entries were only
+# set to 0, the score would fall by the contributions, and the test could not fail.
 #
 # **Before you run the next cell:** the first quarter of the anchors is gone. How much
 # of the score is left, in the order of the contributions, and in a random order?
@@ -493,12 +497,12 @@ _ = record(name + "of contributions", areas["deletion"], unit="of the score", no
 # %% [markdown]
 # **What you see.** The area between the solid line (order of the contributions) and the
 # dashed line (random order) lies well above 0. The band is the middle half of the
-# pictures. The lines on the left do not end at 0, because others have entered.
+# pictures. The lines on the left do not end at 0, because other anchors have entered.
 
 # %% [markdown]
 # ## 5 · Why here?
 #
-# The doe speaks for “deer”, since the kangaroo resembles it. But where? **Occlusion**
+# The doe speaks for “deer”, because the kangaroo resembles it. But where? **Occlusion**
 # hides one region of a picture, in the colour of its edge, and encodes the picture
 # again. The other picture stays. The region counts if their cosine drops.
 #
@@ -551,20 +555,20 @@ for kind in kinds[1:]:
 # %% [markdown]
 # **What you see.** A region keeps its colour if it counts. A line frames the most
 # important quarter, mostly brown fur. For other stamps, the cosine drops more without
-# this quarter than without a random one. Among regions that are not blank, this is
-# undecided: the map finds the thing, hardly its parts.
+# this quarter than without a random one. Among regions that are not blank, the
+# difference is undecided, so the map finds the thing, but hardly its parts.
 
 # %% [markdown]
 # ## 6 · The audit: wrong captions in the bank
 #
-# A bank from the web has wrong captions, and ASIF can look for them. It describes each
-# pair's picture, and each pair's caption, by all the *other* pairs. The score of the
-# two descriptions is the **agreement** of the pair.
+# A bank from the web has wrong captions, and ASIF can look for them. An **audit**
+# describes each pair's picture, and each pair's caption, by all the *other* pairs. The
+# score of the two descriptions is the **agreement** of the pair.
 #
-# Some captions agree a little with every picture. So the audit looks at **rivals** too:
-# the picture with other captions, and the caption with other pictures. The **excess**
-# is the agreement minus a soft maximum of the rivals' scores. If it is low, the caption
-# may belong to another picture. (`rank_pairs` gives the formulas.)
+# Some captions agree a little with every picture, so the audit looks at **rivals** too:
+# the picture with other captions, the caption with other pictures. The **excess** is
+# the agreement minus a soft maximum of the rivals' scores. If the excess is low, the
+# caption may belong to another picture.
 #
 # **Before you run the next cell:** the captions were written with care. Which pairs
 # will stand first: mistakes, or others?
@@ -579,9 +583,9 @@ title = "pairs with the lowest excess of agreement, by all other pairs"
 draw.show(draw.show_pictures(suspects.picture.tolist(), titles, title=title))
 
 # %% [markdown]
-# **What you see.** The number before a caption is its excess. Below most pictures
-# stands no mistake. A pair that is unlike all others disagrees too. An audit makes a
-# list for a human to look through.
+# **What you see.** The number before a caption is its excess. Most captions are no
+# mistakes, because a pair that is unlike all others disagrees too. An audit only makes
+# a list for a human.
 #
 # How good is the list? We **plant** wrong captions: 5, 10 or 20 % of the pairs exchange
 # theirs. The **AUC** is the probability that a wrong pair has a lower excess than a
@@ -637,8 +641,8 @@ else:
 
 # %% [markdown]
 # The settings of the audit were chosen on other plantings. This AUC chooses nothing, so
-# the headline number comes from *all* stamps. And a person looks at as many pairs as
-# were planted, from the top of the list: what share is wrong?
+# the headline number comes from *all* stamps. And if a person looks at as many pairs as
+# were planted, from the top of the list, what share is wrong?
 
 # %% tags=["hide-input"]
 # Measure the AUC on the whole bank, and record it.
@@ -701,8 +705,8 @@ check_rank_auc(my_auc)
 # %% [markdown]
 # ## 7 · Your turn: explain a failure
 #
-# Was the kangaroo a special case? The next table has the smallest removal for *all*
-# wrong decisions of the validation stamps, and the place of the right label.
+# Was the kangaroo special? The next table has the smallest removal for *all* wrong
+# decisions of the validation stamps, and the place of the right label.
 #
 # **Before you run the next cell:** in how many rows will the new label be the right
 # one?
@@ -739,8 +743,8 @@ if task.wrong:
     draw.show(draw.labelled_pictures(shown, called, true))
 
 # %% [markdown]
-# **What you see.** The new label is rarely right: another wrong label takes over. A
-# supposition: these pictures need an anchor more, not one fewer. The exercise tests it:
+# **What you see.** The new label is rarely right, because another wrong label takes
+# over. Do these pictures need an anchor more, not one fewer? The exercise tests this:
 # there you go on until the label is the *right* one.
 
 # %% [markdown]
@@ -824,10 +828,10 @@ check_own_failure(my_failure, task)
 # A label always wins, whatever the picture. But the model knows how near its anchors
 # are. **Familiarity** is the cosine of the picture with its most similar anchor. Below
 # a threshold the model says that it has never seen anything like it. The *validation*
-# stamps set the threshold. The promise: at most 5 % false alarms.
+# stamps set the threshold, with a promise: at most 5 % false alarms.
 #
-# Does the alarm keep it on new stamps, the test split? And does it go off on a
-# **foreign domain**, Fashion-MNIST, and on mere noise?
+# Does the alarm keep this promise on new stamps, the test split? And does it go off on
+# a **foreign domain**, Fashion-MNIST, and on mere noise?
 #
 # **Before you run the next cell:** write down both alarm rates.
 
@@ -877,9 +881,10 @@ for name, words in (("new stamps", "false alarms"), ("Fashion-MNIST", "alarms"))
 # %% [markdown]
 # **What you see.** The height of a curve at the vertical line is its share of alarms.
 # The promise holds for new stamps, and noise is caught. But Fashion-MNIST, on which the
-# model is weak, passes almost unnoticed: by the AUC it is usually less familiar, but
-# 5 % of the stamps are stranger than nearly all clothes. With the validation stamps
-# as anchors noise passes too, because of one ghost. A quiet alarm is no proof.
+# model is weak, passes almost unnoticed. By the AUC clothes are usually less familiar,
+# but 5 % of the stamps are stranger than nearly all clothes. With the validation stamps
+# as anchors noise passes too, because of one anchor, a ghost. A quiet alarm is no
+# proof.
 
 # %% tags=["hide-input"]
 # Draw the new stamps that raise an alarm.
@@ -914,10 +919,10 @@ draw.show(draw.interval_dots({"damaged": costs}, xlabel=xlabel, zero=True))
 
 # %% [markdown]
 # **What you see.** JPEG of quality 50 costs little, a blur of two pixels more, and a
-# width of 32 pixels most. `asif evaluate FOLDER --corrupt jpeg:50` damages yours.
+# width of 32 pixels most.
 
 # %% [markdown] tags=["progress"]
-# Which exercises of this chapter have you solved? (Kept on this machine only.)
+# The exercises that you have solved:
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.
@@ -999,8 +1004,8 @@ show_progress("06")
 #
 # - A score is a sum over anchors; contributions add up to it, contrasts add up to the
 #   lead. Nothing is approximated.
-# - Without an anchor others enter and all is normalised again. The effect of a removal
-#   is not its contribution, but it is exact, too.
+# - Without an anchor others enter and all is normalised again. So the effect of a
+#   removal is not the anchor's contribution, but it is exact, too.
 # - Four good anchors had to go before the kangaroo got its label, and the held-out deer
 #   paid for it. Measure every repair on pictures that did not ask for it.
 # - Deeper: deletion is far from a random order. The audit finds planted captions. A

@@ -3,8 +3,9 @@
 #
 # > **Question.** Can a model learn and forget in a second?
 #
-# A trained network keeps its knowledge in millions of weights. An ASIF model keeps it
-# in a list of pairs. To teach it, add pairs. To make it forget, take them out.
+# A trained network keeps its knowledge in millions of weights, but an ASIF model keeps
+# it in a list of pairs. To teach the model, add pairs; to make it forget, take pairs
+# out.
 #
 # <details><summary>Goals, minutes, what runs</summary>
 #
@@ -79,10 +80,10 @@ print(bank)
 # %% [markdown] tags=["core"]
 # ## 1 · One pair more
 #
-# Chapter 00 ended with a mistake. The model calls the photograph of a red kangaroo a
-# deer. Chapter 06 named the anchors that say so, first of all a doe. To turn the answer
-# there, four good anchors had to go. Now we *add* one pair instead: the mirror image of
-# the photograph, with the caption “A kangaroo.”
+# Chapter 00 ended with a mistake: the model calls the photograph of a red kangaroo a
+# deer. Chapter 06 named the anchors that say so, first of all a doe, and took four good
+# anchors out to turn the answer. Now we *add* one pair instead: the mirror image of the
+# photograph, with the caption “A kangaroo.”
 #
 # The photograph is **held out**: no anchor shows it. The anchors are the stamps of the
 # two other splits, with $k = n/10$ and $p = 2$.
@@ -137,14 +138,15 @@ draw.best_anchors(stamps.pictures[row], labels[0], stages)
 # bar. In the lower row the new pair, in a thick frame, has nearly all of the score, and
 # the answer turns. The table has the numbers.
 #
-# The mirror image is an easy teacher: the same animal in the same pose. The first
-# column has a surprise: *without* the black kangaroo, the score of “kangaroo” is
-# larger. Its caption takes most of the label's list, although its picture hardly
-# resembles the photograph. So an anchor of the right name is not enough. It must look
-# alike, too.
+# The mirror image is an easy teacher, because it shows the same animal in the same
+# pose. The first column has a surprise: *without* the black kangaroo, the score of
+# “kangaroo” is larger. The black kangaroo's caption takes most of the label's list,
+# although its picture hardly resembles the photograph. So an anchor with the right name
+# is not enough; its picture must look alike, too.
 #
-# What did it cost elsewhere? Each of the 150 held-out stamps looks for its own caption
-# among all 150. **R@1** is the share that has it in the first place.
+# What did the new pair cost elsewhere? Each of the 150 held-out stamps looks for its
+# own caption among all 150. **R@1** is the share of stamps that find it in the first
+# place.
 #
 # **Before you run the next cell:** for how many of the 150 stamps does the right
 # caption gain or lose the first place?
@@ -170,11 +172,11 @@ print("difference:", in_points(paired_difference(first[1], first[0], seed)))
 # %% [markdown]
 # **What you see.** The second line names each stamp that changed: the kangaroo alone.
 # The last line is a **paired difference**: both models answer for the same pictures,
-# and we compare picture by picture. In brackets stands its 95 % **interval**: how
-# much it might move with other pictures.
+# and we compare picture by picture. In brackets stands its 95 % **interval**: how far
+# the difference might move with other pictures.
 #
-# On the disk, each edit makes a new **version** of the bank. `diff` lists what an edit
-# changed, and `undo` takes it back.
+# On the disk, each edit makes a new **version** of the bank, so `diff` can list what
+# changed, and `undo` can take the edit back.
 
 # %%
 folder = tempfile.TemporaryDirectory()
@@ -189,13 +191,13 @@ stored.diff(edited).style.hide(axis="index")
 # %% [markdown]
 # ### Your own ASIF
 #
-# You wrote this model step by step: 03.1 and 03.2 centre and compare, 04.1 and 04.2
-# shorten the lists, 03.3 finds a caption, and 00.2 says why. The checks have kept your
-# solutions. The next cell puts them together into `my_asif.py` beside this notebook, a
-# file that imports only torch. If a function is missing or wrong, the cell names it,
-# and the library's takes its place.
+# You wrote this model step by step. Exercises 03.1 and 03.2 compare and centre, 04.1
+# and 04.2 shorten the lists, 03.3 finds captions, 00.2 gives reasons. The checks
+# have kept your solutions. The next cell puts them together into `my_asif.py` beside
+# this notebook, a file that imports only torch. If a function is missing or wrong, the
+# cell names it, and the library's function takes its place.
 #
-# **Before you run the next two cells:** your file adds in another order than the
+# **Before you run the next two cells:** your file sums in another order than the
 # library does. How far apart will the scores of 150 test pictures be?
 
 # %%
@@ -207,8 +209,8 @@ mine, missing = make_my_asif()
 check_my_asif(mine, missing, old, questions)
 
 # %% [markdown]
-# **What you see.** The differences are rounding. Now ask *your* file, with a picture
-# and labels of your own if you like: as it is, with one anchor less, and with one more.
+# **What you see.** The differences are rounding. Now ask *your* file: as it is, with
+# one anchor less, and with one more. Take a picture and labels of your own if you like.
 #
 # **Before you run the next cell:** which of the three answers “kangaroo”?
 
@@ -235,7 +237,8 @@ pd.DataFrame(my_scores, index=my_labels).style.format("{:.3f}")
 
 # %% [markdown]
 # **What you see.** In each column, the largest number is the answer of *your* model.
-# Without its first reason it still says “deer”, since other anchors speak for it too.
+# Without its first reason the model still says “deer”, because other anchors speak for
+# “deer” too.
 #
 # ### What you can say now
 #
@@ -245,7 +248,7 @@ pd.DataFrame(my_scores, index=my_labels).style.format("{:.3f}")
 #   anchors, stand between them.
 # - A picture is described by the anchors that it looks like, a text by the anchors that
 #   it reads like. Both lists count the same anchors, so we can compare them.
-# - Every answer is a sum over named anchors: a right answer and a wrong one.
+
 # - A wrong answer is repaired by editing a list. The edit needs no training, its side
 #   effects can be counted, and it can be undone.
 #
@@ -255,9 +258,8 @@ pd.DataFrame(my_scores, index=my_labels).style.format("{:.3f}")
 # ## 2 · A kind of picture that the model does not know
 #
 # Fashion-MNIST has small grey pictures of clothing, which we turn to black on white.
-# Its parts share no picture: a **pool** of captioned pictures to teach from; pictures
-# **for validation**, which make all choices; and **test** pictures, which choose
-# nothing.
+# Its parts share no picture. The **pool** has captioned pictures to teach from, the
+# **validation** pictures make all choices, and the **test** pictures choose nothing.
 
 # %% tags=["hide-input"]
 # Load and embed the clothes, and draw one pair of each class.
@@ -305,14 +307,14 @@ def right_answers(bank, z, labels, k, p):
 #
 # **Difficulty** ●●○○○ · **Minutes** 8
 #
-# A model is two matrices, a mean, and $k$. Add $m$ new pairs at the end. The captions
-# come in another order than the pictures: the caption of new picture $i$ is row
-# `partner[i]` of the new captions. The new pictures keep their order.
+# A model is two matrices, a mean, and $k$. Add $m$ new pairs at the end, with the new
+# pictures in their order. The captions come in another order: the caption of new
+# picture $i$ is row `partner[i]` of the new captions.
 #
 # Return four results: the picture matrix, the caption matrix, the mean of all picture
-# embeddings (it is subtracted before the cosine; captions have a mean of their own, in
-# the same way), and $k$. $k$ is a tenth of the anchors, rounded to the nearest whole
-# number, and at least 1.
+# embeddings, and $k$. (The mean is subtracted before the cosine; captions have a mean
+# of their own.) $k$ is a tenth of the anchors, rounded to the nearest whole number, and
+# at least 1.
 
 
 # %% tags=["exercise"]
@@ -353,9 +355,9 @@ check_add(my_add)
 # %% [markdown]
 # ## 3 · Learning
 #
-# A **lesson** of $m$ pairs of each class holds the shorter lessons. For each size the
-# validation pictures choose $k/n$ and $p$, and the test pictures are asked. A second
-# curve keeps $k = n/10$ and $p = 2$.
+# A **lesson** adds $m$ pairs of each class, and a longer lesson holds the shorter ones.
+# For each size the validation pictures choose $k/n$ and $p$, and the test pictures are
+# asked. A second curve keeps $k = n/10$ and $p = 2$.
 #
 # **Before you run the next cell:** with 1 pair of each class, ten in all, what accuracy
 # do you expect? With 20? And how much will it matter *which* pictures were added?
@@ -411,8 +413,9 @@ for size, (mean, each) in curve(right).items():
 # %% [markdown]
 # **What you see.** Both lines climb steepest at their left end. The small dots are the
 # lessons: with few pairs it matters much *which* pairs they are. On the solid line
-# validation chose $k$ and $p$ for each bank. The printed lines compare it with the
-# dashed line: even after the smallest edit, the interval of the gain lies above 0.
+# validation chose $k$ and $p$ for each bank. The printed lines compare the solid line
+# with the dashed one: even after the smallest edit, the interval of the gain lies above
+# 0.
 #
 # ### Two switches more
 #
@@ -523,10 +526,10 @@ check_running_mean(my_mean)
 # and the 150 questions are those of section 1. The measure is the **mean recall**: for
 # each stamp the mean of “first” and “among the first ten”, over both directions.
 #
-# “We found no significant difference” proves nothing: with few questions one never
-# does. A proof of **equivalence** names a **margin** beforehand, the largest change
-# that would not matter. Then it shows that the whole interval lies within the margin.
-# Our margin is 5 points. (To be honest: we settled on it after a first look.)
+# “We found no significant difference” proves nothing, because with few questions one
+# never does. A proof of **equivalence** names a **margin** beforehand, the largest
+# change that would not matter. Then it shows that the whole interval lies within the
+# margin. Our margin is 5 points. (To be honest: we settled on it after a first look.)
 #
 # ### Exercise 07.3 · Prove that nothing changed
 #
@@ -560,7 +563,8 @@ check_unchanged(my_verdict)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Draw intervals over a line with 0 and both margins. One misses 0 and is "unchanged".
+# Draw intervals over a line with 0 and both margins. An interval can miss 0 and be
+# "unchanged".
 #
 # </details>
 # <details><summary>What you should see</summary>
@@ -626,8 +630,8 @@ record(
 
 # %% [markdown]
 # **What you see.** “Unchanged” means that the whole line lies between the dashed lines.
-# In the upper row it is short: a picture of clothing is in the top $k$ of few stamps.
-# In the lower row, new $k$ and $p$ change more. Choosing again is an edit, too.
+# In the upper row it is short, because a picture of clothing is in the top $k$ of few
+# stamps. In the lower row, new $k$ and $p$ change more: choosing again is an edit, too.
 
 # %% [markdown]
 # ## 5 · Forgetting
@@ -639,7 +643,7 @@ record(
 # Groups are paths: `food/fruit` lies in `food`, and `foodstuff` does not. Remove a
 # group and everything below it from both matrices. The other rows keep their order.
 # Return three results: the picture matrix, the caption matrix, and the position of each
-# remaining row in the old bank, so that the table with the captions can follow.
+# remaining row in the old bank. (The table of captions needs it.)
 
 
 # %% tags=["exercise"]
@@ -712,12 +716,11 @@ print(f"held-out stamps: {in_words(paired_difference(a, b, seed))}")
 
 # %% [markdown]
 # **What you see.** In the row of the bag, the square (bags forgotten) is far from the
-# circle (before). Accuracy on bags falls below
-# its value before any lesson: a bag is now most similar to other grey clothes, which
-# speak for other classes.
+# circle (before). Accuracy on bags falls below its value before any lesson, because a
+# bag is now most similar to clothes of other classes.
 #
 # **A contributor.** Ben wants his pictures back. `remove` only *marks* pairs as
-# removed, and can be undone. `compact` writes the other pairs into new files and
+# removed, so it can be undone. `compact` writes the other pairs into new files and
 # deletes the old files, with their history.
 #
 # **Before you run the next cell:** after `remove`, are Ben's captions still on the
@@ -769,8 +772,8 @@ display(pd.DataFrame(rows), histories["removed"], histories["compacted"])
 # ## 6 · A poisoned pair
 #
 # A contributor may also add a wrong pair. We plant one in a bank with a short lesson:
-# an ankle boot, with the caption “a photo of a dress.” It does most harm on the
-# validation pictures.
+# an ankle boot, with the caption “a photo of a dress.” Of all such pairs, this one does
+# most harm on the validation pictures.
 #
 # **Before you run the next cell:** one pair among some 800. By how many points can it
 # lower the accuracy? On which class?
@@ -897,9 +900,9 @@ print(f"place in the audit of the whole bank: {places[1]} of {len(audit)}")
 
 # %% [markdown]
 # **What you see.** A green bar is the harm of an anchor. But look at the pictures: a
-# sneaker may look like a boot, so it does harm and is right. The bars name suspects,
-# and a person decides. The audit fails here: the other pairs know too little of clothes
-# to contradict this one.
+# sneaker may look like a boot, so it does harm although its caption is right. A person
+# decides. The audit fails here: the other pairs know too little of clothes to
+# contradict this one.
 #
 # Now take out the suspect, and measure on the *test* pictures, which had no part in
 # finding it.
@@ -923,8 +926,8 @@ print(f"healed and healthy banks give the same answers: {same_answers}")
 # %% [markdown]
 # ## 7 · Which pairs to add?
 #
-# Each pair costs somebody a caption. If you may add only one or two of each class,
-# which?
+# Each pair costs somebody a caption. If you may add one or two pairs of each class,
+# which ones?
 
 # %%
 per_class = 1
@@ -995,7 +998,7 @@ check_lesson(my_lesson, task)
 # </details>
 
 # %% [markdown]
-# Typical pictures against random lessons, on the test pictures.
+# The next cell compares typical pictures with random lessons, on the test pictures.
 #
 # **Before you run the next cell:** at which size will the random lessons have caught
 # up?
@@ -1038,9 +1041,9 @@ record(
 #
 # ### A hundred pairs, well chosen
 #
-# A real pool has no labels. Divide it into a hundred **clusters**, groups of pictures
-# that are close to each other, and write a caption only for the picture next to each
-# centre. The settings are those of section 3.
+# A real pool has no labels. So we divide it into a hundred **clusters**, groups of
+# pictures close to each other, and caption only the picture next to each centre. The
+# settings are those of section 3.
 #
 # **Before you run the next cell:** by how many points will the chosen pairs beat the
 # random lessons of a hundred pairs?
@@ -1086,7 +1089,7 @@ draw.show(draw.interval_dots({"with the switches": means}, xlabel=xlabel))
 folder.cleanup()
 
 # %% [markdown] tags=["progress"]
-# Which exercises of this chapter have you solved?
+# The exercises that you have solved:
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.

@@ -66,8 +66,8 @@ print(bank)
 
 # %% [markdown]
 # For questions of size we **make embeddings up**: pictures of a few hundred concepts,
-# in 256 and 128 dimensions. Their accuracy says nothing about a real model. Their cost
-# does: a dot product takes the same time for all numbers.
+# in 256 and 128 dimensions. Their accuracy says nothing about a real model, but their
+# cost does, because a dot product takes the same time for all numbers.
 
 # %%
 from asif_book.made_up import World
@@ -91,8 +91,9 @@ print(f"{len(asked)} pictures to ask about")
 #    each of $q$ pictures;
 # 3. **score**: compare $q$ sparse vectors with the $t$ sparse vectors of the texts.
 #
-# And all anchors were encoded once. We measure small, and compute the paper's size: 1.6
-# million anchors in 768 dimensions, 10,000 pictures, and 7,000 texts.
+# Before the first question, all anchors were encoded once. We measure a small size, and
+# compute the paper's: 1.6 million anchors in 768 dimensions, 10,000 pictures, and 7,000
+# texts.
 #
 # **Before you run the next two cells:** a stored bank grows fifty times larger. How
 # much longer does it take to add a pair? And which stage is largest at the paper's
@@ -156,19 +157,20 @@ print(f"encode all pairs again: {draw.duration(paper[next(iter(paper))])}")
 
 # %% [markdown]
 # **What you see.** In the first figure fifty times the anchors take far less than fifty
-# times as long. An edit writes its own rows, and the new mean follows from the old one
-# (exercise 07.2); only the ids are compared with all others. So the kangaroo's pair
-# should cost a moment at 1.6 million anchors, too. In the second figure the longest
-# hatched bar is paid once, and every *question* pays for the search. The rest of this
-# chapter makes it smaller and faster, and asks: is the answer still the same?
+# times as long, because an edit writes only its own rows. The new mean follows from the
+# old one (exercise 07.2), and only the ids are compared with all others. So the
+# kangaroo's pair should cost a moment at 1.6 million anchors, too. In the second figure
+# the longest hatched bar is paid once, but every *question* pays for the search. The
+# rest of this chapter makes the search smaller and faster, and asks: is the answer
+# still the same?
 
 # %% [markdown]
 # ## 2 · The memory wall
 #
 # The obvious search is one line: `(queries @ anchors.T).topk(k)`. It makes the dense
-# matrix of $q \times n$ cosines. The other way takes the anchors in **blocks** of $b$
-# rows. The cosines of all pictures with one block are a **tile**. Each picture keeps
-# the $k$ best cosines that it has met. Here three stamps search among 48 others.
+# matrix of $q \times n$ cosines. Another way takes the anchors in **blocks** of $b$
+# rows. The cosines of all pictures with one block are a **tile**, and each picture
+# keeps the $k$ best cosines that it has met. Here three stamps search among 48 others.
 #
 # **Before you run the next cell:** the number of anchors grows a thousandfold. Does
 # the largest number of cosines that are held at one moment grow?
@@ -188,7 +190,7 @@ draw.passing_tiles(cosines, bank.pairs.picture[three], k=3, block=8)
 # **What you see.** The thick frame is the tile of this moment. Behind it, the solid
 # bars are the three best so far, and the dashed outlines are forgotten. The dashed line
 # of a picture is the smallest of its best, so it only rises. More anchors make more
-# tiles, and no tile larger.
+# tiles, but no larger ones.
 #
 # ### Exercise 08.1 · How many bytes?
 #
@@ -274,12 +276,12 @@ for name in ("float32", "bf16", "torch"):
 
 # %% [markdown]
 # **What you see.** `topk` takes next to nothing; the matrix is the cost. In the last
-# two rows memory is a choice. The answer is the same to the last bit, although each
-# method sums in another order. The fast method only finds candidates, and the library
-# computes the returned cosines once more, in double precision.
+# two rows memory is a choice. Although each method sums in another order, the answer is
+# the same to the last bit. The library computes the returned cosines once more, in
+# double precision.
 #
-# “The same answer” has a second part: ties. **Shards**, parts of a bank on several
-# machines, finish in any order, and copies of a pair tie.
+# Can the answer be the same if cosines tie, as copies of a pair do? **Shards**, parts
+# of a bank on several machines, finish in any order, so this order must not decide.
 #
 # ### Exercise 08.2 · One answer from many shards
 #
@@ -324,8 +326,8 @@ check_merge(my_merge)
 # %% [markdown]
 # ## 3 · Fast, and still exact
 #
-# A float32 has 24 significant bits. A **bfloat16** keeps 8 of them, two or three
-# decimal digits, and many processors multiply such matrices much faster.
+# A float32 has 24 significant bits. A **bfloat16** keeps only 8 of them, two or three
+# decimal digits, but many processors multiply such matrices much faster.
 #
 # **Before you run the next cell:** we take the 100 largest of 50,000 products of
 # rounded vectors, and stop there. What share of the true 100 best will be among them?
@@ -347,7 +349,7 @@ worst = float((unit_asked @ unit_many.T - products).abs().max())
 print(f"largest error of a product, its own rounding included: {worst:.4f}")
 
 # %% [markdown]
-# Three thoughts repair this.
+# Three thoughts repair this loss.
 #
 # **First: bound the error.** Write $\hat q$ for the rounded $q$ and $\hat a$ for the
 # rounded $a$, and $\delta = \lVert q - \hat q \rVert$ for the length of what $q$ lost.
@@ -407,7 +409,7 @@ check_error_bound(my_bound)
 
 # %% [markdown]
 # **Second: keep every anchor that may belong.** Let $T$ be the $k$-th largest of the
-# rounded products of a query. Each dot is a product, its bar the places where the true
+# rounded products of a query. Each dot is a product, and its bar shows where the true
 # cosine may lie. Which anchors can be among the true $k$ best?
 
 # %% tags=["hide-input"]
@@ -490,9 +492,9 @@ print(f"kept for the {len(kept)} pictures: {kept.min()} to {kept.max()} anchors"
 # %% [markdown]
 # ## 4 · The savings of forgetting
 #
-# The dense matrix takes $4 q n$ bytes. A sparse vector keeps the number of the anchor
-# (4 bytes) and the value (4 bytes) of each of its $k$ entries: $8 q k$ bytes in all.
-# The formula has no $n$. Sparse is smaller as soon as $k < n/2$.
+# The dense matrix takes $4 q n$ bytes. A sparse vector keeps two things of each of its
+# $k$ entries, the number of the anchor and the value. Each takes 4 bytes, so $q$
+# vectors take $8 q k$ bytes, for any $n$. Sparse is smaller as soon as $k < n/2$.
 #
 # **Before you run the next cell:** the paper has $n = 1.6$ million and $k = 800$. With
 # $q = 10{,}000$, does the dense matrix fit into a laptop? By what factor is the sparse
@@ -540,8 +542,7 @@ draw.show(draw.line_chart(series, **labels, logx=10, logy=True, marks=marks))
 # The cosine of two vectors of length 1 is the sum of $x_i \, y_i$ over all anchors $i$.
 # For sparse vectors only anchors that stand in *both* lists count. Compute the cosine
 # from the two lists of indices and values. The lists are sorted by value, not by index,
-# and no index occurs twice in a list. (Advice, which the check does not test: do
-# without vectors of length $n$.)
+# and no index occurs twice in a list. (Try to do without vectors of length $n$.)
 
 
 # %% tags=["exercise"]
@@ -578,10 +579,11 @@ check_sparse_cosine(my_sparse_cosine)
 # </details>
 
 # %% [markdown]
-# Most pairs of lists share next to nothing. Search engines had this problem first: they
-# keep for each word the list of its documents. An **inverted index** keeps for each
-# anchor the list of texts that have an entry there. The score of a picture needs only
-# the texts in the lists of its $k$ anchors: the lit cells.
+# Most pairs of lists share next to nothing, so it is a waste to compare every pair.
+# Search engines had this problem first, and keep for each word the list of its
+# documents. In the same way, an **inverted index** keeps for each anchor the list of
+# texts that have an entry there. The score of a picture needs only the texts in the
+# lists of its $k$ anchors: the lit cells.
 
 # %% tags=["hide-input"]
 # Draw the lists of some anchors of a picture.
@@ -596,8 +598,8 @@ draw.inverted_index(model.bank, *lists, bank.pairs.iloc[some])
 # **Difficulty** ●●●●○ · **Minutes** 15
 #
 # Build the index of $t$ captions, and score one picture with all of them. Return the
-# scores, and how many entries of the index you looked at. Building does not count: it
-# is done once, for all pictures. All values are above 0.
+# scores, and how many entries of the index you looked at. Building does not count,
+# because it is done once for all pictures. All values are above 0.
 
 
 # %% tags=["exercise"]
@@ -645,7 +647,7 @@ print(f"multiplications: dense {dense:,}; index {multiplied:,}")
 #
 # In half precision a number takes 2 bytes. **float16** has 11 significant bits and a
 # narrow range of sizes, **bfloat16** has 8 bits and the range of float32. A bit that is
-# not stored is gone, so we measure the cost, in decisions.
+# not stored is gone. We measure what this costs, in decisions.
 #
 # The bank has the stamps and 20 captioned pictures of each of ten kinds of clothing, as
 # in chapter 07. We ask the 1,000 test pictures of Fashion-MNIST and the 150 test stamps
@@ -735,7 +737,7 @@ pd.DataFrame(rows, columns=columns).style.hide(axis="index")
 #
 # The usual measure is the **recall** of the search: the share of the true $k$ best that
 # the index finds. But an anchor in place 700 of 800 has hardly any weight in a score.
-# We count decisions that change for the worse.
+# So we count decisions that change for the worse.
 #
 # **Before you run the next cell:** IVF on 20,000 made-up anchors, with the paper's
 # $k = 800$ and $p = 8$. If an index finds three fifths of the right anchors, how many
@@ -770,9 +772,9 @@ print(f"k = 800, p = 8, margin {MARGIN:g} points, {len(tried)} pictures: {tuned}
 # **Difficulty** ●●●●● · **Minutes** 20
 #
 # For each setting of the knob you know which validation pictures got their label.
-# Return the **cheapest setting whose loss of accuracy you can show to be smaller than
-# the margin**: the paired 95 % interval lies above minus the margin as a whole, and
-# does not claim certainty where no decision changed (section 5). If no setting will do,
+# Return the **cheapest setting that you can show to lose less accuracy than the
+# margin**: the whole paired 95 % interval lies above minus the margin. Where no
+# decision changed, it must not claim certainty (section 5). If no setting will do,
 # return 0: search exactly.
 #
 # Then investigate, in cells of your own: `measure_efforts(ivf, validation, k, p)` makes
@@ -814,8 +816,8 @@ check_knob(my_knob)
 #
 # A search over shards is many searches and one merge, exercise 08.2. In
 # `asif_lab.cluster`, on [Dask](https://www.dask.org), a **scheduler** hands out tasks,
-# and **workers** do them. Here the workers share your own cores. (*Beyond one
-# machine*, a page, has clusters, GPUs, and the costs of a billion pairs.)
+# and **workers** do them. (*Beyond one machine*, a page, has clusters, GPUs, and the
+# costs of a billion pairs.)
 #
 # **Before you run the next cell:** two workers share your cores with the notebook. Will
 # they be twice as fast as one process with two threads? And will the result be equal,
@@ -838,10 +840,10 @@ print(f"one process: {alone_in_words}; two workers: {together_in_words}, now")
 print("the same, bit for bit:", all(map(torch.equal, together, alone)))
 
 # %% [markdown]
-# **What you see.** Equal, to the last bit. Time is another matter: more processes do
-# not add cores. It begins to pay when the second worker is another machine.
+# **What you see.** Equal, to the last bit. Time is another matter, because more
+# processes do not add cores. A second worker pays when it is another machine.
 #
-# With many machines, one of them will fail. So we kill a worker on purpose, when about
+# With many machines, one of them will fail, so we kill a worker on purpose, when about
 # a quarter of the work is done.
 #
 # **Before you run the next cell:** how much is lost: the whole search, half of it, or
@@ -873,8 +875,8 @@ print(f"the cluster is closed; of {len(workers)} worker processes left: {len(ali
 
 # %% [markdown]
 # **What you see.** A box is a search, and the cross marks the kill. The row of worker 1
-# stops there, and the others take over its unfinished searches. A task has no state of
-# its own: its result depends on the bank and the queries alone.
+# stops there, and the others take over its unfinished searches. The answer stays the
+# same, because the result of a task depends on the bank and the queries alone.
 
 # %% [markdown]
 # ## 8 · The cost curve
@@ -930,14 +932,14 @@ print(f"by this line, {len(large_asked)} questions to 1.6 million: {large}, here
 # fixed cost. In the right panel, the circles are the memory of the search. It rises
 # until the blocks have their largest size. The dashed line is the dense matrix.
 #
-# The temporary folder goes now, with the banks in it.
+
 
 # %% tags=["hide-input"]
 # Delete the files of this chapter.
 folder.cleanup()
 
 # %% [markdown] tags=["progress"]
-# Which exercises of this chapter have you solved? (Kept on this machine only.)
+# The exercises that you have solved:
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.
@@ -1035,8 +1037,8 @@ show_progress("08")
 # **What would prove us wrong.** One query for which the three methods disagree in a
 # single bit. Or a slope beside a fixed cost, in section 8, that is clearly above 1.
 #
-# **Where next.** Take thousands of pictures:
-# `asif bank build NAME --from FOLDER --precision float16`, then
-# `asif bank prepare NAME`. It keeps the rounded copy of section 3 beside the bank.
+# **Where next.** Take thousands of pictures: `asif bank build NAME --from FOLDER
+# --precision float16`, then `asif bank prepare NAME`, which keeps the rounded copy of
+# section 3.
 #
 # [Sources](references.md): Malkov 2020, Douze 2024.

@@ -71,7 +71,8 @@ print(m[:, :2])  # (3, 2): the first two columns
 print(m[[2, 0]])  # (2, 4): row 2, then row 0
 
 # %% [markdown]
-# `None` in an index adds a dimension of size 1. So a vector becomes a column, or a row.
+# `None` in an index adds a dimension of size 1, so that a vector becomes a column, or a
+# row.
 
 # %%
 print(v[:, None].shape, v[None, :].shape)  # (3, 1) and (1, 3)
@@ -138,8 +139,8 @@ draw.lined_up(
 # two shapes from the right. The squares below show which entries meet; a dashed square
 # is an entry that is used again. The first panel subtracts one number from each column.
 # The second panel subtracts one number from each row, thanks to `keepdim=True`. In the
-# third panel, `flat` holds the same three numbers. But its 3 stands below the 4
-# columns, and the sizes do not fit.
+# third panel, `flat` holds the same three numbers. But the sizes do not fit, because
+# its 3 stands below the 4 columns.
 #
 # The error is the lucky case. With a *square* matrix, (3, 3) and (3,) fit. Then a
 # number that belongs to a row is subtracted from a column, and nothing warns you.
@@ -211,8 +212,8 @@ print(m @ two.T)  # (3, 4) @ (4, 2) → (3, 2)
 # %% [markdown]
 # ## 6 · Comparisons
 #
-# A comparison gives `True` or `False` for each entry: a **boolean** tensor. `True`
-# counts as 1 and `False` as 0. So the sum counts, and the mean is a share.
+# A comparison gives `True` or `False` for each entry: a **boolean** tensor. Because
+# `True` counts as 1 and `False` as 0, the sum counts, and the mean is a share.
 
 # %%
 positive = m > 0  # (3, 4), bool
@@ -226,8 +227,8 @@ print(m[positive])  # only these entries, as a vector
 #
 # The **dtype** of a tensor says what its numbers are. Decimal numbers are `float32`,
 # whole numbers `int64`, and truth values `bool`. A position is always `int64`.
-# `.float()` changes to `float32`. A mean needs this: PyTorch refuses the mean of whole
-# numbers, and of truth values.
+# `.float()` changes to `float32`. A mean needs `float32`, because PyTorch refuses the
+# mean of whole numbers, and of truth values.
 
 # %%
 whole = torch.tensor([1, 2, 4])  # (3,), int64
@@ -254,8 +255,8 @@ print(top.values)  # (3, 3), float32
 print(top.indices)  # (3, 3), int64
 
 # %% [markdown]
-# **What you see.** The first row holds two zeros. They are equal, so either of them may
-# stand third. Never rely on the order of equal entries.
+# **What you see.** The first row holds two zeros. Because they are equal, either of
+# them may stand third, so never rely on the order of equal entries.
 
 # %% [markdown]
 # ### Exercise 90.2 · The largest entry elsewhere
@@ -300,8 +301,8 @@ check_largest_elsewhere(largest_elsewhere)
 # %% [markdown]
 # ## 9 · Other calls of the book
 #
-# This section is for looking things up: chapters 00 to 05 use no call of PyTorch that
-# does not stand in this chapter.
+# Look calls up here: chapters 00 to 05 use no call of PyTorch that this chapter does
+# not name.
 
 # %%
 # Calls that make a tensor.
@@ -350,7 +351,7 @@ print(torch.corrcoef(m))  # (3, 3): the correlations of the rows
 print(torch.linalg.qr(square).Q)  # (3, 3): columns of length 1 at right angles
 
 # %% [markdown] tags=["progress"]
-# The exercises of this chapter that you have solved so far:
+# The exercises that you have solved:
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.

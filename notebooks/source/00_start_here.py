@@ -218,8 +218,8 @@ draw.show(draw.two_profiles(pictures[[drum]], texts[[drum]], bank.pairs, titles)
 # %% [markdown] tags=["core"]
 # ## 5 · Who decided?
 #
-# The **score** of a picture and a label is the **cosine** of their two sparse vectors:
-# 1 for the same direction, 0 without a common anchor. The answer is the label with the
+# The **score** of a picture and a label is the **cosine** of their two sparse vectors.
+# It is 1 for the same direction, and 0 without a common anchor. The answer is the label with the
 # largest score. This is called **zero-shot classification**, because no picture was
 # ever labelled for the task.
 

@@ -258,8 +258,8 @@ print(f"every set of fewer than {found.at_least} was tried: none changes the lab
 # %% [markdown]
 # **What you see.** A filled bar is a score without the anchors, a dashed outline the
 # score with all of them. Now “kangaroo” leads by a little. (Four anchors suffice, and
-# no two do. Not every set of three was tried.) Look at the anchors that went: each
-# caption fits its picture.
+# no two do. Not every set of three was tried.) Look at the anchors that went: their
+# captions are right.
 #
 # What does the repair cost? We ask all held-out stamps for their captions, with these
 # anchors and without. R@1 is the share of pictures whose own caption comes first.
@@ -705,8 +705,8 @@ check_rank_auc(my_auc)
 # %% [markdown]
 # ## 7 · Your turn: explain a failure
 #
-# Was the kangaroo special? The next table has the smallest removal for *all* wrong
-# decisions of the validation stamps, and the place of the right label.
+# The next table has the smallest removal for *all* wrong decisions of the validation
+# stamps, and the place of the right label.
 #
 # **Before you run the next cell:** in how many rows will the new label be the right
 # one?

@@ -219,9 +219,9 @@ draw.show(draw.two_profiles(pictures[[drum]], texts[[drum]], bank.pairs, titles)
 # ## 5 · Who decided?
 #
 # The **score** of a picture and a label is the **cosine** of their two sparse vectors.
-# It is 1 for the same direction, and 0 without a common anchor. The answer is the label with the
-# largest score. This is called **zero-shot classification**, because no picture was
-# ever labelled for the task.
+# This cosine is 1 for the same direction, and 0 without a common anchor. The answer is
+# the label with the largest score. This is called **zero-shot classification**, because
+# no picture was ever labelled for the task.
 
 # %% tags=["hide-input"]
 # Draw the scores of the eight pictures and the eight labels.

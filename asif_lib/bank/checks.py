@@ -22,7 +22,7 @@ from asif_lib.search.rows import BLOCK, PART
 
 from .matrices import FLOATS
 from .record import COLUMNS, SIDE, BankRecord
-from .sums import LARGEST
+from .sums import LARGEST, SMALLEST
 from .writing import plain_table
 
 IMAGE_TEXT = ("image", "text")
@@ -112,7 +112,7 @@ def check_ids(pairs):
 
 
 def check_embeddings(bank):
-    """Raise `BankError` with the ids of the pairs if an embedding is not finite, too large, or zero."""
+    """Raise `BankError` with the ids of the pairs if an embedding is not finite, too large, too small, or zero."""
     for side in bank.sides:
         rows = bank.rows(side)
         largest = torch.zeros(len(rows), dtype=torch.float64)  # (n,), the absolute value; NaN if one is NaN
@@ -120,6 +120,7 @@ def check_embeddings(bank):
             largest[start : start + len(block)] = block.abs().amax(dim=1)
         faults = {"not finite (NaN or infinity), or beyond 2**20,": ~(largest <= LARGEST)}
         faults["zero, which has no direction"] = largest == 0
+        faults["below 2**-100 (8e-31), too small for a mean in single precision,"] = largest < SMALLEST
         for fault, bad in faults.items():
             if bad.any():
                 what = f"at the bank's precision {bank.dtypes[side]} the {side} embedding is {fault}"

@@ -19,7 +19,7 @@ from asif_lib.search.rows import BLOCK, Rows
 
 from .matrices import map_rows, read_rows
 from .record import MEND, BankRecord, read_record
-from .sums import exact_sum
+from .sums import LIMBS, exact_sum
 from .writing import NO_ROWS, add_version, changing, in_blocks, plain, plain_table, write_part, write_record
 
 MAX_PARTS = 256
@@ -61,10 +61,19 @@ class DiskVersion:
     parts: list
     removed: np.ndarray
     """Removed rows, ascending, int64."""
-    sums: dict
-    """`exact_sum` of the rows that are left, (2, d), by side."""
+    stored: dict
+    """The `sums` as they are kept."""
     compared: set
     """Paths and checksums of the files that were compared since the bank was opened: each is, before it is read."""
+
+    @cached_property
+    def sums(self) -> dict:
+        """`exact_sum` of the rows that are left, by side; earlier versions kept rounded ones, which are summed again."""
+        return {side: kept if len(kept) == LIMBS else self._sum(side) for side, kept in self.stored.items()}
+
+    def _sum(self, side):
+        self.compare(f"{side}.safetensors")
+        return sum(exact_sum(block) for _, block in self.mapped(side).blocks(BLOCK))
 
     @property
     def index_folder(self) -> Path:
@@ -124,10 +133,10 @@ class DiskVersion:
 
     def blocks(self):
         """Yield ``({side: rows}, batch of the table)``, as `write_part` takes the pairs."""
-        for side in self.sums:
+        for side in self.stored:
             self.compare(f"{side}.safetensors")
         for part, rows, batch in self.batches():
-            yield {side: part.read(side, rows) for side in self.sums}, batch
+            yield {side: part.read(side, rows) for side in self.stored}, batch
 
     def compare(self, name, parts=slice(None)):
         """Compare the files called `name` in a slice of the parts with their checksums, before they are read.

@@ -22,7 +22,7 @@ from asif_lib.search.rows import BLOCK
 
 from .matrices import matrix_file, synced
 from .record import OURS, PartRecord, Version, no_bank, read_record
-from .sums import exact_sum
+from .sums import LIMBS, exact_sum
 
 NO_ROWS = np.empty(0, np.int64)
 
@@ -105,11 +105,11 @@ def write_part(folder, sides, count, schema, blocks):
     """Write `count` pairs into a new part of the bank in `folder`; return its PartRecord and the sums of its rows.
 
     Each of the `blocks` is ({side: Tensor of shape (b, d)}, pyarrow.RecordBatch of b rows); `sides` are `Side` records,
-    and `schema` is the table's. The sums are those of `exact_sum`, (2, d), by side.
+    and `schema` is the table's. The sums are those of `exact_sum`, by side.
     """
     part = folder / f"part-{uuid.uuid4().hex[:12]}"
     part.mkdir(parents=True)
-    sums = {side.name: torch.zeros(2, side.encoder.dim, dtype=torch.int64) for side in sides}
+    sums = {side.name: torch.zeros(LIMBS, side.encoder.dim, dtype=torch.int64) for side in sides}
     with contextlib.ExitStack() as stack:
         files = {"pairs.parquet": stack.enter_context(synced(part / "pairs.parquet"))}
         for side in sides:

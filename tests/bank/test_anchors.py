@@ -11,9 +11,9 @@ import pytest
 import torch
 from conftest import draw
 from made_banks import assert_same, seal_again, without
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 
-from asif_lib import AnchorBank, Pairs
+from asif_lib import ASIF, AnchorBank, Pairs
 from asif_lib.bank import copies
 from asif_lib.bank import writing as bank_writing
 from asif_lib.bank.sums import exact_sum, mean_of
@@ -135,6 +135,40 @@ def test_a_sum_does_not_depend_on_the_order_and_can_be_undone(dtype):
     assert torch.equal(total, exact_sum(rows[torch.randperm(5000)]))
     assert torch.equal(total - exact_sum(rows[:1000]), exact_sum(rows[1000:]))
     torch.testing.assert_close(mean_of(total, 5000), rows.double().mean(dim=0).float(), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("exponent", [-99, -66, -43, 0, 17])
+def test_a_bank_answers_the_same_at_every_scale(exponent):
+    z = torch.randn(60, 8, generator=torch.Generator().manual_seed(0)) + 1
+    banks = [AnchorBank.from_embeddings(z * by, z[:, :5] * by, [*map(str, range(60))]) for by in (1, 2.0**exponent)]
+    assert torch.equal(banks[0].mean("image") * 2.0**exponent, banks[1].mean("image"))
+    scores = [ASIF(bank, 6, device="cpu").similarity(bank.image, bank.text) for bank in banks]
+    assert torch.equal(*scores)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_in_few_dimensions_large_numbers_come_and_go_exactly(d):
+    """A float64 holds whole numbers up to 2**53: 2**15 rows of 2**40 units are more."""
+    rows = 2.0**20 - torch.rand(40_000, d, generator=torch.Generator().manual_seed(d), dtype=torch.float64)
+    assert torch.equal(exact_sum(rows[7::2]) + exact_sum(rows[8::2]), exact_sum(rows) - exact_sum(rows[:7]))
+    few = torch.cat([rows, rows[:3] * 2.0**-60])
+    assert torch.equal(mean_of(exact_sum(few) - exact_sum(rows), 3), mean_of(exact_sum(rows[:3] * 2.0**-60), 3))
+
+
+def test_a_bank_with_the_sums_of_earlier_versions_is_read_and_edited(tmp_path, monkeypatch):
+    """They were two limbs, and rounded."""
+    z = torch.randn(30, 5, generator=torch.Generator().manual_seed(0)) * 1e-20
+    made = AnchorBank.from_embeddings(z, z, [*map(str, range(30))], encoders=("eye", "ear"))
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            bank_writing, "save", lambda of: save({name: t[:2] if "_sum" in name else t for name, t in of.items()})
+        )
+        folder = made.subset(range(20)).save(tmp_path / "old")
+    old = AnchorBank.load(folder)
+    assert torch.equal(old.mean("image"), made.subset(range(20)).mean("image"))
+    edited = AnchorBank.load(old.add(made.subset(range(20, 30))).remove(["3", "25"]).disk.folder)
+    rest = [i for i in range(30) if i not in (3, 25)]
+    assert torch.equal(edited.mean("text"), made.subset(rest).mean("text"))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 2.0**21])

@@ -74,6 +74,7 @@ BAD = {
     "other lengths": (lambda i, t: (i[:30], t, CAPTIONS), {}, r"shape \(30, 8\); 40 pairs"),
     "no rows": (lambda i, t: (i[:0], t[:0], []), {}, r"shape \(0, 8\); they are \(n, d\), n > 0 pairs"),
     "NaN": (lambda i, t: (np.where(np.arange(N)[:, None] == 3, np.nan, i), t, CAPTIONS), {}, "not finite .* of: 3"),
+    "tiny": (lambda i, t: (i, np.where(np.arange(N)[:, None] == 3, 1e-31, t), CAPTIONS), {}, "below 2.*100 .* of: 3"),
     "zero": (lambda i, t: (i, np.where(np.arange(N)[:, None] == 3, 0, t), CAPTIONS), {}, "zero, which has no .* of: 3"),
     "whole numbers": (lambda i, t: (i.astype(int), t, CAPTIONS), {}, "floats, not int64"),
     "the other byte order": (lambda i, t: (i.astype(">f4"), t, CAPTIONS), {}, "floats, not >f4"),

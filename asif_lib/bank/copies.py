@@ -163,7 +163,10 @@ def kept_hubness(version, side, about, find) -> torch.Tensor:
 
 
 def _place(version, side):
-    """Return the rows of a side, the file of their copy, and what its record says of rows, version and encoder."""
+    """Return the rows of a side, the file of their copy, and what its record says of rows, version and encoder.
+
+    Earlier versions called it ``SIDE-centred``. It may be centred by a rounded mean, and is not used.
+    """
     rows, folder = version.mapped(side), version.index_folder
     owner = {"state": folder.name.removeprefix("index-"), "encoder": version.record.encoders[side].digest}
-    return rows, folder / f"{side}-centred.safetensors", {"n": len(rows), "d": rows.shape[1], **owner}
+    return rows, folder / f"{side}-prepared.safetensors", {"n": len(rows), "d": rows.shape[1], **owner}

@@ -726,7 +726,7 @@ pd.DataFrame(rows, columns=columns).style.hide(axis="index")
 # %% [markdown]
 # **What you see.** Look at the column “decisions changed”: hardly any, if any. If no
 # decision of 1,000 changed, a bootstrap sees no spread and claims certainty, [+0.00,
-# +0.00]. An honest interval still reaches about 3.7 in 1,000 to each side.
+# +0.00]. An honest interval still reaches about 3.8 in 1,000 to each side.
 
 # %% [markdown]
 # ## 6 · Approximate search

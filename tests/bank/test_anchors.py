@@ -361,13 +361,13 @@ def test_the_prepared_copy_of_another_bank_is_refused(opened, changed, tmp_path)
     ],
 )
 def test_a_prepared_copy_that_does_not_say_what_it_must_is_refused(opened, said, words):
-    seal_again(opened.index_folder / "image-centred.json", lambda record: record.update(said))
+    seal_again(opened.index_folder / "image-prepared.json", lambda record: record.update(said))
     with pytest.raises(BankError, match=f"prepared copy cannot be used .*{words}.*; prepare the bank again") as caught:
         opened.searchable("image")
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("file", ["image-centred.json", "image-centred.safetensors"])
+@pytest.mark.parametrize("file", ["image-prepared.json", "image-prepared.safetensors"])
 def test_a_copy_that_is_deleted_while_it_is_looked_for_is_none(opened, monkeypatch, file):
     """By somebody who compacts the bank."""
     read = copies.read_sealed

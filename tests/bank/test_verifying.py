@@ -128,7 +128,7 @@ USES = {
     "an index is made": ("image.safetensors", lambda bank: build_index(bank, "image", "hnsw", progress=False)),
     "an index is opened": ("image.safetensors", lambda bank: open_index(bank, "image", "ivf")),
     "the index": ("ivf-image-centred.faiss", lambda bank: open_index(bank, "image", "ivf")),
-    "the copy": ("image-centred.safetensors", lambda bank: bank.searchable("image")),
+    "the copy": ("image-prepared.safetensors", lambda bank: bank.searchable("image")),
 }
 
 
@@ -141,7 +141,7 @@ def spoil(file):
 @pytest.mark.parametrize("name, use", USES.values(), ids=USES)
 def test_what_is_damaged_after_a_bank_was_opened_is_not_read_copied_or_summed(folder, name, use, any_size):
     opened = AnchorBank.load(folder)
-    file = (opened.index_folder if "centred" in name else opened.disk.parts[0].folder) / name
+    file = (opened.index_folder if "-" in name else opened.disk.parts[0].folder) / name
     kept = file.read_bytes()
     spoil(file)
     with pytest.raises(BankError, match="its checksum differs"):
@@ -179,8 +179,8 @@ def test_a_bank_of_more_than_64_mib_is_opened_at_once_and_compared_when_it_is_re
 @pytest.mark.parametrize("kind", ["a pipe", "a link", "a device"])
 @pytest.mark.parametrize(
     "name",
-    ["bank.json", "STATE", "PART/text.safetensors", "PART/pairs.parquet", "INDEX/text-centred.json",
-     "INDEX/text-centred.safetensors"],
+    ["bank.json", "STATE", "PART/text.safetensors", "PART/pairs.parquet", "INDEX/text-prepared.json",
+     "INDEX/text-prepared.safetensors"],
 )  # fmt: skip
 def test_only_regular_files_are_read(folder, name, kind, any_size):
     """A pipe would be waited for, and a device has no end."""
@@ -236,7 +236,7 @@ def test_verify_names_all_damaged_and_missing_files(folder):
 
 def test_verify_notices_the_record_of_another_file(folder):
     """A record that another one took the place of would leave its file without a checksum."""
-    first, second = sorted(AnchorBank.load(folder).index_folder.glob("*-centred.json"))[:2]
+    first, second = sorted(AnchorBank.load(folder).index_folder.glob("*-prepared.json"))[:2]
     shutil.copy(first, second)
     with pytest.raises(BankError, match=f"{second.name} is the record of another file, {first.stem}"):
         verify(folder)

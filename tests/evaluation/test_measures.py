@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import multinomial
 
 from asif_lib.evaluation.choosing import sweep
 from asif_lib.evaluation.measures import (
@@ -96,6 +97,31 @@ def test_a_paired_difference_is_surer_than_two_intervals():
     assert difference.value == pytest.approx(a.mean() - b.mean())
     assert difference.low > 0
     assert accuracy(a, np.ones(500)).low < accuracy(b, np.ones(500)).high
+
+
+def test_a_difference_without_changes_is_not_certain():
+    """Six pictures with the same answers allow a difference of 39 points: 1.96² / (6 + 1.96²)."""
+    for same in ([1] * 6, [0] * 6, [0.5] * 6):
+        assert paired_difference(same, same).ci == pytest.approx((-0.3903, 0.3903), abs=1e-4)
+    one = paired_difference([1], [0])
+    assert (one.value, one.high) == (1, pytest.approx(1)) and one.low < -0.5
+    assert paired_difference([0], [1]).ci == pytest.approx((-one.high, -one.low))
+    few = np.arange(1_000) < 3
+    assert paired_difference(few, ~few & few).low < 0.001 < 0.008 < paired_difference(few, ~few & few).high
+    assert mean_with_interval([True, False]).ci == pytest.approx((0.0126, 0.9874), abs=1e-4)
+
+
+@pytest.mark.parametrize("n", [6, 12, 19])
+@pytest.mark.parametrize("won, lost", [(0.01, 0.01), (0.1, 0.02), (0.3, 0.3), (0.45, 0.2), (0.9, 0.05)])
+def test_the_interval_of_few_items_contains_the_difference_as_often_as_it_says(n, won, lost):
+    covered = 0.0
+    for a in range(n + 1):
+        for b in range(n + 1 - a):
+            right = np.repeat([1, 0, 0], [a, b, n - a - b]), np.repeat([0, 1, 0], [a, b, n - a - b])
+            gap = paired_difference(*right)
+            held = gap.low - 1e-6 <= won - lost <= gap.high + 1e-6
+            covered += held * multinomial.pmf([a, b, n - a - b], n, [won, lost, 1 - won - lost])
+    assert covered >= 0.92
 
 
 def test_a_sweep_tries_every_combination_once():

@@ -142,7 +142,7 @@ def test_prepared_copy_is_used_and_changes_nothing(client, bank, queries, tmp_pa
     before = distributed_top_anchors(client, queries, copy, "image", 30, shard=300, progress=False)
     copy.prepare(progress=False)
     assert equal(distributed_top_anchors(client, queries, copy, "image", 30, shard=300, progress=False), before)
-    (copy.index_folder / "image-centred.safetensors").write_bytes(b"damaged")
+    (copy.index_folder / "image-prepared.safetensors").write_bytes(b"damaged")
     with pytest.raises(BankError, match="prepared copy"):
         distributed_top_anchors(client, queries, copy, "image", 30, progress=False)
 

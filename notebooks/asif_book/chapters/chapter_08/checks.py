@@ -11,7 +11,7 @@ from asif_book.checks.exercise import Exercise
 from asif_book.checks.judging import ask, compare, random_tensor, refuse
 from asif_book.student import TENSOR_KEYS
 from asif_lab import tuning
-from asif_lib.evaluation.measures import mean_with_interval, paired_difference
+from asif_lib.evaluation.measures import mean_with_interval
 from asif_lib.relative import unit_rows
 
 
@@ -333,8 +333,12 @@ def knob(efforts, right, exact, margin):
     return min(good, default=0)
 
 
+def plain_bootstrap(mine, exact):
+    return mean_with_interval(mine.double() - exact.double())
+
+
 def paired(mine, exact):
-    return compare_decisions(mine, exact, paired_difference)
+    return compare_decisions(mine, exact, plain_bootstrap)
 
 
 def by_gap(low):

@@ -68,7 +68,7 @@ class DiskVersion:
 
     @cached_property
     def sums(self) -> dict:
-        """`exact_sum` of the rows that are left, by side; earlier versions kept rounded ones, which are summed again."""
+        """`exact_sum` of the rows that are left, by side. Those of earlier versions are rounded, and summed again."""
         return {side: kept if len(kept) == LIMBS else self._sum(side) for side, kept in self.stored.items()}
 
     def _sum(self, side):

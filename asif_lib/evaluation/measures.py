@@ -39,7 +39,7 @@ class Measure:
 def mean_with_interval(items, seed=0) -> Measure:
     """Return the mean of a value per item and its 95 % percentile bootstrap interval (scipy).
 
-    If the `items` (n,) of a share (bool) are all equal, or fewer than 20, a bootstrap is too sure: the interval is exact
+    If the `items` (n,) of a share (bool) are all equal, or fewer than 20, the interval is exact
     binomial. Equal items that are no share have an interval without width, which says nothing of how sure they are.
 
     Raises `ValueError` if there are no items.

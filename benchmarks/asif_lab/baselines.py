@@ -139,10 +139,13 @@ class LabelTransfer(Method):
     p: float = 4
 
     def _scores(self, image, text):
-        pictures, captions = self.anchors
-        nearest = (image @ pictures.T).topk(min(self.k, len(pictures)), dim=1)
+        return self._transfer(image, *self.anchors) @ text.T
+
+    def _transfer(self, z, anchors, others):
+        """Return the mean of the `others` (n, d) that belong to the anchors nearest to each row of z, of length 1."""
+        nearest = (z @ anchors.T).topk(min(self.k, len(anchors)), dim=1)
         weights = nearest.values.clamp_min(0) ** self.p
-        return unit_rows((captions[nearest.indices] * weights[:, :, None]).sum(dim=1)) @ text.T
+        return unit_rows((others[nearest.indices] * weights[:, :, None]).sum(dim=1))
 
 
 @dataclass(eq=False)

@@ -22,7 +22,7 @@ from asif_lib.relative import unit_rows
 from asif_lib.settings import Settings
 from asif_lib.sparse import SideAnchors, SparseVectors
 
-from . import baselines
+from . import baselines, kernels
 from .baselines import Method
 
 ASKED_OF_THE_BANK = 2_000  # the number of the bank's own items, evenly spaced, that are asked to correct scores by them
@@ -151,6 +151,29 @@ def _occurrences(vectors):
     return torch.bincount(used, minlength=vectors[0].n).float()
 
 
+@dataclass(eq=False)
+class WithKernelRidge(SparseAnchors):
+    """Add `weight` times the scores of kernel ridge regression to those of ASIF, and divide by 1 + `weight`."""
+
+    GRID: ClassVar = {
+        "share": (0.05, 0.1, 0.2),
+        "p": (2, 4),
+        "hubs": (0.25, 0.5),
+        "whiten": (0.5, 0.8, 0.9),
+        "weight": (0.25, 0.5, 1.0),
+    }
+    weight: float = 0.5
+
+    def fit(self, image, text, validation=None):
+        self.ridge = kernels.KernelRidge()
+        self.ridge.common = self.common
+        self.ridge.fit(image, text)
+        return super().fit(image, text, validation)
+
+    def similarity(self, image, text):
+        return (super().similarity(image, text) + self.weight * self.ridge.similarity(image, text)) / (1 + self.weight)
+
+
 METHODS: dict[str, Callable[..., Method]] = {
     "ASIF": SparseAnchors,
     "nearest anchor": baselines.NearestAnchorCaption,
@@ -160,6 +183,10 @@ METHODS: dict[str, Callable[..., Method]] = {
     "Procrustes": baselines.Procrustes,
     "CCA": baselines.CanonicalCorrelation,
     "CSA": baselines.CanonicalSimilarity,
+    "label transfer, both ways": kernels.LabelTransferBothWays,
+    "kernel ridge, both ways": kernels.KernelRidge,
+    "relative + ridge, both ways": kernels.RelativeRidge,
+    "kernel CCA": kernels.KernelCanonicalCorrelation,
     "LiT head": baselines.TextHead,
     "CLIP heads": baselines.TwoHeads,
     "ASIF, hub-corrected anchors": variant(hubs=(0.25, 0.5)),
@@ -170,6 +197,7 @@ METHODS: dict[str, Callable[..., Method]] = {
     "ASIF, whitened and hub-corrected": variant(
         share=(0.05, 0.1, 0.2), p=(2, 4), hubs=(0.25, 0.5), whiten=(0.5, 0.8, 0.9)
     ),
+    "ASIF, whitened and hub-corrected, + kernel ridge": WithKernelRidge,
 }
 """Name → class. Each is a `Method`: `GRID`, ``fit``, ``similarity``, ``both_ways``; its settings are keywords."""
 

@@ -18,7 +18,7 @@ from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import mean_recall
 
 ALL = pytest.mark.parametrize("make", METHODS.values(), ids=list(METHODS))
-COARSE = ["nearest anchor", "label transfer", "relative", "ASIF"]
+COARSE = ["nearest anchor", "label transfer", "label transfer, both ways", "relative", "ASIF"]
 """They describe a picture by its neighbours, and cannot express a map exactly."""
 
 

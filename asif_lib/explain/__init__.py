@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "contribution": ["contrast", "contributions", "influence"],
+        "attribution": ["removal_effects", "shapley_values"],
         "out_of_distribution": ["calibrate", "familiarity", "own_coverage"],
         "counterfactual": ["smallest_removal", "without"],
         "faithfulness": ["area_between", "faithfulness_curves"],

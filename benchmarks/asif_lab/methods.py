@@ -165,13 +165,16 @@ class WithKernelRidge(SparseAnchors):
     weight: float = 0.5
 
     def fit(self, image, text, validation=None):
-        self.ridge = kernels.KernelRidge()
-        self.ridge.common = self.common
-        self.ridge.fit(image, text)
+        self.ridge = self._once(_kernel_ridge, image, text)
         return super().fit(image, text, validation)
 
     def similarity(self, image, text):
-        return (super().similarity(image, text) + self.weight * self.ridge.similarity(image, text)) / (1 + self.weight)
+        of_ridge = self._once(self.ridge.similarity, image, text)  # (q, t)
+        return (super().similarity(image, text) + self.weight * of_ridge) / (1 + self.weight)
+
+
+def _kernel_ridge(image, text):
+    return kernels.KernelRidge().fit(image, text)
 
 
 METHODS: dict[str, Callable[..., Method]] = {

@@ -1,0 +1,120 @@
+"""Say what each anchor is worth to a score: what its removal does, and its Shapley value.
+
+`contributions` split a score exactly and say *why*. They do not say what happens without an anchor: the next anchor
+enters each list, both lists get length 1 again, and the mean of the bank moves.
+"""
+
+import numba
+import numpy as np
+import torch
+
+from asif_lib.errors import ParameterError
+from asif_lib.machine import WORTH_A_LINE, progress_bar
+
+from .counterfactual import without
+
+
+def removal_effects(model, pictures, texts, *, progress=True) -> torch.Tensor:
+    """Remove each anchor alone and score again: (q, n) float32, the score minus the score without the anchor.
+
+    Row i belongs to picture i and text i. Every anchor has an effect, also outside both lists of k, because it moves
+    the mean. A negative one belongs to an anchor whose removal raises the score. The effects do not add up to the
+    score. Each removal is exact, as by `without`, with all settings of the model.
+
+    Raises `ParameterError` if there are not as many pictures as texts, or k anchors would not be left.
+
+    Parameters
+    ----------
+    model : ASIF
+    pictures, texts : q items of each side, or Tensors of shape (q, d_image) and (q, d_text)
+    progress : bool
+    """
+    z, n = _pairs(model, pictures, texts), len(model.bank)
+    before = model.similarity(*z).diagonal()  # (q,)
+    bar = progress_bar(range(n), desc="removing", unit="anchor", delay=WORTH_A_LINE, progress=progress)
+    return torch.stack([before - without(model, *z, [i]).scores.diagonal() for i in bar], dim=1)
+
+
+def shapley_values(model, pictures, texts, *, permutations=200, seed=0, progress=True):
+    """Estimate the Shapley value of each anchor for a score: the anchors join an empty bank in random orders.
+
+    Return the values and their standard errors, (q, n) float64 each; row i belongs to picture i and text i. The values
+    of a row add up to its score. The cosines are those of the whole bank: its mean does not move while anchors join,
+    and a bank of fewer than k anchors keeps them all. Castro, Gómez and Tejada, Polynomial calculation of the Shapley
+    value based on sampling, Computers & Operations Research 2009.
+
+    Raises `ParameterError` if there are not as many pictures as texts, fewer than two permutations, or `hubs` is set.
+
+    Parameters
+    ----------
+    model : ASIF
+    pictures, texts : q items of each side, or Tensors of shape (q, d_image) and (q, d_text)
+    permutations, seed : int
+        The errors shrink with the root of the number of permutations.
+    progress : bool
+    """
+    if permutations < 2:
+        raise ParameterError(f"permutations = {permutations}: an error needs 2 or more, and a small one about 200")
+    if model.settings.hubs:
+        raise ParameterError(f"hubs = {model.settings.hubs}: hubs depend on who has joined; take a model without them")
+    z, n = _pairs(model, pictures, texts), len(model.bank)
+    kept = [model.anchors(side).cosines(of_side, n) for side, of_side in zip(model.bank.sides, z, strict=True)]
+    ranks = [k.indices.argsort(dim=1).numpy() for k in kept]  # (q, n): the place of each anchor, ties as in the bank
+    powers = [
+        torch.zeros(k.values.shape, dtype=torch.float64).scatter_(1, k.indices, _power(k.values, model.p)).numpy()
+        for k in kept
+    ]  # (q, n)
+    random = np.random.default_rng(seed)
+    orders = np.stack([random.permutation(n) for _ in range(permutations)])
+    bar = progress_bar(range(len(z[0])), desc="Shapley", unit="score", delay=WORTH_A_LINE, progress=progress)
+    gains = (_joining(orders, model.k, *(x[i] for x in (*ranks, *powers))) for i in bar)  # (permutations, n) each
+    values, spread = zip(*((g.mean(axis=0), g.std(axis=0, ddof=1)) for g in gains), strict=True)
+    return torch.from_numpy(np.stack(values)), torch.from_numpy(np.stack(spread)) / permutations**0.5
+
+
+def _pairs(model, pictures, texts):
+    z = [model.embeddings(*side) for side in zip(model.bank.sides, (pictures, texts), strict=True)]
+    if len(z[0]) != len(z[1]) or not len(z[0]):
+        raise ParameterError(f"{len(z[0])} pictures and {len(z[1])} texts: give as many of both, row i for one score")
+    return z
+
+
+def _power(cosines, p):
+    cosines = cosines.double().clamp_min(0)  # (q, n), the largest first
+    return (cosines / cosines[:, :1].clamp_min(1e-300)) ** p  # which scaling to length 1 cancels
+
+
+@numba.njit(nogil=True, cache=True)
+def _joining(orders, k, rank, other_rank, power, other_power):
+    """Return what each anchor adds to the score when it joins, for each order (r, n): (r, n) float64."""
+    gains = np.empty(orders.shape)
+    for r in range(len(orders)):
+        members, worst = np.full((2, k), -1), np.zeros(2, np.int64)  # anchors of both lists; the worst of each
+        inside = np.zeros((2, len(rank)), np.bool_)
+        before = 0.0
+        for step, new in enumerate(orders[r]):
+            changed = False
+            for side in range(2):
+                ranks = rank if side == 0 else other_rank
+                place = step if step < k else worst[side]
+                if step >= k:
+                    if ranks[new] > ranks[members[side, place]]:
+                        continue
+                    inside[side, members[side, place]] = False
+                members[side, place], inside[side, new], changed = new, True, True
+                if step >= k - 1:
+                    for i in range(k):
+                        if ranks[members[side, i]] > ranks[members[side, worst[side]]]:
+                            worst[side] = i
+            if changed:
+                dot, first, second = 0.0, 0.0, 0.0
+                for i in range(min(step + 1, k)):
+                    a, b = members[0, i], members[1, i]
+                    first, second = first + power[a] ** 2, second + other_power[b] ** 2
+                    if inside[1, a]:
+                        dot += power[a] * other_power[a]
+                after = dot / np.sqrt(first * second) if first * second > 0 else 0.0
+            else:
+                after = before
+            gains[r, new], before = after - before, after
+    return gains

@@ -1,0 +1,75 @@
+"""What an anchor is worth: the effect of its removal is a rebuilt bank's, and Shapley values are those of all orders."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from asif_lib import ASIF, method
+from asif_lib.errors import ParameterError
+from asif_lib.explain import removal_effects, shapley_values
+from tests.made_banks import make
+
+N, K = 7, 3
+BANK, ASKED = make(0, N), make(100, 103)
+
+
+def model(**settings):
+    return ASIF(BANK, K, 2, device="cpu", **settings)
+
+
+def score(i, anchors):
+    """The score of question i with these anchors only, about the mean of the whole bank."""
+    anchors, sides = list(anchors), []
+    for side in BANK.sides if anchors else ():
+        z, rows = ASKED.matrix(side)[[i]] - BANK.mean(side), BANK.matrix(side)[anchors] - BANK.mean(side)
+        sides.append(method.sparsify(method.relative(z, rows), min(K, len(anchors)), 2))
+    return float(method.scores(*sides)) if sides else 0.0
+
+
+@pytest.mark.parametrize("settings", [{}, {"center": False}, {"whiten": 0.5}])
+def test_an_effect_is_the_change_of_a_bank_that_is_built_without_the_anchor(settings):
+    whole = model(**settings)
+    effects = removal_effects(whole, ASKED.image, ASKED.text)
+    before = whole.similarity(ASKED.image, ASKED.text).diagonal()
+    for anchor in range(N):
+        rest = BANK.subset([i for i in range(N) if i != anchor])
+        after = ASIF(rest, K, 2, device="cpu", **settings).similarity(ASKED.image, ASKED.text).diagonal()
+        torch.testing.assert_close(effects[:, anchor], before - after, atol=1e-6, rtol=0)
+
+
+def test_shapley_values_are_those_of_all_subsets_and_add_up_to_the_score():
+    values, errors = shapley_values(model(), ASKED.image, ASKED.text, permutations=3_000)
+    torch.testing.assert_close(values.sum(dim=1).float(), model().similarity(ASKED.image, ASKED.text).diagonal())
+    for i, anchor in itertools.product(range(len(ASKED)), range(N)):
+        others, exact = [j for j in range(N) if j != anchor], 0.0
+        for size in range(N):
+            weight = math.factorial(size) * math.factorial(N - size - 1) / math.factorial(N)
+            for some in itertools.combinations(others, size):
+                exact += weight * (score(i, (*some, anchor)) - score(i, some))
+        assert abs(float(values[i, anchor]) - exact) <= 5 * float(errors[i, anchor]) + 1e-6
+
+
+def test_errors_shrink_with_the_root_of_the_permutations():
+    few, many = (shapley_values(model(), ASKED.image, ASKED.text, permutations=m)[1] for m in (200, 3_200))
+    used = few > 1e-9
+    np.testing.assert_allclose((few[used] / many[used]).median(), 4, rtol=0.25)
+
+
+@pytest.mark.parametrize("of", [removal_effects, shapley_values])
+def test_questions_that_are_no_pairs_are_refused(of):
+    with pytest.raises(ParameterError, match="3 pictures and 2 texts: give as many of both"):
+        of(model(), ASKED.image, ASKED.text[:2])
+    with pytest.raises(ParameterError, match="0 pictures and 0 texts"):
+        of(model(), ASKED.image[:0], ASKED.text[:0])
+
+
+def test_what_cannot_be_estimated_is_refused():
+    with pytest.raises(ParameterError, match="an error needs 2 or more"):
+        shapley_values(model(), ASKED.image, ASKED.text, permutations=1)
+    with pytest.raises(ParameterError, match="hubs depend on who has joined"):
+        shapley_values(ASIF(make(0, 40), 3, 2, hubs=0.5, device="cpu"), ASKED.image, ASKED.text)
+    with pytest.raises(ParameterError, match="fewer than the k"):
+        removal_effects(ASIF(BANK, N, 2, device="cpu"), ASKED.image, ASKED.text)

@@ -1,4 +1,4 @@
-"""What an anchor is worth: the effect of its removal is a rebuilt bank's, and Shapley values are those of all orders."""
+"""An effect of a removal is that of a rebuilt bank, and Shapley values are those of all subsets of a small bank."""
 
 import itertools
 import math

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from asif_lib.errors import ParameterError
-from asif_lib.explain.contribution import contrast, contributions, influence
+from asif_lib.explain.contribution import contrast, contributions, credit, influence
 from asif_lib.settings import Settings
 from asif_lib.sparse import represent
 
@@ -100,3 +100,21 @@ def test_contrastive_influence_adds_up_to_the_mean_difference():
 def test_what_cannot_be_compared_is_refused(call, words):
     with pytest.raises(ParameterError, match=words):
         call()
+
+
+def test_credit_is_shared_exactly_by_a_column_of_the_bank():
+    pairs = pd.DataFrame({"group": [f"group {i % 4}" for i in range(60)]})
+    table = contributions(sparse(1, 30, 1), sparse(1, 30, 2), pairs)
+    shares = credit(table)
+    assert shares.sum() == pytest.approx(1) and shares.is_monotonic_decreasing
+    first = table[table.group == shares.index[0]].contribution.sum()
+    assert shares.iloc[0] == pytest.approx(first / table.contribution.sum())
+    with pytest.raises(
+        ParameterError, match="by = 'owner' is no column of the contributions; the columns are 'anchor'"
+    ):
+        credit(table, "owner")
+    with pytest.raises(ParameterError, match="nothing contributed to this score"):
+        credit(table[:0])
+    table.loc[1, "group"] = None
+    with pytest.raises(ParameterError, match=f"empty for 1 of {len(table)} contributing anchors, the first is anchor"):
+        credit(table)

@@ -26,9 +26,10 @@ class Settings:
         the idea of CSLS (Lample et al., Word translation without parallel data, ICLR 2018, section 2.3). A score is
         still a sum over anchors. With pictures of another kind than the bank's it can harm.
     whiten : float, above 0 and at most 1, optional
-        Whiten the vectors of a bank's first side, its pictures, before the cosine: divide them along the main
-        directions of the anchors by the standard deviation there, whose square is shrunk by this share towards its
-        mean. 0.8 is a good start, and 1 changes no cosine. It helps with pictures of another kind than the bank's.
+        Whiten the vectors of a bank's first side, its pictures, before the cosine. They are centred and scaled to
+        length 1, as the anchors are. Then they are divided along the main directions of the anchors by the standard
+        deviation there, whose square is shrunk by this share towards its mean. 0.8 is a good start, and 1 changes no
+        cosine. It helps with pictures of another kind than the bank's.
     """
 
     k: int | None = None

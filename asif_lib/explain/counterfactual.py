@@ -114,10 +114,10 @@ class SmallestRemoval:
     """Empty if no set was found."""
     method: str
     """Either "exact": all smaller sets of the candidates were tried, and keep the decision. Or "greedy": found by
-    removing the best anchor again and again; a smaller set may exist, of `at_least` anchors. Or "none": the greedy
-    search removed all candidates, and the decision stayed."""
+    removing the best anchor again and again, and by putting back each that is not needed; a smaller set may exist, of
+    `at_least` anchors. Or "none": the greedy search removed all candidates, and the decision stayed."""
     at_least: int
-    """All sets of the candidates with fewer anchors were tried."""
+    """All sets of the candidates with fewer anchors were tried. Other anchors only move the mean; they were not."""
     before: str
     after: str | None
     """The label without the set; None if no label has a score above 0."""
@@ -131,9 +131,9 @@ class SmallestRemoval:
 def smallest_removal(
     model, picture, labels, *, templates=(DEFAULT_TEMPLATE,), prompts=None, reduce="mean"
 ) -> SmallestRemoval:
-    """Find a smallest set of anchors whose removal changes the label of a picture.
+    """Find a small set of anchors whose removal changes the label of a picture, and say how few may suffice.
 
-    A greedy search finds a set, whose size is an upper bound. Then all smaller sets of up to `EXHAUSTIVE` anchors are
+    A greedy search finds a set without a superfluous anchor. Then all smaller sets of up to `EXHAUSTIVE` anchors are
     tried. Sets whose single anchors change the scores most come first. The search scores batches of sets in float64,
     on the anchors that can enter a top k. `without` confirms each set that is returned.
 
@@ -243,8 +243,20 @@ def _greedy(removals, decision, room):
         gone = sets[best]
         anchors = removals.candidates[gone].tolist()
         if lowest[best] < TOLERANCE and decision.label_without(anchors) != decision.label:
-            return anchors
+            return _pruned(removals, decision, gone)
     return None
+
+
+def _pruned(removals, decision, gone):
+    """Put back anchors of a set, the mask `gone` (m,), as long as the label still changes without the others."""
+    for place in gone.nonzero()[:, 0].tolist():
+        rest = gone.clone()
+        rest[place] = False
+        _, lowest = decision.leads_without(removals, rest[None])
+        anchors = removals.candidates[rest].tolist()
+        if anchors and lowest[0] < TOLERANCE and decision.label_without(anchors) != decision.label:
+            gone = rest
+    return removals.candidates[gone].tolist()
 
 
 def _enumerate(removals, decision, size):

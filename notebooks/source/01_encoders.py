@@ -463,8 +463,8 @@ for name in [*measures][:1] + [*measures][2:4]:  # the encoders and the random w
 # %% [markdown]
 # ## 6 · What an encoder minds
 #
-# Another way to ask what an encoder finds similar is to change the *same* picture, and
-# to see how far its embedding moves. We take the five stamps and four changes.
+# We can also change the *same* picture, and see how far its embedding moves. We take
+# the five stamps and four changes.
 #
 # **Before you run the next cell:** upside down, without colours, out of focus, or with
 # a grey background: which change moves the embeddings most? Which changes most for you?
@@ -643,7 +643,7 @@ show_progress("01")
 # - Across modalities there is nothing to compare, at the original widths or at forced
 #   ones.
 #
-# **What would prove us wrong.** If random weights did as well as the trained ones, the
+# **What would prove us wrong.** If random weights did as well as trained ones, the
 # neighbours would come from the pixels. If a map made *without* captioned pictures
 # found captions well above chance, the spaces would share axes.
 #

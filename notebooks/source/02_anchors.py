@@ -273,7 +273,7 @@ check_share_by_chance(share_by_chance)
 # <details><summary>Hint</summary>
 #
 # Take one stamp of the first list. Of the $n - 1$ stamps that could be in the second
-# list, $k$ are. What is the chance for this one?
+# list, $k$ are. What is the chance?
 #
 # </details>
 #
@@ -831,8 +831,7 @@ show_progress("02")
 # - A wrong caption harms every pair that it is in: with half of the captions wrong a
 #   quarter of the effect is left.
 # - A new picture without a near anchor has no support, and we can see that beforehand.
-# - Pairs that disagree with their neighbours can be found, and most planted errors are
-#   among them.
+
 #
 # **What would prove us wrong.** A shuffle that does as well as the real captions. An
 # effect that disappears when each caption is allowed once. Or other good encoders that

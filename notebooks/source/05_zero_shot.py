@@ -328,7 +328,7 @@ for name, s in compared.items():
 
 # %% [markdown]
 # **What you see.** The more often scores tie at 0, the more the careless count gives
-# away. A metric must give nothing for nothing.
+# away.
 
 # %% [markdown]
 # ## 4 · How sure is a number?
@@ -586,7 +586,7 @@ check_average_templates(my_zero_shot)
 # <details><summary>What you should see</summary>
 #
 # A ✔ verdict. **Now break it:** reshape to `(len(scores), m, c)` and average over
-# `dim=1`. With $c = m$ not even the shape would tell you.
+# `dim=1`.
 #
 # </details>
 

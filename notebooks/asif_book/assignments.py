@@ -12,10 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from asif_lib.errors import first_line
-from asif_lib.files import ROOT, read_file
+from asif_lib.files import ROOT, read_file, write_whole
 
 from .classroom import ClassError, check_chapters, written_name
 from .progress import VARIABLE
+from .quiz import LETTERS, QUESTIONS
 
 NBGRADER_SCHEMA = 3
 """Version of nbgrader's cell metadata, as nbgrader 0.9 reads and writes it."""
@@ -325,3 +326,34 @@ def _graded_cells(notebook):
 def _marks(cell):
     marks = cell.metadata.get("nbgrader")
     return marks if isinstance(marks, dict) else {}
+
+
+def moodle_file(file: Path | str, source_dir: Path) -> tuple[dict, str]:
+    """Write the test before and after, and the exit questions of each chapter, as a file in Moodle's XML format.
+
+    Raises `ClassError` if the sources of the chapters are not in `source_dir`, as in a student's copy.
+    """
+    from asif_book.editions import CHAPTERS, teacher_text
+    from asif_book.figures.templates import filled
+
+    exits = {source.stem: exit_questions(teacher_text(source)) for source in sorted(source_dir.glob(f"{CHAPTERS}.py"))}
+    if not exits:
+        raise ClassError(f"{source_dir} holds no chapters: the exit questions come only with the teacher's copy.")
+    text = filled("templates/quiz.xml.j2", questions=QUESTIONS, letters=LETTERS, exits=exits)
+    Path(file).parent.mkdir(parents=True, exist_ok=True)  # the build folder
+    write_whole(file, text.encode())
+    about = {"file": str(file), "test": len(QUESTIONS), "exit_questions": sum(map(len, exits.values()))}
+    return about, "{file}: {test} questions of the test, {exit_questions} exit questions; format: Moodle XML".format(
+        **about
+    )
+
+
+def exit_questions(teacher: str) -> list[tuple[str, str]]:
+    """Return the exit questions in a chapter's Markdown for teachers, each with its answer.
+
+    >>> exit_questions("### Exit questions\\n\\n1. Why\\n   so?\\n\\n   > **Answer.** For\\n   > luck.\\n")
+    [('Why so?', 'For luck.')]
+    """
+    asked = teacher.partition("### Exit questions")[2]
+    found = re.findall(r"^\d+\. (.+?)\n\n\s*> \*\*Answer\.\*\* (.+?)(?=\n\n|\n*\Z)", asked, re.M | re.S)
+    return [tuple(re.sub(r"\s*\n\s*(> )?", " ", text).strip() for text in pair) for pair in found]

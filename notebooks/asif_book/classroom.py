@@ -14,7 +14,8 @@ from asif_lib.files import write_whole
 from asif_lib.spreadsheets import csv_text
 
 from .overview import exercise_titles
-from .progress import FILE, SOLVED, Entry, ProgressError, in_order, load_progress
+from .progress import FILE, SOLVED, Attempt, Entry, ProgressError, in_order, load_progress
+from .quiz import class_gain
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 _AROUND_A_NAME = re.compile(r"(?<=.)((_\d+)_assignsubmission_.*|\.json)$", re.I)
@@ -30,6 +31,7 @@ class ClassProgress:
     """The progress files of a class."""
 
     students: dict[str, dict[str, Entry]] = field(default_factory=dict)  # an entry for each exercise that was tried
+    tests: dict[str, dict[str, Attempt]] = field(default_factory=dict)  # "before" and "after", as far as taken
     unreadable: list[str] = field(default_factory=list)  # a sentence for each hand-in that could not be read
     remarks: list[str] = field(default_factory=list)  # a sentence for each thing that the teacher should know
 
@@ -130,15 +132,17 @@ def class_progress(folder: Path | str, csv_file=None, *, chapters=None, roster=N
     known = frame[frame.exercise.isin(titles)]
     students = [_summary(student, rows) for student, rows in known.groupby("student", sort=False)]
     exercises = [_by_exercise(number, titles[number], rows) for number, rows in known.groupby("exercise")]
+    test, told = class_gain(found.tests)
     lists = {
         "By exercise:": [_sentence(exercise) for exercise in exercises if exercise["solved"] or exercise["failed"]],
+        "Test before and after the core path:": told,
         "Not read:": found.unreadable,
         "Remarks:": found.remarks,
     }
     result = {"ok": not found.unreadable, "folder": str(folder), "students": students, "exercises": exercises}
     parts = [_table(students)] if students else []
     parts += ["\n".join([title, *(f"  {line}" for line in lines)]) for title, lines in lists.items() if lines]
-    return result | {"unreadable": found.unreadable, "remarks": found.remarks}, "\n\n".join(parts)
+    return result | {"test": test, "unreadable": found.unreadable, "remarks": found.remarks}, "\n\n".join(parts)
 
 
 def check_chapters(wanted, there):
@@ -195,11 +199,17 @@ def _add(found, student, file, folder):
         found.unreadable.append(f"{name} is a link, and may lead anywhere; ask for the file itself.")
         return
     try:
-        entries = load_progress(file).exercises
+        progress = load_progress(file)
     except ProgressError as error:
         found.unreadable.append(str(error).replace(str(file), name))
         return
-    known = found.students.setdefault(student, {})
+    tests = found.tests.setdefault(student, {})
+    for which, attempt in progress.tests.items():
+        if tests.get(which, attempt) != attempt:
+            rule = "the attempt that was handed in first counts"
+            found.remarks.append(f"{student}: {name} is not the only file with the test {which}; {rule}.")
+        tests[which] = min(tests.get(which, attempt), attempt, key=lambda a: a.handed_in or "9")
+    known, entries = found.students.setdefault(student, {}), progress.exercises
     twice = sorted(known.keys() & entries.keys(), key=in_order)
     if twice:
         rule = "of each, the solved one counts, or else the later"

@@ -29,6 +29,8 @@ SAY = "say"
 """Tag of a cell of a source with words for the speaker of the next cell's slide, which keeps them in its metadata."""
 PROGRESS = "progress"
 """Tag of the cells that show a student's own progress, which a report has not."""
+QUIZ, QUIZ_MINUTES = "quiz", 4
+"""Tag of the cell with the test before or after the core path, and its minutes."""
 
 
 @dataclass(frozen=True)
@@ -118,14 +120,16 @@ def minutes(cells: list[NotebookNode]) -> tuple[int, int]:
 
     A minute is 130 words, 30 lines of code that is neither folded nor an exercise, or a figure; a guess takes half of
     one. A drawing that no `draw.show` shows is large, and a knob is played with: `LARGE` more. The card of an exercise
-    tells the minutes of one try; `TRIES` more are for those that fail.
+    tells the minutes of one try; `TRIES` more are for those that fail. The test before or after takes `QUIZ_MINUTES`.
     """
     prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     code = [cell for cell in cells if cell.cell_type == "code"]
     lines = sum(cell.source.count("\n") + 1 for cell in code if not tags_of(cell))
     figures = sum(bool(re.search(r"\bdraw\.(?!use_style)\w+\(", cell.source)) for cell in code)
     figures += LARGE * sum(len(_LARGE.findall(cell.source)) for cell in code)
-    reading = words(cells) / WORDS_A_MINUTE + lines / LINES_A_MINUTE + figures + prose.count("**Before you ") / 2
+    tests = QUIZ_MINUTES * sum(QUIZ in tags_of(cell) for cell in code)
+    guesses = prose.count("**Before you ") / 2
+    reading = words(cells) / WORDS_A_MINUTE + lines / LINES_A_MINUTE + figures + guesses + tests
     tries = [int(found) + TRIES for found in re.findall(r"^\*\*Difficulty.+Minutes\*\* (\d+)", prose, re.M)]
     return max(1, round(reading)), round(sum(tries))
 

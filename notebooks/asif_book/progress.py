@@ -16,8 +16,8 @@ from pydantic import Field
 from asif_lib.errors import AsifError
 from asif_lib.files import locked, parse_json, put_aside, read_file, write_json
 
-VERSION = 4
-BEFORE = 3  # without solutions; it is read as well
+VERSION = 5
+BEFORE = 3, 4  # without solutions, without a test; they are read as well
 KEPT = ("00.2", "03.1", "03.2", "03.3", "04.1", "04.2")
 """Exercises whose right solutions are kept: chapter 07 makes the reader's own ASIF of them."""
 OWN_ASIF = "07.7"  # the number under which this counts; it has no card
@@ -71,14 +71,27 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """The answers to the test before or after the core path: a letter for each answered question, by its name."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    edition: Annotated[str, Field(max_length=20)]  # of the questions
+    answers: Annotated[dict[Annotated[str, Field(max_length=40)], Literal["a", "b", "c", "d"]], Field(max_length=50)]
+    handed_in: Annotated[str | None, Field(max_length=20)] = None  # in UTC; until then the answers may change
+
+
+@dataclass(frozen=True)
 class Progress:
-    """A progress file: an `Entry` for each exercise that was tried, by its number (``"04.1"``)."""
+    """A progress file: an `Entry` for each exercise that was tried, by its number (``"04.1"``), and both tests."""
 
     exercises: Annotated[
         dict[Annotated[str, Field(pattern=r"^[0-9]{2}\.[0-9]{1,3}$")], Entry], Field(max_length=MOST_EXERCISES)
     ] = field(default_factory=dict)
+    tests: dict[Literal["before", "after"], Attempt] = field(default_factory=dict)
+    no_tests: bool = False  # whether the reader leaves them out
     format: Literal["asif-progress"] = "asif-progress"
-    version: Literal[BEFORE, VERSION] = VERSION
+    version: Literal[*BEFORE, VERSION] = VERSION
 
 
 @dataclass(frozen=True)
@@ -96,18 +109,29 @@ def progress_path() -> Path | None:
 
 
 def note(exercise: str, status: str, message: str = "", solution: str = "") -> str:
-    """Write down what a check said, and return a remark for the student where something is amiss.
-
-    It never raises. A damaged file is put aside under another name and a new one begun, one of another version is
-    left as it is, and two kernels at once do not lose each other's entries.
+    """Write down what a check said, and return a remark for the student where something is amiss; see `change`.
 
     `exercise` is a number, ``"04.1"``; `status` is that of an `Entry`, or "not attempted", which changes nothing;
     `message` is the message of the verdict, and `solution` the code of a right function.
     """
-    path = progress_path()
-    if status == "not attempted" or path is None:
+
+    def entered(progress):
+        entry = _after(progress.exercises.get(exercise), status, message, solution)
+        return replace(progress, exercises=progress.exercises | {exercise: entry})
+
+    return "" if status == "not attempted" else change(entered, "The verdict stands, but your progress was not saved.")
+
+
+def change(changed, not_saved: str) -> str:
+    """Write ``changed(progress)`` into the progress file, and return a remark for the student if something is amiss.
+
+    It never raises. A damaged file is put aside under another name and a new one begun, one of another version is
+    left as it is, and two kernels at once do not lose each other's entries. `not_saved` begins the remark where
+    nothing could be written.
+    """
+    path, remark = progress_path(), ""
+    if path is None:
         return ""
-    remark = ""
     try:
         path.parent.stat()  # a lock would make a folder that is missing
         with locked(path.with_name(f".{path.name}")):  # file browsers hide the lock
@@ -119,11 +143,10 @@ def note(exercise: str, status: str, message: str = "", solution: str = "") -> s
             except DamagedProgressError:
                 kept = put_aside(path).name
                 remark = f"{path.name} was damaged: it now stands as {kept}, and your progress starts afresh."
-            progress.exercises[exercise] = _after(progress.exercises.get(exercise), status, message, solution)
-            write_json(path, Progress(progress.exercises))
-    except Exception as error:  # whatever happened to the file, the verdict must reach the student
+            write_json(path, replace(changed(progress), version=VERSION))
+    except Exception as error:  # whatever happened to the file, the student must be answered
         reason = f"{path.name}: {error.strerror}." if isinstance(error, OSError) else str(error)
-        remark += f" The verdict stands, but your progress was not saved. {reason}"
+        remark += f" {not_saved} {reason}"
     return remark.strip()
 
 
@@ -135,7 +158,7 @@ def load_progress(path: Path | str) -> Progress:
     """
     path = Path(path)
     version = _read(path, _Head).version
-    if version not in (BEFORE, VERSION):
+    if version not in (*BEFORE, VERSION):
         raise OtherVersionError(
             f"{path} is of version {version} and this workbook knows version {VERSION}; "
             "use the workbook that wrote it, or rename it to begin a new one."
@@ -155,6 +178,11 @@ def _read(path, kind):
         raise DamagedProgressError(f"{path} is damaged, or no progress file of this workbook.") from None
 
 
+def now() -> str:
+    """Return the time, in UTC, as an `Entry` and an `Attempt` write it."""
+    return datetime.now(UTC).strftime(_TIME)
+
+
 def in_order(number: str) -> tuple[int, ...]:
     """Sort key of an exercise's number: 04.10 comes after 04.9."""
     return tuple(map(int, number.split(".")))
@@ -162,11 +190,11 @@ def in_order(number: str) -> tuple[int, ...]:
 
 def _after(entry, status, message, solution):
     """Return the entry after a check with this status and message."""
-    now, solved = datetime.now(UTC).strftime(_TIME), status in SOLVED
-    entry = entry or Entry("wrong", 0, 0, None, now)
+    time, solved = now(), status in SOLVED
+    entry = entry or Entry("wrong", 0, 0, None, time)
     if entry.first_right:  # running all cells once more is no further try
         status = "right" if "right" in (status, entry.status) else RESULT
-        return replace(entry, status=status, last=now, solution=solution or entry.solution)
+        return replace(entry, status=status, last=time, solution=solution or entry.solution)
     last_wrong = entry.message if solved else message[:LONGEST]
-    when = now if solved else None, now
+    when = time if solved else None, time
     return Entry(status, entry.tries + 1, entry.wrong + (not solved), *when, last_wrong, solution)

@@ -40,7 +40,7 @@ from asif_book.chapters.chapter_00.lessons import draw_rivals, first_task
 from asif_book.checks import check_cosine, check_shares
 from asif_book.figures.method import LABELS, SILHOUETTE
 from asif_book.opening import first_held_out, open_chapter
-from asif_book.widgets import your_picture
+from asif_book.widgets import Quiz, your_picture
 from asif_lib import ASIF, contributions
 from asif_lib.evaluation import mean_with_interval
 
@@ -50,6 +50,10 @@ encoders = {"image_encoder": image_encoder, "text_encoder": text_encoder}
 anchors = stamps.splits["train"] + stamps.splits["validation"]
 bank, test = everything.subset(anchors), stamps.splits["test"]  # rows of `everything`
 model = ASIF(bank, **encoders, device=device)
+
+# %% tags=["quiz", "hide-input"]
+# Eight questions before you begin: answer them, or leave the test out.
+Quiz("before", pairs)
 
 # %% [markdown] tags=["core"]
 # ## 1 · Eight answers
@@ -300,7 +304,7 @@ check_shares(shares)
 # %% [markdown] tags=["core"]
 # ## 6 · How often is it right?
 #
-# Now each test picture gets eight captions: its own, and seven captions of other test
+# Each test picture gets eight captions: its own, and seven captions of other test
 # pictures, drawn at random. Does its own caption score highest?
 #
 # As a control, we shuffle the bank, so that every anchor has another anchor's caption.

@@ -254,6 +254,12 @@ pd.DataFrame(my_scores, index=my_labels).style.format("{:.3f}")
 #
 # The core path ends here. One picture is an anecdote: the deeper sections count many.
 
+# %% tags=["quiz", "hide-input"]
+# The eight questions of chapter 00 again, and then your answers to both tests.
+from asif_book.widgets import Quiz
+
+Quiz("after", pairs)
+
 # %% [markdown]
 # ## 2 · A kind of picture that the model does not know
 #

@@ -181,7 +181,7 @@ def test_no_name_and_no_message_becomes_a_formula(tmp_path, asif, text):
 def test_files_that_cannot_be_read_are_named_and_the_others_counted(folder, asif):
     (folder / "Bob.json").write_text('{"format": "asif-progr')
     (folder / "Cem.json").touch()
-    hand_in(folder / "Dana" / "my_progress.json", version=5)
+    hand_in(folder / "Dana" / "my_progress.json", version=6)
     (folder / "Eve" / "empty").mkdir(parents=True)
     (folder / "Finn" / "my_progress.json").mkdir(parents=True)
     (folder / "Gil.zip").touch()
@@ -196,7 +196,7 @@ def test_files_that_cannot_be_read_are_named_and_the_others_counted(folder, asif
         "Not read:",
         f"  Bob.json {DAMAGED}",
         f"  Cem.json {DAMAGED}",
-        "  Dana/my_progress.json is of version 5 and this workbook knows version 4; use the workbook that wrote it, or "
+        "  Dana/my_progress.json is of version 6 and this workbook knows version 5; use the workbook that wrote it, or "
         "rename it to begin a new one.",
         "  Eve: there is no my_progress.json in this folder.",
         f"  Finn/my_progress.json cannot be read: my_progress.json {NOT_REGULAR}",

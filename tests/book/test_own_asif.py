@@ -171,7 +171,11 @@ def test_a_file_that_was_edited_by_hand_runs_as_it_stands(folder, bank, capsys):
 @pytest.mark.parametrize("text, sentence", [
     ("def asif(:", "is broken in line 1: "),
     ("def asif(z):\n    return z\n\ndef asif(z):\n    return z\n", "defines asif twice, in lines 1 and 4"),
+    ("def asif(z):\n    return z\n\nasif = 3\n", "defines asif twice, in lines 1 and 4"),
+    ("def asif(z):\n    return z\n\nfrom torch import tensor as asif\n", "defines asif twice, in lines 1 and 4"),
     ("import torch\n", "does not define asif"),
+    ("def asif(): pass\ndef reasons(): pass\ndef best_caption(): pass\nexit(3)\n", "raises SystemExit: 3"),
+    ("import torch\0", "is broken: source code string cannot contain null bytes"),
     ("def asif(): pass\ndef reasons(): pass\ndef best_caption(): pass\n1 / 0\n", "raises ZeroDivisionError"),
 ])  # fmt: skip
 def test_a_broken_file_is_one_sentence_and_stays_and_the_chapter_goes_on(folder, bank, capsys, text, sentence):
@@ -180,6 +184,12 @@ def test_a_broken_file_is_one_sentence_and_stays_and_the_chapter_goes_on(folder,
     found = capsys.readouterr().out
     assert f"{own.FILE} {sentence}" in found and "It stays as it is: mend it, or rename it" in found
     assert (folder / own.FILE).read_text() == text
+
+
+def test_a_folder_in_the_place_of_the_file_is_a_sentence(folder, bank, capsys):
+    (folder / own.FILE).mkdir()
+    assert "not all of it is yours" in check(bank).message
+    assert f"{own.FILE} cannot be read (Is a directory). It stays as it is" in capsys.readouterr().out
 
 
 def test_an_edited_file_whose_function_fails_is_wrong_and_not_an_error(folder, bank):

@@ -73,7 +73,7 @@ def test_the_file_names_its_format_and_stands_alone_beside_its_hidden_lock(folde
     note("04.1", "wrong", "x" * 2_000)
     assert load_progress("my_progress.json").exercises["04.1"].message == "x" * 1_000
     data = json.loads((folder / "my_progress.json").read_text())
-    assert (data["format"], data["version"], list(data["exercises"])) == ("asif-progress", 4, ["04.1"])
+    assert (data["format"], data["version"], list(data["exercises"])) == ("asif-progress", 5, ["04.1"])
     assert {path.name for path in folder.iterdir()} == {"my_progress.json", ".my_progress.json.lock"}
 
 
@@ -141,7 +141,7 @@ def test_a_damaged_file_is_put_aside_whole_and_a_new_one_begun(folder, content):
     assert note("04.2", "right") == ""
 
 
-@pytest.mark.parametrize("version", [5, 0, 2, "3"])
+@pytest.mark.parametrize("version", [6, 0, 2, "3"])
 def test_a_file_of_another_version_is_left_as_it_is(folder, version):
     content = json.dumps({"format": "asif-progress", "version": version, "pupils": []}).encode()
     (folder / "my_progress.json").write_bytes(content)

@@ -4,6 +4,7 @@
     language_knob(models, stamps, rows, …)     pictures for words in any language
     anchor_browser(bank)                       search the captions, look at the pictures, compare neighbours
     your_picture(model, ["otter", "beaver"])   your own pictures and labels
+    Quiz("before")                             eight questions, "before" and "after" the core path
 
 Each returns an ipywidgets widget, to be the last line of a cell. A callback is one line: it shows what a function
 returns, a matplotlib Figure with its alternative text or HTML. These functions work without a kernel.
@@ -15,6 +16,7 @@ _NAMES = {
     "browser": "anchor_browser anchor_page find_anchors nearest_by_both",
     "knobs": "asked_in_language language_knob sparse_knobs sparse_step",
     "parts": "Answer Knob words_above",
+    "quiz": "Quiz",
     "upload": "answer_html parse_labels read_upload your_picture",
 }
 

@@ -7,7 +7,7 @@ missing or wrong, the library's takes its place, and the file says so.
 
 import ast
 import hashlib
-from collections import Counter
+from symtable import symtable
 from types import ModuleType
 
 from asif_book.checks import EXERCISES
@@ -38,8 +38,12 @@ def make_my_asif() -> tuple[ModuleType, dict[str, str]]:
 
     Returns the file as a module, and for each function that the library stands in for the reason.
     """
-    path = progress_path() and progress_path().with_name(FILE)
-    there = path.read_text("utf-8", "replace") if path and path.exists() else ""
+    path, there = progress_path() and progress_path().with_name(FILE), ""
+    try:
+        there = path.read_text("utf-8", "replace") if path and path.exists() else ""
+    except OSError as error:
+        print(f"{FILE} cannot be read ({error.strerror}). It stays as it is: rename it and run this again. Until then:")
+        path = None
     if there.strip() and there != _sealed(there.rpartition(MADE)[0]):
         try:
             module = _run(there)
@@ -162,12 +166,18 @@ def _parsed(text, names):
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
-        raise ValueError(f"is broken in line {error.lineno}: {error.msg}") from None
-    lines = [(node.name, node.lineno) for node in tree.body if isinstance(node, ast.FunctionDef)]
-    if twice := [name for name, times in Counter(name for name, _ in lines).items() if times > 1]:
-        where = " and ".join(str(line) for name, line in lines if name == twice[0])
-        raise ValueError(f"defines {twice[0]} twice, in lines {where}")
-    if lost := [name for name in names if name not in dict(lines)]:
+        where = f" in line {error.lineno}" if error.lineno else ""  # none, if the file is no text
+        raise ValueError(f"is broken{where}: {error.msg}") from None
+    functions = dict.fromkeys(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
+    scopes = [(node.lineno, symtable(ast.unparse(node), FILE, "exec")) for node in tree.body]
+    bound = [
+        (s.get_name(), at) for at, scope in scopes for s in scope.get_symbols() if s.is_assigned() or s.is_imported()
+    ]
+    for name in functions:  # another function, a class, a value or an import may have taken the name
+        lines = [str(at) for other, at in bound if other == name]
+        if len(lines) > 1:
+            raise ValueError(f"defines {name} twice, in lines {' and '.join(lines)}")
+    if lost := [name for name in names if name not in functions]:
         raise ValueError(f"does not define {lost[0]}")
     return tree
 
@@ -178,7 +188,7 @@ def _run(text) -> ModuleType:
     module = ModuleType("my_asif")
     try:
         exec(compile(text, FILE, "exec"), vars(module))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"raises {type(error).__name__}: {first_line(error)}") from None
     return module
 

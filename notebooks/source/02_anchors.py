@@ -831,7 +831,7 @@ show_progress("02")
 # - A wrong caption harms every pair that it is in: with half of the captions wrong a
 #   quarter of the effect is left.
 # - A new picture without a near anchor has no support, and we can see that beforehand.
-
+# - Most planted errors are found, because they disagree with their neighbours.
 #
 # **What would prove us wrong.** A shuffle that does as well as the real captions. An
 # effect that disappears when each caption is allowed once. Or other good encoders that

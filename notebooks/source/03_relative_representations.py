@@ -215,7 +215,7 @@ draw.show(draw.before_after(plain.ravel()[some], after))
 # become alike. The cloud is thick: some entries that were larger than others are now
 # smaller.
 #
-# **Centring** repairs the damage. Subtract the mean $m$ of the anchors from the new
+# **Centring** repairs this damage. Subtract the mean $m$ of the anchors from the new
 # embedding and from each anchor:
 #
 # $$\cos(z_i - m,\; a_j - m)$$

@@ -96,7 +96,7 @@ def _fit(n, seconds, slope):
     return fixed, rate, error
 
 
-def scoreboard(bank, splits, chapter="04", seed=0):
+def scoreboard(bank, splits, seed=0):
     """Measure the book's way to a picture's caption: R@1 among the validation captions, the training pairs as anchors.
 
     Returns the measures by name, and chance. Nothing of the test split is used.
@@ -106,8 +106,6 @@ def scoreboard(bank, splits, chapter="04", seed=0):
     bank : AnchorBank
         Of all pairs.
     splits : dict of str to list of int
-    chapter : str
-        The last one whose steps are measured: ``"03"`` or ``"04"``. The steps of 04 are added one by one.
     seed : int
         Of the intervals.
     """
@@ -119,10 +117,9 @@ def scoreboard(bank, splits, chapter="04", seed=0):
         "03 · all cosines, as they are": method.relative(*plain),
         "03 · all cosines, centred": method.relative(*centred),
     }
-    if chapter >= "04":
-        for name, p in {"04 · negative ones set to 0": 1, "04 · and squared": 2}.items():
-            scores[name] = method.scores(*(method.sparsify(side, n, p) for side in centred))
-        scores["04 · and only a tenth kept"] = ASIF(anchors, device="cpu").similarity(asked.image, asked.text)
+    for name, p in {"04 · negative ones set to 0": 1, "04 · and squared": 2}.items():
+        scores[name] = method.scores(*(method.sparsify(side, n, p) for side in centred))
+    scores["04 · and only a tenth kept"] = ASIF(anchors, device="cpu").similarity(asked.image, asked.text)
     captions = asked.pairs.caption.tolist()
     relevant = same_text(captions, captions)  # (q, q)
     return {name: recall_at(s, relevant, 1, seed) for name, s in scores.items()}, float(relevant.float().mean())

@@ -361,22 +361,10 @@ table
 # or below chance, as the range shows.) The pairs carry the meaning, so the row
 # numbers of a bank's two matrices must agree. If you sort one matrix by accident,
 # everything still runs, and no error warns you.
-#
-# The next figure is the **scoreboard** of this book. It has one number for each step of
-# the method: R@1 from picture to caption, on the validation split. Later chapters add
-# rows, so that you see what each step brings.
 
 # %% [markdown] tags=["say"]
-# These rows are the start. Chapter 04 adds the clamp, the power and the cut, on the
-# same pictures, so keep the last number in mind.
-
-# %% tags=["hide-input"]
-# Draw the first rows of the scoreboard.
-from asif_book.measuring import scoreboard
-
-board, by_guessing = scoreboard(everything, stamps.splits, "03")
-xlabel = "R@1, picture → caption, validation split; 95 % interval"
-draw.show(draw.interval_dots({"R@1": board}, xlabel=xlabel, chance=by_guessing))
+# Keep R@1 of the squares in mind. Chapter 04 adds the clamp, the power and the cut, on
+# the same pictures.
 
 # %% [markdown]
 # ### Exercise 03.3 · Find the caption

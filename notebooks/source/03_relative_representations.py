@@ -357,10 +357,9 @@ table
 # is its 95 % interval. The squares are higher than the round dots: centring helps.
 #
 # In the row “shuffled” of the table only chance is left, on average. (All pictures of
-# one shuffle use the same wrong pairs. So by luck the recall of a shuffle can be above
-# or below chance, as the range shows.) The pairs carry the meaning, so the row
-# numbers of a bank's two matrices must agree. If you sort one matrix by accident,
-# everything still runs, and no error warns you.
+# one shuffle use the same wrong pairs, so that its recall can be above or below chance
+# by luck.) The pairs carry the meaning, so the row numbers of a bank's two matrices
+# must agree. If you sort one matrix by accident, no error warns you.
 
 # %% [markdown] tags=["say"]
 # Keep R@1 of the squares in mind. Chapter 04 adds the clamp, the power and the cut, on
@@ -371,11 +370,10 @@ table
 #
 # **Difficulty** ●●●○○ · **Minutes** 15
 #
-# The function that you write here is a model that connects pictures and text. For each
-# new picture return the row of the caption that fits best. Describe pictures by the
-# anchors' pictures and captions by the anchors' captions, both with the mean of their
-# anchors subtracted. Compare the descriptions by their cosine. (Do it without
-# `RelativeRepresentation`.)
+# This function is a model that connects pictures and text. For each new picture return
+# the row of the caption that fits best. Describe pictures by the anchors' pictures and
+# captions by the anchors' captions, both with the mean of their anchors subtracted.
+# Compare the descriptions by their cosine. (Do it without `RelativeRepresentation`.)
 
 
 # %% tags=["exercise"]

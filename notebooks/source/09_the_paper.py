@@ -537,8 +537,8 @@ pd.DataFrame(rows, columns=names).style.hide(axis="index")
 # Compare the columns *validation* and *test* of the table: in several rows they differ
 # in sign. What Sinkhorn assumes is true in this test, and not in a search engine.
 #
-# In the twenty draws of section 1, the last column, whitening alone gains least, and not
-# surely after Holm's correction: one split flattered it.
+# In the twenty draws of section 1, the last column, whitening alone gains least, and
+# not surely after Holm's correction: one split flattered it.
 #
 # Our rule for a default is strict: an inductive change, whose whole interval on the
 # *validation* pairs lies above 0.

@@ -18,22 +18,17 @@ EDITION, QUESTIONS = _table["edition"], _table["question"]
 """Each question has an id, a title, a text, answers "a" to "d", the letter of the right one, why, and where."""
 
 
-def gain(before, after, seed=0) -> tuple:
+def gain(before, after) -> tuple:
     """Return a class's normalised gain (Hake 1998) and its 95 % interval: value, low, high, each a float or None.
 
-        g = (after − before) / (1 − before), with the shares right of the class
+    `before` and `after` (n, m), bool, say whether each of n students answered each of m questions right. With the mean
+    shares of the class, the gain is g = (after − before) / (1 − before).
 
     A percentile bootstrap over students makes the interval. There is none for fewer than `ENOUGH` students, and where
     the resamples cannot tell: all have the same gain, or in one of them everything was right before.
-
-    Parameters
-    ----------
-    before, after : bool arrays of shape (n, m)
-        Whether each of n students answered each of m questions right.
-    seed : int, of the bootstrap
     """
     n = len(before)
-    counts = np.vstack([np.ones(n), resampled_counts((RESAMPLES, n), seed)])  # (1 + draws, n); first the class itself
+    counts = np.vstack([np.ones(n), resampled_counts((RESAMPLES, n))])  # (1 + draws, n); first the class itself
     pre, post = (counts @ flags.mean(axis=1) / n for flags in (before, after))  # (1 + draws,)
     if pre[0] == 1:
         return None, None, None

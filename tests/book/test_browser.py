@@ -212,6 +212,16 @@ def test_an_anchor_that_is_unticked_turns_the_answer(chapter):
     decision.get_by_role("status").filter(has_text="1 anchor is out. The answer is “kangaroo”.").wait_for()
 
 
+def test_the_first_test_keeps_each_click_and_is_left_out_with_one(chapter, lab):
+    quiz = chapter.page.locator(".asif-quiz")
+    quiz.get_by_label("0.6, because lengths do not matter").check()
+    quiz.get_by_role("button", name="Hand in").click()
+    expect(quiz.get_by_role("status")).to_contain_text("Open: question 2, 3, 4, 5, 6, 7, 8.")
+    assert load_progress(lab.folder / "my_progress.json").tests["before"].answers == {"cosine": "b"}
+    quiz.get_by_role("button", name="Leave the test out").click()
+    expect(quiz).to_contain_text("You leave out the test before and after the core path.")
+
+
 def test_exercise_is_solved_with_the_keyboard_and_remembered(chapter, lab):
     stub, check = chapter.cell("def cosine("), chapter.cell("check_cosine(cosine)")
     verdict = check.get_by_role("status")

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import unicodedata
 
 from made_banks import seal_again
 
@@ -38,6 +39,29 @@ def mutate(content, rng):
         end = rng.choice([i, i + len(piece), i + len(piece), i + len(piece), j, len(content)])
         content = content[:i] + piece + content[end:]
     return content
+
+
+LOOKALIKES = [
+    lambda word, at: unicodedata.normalize("NFD", word), lambda word, at: unicodedata.normalize("NFC", word),
+    lambda word, at: word.swapcase(), lambda word, at: word.casefold(), lambda word, at: word.title(),
+    lambda word, at: word[:at] + "\u200b" + word[at:], lambda word, at: word[:at] + "\u00ad" + word[at:],
+    lambda word, at: f"\u2067{word}\u2069", lambda word, at: word.replace(" ", "\u3000 "),
+    lambda word, at: "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in word),
+]  # fmt: skip
+
+
+def add_lookalike(files, rng):
+    """Add to a list of words a word that reads as one of them, or damage the file."""
+    if rng.random() < 0.3:
+        return mutate_file(files, rng)
+    file = rng.choice(files)
+    words = file.read_text(encoding="utf-8").split(", ")
+    word = rng.choice(words)
+    for _ in range(rng.choice([1, 1, 2])):
+        word = rng.choice(LOOKALIKES)(word, rng.randint(0, len(word)))
+    words.insert(rng.randint(0, len(words)), word)
+    file.write_text(", ".join(words), encoding="utf-8")
+    return file, f"gets {word!a}"
 
 
 def mutate_json(value, rng):

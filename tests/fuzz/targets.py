@@ -9,6 +9,7 @@ import io
 import json
 import os
 import shutil
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,11 +32,13 @@ from asif_lib import ASIF, AnchorBank, embed, load_image_encoder, load_pairs, lo
 from asif_lib.bank import concatenate, copies, disk
 from asif_lib.cli import main
 from asif_lib.cli.banks import ids_in_file
+from asif_lib.datasets.labelled import load_labelled
 from asif_lib.encoders.known import KnownTexts
 from asif_lib.encoders.pictures import FORMATS
 from asif_lib.errors import AsifError
+from asif_lib.zeroshot import make_prompts
 
-from .mutations import forge, mutate_file
+from .mutations import add_lookalike, forge, mutate_file
 
 
 def equal(a, b):
@@ -328,6 +331,53 @@ def ask(folder):
     return ASIF(bank, 5, device="cpu").classify(bank.image[[3]], labels, templates=[template]).scores
 
 
+LABELS = "otter, Straße, café, sea lion, Ærø, ﬁsh, 2 m², Ελλάς, İstanbul, ぱん"
+
+
+def make_labels(folder):
+    for name in LABEL_LISTS:
+        (folder / name).mkdir(), (folder / name / "text.txt").write_text(LABELS, encoding="utf-8")
+
+
+def in_folders(folder, words):
+    for word in words:
+        with contextlib.suppress(OSError, ValueError):  # no name of a folder
+            (folder / "classes" / word).mkdir()
+            (folder / "classes" / word / "1.png").write_bytes(png(3))
+    return load_labelled(folder / "classes").classes
+
+
+def in_a_table(folder, words):
+    """Ask a picture that is each label's prompt: every label must win once."""
+    bank = make(0, len(words) + 2)
+    labels = KnownTexts(bank.text_encoder, words, bank.text[: len(words)]).rows
+    answer = ASIF(bank, 1, 1, center=False, device="cpu").classify(
+        bank.image, [*labels], prompts=bank.text[: len(words)]
+    )
+    assert set(answer.predicted.tolist()) >= {*range(len(words))}, "a label that cannot win"
+    return [*labels]
+
+
+def told_apart(name, labels_of):
+    """Read labels: of those that are taken, no two read the same."""
+
+    def read(folder):
+        words = parse_labels(written(folder, name))
+        labels = labels_of(folder, words)
+        read = [unicodedata.normalize("NFKC", label).casefold() for label in labels]
+        read = ["".join(c for c in label if unicodedata.category(c) not in ("Cf", "Zs")) for label in read]
+        assert len({unicodedata.normalize("NFKD", label) for label in read}) == len(labels), "labels that read the same"
+        return labels
+
+    return read
+
+
+LABEL_LISTS = {
+    "line": told_apart("line", lambda _, words: make_prompts(words, ["{}"])),
+    "classes": told_apart("classes", in_folders),
+    "table": told_apart("table", in_a_table),
+}
+
 TARGETS = {
     "bank": Target(make_bank, BANK | {"open": lambda folder: content(toy(folder))}),
     "large bank": Target(make_bank, {name: as_large(read) for name, read in BANK.items()}),
@@ -339,5 +389,6 @@ TARGETS = {
     "files": Target(make_files, FILES, anything),
     "encoder": Target(make_encoders, {kind: encoded(kind) for kind in ("vit", "bert", "clip")}, same_identity),
     "removal": Target(make_texts, REMOVALS, anything),
+    "labels": Target(make_labels, LABEL_LISTS, anything, add_lookalike),
     "question": Target(make_texts, dict.fromkeys(QUESTION, ask), anything),
 }

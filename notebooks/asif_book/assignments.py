@@ -253,8 +253,15 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
 
 def suspicious_lines(notebook, released) -> dict:
     """Return what a teacher should read in the statements that are not the release's: words, each with a line."""
-    known, found = {ast.dump(statement) for statement in _statements(released)}, {}
+    known, found = {ast.dump(statement): statement for statement in _statements(released)}, {}
+    imports = (
+        one for one in known.values() if isinstance(one, ast.ImportFrom) and str(one.module).startswith("asif_l")
+    )
+    library = {alias.asname or alias.name for one in imports for alias in one.names}
+    solutions = {one.name: _names(one) for one in known.values() if isinstance(one, ast.FunctionDef)}
     for statement in (one for one in _statements(notebook) if ast.dump(one) not in known):
+        for name in library & _names(statement) - solutions.get(getattr(statement, "name", ""), set()):
+            found[name] = "the library, where the course's own solution does without"
         for node in ast.walk(statement):
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
                 node.value.value = ""  # a docstring
@@ -263,6 +270,10 @@ def suspicious_lines(notebook, released) -> dict:
                 near = line[max(word.start() - 50, 0) : word.end() + 50].strip()
                 found.setdefault(written_name(word.group().strip()), written_name(near))
     return dict(sorted(found.items()))
+
+
+def _names(statement):
+    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
 
 
 def _statements(notebook):

@@ -310,6 +310,10 @@ def test_what_a_teacher_should_read_is_named_with_its_line_and_honest_code_is_no
     assert "lambda: open(f'{ROOT}/{CHECKS}').read()" in found["open"]
     for line in ("import torch, urllib.request", "from asif_lib.search import top_anchors", "x = torch.os", "y = vars"):
         assert list(suspicious_lines(solved_by(line, tiny), released).values()) == [line]
+    borrowed = solved_by("def helper(a, b):\n    return unit_rows(a) @ b", tiny)
+    for notebook in (released, borrowed):
+        notebook.cells.insert(0, nbformat.v4.new_code_cell("from asif_lib.relative import unit_rows"))
+    assert list(suspicious_lines(borrowed, released)) == ["unit_rows"]
 
 
 def test_a_system_that_hides_no_files_is_named(tiny, course, asif, monkeypatch):

@@ -70,7 +70,7 @@ def fit_temperature(scores, labels) -> float:
     It minimises the mean of -log p over the pictures: Guo et al., On calibration of modern neural networks, ICML 2017,
     section 4.2. `scores` are (n, c), and `labels` the n right columns. The temperature is from 0.001 to 10.
 
-    Raises `ParameterError` if the numbers of rows differ, there is none, a score is not finite, or a label no column.
+    Raises `ParameterError` if the numbers of rows differ, there is no row, a score is not finite, or a label no column.
     """
     scores, labels = scores.double(), torch.as_tensor(labels, dtype=torch.int64)
     if scores.ndim != 2 or labels.shape != scores.shape[:1]:

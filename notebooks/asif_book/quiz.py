@@ -24,7 +24,7 @@ def gain(before, after) -> tuple:
     `before` and `after` (n, m), bool, say whether each of n students answered each of m questions right. With the mean
     shares of the class, the gain is g = (after − before) / (1 − before).
 
-    A percentile bootstrap over students makes the interval. There is none for fewer than `ENOUGH` students, and where
+    A percentile bootstrap over students makes the interval. It is missing for fewer than `ENOUGH` students, and where
     the resamples cannot tell: all have the same gain, or in one of them everything was right before.
     """
     n = len(before)

@@ -72,7 +72,7 @@ print(f"{n} captioned pictures")
 #
 # An encoder is a function with many numbers inside, its **weights**. Training found the
 # weights, and now they are frozen. If one weight changes, or the way in which a picture
-# is prepared, every embedding changes.
+# is prepared, embeddings may change.
 #
 # So an encoder *is* its weights, its preprocessing and its dimension, whatever its name
 # is. (A dimension is here one number of the embedding; in `dim=1` it is an axis of a
@@ -528,7 +528,9 @@ check_disturbance(disturb)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# Two very different changes can do it, one of the geometry and one of the light.
+# Two very different changes can do it, one of the geometry and one of the light. An
+# encoder with random weights may pass, too: only centred cosines (chapter 03) show what
+# training taught.
 #
 # </details>
 

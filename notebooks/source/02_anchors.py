@@ -120,9 +120,9 @@ words = bank.pairs.caption.str.split().str.len()
 print(f"words in a caption: {words.min()} to {words.max()}, median {words.median()}")
 
 # %% [markdown]
-# **What you see.** The bars are very unequal, so the bank knows animals far better than
-# its smallest groups. The captions are noisy: the caption of a chess piece explains how
-# the piece moves, which no picture shows.
+# **What you see.** The bars are very unequal: the bank has far more animals than things
+# of its smallest groups. The captions are noisy: the caption of a chess piece explains
+# how the piece moves, which no picture shows.
 
 # %% [markdown]
 # ## 3 · Twins
@@ -789,7 +789,7 @@ plantings.agg(["mean", "min", "max"]).T.round(3)
 # %% [markdown]
 # **What you see.** Most of the dashed outline, the planted pairs, stands to the right
 # of the solid outline, the honest pairs. In the table the mean difference does far
-# worse, because it counts all other stamps alike, and nearly all are unrelated.
+# worse, although it looks at all other stamps.
 #
 # The next figure shows the prime suspects of the stamps as they are, with nothing
 # planted. Each stands beside the stamp whose caption is most similar to its own.
@@ -830,7 +830,8 @@ show_progress("02")
 #   nothing.
 # - A wrong caption harms every pair that it is in: with half of the captions wrong a
 #   quarter of the effect is left.
-# - A new picture without a near anchor has no support, and we can see that beforehand.
+# - A new picture without a near anchor has less support, and we can see that
+#   beforehand.
 # - Most planted errors are found, because they disagree with their neighbours.
 #
 # **What would prove us wrong.** A shuffle that does as well as the real captions. An
@@ -874,8 +875,8 @@ show_progress("02")
 # set, other encoders, or pictures without their background would tell.
 # - Why does the agreement show among neighbours and hardly over all pairs?
 # > **Answer.** “Unlike” has no degrees. A duck is as unlike a castle as a trumpet is,
-# for pictures and captions alike, so these cosines are noise. Only large similarities
-# carry meaning, in both worlds.
+# for pictures and captions alike, so these cosines say little. Large similarities
+# carry most of the meaning, in both worlds.
 # - Half of the captions are wrong and a quarter of the effect is left. What would be
 #   left of a bank from the web in which one caption of five is wrong?
 # > **Answer.** About 0.8² = 0.64. So cleaning captions pays twice.

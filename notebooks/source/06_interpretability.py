@@ -284,8 +284,8 @@ place = f"from place {before[worst] + 1} to place {after[worst] + 1}"
 print(f"the largest fall: {captions[worst]} {place}")
 
 # %% [markdown]
-# **What you see.** R@1 stays, because it looks at the first place only, but some
-# captions change their place. The held-out *deer* falls most: the bank lost its
+# **What you see.** R@1 stays, because no stamp enters or leaves the first place, but
+# some captions change their place. The held-out *deer* falls most: the bank lost its
 # witnesses.
 #
 # A repair is always a success if it is judged by the picture that asked for it. The
@@ -435,7 +435,7 @@ check_flip(my_flip)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. This anchor is often not the one that contributes most.
+# A ✔ verdict. This anchor need not be the one that contributes most.
 #
 # </details>
 
@@ -883,7 +883,7 @@ for name, words in (("new stamps", "false alarms"), ("Fashion-MNIST", "alarms"))
 # The promise holds for new stamps, and noise is caught. But Fashion-MNIST, on which the
 # model is weak, passes almost unnoticed. By the AUC clothes are usually less familiar,
 # but 5 % of the stamps are stranger than nearly all clothes. With the validation stamps
-# as anchors noise passes too, because of one anchor, a ghost. A quiet alarm is no
+# as anchors noise passes too: a ghost or a lightning bolt suffices. A quiet alarm is no
 # proof.
 
 # %% tags=["hide-input"]
@@ -1006,7 +1006,7 @@ show_progress("06")
 #   lead. Nothing is approximated.
 # - Without an anchor others enter and all is normalised again. So the effect of a
 #   removal is not the anchor's contribution, but it is exact, too.
-# - Four good anchors had to go before the kangaroo got its label, and the held-out deer
+# - Four good anchors went before the kangaroo got its label, and the held-out deer
 #   paid for it. Measure every repair on pictures that did not ask for it.
 # - Deeper: deletion is far from a random order. The audit finds planted captions. A
 #   calibrated alarm hardly notices pictures of another kind.

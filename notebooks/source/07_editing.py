@@ -419,7 +419,7 @@ for size, (mean, each) in curve(right).items():
 # %% [markdown]
 # **What you see.** Both lines climb steepest at their left end. The small dots are the
 # lessons: with few pairs it matters much *which* pairs they are. On the solid line
-# validation chose $k$ and $p$ for each bank. The printed lines compare the solid line
+# validation chose $k$ and $p$ for each size. The printed lines compare the solid line
 # with the dashed one: even after the smallest edit, the interval of the gain lies above
 # 0.
 #
@@ -486,7 +486,7 @@ table.style.format("{:.0%}")
 
 # %% [markdown]
 # **What you see.** Boots, trousers and bags have outlines of their own and end at the
-# top. The garments with sleeves share an outline and stand at the bottom.
+# top. Coat, pullover and shirt share an outline and stand at the bottom.
 #
 # ### Exercise 07.2 · A mean without a second look
 #
@@ -636,8 +636,8 @@ record(
 
 # %% [markdown]
 # **What you see.** “Unchanged” means that the whole line lies between the dashed lines.
-# In the upper row it is short, because a picture of clothing is in the top $k$ of few
-# stamps. In the lower row, new $k$ and $p$ change more: choosing again is an edit, too.
+# In the upper row it is short, so the stamps hardly notice the lesson. In the lower
+# row, new $k$ and $p$ change more: choosing again is an edit, too.
 
 # %% [markdown]
 # ## 5 · Forgetting

@@ -579,11 +579,11 @@ check_sparse_cosine(my_sparse_cosine)
 # </details>
 
 # %% [markdown]
-# Most pairs of lists share next to nothing, so it is a waste to compare every pair.
-# Search engines had this problem first, and keep for each word the list of its
-# documents. In the same way, an **inverted index** keeps for each anchor the list of
-# texts that have an entry there. The score of a picture needs only the texts in the
-# lists of its $k$ anchors: the lit cells.
+# If $k$ is small beside $n$, most pairs of lists share next to nothing, so it is a
+# waste to compare every pair. Search engines had this problem first, and keep for each
+# word the list of its documents. In the same way, an **inverted index** keeps for each
+# anchor the list of texts that have an entry there. The score of a picture needs only
+# the texts in the lists of its $k$ anchors: the lit cells.
 
 # %% tags=["hide-input"]
 # Draw the lists of some anchors of a picture.
@@ -841,7 +841,7 @@ print("the same, bit for bit:", all(map(torch.equal, together, alone)))
 
 # %% [markdown]
 # **What you see.** Equal, to the last bit. Time is another matter, because more
-# processes do not add cores. A second worker pays when it is another machine.
+# processes do not add cores. A second worker can pay when it is another machine.
 #
 # With many machines, one of them will fail, so we kill a worker on purpose, when about
 # a quarter of the work is done.
@@ -983,7 +983,7 @@ show_progress("08")
 #
 # 1. Why is the exact search not simply done in double precision from the start?
 #
-# > **Answer.** It would be several times slower: processors do fewer such products at a
+# > **Answer.** It would be slower: processors do fewer such products at a
 # > time, and twice the memory moves. Double precision is used where it decides, on the
 # > few candidates.
 #
@@ -1041,4 +1041,4 @@ show_progress("08")
 # --precision float16`, then `asif bank prepare NAME`, which keeps the rounded copy of
 # section 3.
 #
-# [Sources](references.md): Malkov 2020, Douze 2024.
+# [Sources](references.md): Jégou 2011, Douze 2024.

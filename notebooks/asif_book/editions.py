@@ -31,7 +31,7 @@ import os
 import re
 import sys
 import tomllib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +41,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_raw_cell
 
-from asif_book.figures.templates import filled
+from asif_book.figures.templates import TEMPLATES, filled
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, write_whole
 
@@ -313,9 +313,15 @@ def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
     chapters = [Chapter.of(source.stem, student) for source, (student, _) in zip(sources, pairs, strict=True)]
     preface, readme = source_dir / GUIDE, out_dir.parent / "README.md"
     if preface.exists():
-        written = zip(chapters, pairs, sources, strict=True)
+        written = list(zip(chapters, pairs, sources, strict=True))
         material = [(chapter, cards(*pair), teacher_text(source)) for chapter, pair, source in written]
-        text = filled("templates/guide.md.j2", preface=preface.read_text(encoding="utf-8"), chapters=material)
+        took = defaultdict(lambda: (0, 0))  # minutes to read "00 1", section 1 of chapter 00, and to do its exercises
+        for chapter, (student, _), _ in written:
+            for cells in sections_of(student):
+                took[f"{chapter.name[:2]} {heading(cells[0].source).split(' ')[0]}"] = minutes(cells)
+        dots = Counter({card.number: card.difficulty for _, exercises, _ in material for card in exercises})
+        plans = TEMPLATES.from_string(preface.read_text(encoding="utf-8")).render(took=took, dots=dots)
+        text = filled("templates/guide.md.j2", preface=plans, chapters=material)
         yield out_dir / GUIDE, text.encode()
     if readme.exists():
         table = contents.chapters_table(chapters)

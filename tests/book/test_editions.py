@@ -7,8 +7,9 @@ import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from asif_book import editions
+from asif_book import editions, outline
 from asif_book.editions import SourceError, build, check, main
+from asif_lib.files import ROOT
 
 SOURCE = '''\
 # %% [markdown]
@@ -214,3 +215,22 @@ def test_a_notebook_that_a_reader_ran_is_not_overwritten(built, house):
     with pytest.raises(SourceError, match=r"04_sparsification\.ipynb: holds outputs.*save it"):
         build(*house)
     assert path.read_bytes() == before
+
+
+def test_the_minutes_of_the_plans_are_computed_and_fill_their_sessions():
+    plans = (
+        (ROOT / "notebooks" / "teachers_guide.md").read_text().partition("## Plans")[2].partition("**Seven weeks")[0]
+    )
+    rows = re.findall(r"^\|(?: (\d)? *\|)? (\d+) \| (.+?) \|", plans, re.M)
+    minutes, sessions = [int(taken) for _, taken, _ in rows], []
+    for taken in minutes:
+        if not sessions or sum(sessions[-1]) == 90:
+            sessions.append([])
+        sessions[-1].append(taken)
+    sessions.pop()  # the rows of the marks, which are of 100
+    assert len(sessions) == 8 and all(sum(session) == 90 and session[-1] >= 10 for session in sessions)
+    taken = {what: int(taken) for _, taken, what in rows}
+    student, _ = editions.editions(ROOT / "notebooks" / "source" / "06_interpretability.py")
+    reader = [outline.minutes(cells)[0] for cells in outline.sections_of(student)][1:3]
+    in_class = [minutes for what, minutes in taken.items() if what.startswith(("06, section 1:", "06, section 2:"))]
+    assert in_class == [round(1.5 * minutes) for minutes in reader]

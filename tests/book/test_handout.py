@@ -7,9 +7,12 @@ import sys
 
 import nbformat
 import pytest
+import torch
 
 from asif_book import handout as module
 from asif_book.handout import HandoutError, handout, main
+from asif_book.report.rendering import render_page
+from asif_lib import method
 from asif_lib.files import ROOT
 
 SECRETS = ("### BEGIN SOLUTION", "What students get wrong")
@@ -128,3 +131,18 @@ def test_a_folder_that_is_there_or_no_checkout_is_an_error(tmp_path, capsys):
         handout(tmp_path / "new", root=tmp_path)
     with pytest.raises(SystemExit, match="is there already"):
         main([str(tmp_path)])
+
+
+def test_the_method_on_a_page_is_printed_on_one_sheet_and_its_code_is_the_method(tmp_path, browser):
+    source = ROOT / "notebooks" / "method_on_a_page.md"
+    (tmp_path / "page.html").write_text(render_page(source, source.read_text(), chapters=[], more=[]))
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto((tmp_path / "page.html").as_uri())
+        assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4", prefer_css_page_size=True))) == 1
+    written = {}
+    exec(re.search(r"```python\n(.*?)```", source.read_text(), re.S)[1], written)
+    draw = torch.Generator().manual_seed(5)
+    z, y, a, b = (torch.randn(size, generator=draw) for size in ((4, 6), (3, 5), (9, 6), (9, 5)))
+    sides = (method.sparsify(method.relative(*method.centre(*side)), 4, 2) for side in ((z, a), (y, b)))
+    assert torch.allclose(written["asif"](z, y, a, b, 4, 2), method.scores(*sides), atol=1e-6)

@@ -86,7 +86,9 @@ class _Deck:
         if self.shown:
             if not self.said:
                 self.said, self.last = self.last[:1], self.last[1:]
+            self.cells, rest = (self.cells[:-1], self.cells[-1:]) if figure else (self.cells, [])
             self.add(text=self.shown)
+            self.cells = rest  # the figure's cell tells its own minutes
         self.said, self.last, self.shown = self.said + self.last, [], []
         if figure:
             self.add(notes, ask=self.ask, figure=figure)

@@ -14,7 +14,7 @@ from asif_lib.files import write_whole
 from asif_lib.spreadsheets import csv_text
 
 from .overview import exercise_titles
-from .progress import FILE, SOLVED, Attempt, Entry, ProgressError, in_order, load_progress
+from .progress import FILE, SOLVED, Answers, Entry, ProgressError, in_order, load_progress
 from .quiz import class_gain
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
@@ -31,7 +31,7 @@ class ClassProgress:
     """The progress files of a class."""
 
     students: dict[str, dict[str, Entry]] = field(default_factory=dict)  # an entry for each exercise that was tried
-    tests: dict[str, dict[str, Attempt]] = field(default_factory=dict)  # "before" and "after", as far as taken
+    tests: dict[str, dict[str, Answers]] = field(default_factory=dict)  # "before" and "after", as far as taken
     unreadable: list[str] = field(default_factory=list)  # a sentence for each hand-in that could not be read
     remarks: list[str] = field(default_factory=list)  # a sentence for each thing that the teacher should know
 

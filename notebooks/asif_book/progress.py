@@ -71,7 +71,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Attempt:
+class Answers:
     """The answers to the test before or after the core path: a letter for each answered question, by its name."""
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -88,7 +88,7 @@ class Progress:
     exercises: Annotated[
         dict[Annotated[str, Field(pattern=r"^[0-9]{2}\.[0-9]{1,3}$")], Entry], Field(max_length=MOST_EXERCISES)
     ] = field(default_factory=dict)
-    tests: dict[Literal["before", "after"], Attempt] = field(default_factory=dict)
+    tests: dict[Literal["before", "after"], Answers] = field(default_factory=dict)
     no_tests: bool = False  # whether the reader leaves them out
     format: Literal["asif-progress"] = "asif-progress"
     version: Literal[*BEFORE, VERSION] = VERSION
@@ -179,7 +179,7 @@ def _read(path, kind):
 
 
 def now() -> str:
-    """Return the time, in UTC, as an `Entry` and an `Attempt` write it."""
+    """Return the time, in UTC, as an `Entry` and `Answers` write it."""
     return datetime.now(UTC).strftime(_TIME)
 
 

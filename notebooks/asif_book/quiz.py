@@ -42,7 +42,7 @@ def gain(before, after) -> tuple:
 def class_gain(tests) -> tuple[dict, list[str]]:
     """Summarise the tests of a class: as a JSON value, and as lines of text; no line if nobody took a test.
 
-    `tests` has for each student an `Attempt` "before" and "after", or one of them. A student counts who handed in both.
+    `tests` has for each student the `Answers` "before" and "after", or one of them. Students with both count.
     """
     tried = [test for test in tests.values() if test]
     both = [test for test in tried if len(test) == 2 and all(attempt.handed_in for attempt in test.values())]

@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup
 from asif_book import progress
 from asif_book.checks import EXERCISES
 from asif_book.classroom import class_progress
-from asif_book.progress import Attempt, load_progress, note
+from asif_book.progress import Answers, load_progress, note
 from asif_book.quiz import EDITION, ENOUGH, LETTERS, QUESTIONS, class_gain, gain
 from asif_book.widgets import Quiz
 from asif_lib import cli
@@ -91,7 +91,7 @@ def test_each_click_is_kept_and_an_open_question_needs_a_second_click(folder):
     quiz = Quiz("before")
     click(quiz, answer={"cosine": "a"})
     click(quiz, answer={"cosine": "b"})
-    assert kept().tests["before"] == Attempt(EDITION, {"cosine": "b"})  # half a test outlives its kernel
+    assert kept().tests["before"] == Answers(EDITION, {"cosine": "b"})  # half a test outlives its kernel
     half = Quiz("before")
     assert len(BeautifulSoup(half.page, "html.parser").select("input[checked][value=b]")) == 1
     assert "Open: question 2, 3, 4, 5, 6, 7, 8." in click(half, press="hand in")
@@ -129,7 +129,7 @@ def test_leaving_out_is_one_click_that_is_remembered_and_loses_nothing(folder):
 def test_other_questions_and_other_pairs_are_a_sentence_each(folder):
     said = "This run has other pairs than the book, birds; the questions ask about the method, so your answers count"
     assert said in text(Quiz("before", "birds")) and said not in text(Quiz("before"))
-    found = progress.Progress(tests={"before": Attempt("de-1", {"kosinus": "a"})})
+    found = progress.Progress(tests={"before": Answers("de-1", {"kosinus": "a"})})
     progress.change(lambda _: found, "")
     quiz = Quiz("before")
     assert text(quiz).startswith("The file holds answers to other questions (de-1) than this workbook asks (en-1);")
@@ -166,7 +166,7 @@ def answered(*numbers):
 
 
 def both(before, after, edition=EDITION):
-    return {"before": Attempt(edition, before, TIME), "after": Attempt(edition, after, TIME)}
+    return {"before": Answers(edition, before, TIME), "after": Answers(edition, after, TIME)}
 
 
 def test_the_gain_is_the_share_of_what_was_missing_and_its_interval_covers():
@@ -182,8 +182,8 @@ def test_the_gain_is_the_share_of_what_was_missing_and_its_interval_covers():
 
 def test_only_students_with_both_tests_count_and_the_others_are_counted():
     tests = {f"s{i}": both(answered(0), answered(*range(i % 3, 8))) for i in range(ENOUGH)}
-    tests |= {"half": {"before": Attempt(EDITION, RIGHT, TIME)}, "none": {}, "de": both(RIGHT, RIGHT, "de-1")}
-    tests["not handed in"] = both(RIGHT, RIGHT) | {"after": Attempt(EDITION, RIGHT)}
+    tests |= {"half": {"before": Answers(EDITION, RIGHT, TIME)}, "none": {}, "de": both(RIGHT, RIGHT, "de-1")}
+    tests["not handed in"] = both(RIGHT, RIGHT) | {"after": Answers(EDITION, RIGHT)}
     found, lines = class_gain(tests)
     assert (found["n"], found["without_both"], found["other_questions"]) == (ENOUGH, 2, 1)
     assert lines[0] == "10 with both tests; left out: 2 without both, 1 with other questions"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import anywidget
 import traitlets
 
-from asif_book.progress import Attempt, Progress, ProgressError, change, load_progress, now, progress_path
+from asif_book.progress import Answers, Progress, ProgressError, change, load_progress, now, progress_path
 from asif_book.quiz import EDITION, LETTERS, QUESTIONS
 from asif_lib.defaults import DEFAULT_BANK
 
@@ -34,8 +34,8 @@ class Quiz(anywidget.AnyWidget):
         self.on_msg(self._receive)
         self._show()
 
-    def _attempt(self, progress) -> Attempt:
-        return progress.tests.get(self.which, Attempt(EDITION, {}))
+    def _attempt(self, progress) -> Answers:
+        return progress.tests.get(self.which, Answers(EDITION, {}))
 
     def _show(self):
         shown = {"questions": QUESTIONS, "letters": LETTERS, "edition": EDITION, "no_file": progress_path() is None}

@@ -11,8 +11,8 @@ from asif_lib.errors import ParameterError
 
 RESAMPLES = 2_000
 RECALLS = (1, 5, 10)  # the k of R@k in mean_recall
-FEW_ITEMS, FEW_CHANGES = 20, 4
-"""With fewer items, or fewer on which two methods differ, a bootstrap sees too little spread."""
+FEW_ITEMS, FEW_PAIRS, FEW_CHANGES = 20, 35, 4
+"""With fewer items, items of two methods, or of these on which both differ, a bootstrap sees too little spread."""
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,8 @@ def paired_difference(right_a, right_b, seed=0) -> Measure:
     """Return the mean of a - b over the same items, with its interval.
 
     The interval is narrower than a comparison of two separate intervals, because each item meets both methods. It is a
-    bootstrap. For right and wrong (1 and 0) it is Tango's score interval instead, if there are fewer than 20 items, or
-    the methods differ on fewer than 4: then n items allow 95 % confidence in no less.
+    bootstrap. For right and wrong (1 and 0) it is Tango's score interval instead, if there are fewer than 35 items, or
+    the methods differ on fewer than 4. A bootstrap would be too sure of so few.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def paired_difference(right_a, right_b, seed=0) -> Measure:
     if right_a.shape != right_b.shape:
         raise ValueError(f"a has {right_a.shape} items and b {right_b.shape}; compare both on the same items")
     gaps = right_a - right_b
-    few = gaps.size < FEW_ITEMS or np.count_nonzero(gaps) < FEW_CHANGES
+    few = gaps.size < FEW_PAIRS or np.count_nonzero(gaps) < FEW_CHANGES
     if gaps.size and few and np.isin(gaps, (-1, 0, 1)).all():
         return Measure(float(gaps.mean()), *_score_interval((gaps > 0).sum(), (gaps < 0).sum(), gaps.size), gaps.size)
     return mean_with_interval(gaps, seed)

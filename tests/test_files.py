@@ -311,7 +311,7 @@ def test_every_file_of_a_command_comes_from_one_writer():
     ]
     assert sorted(writers) == [
         "assignments.py", "files.py", "handout.py", "made_up.py", "new_chapter.py", "openclipart.py",
-        "providers.py", "upload.py", "weights.py",
+        "providers.py", "weights.py",
     ]  # fmt: skip
 
 

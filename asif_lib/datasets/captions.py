@@ -47,6 +47,8 @@ def read_table(file, reader=None) -> pd.DataFrame:
     Raises `DataError` if it cannot be read.
     """
     try:
+        if file.exists() and not file.is_file():
+            raise ValueError("it is a folder, a pipe or a device")  # a pipe would be waited for
         table = (reader or _read_csv)(file)
         names = [name.strip().lower() for name in table if reader is None and name.strip()]
         if twice := [name for name in names if names.count(name) > 1]:

@@ -68,7 +68,7 @@ def read_labels(path, make=lambda labels, embeddings: (labels, embeddings)):
     Raises `EncoderError` if the file cannot be read, or `make` raises an error.
     """
     try:
-        if not zipfile.is_zipfile(path):
+        if not Path(path).is_file() or not zipfile.is_zipfile(path):  # a pipe would be waited for
             raise ValueError("no .npz file" if Path(path).exists() else "there is no such file")
         with np.load(path, allow_pickle=False) as arrays:
             if missing := {"labels", "embeddings"} - set(arrays):
@@ -118,6 +118,8 @@ def numbered_parts(path) -> list:
     Raises `DataError` if the numbers do not go from 0 on without a gap, or one stands twice.
     """
     if not (path := Path(path)).is_dir():
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path}: is a pipe or a device; name a file")  # a pipe would be waited for
         return [path]
     files = sorted((int(end), file) for file in path.iterdir() if (end := file.stem.rpartition("_")[2]).isdecimal())
     numbers = [number for number, _ in files]

@@ -446,6 +446,15 @@ def test_embeddings_that_decide_nothing_are_one_sentence(own_embeddings, run_com
     assert status == 1 and re.search(words, error) and error.count("\n") == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs POSIX")
+@pytest.mark.parametrize("name", ["a.npy", "p.npz", "l.csv"])
+def test_a_pipe_to_be_read_is_not_waited_for(own_embeddings, run_command, tmp_path, name):
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    status, _, error = run_command("evaluate", *own_embeddings)
+    assert status == 1 and re.search(f"{name}: (is a pipe|is not a readable csv table|cannot be read)", error)
+
+
 def test_what_a_call_reads_is_not_written_over(own_embeddings, class_folders, run, tmp_path):
     picture, there = next(class_folders.glob("bag/*.png")), tmp_path / "thesis.csv"
     (tmp_path / "link").symlink_to("l.csv")

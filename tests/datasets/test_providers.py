@@ -4,6 +4,9 @@ import gzip
 import shutil
 import subprocess
 from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 
 import pytest
 from PIL import Image
@@ -113,6 +116,50 @@ def test_tampered_files_are_refused(toy, tamper):
      "lose": file.unlink}[tamper]()  # fmt: skip
     with pytest.raises(ChecksumError, match="remove the folder and run: asif data toy"):
         fetch("toy", progress=False)
+
+
+@pytest.fixture
+def mirror(toy, tmp_path):
+    """A server on this machine that has the toy as an archive; the function that sets what it serves instead."""
+    archive, served = Path(shutil.make_archive(tmp_path / "toy", "gztar", toy[0])).read_bytes(), {}
+
+    class Mirror(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = served.get("body", archive)
+            self.send_response(served.get("status", 200))
+            self.send_header("Content-Length", str(served.get("length", len(body))))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/toy.tar.gz"
+        upstream = {"url": url, "sha256": sha256(archive).hexdigest(), "folder": "."}
+        providers.catalogue()["toy"]["upstream"] = upstream
+        toy[1].append(providers._upstream_project)
+        yield served, archive
+        server.shutdown()
+
+
+def test_a_mirror_with_other_changed_or_cut_bytes_gives_nothing(mirror, tmp_cache):
+    served, archive = mirror
+    for wrong in (
+        {"body": b"<html>sign in"},
+        {"body": archive[:60] + b"!" + archive[61:]},
+        {"body": archive[:60]},
+        {"body": archive[:60], "length": len(archive)},
+        {"status": 404},
+    ):
+        served.clear()
+        served |= wrong
+        with pytest.raises(DataError, match="toy could not be fetched"):
+            fetch("toy", progress=False)
+        assert not list((tmp_cache / "datasets").iterdir())
+    served.clear()
+    assert sorted(f.name for f in fetch("toy", progress=False).rglob("*.txt")) == ["otter.txt", "seal.txt"]
 
 
 def test_an_unknown_name_says_what_is_known():

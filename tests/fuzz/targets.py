@@ -32,6 +32,7 @@ from asif_lib import ASIF, AnchorBank, embed, load_image_encoder, load_pairs, lo
 from asif_lib.bank import concatenate, copies, disk
 from asif_lib.cli import main
 from asif_lib.cli.banks import ids_in_file
+from asif_lib.datasets.captions import read_table
 from asif_lib.datasets.labelled import load_labelled
 from asif_lib.encoders.known import KnownTexts
 from asif_lib.encoders.pictures import FORMATS
@@ -260,12 +261,15 @@ def make_files(folder):
 
 
 def bring(folder):
-    """Run `asif bank import`: its refusal is an `AsifError` again."""
-    os.environ["ASIF_CACHE"], given = str(folder / "cache"), folder / "import"
     options = {"image-embeddings": "image.npy", "text-embeddings": "text.npy", "captions": "captions.csv"}
-    arguments = [word for name, file in options.items() for word in (f"--{name}", str(given / file))]
+    command("bank", "import", folder / "new", **{name: folder / "import" / file for name, file in options.items()})
+
+
+def command(*words, **options):
+    """Run `asif`: its refusal is an `AsifError` again."""
+    arguments = [*words, *(word for name, file in options.items() for word in (f"--{name}", file))]
     with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()):
-        status = main(["bank", "import", str(folder / "new"), *arguments])
+        status = main([*map(str, arguments)])
     if status == 1:
         raise AsifError(said.getvalue())
     assert status == 0, said.getvalue()
@@ -280,6 +284,61 @@ FILES |= {kind: lambda f, kind=kind: len(load_pairs(f / kind)) for kind in ("csv
 FILES |= {kind: lambda f, kind=kind: len([*stream_from_hub(f / kind).blocks(4)]) for kind in ("webdataset", "hub")}
 FILES |= {"class": lambda f: len(class_progress(f / "class", roster=f / "class" / ".roster.csv")[1]), "import": bring}
 FILES |= {"labels": lambda f: len(KnownTexts.from_file(f / "labels" / "labels.npz", make(0, 2).text_encoder).rows)}
+
+
+# -- files that commands read and write -----------------------------------------------------------------------
+
+
+def make_written(folder):
+    """A bank, embeddings with labels, a table of an earlier run, and a review with decisions."""
+    make(0, 60).save(folder / "toy")
+    for name in ("labels", "table", "review"):
+        (folder / name).mkdir()
+    rng = np.random.default_rng(0)
+    np.save(folder / "labels" / "a.npy", rng.normal(size=(6, 6)))
+    np.savez(folder / "labels" / "p.npz", labels=["otter", "beaver"], embeddings=rng.normal(size=(2, 4)))
+    (folder / "labels" / "l.csv").write_text("label\n" + "otter\nbeaver\n" * 3)
+    WRITTEN["table"](folder), WRITTEN["review"](folder)
+    review = pd.read_csv(folder / "review" / "file.csv", dtype=str, keep_default_na=False)
+    review.assign(decision="keep").to_csv(folder / "review" / "file.csv", index=False)
+
+
+def evaluate(folder, **options):
+    files = {"image-embeddings": "a.npy", "prompt-embeddings": "p.npz", "labels": "l.csv"}
+    files = {name: folder / "labels" / file for name, file in files.items()}
+    command("evaluate", bank=folder / "toy", **files, **options)
+
+
+def over(name, run):
+    """Write over a damaged file: a refusal leaves it as it was; else it is whole, and all decisions are somewhere."""
+
+    def decided(file):
+        try:
+            return int((read_table(file)["decision"].str.strip() != "").sum())
+        except (AsifError, KeyError):
+            return 0
+
+    def write(folder):
+        file = folder / name / "file.csv"
+        before = file.read_bytes() if file.is_file() else None
+        decisions = decided(file) if before else 0
+        try:
+            run(folder, csv=file)
+        except AsifError:
+            assert before == (file.read_bytes() if file.is_file() else None), "refused, changed"
+            raise
+        assert not file.is_file() or len(read_table(file)), "not whole"
+        assert not [*file.parent.glob(".*")], "half a file is left"
+        earlier = file.with_name("file.earlier-1.csv")
+        assert decided(file) >= decisions if not earlier.exists() else earlier.read_bytes() == before, "decisions lost"
+
+    return write
+
+
+WRITTEN = {
+    "table": over("table", evaluate),
+    "review": over("review", lambda folder, csv: command("bank", "review", folder / "toy", csv=csv)),
+}
 
 
 def make_encoders(folder):
@@ -387,6 +446,8 @@ TARGETS = {
     "configuration": Target(make_parts, {"configuration": configured}, anything),
     "unfinished build": Target(make_staging, {"bank.building": stream}),
     "files": Target(make_files, FILES, anything),
+    "labelled embeddings": Target(make_written, {"labels": evaluate}, anything),
+    "written files": Target(make_written, WRITTEN, anything),
     "encoder": Target(make_encoders, {kind: encoded(kind) for kind in ("vit", "bert", "clip")}, same_identity),
     "removal": Target(make_texts, REMOVALS, anything),
     "labels": Target(make_labels, LABEL_LISTS, anything, add_lookalike),

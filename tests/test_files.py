@@ -302,7 +302,7 @@ def test_a_table_for_spreadsheets_holds_no_formula_and_keeps_its_numbers(tmp_pat
 
 
 def test_every_file_of_a_command_comes_from_one_writer():
-    """The others write into folders that are new, or renamed when they are whole; or look once more before they replace."""
+    """The others write into new folders, rename them when they are whole, or look once more before they replace."""
     sources = [
         f for home in ("asif_lib", "benchmarks/asif_lab", "notebooks/asif_book") for f in (ROOT / home).rglob("*.py")
     ]

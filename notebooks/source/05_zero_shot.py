@@ -442,10 +442,10 @@ gaps.style.format(in_points).map(lambda gap: bold[bool(gap.low > 0 or gap.high <
 #
 # **Difficulty** ●●●○○ · **Minutes** 10
 #
-# `a` and `b` hold the results of two methods for the same $n$ questions (1 for right, 0
-# for wrong). Return the mean of $a - b$, and its 95 % percentile bootstrap interval. A
-# question that is drawn again is drawn for both. For the two ends the check allows
-# 0.02. The mean does not depend on the draws.
+# `a` and `b` hold the results of two methods for the same $n$ questions: any numbers,
+# such as 1 for right and 0 for wrong. Return the mean of $a - b$, and its 95 %
+# percentile bootstrap interval. A question that is drawn again is drawn for both. For
+# the two ends the check allows 0.02. The mean does not depend on the draws.
 
 
 # %% tags=["exercise"]

@@ -502,7 +502,7 @@ def compare_together(function, reference, cases, mistakes, explain, form) -> Ver
 
 ERRORS = {
     "must match the size of tensor": "Shapes line up from the right. One number for each row is a column, (q, 1): "
-    "keepdim=True makes it. One number for each column is (n,), without keepdim.",
+    "keepdim=True makes it. One number for each column is (n,). Every row meets every row in a product with .T.",
     "be broadcast to indexing result": "An index picks whole rows; .scatter(1, indices, values) fills each row.",
     "is out of bounds for dimension 0": "Positions along dim=0 name rows: do yours name columns?",
     "cannot be multiplied": "In a matrix product the inner sizes must agree: is a .T missing?",

@@ -69,6 +69,10 @@ mistakes = {
     "You added the entries; multiply them: both sides must keep an anchor.": but("image * text", "image + text"),
     "You added the shared entries; multiply them.": but("image * text", "(image + text) * (image * text > 0)"),
     "You gave every shared anchor the same share.": but("image * text", "(image * text > 0).float()"),
+    "These are shares of the picture's own length, in which the text has no part.": (
+        lambda x, y: x**2,
+        lambda x, y: x**2 if (x * y).any() else x * 0,
+    ),
     "You took a softmax; divide by the sum.": lambda x, y: (x * y).softmax(dim=0),
     "Without a common anchor every share is 0.": but("else contribution", "else contribution + 1 / len(image)"),
     "You divided by the number of anchors; divide by the sum of the contributions.": lambda x, y: x * y / len(x),

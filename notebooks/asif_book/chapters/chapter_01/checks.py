@@ -66,6 +66,9 @@ mistakes = {
     "These are distances; cosines are wanted.": torch.cdist,
     "These are dot products; scale the rows of both matrices to length 1 first.": lambda a, b: a @ b.T,
     "You divided by one norm for the whole matrix; every row has its own.": lambda a, b: whole(a) @ whole(b).T,
+    "Rows shorter than 1 stayed short; a guard against zero rows clamps at a tiny number, not at 1.": lambda a, b: (
+        (a / a.norm(dim=1, keepdim=True).clamp_min(1)) @ (b / b.norm(dim=1, keepdim=True).clamp_min(1)).T
+    ),
     "You divided by squared lengths.": lambda a, b: a @ b.T / (a.square().sum(1)[:, None] * b.square().sum(1)),
     "You subtracted means; keep the rows as they are.": (
         but("a, dim", "a - a.mean(1, True), dim", "b, dim", "b - b.mean(1, True), dim"),

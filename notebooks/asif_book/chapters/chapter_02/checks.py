@@ -173,6 +173,9 @@ mistakes = {
     "You go by the least similar chosen one. One near anchor is enough: take the most similar.": but(
         "maximum", "minimum", "covered.argmin()", f"covered.index_fill{NOT_AGAIN}.argmin()"
     ),
+    "You took the mean similarity to the chosen ones; the most similar one alone covers a candidate.": but(
+        COVERED, "similarity[chosen].mean(dim=0)", "covered.argmin()", f"covered.index_fill{NOT_AGAIN}.argmin()"
+    ),
     "All chosen ones cover, not the last alone.": (but(COVERED, ALONE), but(COVERED, f"{ALONE}.index_fill{NOT_AGAIN}")),
     "You take those least similar to `first`, all at once; after each choice look again at what is "
     "covered.": lambda s, count, first: torch.cat([torch.tensor([first]), s[first].argsort()[: count - 1]]),

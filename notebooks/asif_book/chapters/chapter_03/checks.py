@@ -30,7 +30,10 @@ mistakes = {
     "You took dot products: scale the rows of `z` and of `anchors` to length 1 first.": lambda z, a: z @ a.T,
     "You divided by one length for the whole matrix; every row has its own.": lambda z, a: whole(z) @ whole(a).T,
     "You normalised columns, not rows: each vector is a row.": lambda z, a: columns(z) @ columns(a).T,
-    "You took distances; entry (i, j) is a cosine, 1 for the same direction.": torch.cdist,
+    "You took distances; entry (i, j) is a cosine, 1 for the same direction.": (
+        torch.cdist,
+        lambda z, a: torch.cdist(unit_rows(z), unit_rows(a)),
+    ),
     "You subtracted a mean; nothing is subtracted here.": lambda z, a: centred(z, a),
     "You scaled the products; scale the rows before you multiply.": lambda z, a: unit_rows(z @ a.T),
     "You scaled the cosines; return them as they are.": but("z @ anchors.T", "unit_rows(z @ anchors.T)"),

@@ -73,8 +73,11 @@ mistakes = {
         lambda r, k, p: F.normalize((r * torch.zeros_like(r).index_fill(1, r.topk(k).indices.ravel(), 1)).relu() ** p),
         but("return ", "out = torch.zeros_like(relative); out[:, indices] = values; return out  # "),
     ),
-    "You kept the largest of the whole matrix; keep the k largest of each row.": lambda r, k, p: F.normalize(
-        torch.where(r >= r.flatten().topk(k * len(r)).values[-1], r, 0).relu() ** p
+    "You kept the largest of the whole matrix; keep the k largest of each row.": tuple(
+        lambda r, k, p, each=each: F.normalize(
+            torch.where(r >= r.flatten().topk(k * len(r) ** each).values[-1], r, 0).relu() ** p
+        )
+        for each in (0, 1)
     ),
     "Each row has a length of its own.": but(SCALED, "(v := values.clamp_min(0) ** p) / v.norm()"),
     "You rounded p to a whole number; p need not be whole.": but("** p", "** int(p)"),

@@ -120,6 +120,9 @@ mistakes = {
     "Average, do not let templates vote.": but(".mean(dim=2).argmax(dim=1)", ".argmax(dim=1).mode(dim=1).values"),
     "You mixed up the order of the columns: the m templates of the first label come first, then those of the second. "
     "So the shape is (q, c, m).": but("c, m).mean(dim=2)", "m, c).mean(dim=1)"),
+    "You averaged over a window that moves by one column; the m prompts of a label are one block.": lambda s, c, m: (
+        s.unfold(1, m, 1).mean(dim=2).argmax(dim=1)
+    ),
     "You used the same number of templates on every input; it is given as m.": but("c, m)", "-1, 4)"),
 }
 check_average_templates = Exercise("05.5", "Average over templates", zero_shot, cases, mistakes, word="positions")

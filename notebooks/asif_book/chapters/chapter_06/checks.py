@@ -116,7 +116,10 @@ mistakes = {
     "You compared the i-th wrong pair with the i-th right one only; compare every wrong pair with every right "
     "one.": but("[:, None]", "", "[~wrong][None, :]", "[~wrong][: int(wrong.sum())]"),
     "Compare with every right one, not with their mean.": but("[~wrong][None, :]", "[~wrong].mean()"),
-    "That is an accuracy at one threshold.": lambda s, w: ((s < s.median()) == w).double().mean(),
+    "That is an accuracy at one threshold; count the combinations of a wrong and a right pair.": (
+        lambda s, w: ((s < s.median()) == w).double().mean(),
+        lambda s, w: max(((s < t) == w).double().mean() for t in s.unique()),
+    ),
     "You went through a grid of thresholds; scores between two of them are not told apart. Compare every wrong pair "
     "with every right one.": tuple(map(on_a_grid, (10, 11, 20, 21, 50, 51, 100, 101, 1000, 1001))),
 }

@@ -296,7 +296,7 @@ mistakes = {
         "postings.setdefault(anchor, []).append((caption, entry))", "postings[anchor] = [(caption, entry)]"
     ),
     "You counted the shared anchors; an entry adds the product of both values.": but("value * entry", "1.0"),
-    "The scores are right. Look only at the captions' entries that stand at the picture's anchors, and count these, "
+    "Look only at the captions' entries that stand at the picture's anchors, and count these, "
     "not all entries, nor the anchors, nor the captions that were found.": (
         but("scores, looked\n", "scores, indices.numel()\n"),
         but("scores, looked\n", "scores, indices.numel() * len(query_indices)\n"),

@@ -1,6 +1,7 @@
 """Checks of chapter 09, the paper: Holm, offsets of hubs, inverted softmax, Sinkhorn, a setting where a rival wins."""
 
 import copy
+import functools
 
 import numpy as np
 import torch
@@ -131,7 +132,10 @@ mistakes = {
     "first.": but("dim=0", "dim=9, keepdim=True", "dim=1", "dim=0", "dim=9", "dim=1"),
     "Rows only: that is the usual softmax, and no label is held back.": but("weights / weights.sum(dim=0)", "weights"),
     "Sum the rows after the columns are scaled.": lambda w: w / w.sum(dim=0) / w.sum(dim=1, keepdim=True),
-    "You did it more than once; one round is wanted.": lambda w: sinkhorn_round(sinkhorn_round(w)),
+    "You did it more than once; one round is wanted.": tuple(
+        lambda w, rounds=rounds: functools.reduce(lambda v, _: sinkhorn_round(v), range(rounds), w)
+        for rounds in (2, 100)
+    ),
 }
 check_sinkhorn = Exercise("09.4", "One round of Sinkhorn", sinkhorn_round, cases, mistakes)
 

@@ -181,7 +181,7 @@ def check_tongues(function, task) -> Verdict:
 def tongues_problem(choice, languages) -> str:
     """Describe what is wrong with a choice of languages, or return an empty string."""
     if not isinstance(choice, tuple | list) or not choice:
-        return f"Your function returned {kind_of(choice)}; a list of names of languages is wanted."
+        return f"This is {kind_of(choice)}, and a list of names of languages is wanted, such as {languages[:1]}."
     if unknown := [name for name in choice if name not in languages]:
         return f"The language {unknown[0]!r} is not one of {', '.join(languages)}."
     return "A language occurs twice; name each once." if len(set(choice)) < len(choice) else ""

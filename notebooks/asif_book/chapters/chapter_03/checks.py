@@ -148,6 +148,12 @@ mistakes = {
     "You took the new caption nearest to the caption of the nearest anchor; compare whole descriptions.": (
         lambda z, t, za, ta: relative_representation(ta[centred(z, za).argmax(1)], t, mean=ta.mean(0)).argmax(1)
     ),
+    "You centred the descriptions too. Means are subtracted from the embeddings only; compare the descriptions as they "
+    "are.": (
+        but("relative_representation(pictures, captions)", "centred(pictures, captions)"),
+        but("relative_representation(pictures, captions)", "centred(captions, pictures).T"),
+        but("return ", "pictures, captions = pictures - pictures.mean(0), captions - captions.mean(0); return "),
+    ),
     "Take cosines of the descriptions, no distances.": but("relative_representation(pict", "-torch.cdist(pict"),
 }
 check_best_caption = Exercise(

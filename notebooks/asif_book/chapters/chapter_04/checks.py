@@ -81,6 +81,10 @@ mistakes = {
     ),
     "Each row has a length of its own.": but(SCALED, "(v := values.clamp_min(0) ** p) / v.norm()"),
     "You rounded p to a whole number; p need not be whole.": but("** p", "** int(p)"),
+    "You divided each row by its sum. Divide it by its length, the root of the sum of its squares.": (
+        but(SCALED, "F.normalize(values.clamp_min(0) ** p, p=1, dim=1)"),
+        but(SCALED, "(v := values.clamp_min(0) ** p) / v.sum(dim=1, keepdim=True)"),
+    ),
     "The power changes the lengths: normalise after it.": but(" ** p, dim=1)", ", dim=1) ** p"),
     "You normalised columns, not rows: each row is one vector.": but(
         SCALED,

@@ -78,7 +78,8 @@ def chapters_table(chapters: list[Chapter]) -> str:
     if core := [chapter for chapter in chapters if chapter.core]:
         steps = [f"[{c.name[:2]}](notebooks/{c.name}.ipynb) §{', '.join(c.core)}" for c in core]
         total = sum(chapter.core_minutes for chapter in core)
-        rows += ["", f"**Core path**, {total} minutes with the exercises: {' → '.join(steps)}. The rest goes deeper."]
+        told = f"**Core path**, {total} minutes with its exercises and both tests: {' → '.join(steps)}."
+        rows += ["", f"{told} The rest goes deeper."]
     return "\n".join(rows)
 
 

@@ -52,6 +52,7 @@ from .outline import (
     DEEPER,
     FOLDED,
     OPEN,
+    QUIZ_MINUTES,
     SAY,
     SETTINGS,
     WHAT_YOU_SEE,
@@ -160,7 +161,7 @@ def body_of(function) -> str:
 def _mark_the_core_path(notebook: NotebookNode, source: str) -> None:
     """Write the minutes into the opening cell, and fold the sections that go deeper."""
     read, more = minutes(notebook.cells)
-    said = f"{read} to read" + (f", {more} more with the exercises" if more else "")
+    said = f"{read} to read" + (f", {more} for exercises and tries" if more else "")
     for opening in notebook.cells[:1]:
         opening.source = opening.source.replace("{minutes}", said)
     parts = sections_of(notebook)
@@ -320,7 +321,9 @@ def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
             for cells in sections_of(student):
                 took[f"{chapter.name[:2]} {heading(cells[0].source).split(' ')[0]}"] = minutes(cells)
         dots = Counter({card.number: card.difficulty for _, exercises, _ in material for card in exercises})
-        plans = TEMPLATES.from_string(preface.read_text(encoding="utf-8")).render(took=took, dots=dots)
+        plans = TEMPLATES.from_string(preface.read_text(encoding="utf-8")).render(
+            took=took, dots=dots, test=QUIZ_MINUTES
+        )
         text = filled("templates/guide.md.j2", preface=plans, chapters=material)
         yield out_dir / GUIDE, text.encode()
     if readme.exists():

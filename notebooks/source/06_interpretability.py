@@ -92,8 +92,7 @@ draw.show(draw.labelled_pictures([picture], [answer], [labels[right]]))
 # ## 1 · A decision taken apart
 #
 # Chapter 00 ended with a red kangaroo, which the model called a deer. The picture is
-# held out: no anchor shows it. A rule chose the picture in chapter 00, and no setting
-# depends on it.
+# held out: no anchor shows it, and $k$ and $p$ were chosen without it.
 #
 # Each label stands in a sentence, its **prompt**: “a photo of a deer.” The score of
 # picture and prompt is the cosine of two sparse vectors of length 1: the sum of $x_i \,
@@ -101,9 +100,10 @@ draw.show(draw.labelled_pictures([picture], [answer], [labels[right]]))
 # only if the picture resembles the anchor's picture *and* the prompt resembles its
 # caption.
 #
-# The next table is the **ledger** of this decision. A row is an anchor: its entry in
-# the picture's vector (blue ●), and its product with each prompt (vermilion ■), also as
-# a green bar. The last row holds both sums, with a frame around the answer. If you
+# The next table is the **ledger** of this decision. Each row is an anchor. The blue
+# column (●) has its entry in the picture's vector. The column of each prompt (vermilion
+# ■) has its contribution to that score, with a green bar. The last row has both sums,
+# with a frame around the answer. If you
 # untick a row, its anchor leaves the model, other anchors enter, and all entries are
 # normalised again.
 #
@@ -166,9 +166,9 @@ rows.style.format(precision=3).hide(axis="index")
 #
 # **Difficulty** ●●○○○ · **Minutes** 6
 #
-# Return two Tensors of positions, (top,) int64 each, the strongest first. `for_one` has
-# the anchors that speak most for `one` against `other`. `for_other` has those that
-# speak most for `other` against `one`.
+# Return two Tensors of positions, (top,) int64 each, the strongest first. Compute
+# each anchor's contribution to `one` minus its contribution to `other`. `for_one` has
+# the anchors with the largest differences, `for_other` those with the smallest.
 
 
 # %% tags=["exercise"]
@@ -234,14 +234,14 @@ print("entered the picture's vector:", "; ".join(bank.pairs.caption[came]))
 # score of “kangaroo” rises. Both happen because the vectors lost a large entry, so that
 # all other entries grow when they are normalised.
 #
-# One anchor was not enough, so the library searches for the **smallest removal**: as
-# few anchors as possible without which the label changes.
+# One anchor was not enough, so the library searches for a **small removal**: a few
+# anchors whose removal changes the label.
 #
 # **Before you run the next cell:** how many anchors must go? Is any of them a bad
 # anchor?
 
 # %% tags=["hide-input"]
-# Find the smallest removal, and draw the decision without it.
+# Find a small removal, and draw the decision without it.
 found = smallest_removal(model, z, labels)
 gone = list(found.anchors)
 result = without(model, z, prompts, gone)
@@ -253,17 +253,17 @@ draw.show(
     draw.scores_without(picture, words, labels, *old_new, *rows, truth=labels[right])
 )
 print(f"“{found.before}” before, “{found.after}” without {len(gone)} anchors")
-print(f"every set of fewer than {found.at_least} was tried: none changes the label")
+print(f"no set of fewer than {found.at_least} changes the label: all were tried")
 
 # %% [markdown]
 # **What you see.** A filled bar is a score without the anchors, a dashed outline the
-# score with all of them. Now “kangaroo” leads by a little. (Four anchors suffice, and
-# no two do. Not every set of three was tried.) Look at the anchors that went: their
-# captions are right.
+# score with all of them. Now “kangaroo” leads by a little. Four anchors are enough, and
+# two are not. Three might be, because not every set of three was tried. Look at the
+# anchors that went: their captions are right.
 #
 # What does the repair cost? We ask all held-out stamps for their captions, with these
 # anchors and without. R@1 is the share of pictures whose own caption comes first.
-# (Questions and anchors are not those of chapter 04.)
+# (Chapter 04 asked other pictures, so its R@1 is another number.)
 #
 # **Before you run the next cell:** will R@1 fall? Which held-out picture will suffer
 # most?
@@ -1012,8 +1012,7 @@ show_progress("06")
 #   calibrated alarm hardly notices pictures of another kind.
 #
 # **What would prove us wrong.** If deletion curves on another bank fell no faster than
-# in a random order, contributions would not name the anchors that decide. If the audit
-# found no real mistakes, our AUC would speak of exchanged captions only.
+# in a random order, contributions would not name the anchors that decide.
 #
 # **Where next.** [07 · Editing a model](07_editing.ipynb) adds what is missing.
 #

@@ -136,13 +136,13 @@ draw.best_anchors(stamps.pictures[row], labels[0], stages)
 # **What you see.** Each row of the figure is a model, and each green bar is the
 # contribution of an anchor to the answer (■). In the upper row the doe has the longest
 # bar. In the lower row the new pair, in a thick frame, has nearly all of the score, and
-# the answer turns. The table has the numbers.
+# the answer turns. The anchors' means move a little, too.
 #
 # The mirror image is an easy teacher, because it shows the same animal in the same
 # pose. The first column has a surprise: *without* the black kangaroo, the score of
-# “kangaroo” is larger. The black kangaroo's caption takes most of the label's list,
-# although its picture hardly resembles the photograph. So an anchor with the right name
-# is not enough; its picture must look alike, too.
+# “kangaroo” is larger. The label's list has length 1, so the large entry of the black
+# kangaroo makes all other entries smaller. Its picture hardly resembles the photograph,
+# so it adds little itself. An anchor needs the right name and a similar picture.
 #
 # What did the new pair cost elsewhere? Each of the 150 held-out stamps looks for its
 # own caption among all 150. **R@1** is the share of stamps that find it in the first
@@ -172,8 +172,9 @@ print("difference:", in_points(paired_difference(first[1], first[0], seed)))
 # %% [markdown]
 # **What you see.** The second line names each stamp that changed: the kangaroo alone.
 # The last line is a **paired difference**: both models answer for the same pictures,
-# and we compare picture by picture. In brackets stands its 95 % **interval**: how far
-# the difference might move with other pictures.
+# and we compare picture by picture. In brackets stands its 95 % **interval**: all
+# changes that agree with these pictures. It reaches below 0, because a single change
+# among 150 proves little. So a gain, no change and a small loss are all possible.
 #
 # On the disk, each edit makes a new **version** of the bank, so `diff` can list what
 # changed, and `undo` can take the edit back.
@@ -191,14 +192,14 @@ stored.diff(edited).style.hide(axis="index")
 # %% [markdown]
 # ### Your own ASIF
 #
-# You wrote this model step by step. Exercises 03.1 and 03.2 compare and centre, 04.1
-# and 04.2 shorten the lists, 03.3 finds captions, 00.2 gives reasons. The checks
-# have kept your solutions. The next cell puts them together into `my_asif.py` beside
-# this notebook, a file that imports only torch. If a function is missing or wrong, the
-# cell names it, and the library's function takes its place.
+# Exercises 03.1 and 03.2 compare and centre, 04.2
+# shortens the lists (with 04.1, if your code calls it), 00.2 gives reasons. 03.3 stands
+# beside them: it finds captions without the four steps. The next cell puts your kept
+# solutions into `my_asif.py`, a file that imports only torch, and prints its folder. If
+# a function is missing or wrong, the library's takes its place.
 #
-# **Before you run the next two cells:** your file sums in another order than the
-# library does. How far apart will the scores of 150 test pictures be?
+# **Before you run the next two cells:** the library adds the same numbers in another
+# order, so rounding may differ. How far apart will the scores of 150 test pictures be?
 
 # %%
 from asif_book.chapters.chapter_07.own import check_my_asif, make_my_asif
@@ -210,13 +211,17 @@ check_my_asif(mine, missing, old, questions)
 
 # %% [markdown]
 # **What you see.** The differences are rounding. Now ask *your* file: as it is, with
-# one anchor less, and with one more. Take a picture and labels of your own if you like.
+# one anchor less, and with one more.
 #
 # **Before you run the next cell:** which of the three answers “kangaroo”?
 
 # %%
 my_picture = stamps.pictures[row]  # or the path of yours
 my_labels = ["kangaroo", "deer", "dog"]  # or yours
+my_caption = "A kangaroo."  # or yours, for the pair that is added
+mirrored = ImageOps.mirror(open_picture(my_picture))  # not the question itself
+my_pair = Pairs("mine", [mirrored], [my_caption], ["mine/1"], ["lesson"], {})
+more = old.add(my_pair, image_encoder, text_encoder)
 z = embed(image_encoder, [my_picture], progress=False)  # (1, d_image)
 prompts = embed(text_encoder, make_prompts(my_labels, [template]), progress=False)
 
@@ -231,8 +236,8 @@ best = prompts[[int(ask(old).argmax())]]  # (1, d_text)
 parts = mine.reasons(z, best, old.image, old.text, round(len(old) / 10), 2)  # (n,)
 first_reason = int(parts.argmax())
 fewer = old.subset([i for i in range(len(old)) if i != first_reason])
-print(f"less: {old.pairs.caption[first_reason]} more: {caption}")
-my_scores = {"as it is": ask(old), "one less": ask(fewer), "one more": ask(one_more)}
+print(f"less: {old.pairs.caption[first_reason]} more: {my_caption}")
+my_scores = {"as it is": ask(old), "one less": ask(fewer), "one more": ask(more)}
 pd.DataFrame(my_scores, index=my_labels).style.format("{:.3f}")
 
 # %% [markdown]
@@ -242,17 +247,18 @@ pd.DataFrame(my_scores, index=my_labels).style.format("{:.3f}")
 #
 # ### What you can say now
 #
-# You have seen the whole method, and you own a copy. You can say, and show by a number:
+# You have seen the whole method, and you own a copy. You can say:
 #
 # - Two encoders that never met become one image–text model. Captioned pictures, the
 #   anchors, stand between them.
 # - A picture is described by the anchors that it looks like, a text by the anchors that
-#   it reads like. Both lists count the same anchors, so we can compare them.
-
+#   it reads like. Entry 7 of both belongs to anchor 7, so we can compare them.
 # - A wrong answer is repaired by editing a list. The edit needs no training, its side
 #   effects can be counted, and it can be undone.
 #
-# The core path ends here. One picture is an anecdote: the deeper sections count many.
+# The core path ends here, and one picture proves little: the deeper sections measure
+# many. If you have ten minutes more, put your own picture, labels and caption into the
+# cell with `my_picture`. Its mirror image is then the pair that is added.
 
 # %% tags=["quiz", "hide-input"]
 # The eight questions of chapter 00 again, and then your answers to both tests.
@@ -366,7 +372,7 @@ check_add(my_add)
 # asked. A second curve keeps $k = n/10$ and $p = 2$.
 #
 # **Before you run the next cell:** with 1 pair of each class, ten in all, what accuracy
-# do you expect? With 20? And how much will it matter *which* pictures were added?
+# do you expect? With 20?
 
 # %%
 from asif_book.chapters.chapter_07.lessons import learning_sweep
@@ -419,9 +425,8 @@ for size, (mean, each) in curve(right).items():
 # %% [markdown]
 # **What you see.** Both lines climb steepest at their left end. The small dots are the
 # lessons: with few pairs it matters much *which* pairs they are. On the solid line
-# validation chose $k$ and $p$ for each size. The printed lines compare the solid line
-# with the dashed one: even after the smallest edit, the interval of the gain lies above
-# 0.
+# validation chose $k$ and $p$ for each size. Even after the smallest edit, the printed
+# interval of the gain lies above 0.
 #
 # ### Two switches more
 #
@@ -429,8 +434,8 @@ for size, (mean, each) in curve(right).items():
 # which the bank's pictures vary most no longer decide all cosines.
 # ([Chapter 09](09_the_paper.ipynb), section 4, explains both.)
 #
-# **Before you run the next cell:** chosen $k$ and $p$ brought some points. Will the two
-# switches bring more, or less?
+# **Before you run the next cell:** will the two switches bring more points than
+# chosen $k$ and $p$?
 
 # %% tags=["hide-input"]
 # Choose the two switches on the validation pictures, and measure on the test pictures.
@@ -575,8 +580,7 @@ check_unchanged(my_verdict)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. One input has very few questions: it can tell nothing, though the
-# measured change is 0.
+# A ✔ verdict. One input has too few questions to tell anything.
 #
 # </details>
 
@@ -649,7 +653,7 @@ record(
 # Groups are paths: `food/fruit` lies in `food`, and `foodstuff` does not. Remove a
 # group and everything below it from both matrices. The other rows keep their order.
 # Return three results: the picture matrix, the caption matrix, and the position of each
-# remaining row in the old bank. (The table of captions needs it.)
+# remaining row in the old bank.
 
 
 # %% tags=["exercise"]
@@ -1004,7 +1008,7 @@ check_lesson(my_lesson, task)
 # </details>
 
 # %% [markdown]
-# The next cell compares typical pictures with random lessons, on the test pictures.
+# The next cell compares typical pictures with random lessons.
 #
 # **Before you run the next cell:** at which size will the random lessons have caught
 # up?

@@ -104,7 +104,8 @@ def test_solved_functions_make_a_file_that_imports_only_torch_and_equals_the_lib
     solve()
     verdict = check(bank)
     assert verdict.status == "right" and "this model is yours" in verdict.message
-    assert capsys.readouterr().out.count("yours") == 6
+    printed = capsys.readouterr().out
+    assert printed.count("yours") == 6 and f"{folder / own.FILE}: " in printed
     text = (folder / own.FILE).read_text()
     assert {line for line in text.splitlines() if "import" in line} == {
         "import torch", "import torch.nn.functional as F", "from torch import Tensor"

@@ -144,7 +144,7 @@ PARTS = {
     "04": (("keep k", "power p"), "This chapter: only the largest similarities are kept, and raised to a power"),
     "05": (("score",), "This chapter: the products add up to a score, and the best score answers"),
     "06": (("explain",), "This chapter: each anchor has its own part in the score"),
-    "07": (("edit",), "This chapter: a pair is added or removed, and nothing is trained"),
+    "07": (("edit",), "This chapter: a pair is added or, as here, removed, and nothing is trained"),
     "08": (("scale",), "This chapter: the same method with many more anchors"),
     "09": (("the paper",), "This chapter: how good the answers by this score are"),
 }

@@ -47,7 +47,7 @@ def make_my_asif() -> tuple[ModuleType, dict[str, str]]:
     if there.strip() and there != _sealed(there.rpartition(MADE)[0]):
         try:
             module = _run(there)
-            print(f"{FILE} was edited by hand, so it runs as it stands. For a new one, rename it and run this again.")
+            print(f"{path.resolve()} was edited by hand, so it runs as it stands. To make a new one, rename it first.")
             return module, {name: "" for name, number in NUMBERS.items() if f"# {number}, NOT MINE" in there}
         except ValueError as error:
             print(f"{FILE} {error}. It stays as it is: mend it, or rename it and run this cell again. Until then:")
@@ -67,7 +67,7 @@ def make_my_asif() -> tuple[ModuleType, dict[str, str]]:
     if path:
         try:
             write_whole(path, _sealed(text).encode())
-            print(f"{FILE}: {len(text.splitlines()) + 1} lines")
+            print(f"{path.resolve()}: {len(text.splitlines()) + 1} lines")
         except OSError as error:
             print(f"{FILE} cannot be written here ({error.strerror}), so it is in memory only.")
     return _run(text), missing
@@ -105,9 +105,14 @@ def check_my_asif(mine, missing, bank, questions) -> Verdict:
         status, message = "wrong", f"{FILE} raises {type(error).__name__}: {first_line(error)}."
     else:
         found = ", ".join(f"{name} {gap:.0e}" for name, gap in gaps.items())
-        message = f"{len(got)} pictures, {len(captions)} captions, {len(bank)} anchors. Largest difference: {found}."
+        n = len(questions)
+        message = f"{len(got)} of {n} pictures, {len(captions)} of {n} captions, {len(bank)} anchors."
+        message += f" Largest difference: {found}."
         if ties := int((~rows).sum() + (~columns).sum()):
-            message += f" ({ties} lists with a tie at the k-th place are left out: two right functions differ there.)"
+            message += (
+                f" ({ties} lists with a tie at the k-th place are left out. Anchors with the same caption tie, and"
+            )
+            message += " two right functions may keep different ones.)"
         if not same or not max(gaps.values()) <= TOLERANCE:
             status = "wrong"
             message += f" Answers must be equal, and scores up to {TOLERANCE:.0e}: what did you change?"

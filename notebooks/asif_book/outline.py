@@ -104,9 +104,8 @@ WORDS_A_MINUTE, LINES_A_MINUTE, GUESS = 110, 15, 1.5
 LARGE, TRIES = 4, 2
 """More minutes for a drawing that fills the page or is played with, and for the failed tries at an exercise.
 
-All are fitted to the mean of two clocks on the core path. One reader took 49, 54, 42, 37 and 25 minutes for its
-chapters, the other 48, 61, 42, 32 and 31, and 9 more with a picture of her own, which the path leaves free. The rule
-is at most 5 minutes from the mean of the first four; the last was longer for the second reader."""
+All are fitted to two clocks on the core path: 49, 54, 42, 37 and 25 minutes for its chapters, and 48, 61, 42, 32 and 31
+(9 more with an own picture, which the path leaves free). The rule is at most 5 minutes from the mean of both."""
 _LARGE = re.compile(r"^(?:draw\.(?!use_style|show\()\w+|your_picture|\w+_knobs?)\(", re.M)
 
 

@@ -3,7 +3,6 @@
 import difflib
 import importlib
 import importlib.metadata
-import unicodedata
 from types import ModuleType
 
 
@@ -30,31 +29,6 @@ def first_names(names) -> str:
     """Return the first five names, joined by commas, and the number of the others."""
     names = [str(name) for name in names]
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-def as_read(text) -> str:
-    """Return how a text reads: without invisible characters, and equal for all ways to encode, space or capitalise.
-
-    >>> as_read("Stra\u200bße") == as_read("STRASSE")
-    True
-    """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return " ".join("".join(c for c in folded if unicodedata.category(c) != "Cf").split())
-
-
-def repeated(labels) -> str | None:
-    """Return what is wrong with the first label that reads as an earlier one; None if all differ."""
-    known = {}
-    for label in labels:
-        first = known.get(as_read(label))
-        if first == label:
-            return f"the label {label!r} is given twice"
-        known[as_read(label)] = label
-        if first is None:
-            continue
-        names = [unicodedata.name(c, ascii(c)) for c in sorted(set(first) ^ set(label))] or ["blanks"]
-        return f"the labels {first!r} and {label!r} read the same, and differ in {first_names(names)}"
-    return None
 
 
 class PictureError(AsifError):

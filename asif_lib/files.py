@@ -1,4 +1,4 @@
-"""The workbook's files: its folders, checksums, JSON, whole writes, and locks."""
+"""The workbook's files: its folders, checksums, JSON, and whole writes."""
 
 import errno
 import hashlib
@@ -8,16 +8,8 @@ import os
 import re
 import stat
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-
-from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from asif_lib.errors import AsifError
@@ -25,13 +17,8 @@ from asif_lib.errors import AsifError
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout, when the package is installed from one (``pip install -e .``)."""
 
-LOCK_SECONDS = 10
 SMALL = 2**26
 """Bytes. Smaller files are verified whenever they are opened; larger ones wait for ``asif bank verify``."""
-
-
-class LockedError(AsifError):
-    """Another process keeps a file locked, or the file system locks no files."""
 
 
 def sha256_of(path) -> str:
@@ -130,42 +117,6 @@ def free_name(path, word) -> Path:
     path = Path(path)
     numbered = (path.with_suffix(f".{word}-{i}{path.suffix}") for i in itertools.count(1))
     return next(candidate for candidate in numbered if not candidate.exists())
-
-
-@contextmanager
-def locked(path) -> Iterator[None]:
-    """Hold the lock of a file, ``NAME.lock`` beside it, so that simultaneous changes lose nothing.
-
-    It excludes other threads too, and ends with its process. Raises `LockedError` if another process keeps the lock for
-    `LOCK_SECONDS` seconds, or at once if the file system refuses locks, and `OSError` if the folder is read-only.
-    """
-    path = Path(path)
-    lock = FileLock(path.with_name(path.name + ".lock"), timeout=LOCK_SECONDS)
-    _check_locks(lock.lock_file)
-    try:
-        held = lock.acquire()
-    except Timeout:
-        raise LockedError(f"{lock.lock_file} is held by another process; let it end, and repeat.") from None
-    with held:
-        yield
-
-
-def _check_locks(file):
-    """Raise `LockedError` if the file system refuses a lock: filelock takes this for the lock of another process."""
-    if fcntl is None:
-        return
-    Path(file).parent.mkdir(parents=True, exist_ok=True)  # as filelock does
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a process that is forked now inherits no lock
-    except BlockingIOError:  # another process holds it, and may release it
-        pass
-    except OSError as error:
-        fault = f"the file system does not lock files ({error.strerror}); put the folder on another disk"
-        raise LockedError(f"{file}: {fault}") from None
-    finally:
-        os.close(descriptor)
 
 
 def read_json(path, kind):

@@ -1,14 +1,13 @@
 """The model: two frozen encoders, a bank of anchors, and two numbers, k and p (chapter 05)."""
 
 import re
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE, NEAREST
-from asif_lib.errors import EncoderError, ParameterError, as_read, repeated
+from asif_lib.errors import EncoderError, ParameterError
 from asif_lib.relative import as_embeddings
 from asif_lib.settings import Settings, check_reduce
 from asif_lib.sparse import SideAnchors, SparseVectors
@@ -222,17 +221,19 @@ class ASIF:
         ----------
         labels, templates, prompts : as for `classify`
         """
+        from asif_lib.labels import told_apart
+
         texts, second = make_prompts(labels, templates), self.bank.sides[1]
         if prompts is not None:
             prompts = as_embeddings(prompts)
             if prompts.ndim not in (2, 3) or len(prompts) != len(labels):
                 need = f"{len(labels)} labels need ({len(labels)}, d), or ({len(labels)}, t, d) for t prompts each"
                 raise ParameterError(f"the prompts have the shape {tuple(prompts.shape)}; {need}")
-            return _told_apart(labels, prompts.reshape(-1, prompts.shape[-1]))
+            return told_apart(labels, prompts.reshape(-1, prompts.shape[-1]))
         if (kind := self.bank.encoders[second].kind) != "text":
             fault = f"prompts are texts, and side {second!r} of bank {self.bank.name!r} has an encoder of kind {kind!r}"
             raise ParameterError(f"{fault}; pass the embeddings of the prompts")
-        return _told_apart(labels, self.embeddings(second, texts))
+        return told_apart(labels, self.embeddings(second, texts))
 
     def search_pictures(self, text, pictures=None, *, top=5):
         """Return the positions and the scores of the `top` pictures for a text.
@@ -280,6 +281,8 @@ def make_prompts(labels, templates) -> list:
     >>> make_prompts(["cat", "owl"], ["the {}", "{a}"])
     ['the cat', 'a cat', 'the owl', 'an owl']
     """
+    from asif_lib.labels import as_read, repeated
+
     if isinstance(labels, str) or isinstance(templates, str):
         raise ParameterError("labels and templates are lists of strings; put a single one into a list")
     labels = list(labels)
@@ -295,16 +298,6 @@ def make_prompts(labels, templates) -> list:
             raise ParameterError(f"the template {template!r} needs one {{}} where the label goes, or {{a}}: 'an owl'")
     named = [(label, "an {}" if AN.match(label) else "a {}") for label in labels]
     return [template.replace("{a}", a).replace("{}", label) for label, a in named for template in templates]
-
-
-def _told_apart(labels, z):
-    """Return the embeddings z of the labels' prompts; warn if those of two labels are equal."""
-    first = {}
-    for label, same in zip(labels, z.view(len(labels), -1).unique(dim=0, return_inverse=True)[1].tolist(), strict=True):
-        if first.setdefault(same, label) != label:
-            fault = f"the text encoder gives the labels {first[same]!r} and {label!r} the same embedding"
-            warnings.warn(f"{fault}, so {label!r} can never win; use other words", stacklevel=4)
-    return z
 
 
 def _one(item):

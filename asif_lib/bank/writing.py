@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save
 
 from asif_lib.errors import BankError, first_line
-from asif_lib.files import locked, sealed
+from asif_lib.files import sealed
 from asif_lib.search.rows import BLOCK
 
 from .matrices import matrix_file, synced
@@ -36,6 +36,8 @@ def changing(folder, name=None):
     the folder is read-only, or the disk is full: the bank is then as it was before. The error says so if the change is
     made, but old files could not be deleted, or the disk does not confirm the change.
     """
+    from asif_lib.locks import locked  # an answer changes no bank
+
     if name is not None and not (folder / "bank.json").exists():
         raise no_bank(folder, name)  # before a folder is made for the lock
     try:

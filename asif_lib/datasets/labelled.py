@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from asif_lib.errors import DataError, first_names, repeated
+from asif_lib.errors import DataError, first_names
+from asif_lib.labels import repeated
 
 from .cifar10 import read_cifar10
 from .folders import is_hidden, visible_files

@@ -385,13 +385,11 @@ def test_a_copy_that_is_deleted_while_it_is_looked_for_is_none(opened, monkeypat
 def test_a_full_disk_leaves_no_half_a_description(bank, tmp_path, monkeypatch):
     opened = AnchorBank.load(bank.save(tmp_path / "mine"))
 
-    def half(path, content, **options):
-        with open(path, "wb") as file:
-            file.write(b'{"err')
+    def half(descriptor):
+        os.ftruncate(descriptor, 5)
         raise OSError(28, "No space left on device")
 
-    for name in ("write_text", "write_bytes"):
-        monkeypatch.setattr(Path, name, half)
+    monkeypatch.setattr(os, "fsync", half)
     with pytest.raises(BankError, match="No space left on device"):
         opened.prepare(progress=False)
     assert not isinstance(opened.searchable("image")[0], PreparedAnchors)

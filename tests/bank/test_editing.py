@@ -18,7 +18,7 @@ import torch
 from forks import child, pass_through, powerless, status_of
 from made_banks import assert_same, ids, make, without
 
-from asif_lib import AnchorBank, Pairs, files
+from asif_lib import AnchorBank, Pairs, locks
 from asif_lib.bank import disk
 from asif_lib.bank import writing as bank_writing
 from asif_lib.bank.disk import DiskVersion, Part
@@ -430,10 +430,10 @@ def test_processes_that_edit_at_once_wait_for_each_other(bank, folder):
 
 
 def test_a_process_that_does_not_end_is_named(bank, folder, monkeypatch):
-    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
-    with files.locked(folder / "bank.json"):
+    monkeypatch.setattr(locks, "LOCK_SECONDS", 0.1)
+    with locks.locked(folder / "bank.json"):
         for edit in (lambda: bank.remove(ids(1)), lambda: make(0, 3).save(folder)):
-            with pytest.raises(files.LockedError, match="another process"):
+            with pytest.raises(locks.LockedError, match="another process"):
                 edit()
         assert_same(AnchorBank.load(folder), make(0, 12))
     assert len(bank.remove(ids(1))) == 11
@@ -531,7 +531,7 @@ def test_an_edit_gives_the_version_that_it_made(bank, folder, monkeypatch):
         left = sweep(folder, record)
         if AnchorBank.load(folder).version == 2:
             monkeypatch.setattr(bank_writing, "_sweep", sweep)
-            monkeypatch.setattr(bank_writing, "locked", contextlib.nullcontext)
+            monkeypatch.setattr(locks, "locked", contextlib.nullcontext)
             AnchorBank.load(folder).remove(ids(5)).compact()
         return left
 

@@ -203,7 +203,7 @@ def test_known_texts_are_a_text_encoder(tmp_path):
         ({"labels": np.array(["x", "y"])}, "cannot be read .*; write it with numpy.savez"),
         ({"labels": np.array(["x", None], object), "embeddings": text[:2]}, "cannot be read .*; write it with numpy"),
         ({"labels": np.array(["x", "y"]), "embeddings": np.eye(2, 6, dtype=int)}, "Tensor or a NumPy array of floats"),
-        ({"labels": np.array("xy"), "embeddings": text[:2]}, "are a list of strings"),
+        ({"labels": np.array("xy"), "embeddings": text[:2]}, r"of the shape \(\), not a list of texts"),
     ):
         np.savez(bad, **content)
         with pytest.raises(EncoderError, match=f"bad.npz: .*{words}"):

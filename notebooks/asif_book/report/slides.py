@@ -18,6 +18,8 @@ from .book import PARAMETERS, chapters_in
 from .rendering import cells_as_html, for_paper, to_html
 from .schedule import Runner, run_chapters
 
+PARTS = ("text", "ask", "figure", "notes")  # of a slide
+
 
 def build_slides(folder: Path | str, chapters: list[str] | None = None) -> list[Path]:
     """Write the slides of chapters, by default of the core path, into a folder; those that changed are run first.
@@ -63,6 +65,8 @@ def slides_of(executed: Path, folder: Path) -> str:
     if exits and any("make_my_asif" in cell.source for cell in notebook.cells):
         pairs = [editions(written) for written in sorted(source.parent.glob("0[034]_*.py"))]
         own = file_of({card.number: card.solution for pair in pairs for card in cards(*pair)})
+    for slide in deck.slides:
+        slide |= {part: [Markup(str(piece)) for piece in slide.get(part, ())] for part in PARTS}
     return filled("report/templates/slides.html.j2", chapter=chapter, slides=deck.slides, own=own)
 
 

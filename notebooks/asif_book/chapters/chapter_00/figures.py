@@ -54,7 +54,7 @@ def score_table(pictures, labels, scores, right) -> Figure:
     """
     scores = np.asarray(scores)
     q, t = scores.shape
-    figure, axis = subplots(figsize=(0.95 * t + 1.6, 0.55 * q + 1.4))
+    figure, axis = subplots(figsize=(0.95 * t + 1.6, max(0.55 * q + 1.4, 2.5)))
     drawn = axis.imshow(scores, cmap="Greys", vmin=0, vmax=max(scores.max() * 1.25, 1e-9), aspect="auto")
     for i, j in np.ndindex(q, t):
         colour = ON_DARK if scores[i, j] > 0.5 * drawn.get_clim()[1] else ON_LIGHT

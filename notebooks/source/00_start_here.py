@@ -22,7 +22,7 @@
 # </details>
 
 # %% tags=["parameters"]
-profile = "offline"  # or "hub": larger encoders, as in the paper
+profile = "offline"  # or "hub": larger encoders
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 seed = 0  # of everything that is drawn at random
 fast = False  # no effect in this chapter: nothing here is slow
@@ -60,9 +60,8 @@ Quiz("before", pairs)
 #
 # Two models that never met answer here. Nobody trained them together, but a few hundred
 # captioned pictures stand between them. Each of eight new pictures gets one of eight
-# labels, nouns from the eight captions. (A rule chose the eight before we looked,
-# because we must not pick pictures that work. The rule takes the first new picture of
-# each of eight groups.)
+# labels, nouns from the eight captions. (We must not pick pictures that work. So a rule
+# chose them before we looked: the first new picture of each of eight groups.)
 
 # %% tags=["hide-input"]
 # Ask about eight pictures, and draw the answers.
@@ -117,8 +116,9 @@ draw.score_ledger(other, *asked, two, other.prompts(two))
 #
 # The image encoder learned to sort photographs into classes that had a number but no
 # name, so it never met a word. The text encoder learned to put sentences of similar
-# meaning close together. Some of these sentences were captions, but the text encoder
-# never saw a picture. The embeddings of the two need not even have the same length:
+# meaning close together. Some of these sentences were two captions of one picture, but
+# the text encoder never saw the picture. The embeddings of the two need not even have
+# the same length:
 
 # %%
 for name, encoder in encoders.items():
@@ -161,9 +161,9 @@ draw.method_picture(with_one, stamps.ids[shown[0]], f"a photo of a {labels[0]}."
 
 # %% [markdown]
 # **What you see.** A picture, a sentence, and between them their anchors. Before
-# anything is compared, the mean of the anchors is subtracted on each side, because it
-# hides what tells embeddings apart (**centring**, chapter 03). Then four steps turn the
-# similarities of each side into a short list:
+# anything is compared, the mean of the anchors is subtracted on each side, because all
+# embeddings share it, so that it tells nothing apart (**centring**, chapter 03). Then
+# four steps turn the similarities of each side into a short list:
 #
 # 1. keep the $k$ largest and discard the others;
 # 2. set negative ones to 0;
@@ -187,7 +187,7 @@ draw.method_picture(with_one, stamps.ids[shown[0]], f"a photo of a {labels[0]}."
 kept = [vectors.to_dense() > 0 for vectors in (pictures, texts)]  # (8, n) bool each
 both = (kept[0] & kept[1]).sum(dim=1).float().mean()  # (): mean of the 8 pictures
 counts = [side.sum(dim=1).float() for side in kept]  # (8,) each
-# unrelated words would keep a tenth of any anchors, so also of the picture's anchors
+# words keep a tenth of all anchors; if unrelated, also a tenth of the picture's
 by_chance = (counts[0] * counts[1]).mean() / len(bank)
 print(f"each side keeps {counts[0].mean():.0f} of {len(bank)} anchors")
 print(f"kept by both: {both:.1f}; by two unrelated choices: {by_chance:.1f}")
@@ -201,12 +201,13 @@ draw.show(draw.two_profiles(pictures[[drum]], texts[[drum]], bank.pairs, titles)
 # %% [markdown]
 # **What you see.** Blue bars are entries of the picture: these anchors look like the
 # drum to the image encoder. Vermilion bars are entries of the words: these captions
-# read like “drum” to the text encoder. The longest bars belong to two anchors.
+# read like “drum” to the text encoder. The longest bar of each side belongs to another
+# anchor.
 #
-# A filled bar is an anchor that the other side keeps too, perhaps further down than the
-# figure reaches. Although the encoders were asked separately, the eight pictures share
+# A filled bar is an anchor that both sides keep. (The other side's bar may be too short
+# to be drawn.) Although the encoders were asked separately, the eight pictures share
 # more anchors with their words than two unrelated choices would (the printed line). The
-# method needs only this overlap.
+# method lives on this overlap, and on how large the shared entries are.
 
 # %% [markdown]
 # > **How exercises work.** Replace the line that begins with `raise` by your own code,
@@ -216,8 +217,8 @@ draw.show(draw.two_profiles(pictures[[drum]], texts[[drum]], bank.pairs, titles)
 # > notebook, keeps your solved exercises, and the last cells of each chapter show them.
 
 # %% [markdown] tags=["say"]
-# Ask who wrote the eight labels: we did, and no picture was sorted by them before. A
-# new label needs one sentence and no training.
+# Ask who wrote the eight labels: we did, and no anchor was sorted by them. A new label
+# needs one sentence and no training.
 
 # %% [markdown] tags=["core"]
 # ## 5 · Who decided?
@@ -225,7 +226,7 @@ draw.show(draw.two_profiles(pictures[[drum]], texts[[drum]], bank.pairs, titles)
 # The **score** of a picture and a label is the **cosine** of their two sparse vectors.
 # This cosine is 1 for the same direction, and 0 without a common anchor. The answer is
 # the label with the largest score. This is called **zero-shot classification**, because
-# no picture was ever labelled for the task.
+# no anchor was labelled for the task.
 
 # %% tags=["hide-input"]
 # Draw the scores of the eight pictures and the eight labels.
@@ -234,12 +235,12 @@ draw.show(draw.score_table(eight, labels, scores, right=own))
 # %% [markdown]
 # **What you see.** A darker cell is a larger score. The frame marks the right label;
 # bold print marks the answer. The second largest number of a row belongs to the label
-# that comes closest.
+# that came closest to being the answer.
 #
 # Because both vectors have length 1, the score is a sum with one term for each anchor:
 # the picture's entry times the text's entry. This term is the anchor's
 # **contribution**. The table of section 2 lists contributions, which are the exact
-# arithmetic of the answer and not a story told afterwards.
+# arithmetic of the answer.
 #
 # **Before you run the next cell:** which anchors decided for “mallet”?
 
@@ -351,7 +352,7 @@ print(f"with a shuffled bank: {np.mean(shuffled):.1%}, from {low:.1%} to {high:.
 
 # %% [markdown]
 # **What you see.** The shuffled banks scatter around chance, although they hold the
-# same pictures and captions. So the model's knowledge is in the *pairs*.
+# same pictures and captions. So the link between the two encoders is in the *pairs*.
 
 # %% [markdown] tags=["say"]
 # A rule takes the failure, so that nobody can pick a harmless one. Let pairs name a
@@ -393,7 +394,7 @@ print(f"{len(failures)} pictures fail. The first ten: {first}")
 # Now ask about the eight pictures again, with new labels. Each label takes the place of
 # the braces in the template.
 #
-# **Before you run the next cell:** among the labels of section 1, the kangaroo found
+# **Before you run the next cell:** among the labels of section 1, the kangaroo got
 # its own. Which of these six labels will win?
 
 # %%

@@ -19,7 +19,7 @@
 # </details>
 
 # %% tags=["parameters"]
-profile = "offline"  # or "hub": larger encoders, as in the paper
+profile = "offline"  # or "hub": larger encoders
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 seed = 0  # of everything that is drawn at random
 fast = False  # True: a third of the pictures
@@ -528,9 +528,8 @@ check_disturbance(disturb)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# Two very different changes can do it, one of the geometry and one of the light. An
-# encoder with random weights may pass, too: only centred cosines (chapter 03) show what
-# training taught.
+# Two different changes can do it, one of the geometry and one of the light. Random
+# weights may pass, too: only centred cosines (chapter 03) show what training taught.
 #
 # </details>
 

@@ -20,7 +20,7 @@
 # </details>
 
 # %% tags=["parameters"]
-profile = "offline"  # or "hub": larger encoders, as in the paper
+profile = "offline"  # or "hub": larger encoders
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 pairs = "stamps"  # or a folder of pictures with captions
 seed = 0  # of everything that is drawn at random
@@ -122,7 +122,7 @@ print(f"words in a caption: {words.min()} to {words.max()}, median {words.median
 # %% [markdown]
 # **What you see.** The bars are very unequal: the bank has far more animals than things
 # of its smallest groups. The captions are noisy: the caption of a chess piece explains
-# how the piece moves, which no picture shows.
+# how the piece moves.
 
 # %% [markdown]
 # ## 3 · Twins

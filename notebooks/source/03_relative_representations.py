@@ -8,7 +8,7 @@
 # - compute a relative representation, and say what its rows and columns mean;
 # - say what a shift breaks and how centring repairs it;
 # - find the caption of a held-out picture with two encoders that never met;
-# - explain the common part of real embeddings, and how it makes hubs;
+# - explain the common part of real embeddings, and how it adds to hubs;
 # - say which changes of coordinates a relative representation survives, with evidence.
 #
 # **Minutes** {minutes} · **Before this** [00 · Start here](00_start_here.ipynb)
@@ -19,7 +19,7 @@
 # </details>
 
 # %% tags=["parameters"]
-profile = "offline"  # or "hub": larger encoders, as in the paper
+profile = "offline"  # or "hub": larger encoders
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 pairs = "stamps"  # or a folder of pictures with captions
 seed = 0  # of everything that is drawn at random
@@ -212,8 +212,8 @@ draw.show(draw.before_after(plain.ravel()[some], after))
 # **What you see.** In the panel “rotation” all dots lie on the grey diagonal: nothing
 # has changed. In the panel “shift” the dots lie above the diagonal and close together,
 # because every embedding now contains the same vector $t$. All pictures seem to have
-# become alike. The cloud is thick: some entries that were larger than others are now
-# smaller.
+# become alike. The cloud is thick: of two entries, the larger one before is
+# sometimes the smaller one now.
 #
 # **Centring** repairs this damage. Subtract the mean $m$ of the anchors from the new
 # embedding and from each anchor:
@@ -291,8 +291,9 @@ draw.show(draw.before_after(centred(z, a).ravel()[some], after))
 # by their score.
 #
 # **Recall@k** (R@k) is the share of pictures whose own caption is among the first $k$.
-# (Another caption with the same text counts too.) The **95 % interval** of a recall
-# says how far the recall might move with other pictures of the same kind (chapter 05).
+# (Another stamp's caption counts as its own if the text is the same.) The **95 %
+# interval** of a recall says how far the recall might move with other pictures of the
+# same kind (chapter 05).
 #
 # **Before you run the next two cells:** for how many of a hundred pictures will the own
 # caption come first? Will centring help? What if we shuffle the anchors' captions?
@@ -357,9 +358,9 @@ table
 # is its 95 % interval. The squares are higher than the round dots: centring helps.
 #
 # In the row “shuffled” of the table only chance is left, on average. (All pictures of
-# one shuffle use the same wrong pairs, so that its recall can be above or below chance
-# by luck.) The pairs carry the meaning, so the row numbers of a bank's two matrices
-# must agree. If you sort one matrix by accident, no error warns you.
+# one shuffle use the same wrong pairs, so that one shuffle's recall can be above or
+# below chance by luck.) The pairs are the link, so the row numbers of a bank's two
+# matrices must agree. If you sort one matrix by accident, no error warns you.
 
 # %% [markdown] tags=["say"]
 # Keep R@1 of the squares in mind. Chapter 04 adds the clamp, the power and the cut, on
@@ -371,9 +372,10 @@ table
 # **Difficulty** ●●●○○ · **Minutes** 15
 #
 # This function is a model that connects pictures and text. For each new picture return
-# the row of the caption that fits best. Describe pictures by the anchors' pictures and
-# captions by the anchors' captions, both with the mean of their anchors subtracted.
-# Compare the descriptions by their cosine. (Do it without `RelativeRepresentation`.)
+# the row of the caption that fits best. Describe each picture by the anchors' pictures,
+# and each caption by the anchors' captions. In both descriptions, subtract the mean of
+# their anchors. Compare the descriptions by their cosine. (Do it without
+# `RelativeRepresentation`.)
 
 
 # %% tags=["exercise"]
@@ -406,7 +408,8 @@ check_best_caption(best_caption)
 # <details><summary>What you should see</summary>
 #
 # A ✔ verdict. On the new stamps, `best_caption(new.image, new.text, anchors.image,
-# anchors.text)` is the picture's own row about as often as R@1 says.
+# anchors.text)` gives the row number of a picture for the picture itself about as
+# often as R@1 says.
 #
 # </details>
 
@@ -444,8 +447,7 @@ draw.show(draw.caption_search(new.pairs.picture[picked], results))
 # %% [markdown]
 # ## 5 · The common part of real embeddings
 #
-# Why does centring help? To find out, compare the scores of section 3 with centring and
-# without.
+# What does centring change? Compare the scores of section 3 with centring and without.
 
 # %% tags=["hide-input"]
 # Show how the scores are spread, and compare both ways picture by picture.
@@ -516,8 +518,8 @@ pd.DataFrame(table, names).T.round(3)
 # Where does the common part come from? (We speak of the offline encoders.) Because the
 # image encoder gives no negative coordinate, no angle is larger than a right angle, and
 # all vectors lean the same way. Nearly all captions have the form “A … .”; without
-# article and full stop their common part is smaller. We subtract the common part
-# because it does not tell one stamp from another.
+# article and full stop their common part is a quarter smaller. We subtract the common
+# part because it does not tell one stamp from another.
 
 # %% [markdown]
 # ## 6 · Hubs
@@ -822,7 +824,7 @@ show_progress("03")
 # - With pairs as anchors, pictures and captions get descriptions that can be compared.
 #   The captions of held-out pictures are found far above chance, without any training.
 # - Deeper: real embeddings have a shift built in, their common part. It makes all
-#   descriptions alike, and it makes hubs.
+#   descriptions alike, and it adds to hubs.
 # - In `asif_lib/method.py`: `centre`, `unit`, `cosines` and `relative`; compare
 #   them with yours.
 #

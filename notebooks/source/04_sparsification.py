@@ -25,7 +25,7 @@
 # </details>
 
 # %% tags=["parameters"]
-profile = "offline"  # or "hub": larger encoders, as in the paper
+profile = "offline"  # or "hub": larger encoders
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 pairs = "stamps"  # or a folder of pictures with captions
 seed = 0  # for the intervals
@@ -77,8 +77,8 @@ from asif_book.checks import (
 #
 # 1. **Top $k$.** Keep the $k$ largest entries and set the others to 0.
 # 2. **Clamp.** Set negative entries to 0.
-# 3. **Power.** Raise each entry to the power $p$. With $p > 1$, large entries gain on
-#    small ones.
+# 3. **Power.** Raise each entry to the power $p$. With $p > 1$, large entries become
+#    larger beside small ones.
 # 4. **Normalise.** Divide the row by its length, so that its length is 1.
 #
 # **Before you run the next cell:** the cosines are 0.8, −0.6, 0.4, 0.1 and −0.2, with
@@ -112,7 +112,7 @@ pd.DataFrame(steps, row.index).T.round(3)
 # filled blue bar is an entry. A dashed outline is a cosine that a step has forgotten.
 # The sliders set $k$ and $p$.
 #
-# **Before you move them:** at which $k$ does the clamp have something to do? With $p =
+# **Before you move them:** from which $k$ on does the clamp change an entry? With $p =
 # 8$, in which column do the blue bars almost vanish, and which step brings them back?
 
 # %% tags=["hide-input"]
@@ -128,8 +128,9 @@ anchors, cosines = bank.pairs.loc[twelve.tolist()], relative[0, twelve]  # (12,)
 draw.four_steps(caption, cosines, [*anchors.picture], [*anchors.caption], k=6, p=2)
 
 # %% [markdown]
-# **What you see.** The dashed line is the cut after $k$ entries. If a blue bar above it
-# points to the left of zero, a negative entry was kept, and the clamp removes it. In
+# **What you see.** The dashed line is the cut after $k$ entries. If a blue bar above
+# this line points to the left of zero, even a short one, a negative entry was kept, and
+# the clamp removes it. In
 # the column *power* all bars are shorter, and the small ones lose most. In the column
 # *normalise* all bars have grown by one common factor, so the small ones stay small.
 #
@@ -174,8 +175,8 @@ check_clamp_and_power(my_clamp_and_power)
 #
 # Write all four steps for a whole matrix: each row is one picture. Return a dense
 # matrix with zeros for the forgotten entries. A row without any positive entry becomes
-# a row of zeros. If entries tie at the $k$-th place, keep any of them, but no more than
-# $k$ in all.
+# a row of zeros. If several entries are equal at the $k$-th place, keep any of them,
+# but no more than $k$ entries in all.
 
 
 # %% tags=["exercise"]
@@ -234,10 +235,10 @@ for name, vector in vectors.items():
 # **What you see.** The first printed line answers the guess: most anchors are unlike
 # the picture, so more than half of its cosines are negative. (Cosines can be negative
 # because the mean of the anchors is subtracted, as in chapter 03.) In the upper panel
-# the dark area left of the dashed line is kept. Because the curve falls smoothly, no
-# step says “similar up to here”, and any $k$ is a choice. The lower panel shows a
-# second, softer way to forget, the power. On the line with triangles, $p = 8$, most of
-# the kept entries are almost zero.
+# the dark area left of the dashed line is kept. Because the curve falls smoothly, it
+# shows no border between similar and unlike anchors, and any $k$ is a choice. The lower
+# panel shows a second, softer way to forget, the power. On the line with triangles, $p
+# = 8$, most of the kept entries are almost zero.
 #
 # One picture proves little, so we measure many. The **scoreboard** of this book shows
 # R@1 from picture to caption, on the validation split. The rows of chapter 03 come
@@ -257,11 +258,12 @@ xlabel = "R@1, picture → caption, validation split; 95 % interval"
 draw.show(draw.interval_dots({"R@1": board}, xlabel=xlabel, chance=by_guessing))
 
 # %% [markdown]
-# **What you see.** Each row contains the steps above it. The clamp brings a part of the
-# gain, and the power brings the largest part. The cut brings nothing more here, but it
-# costs nothing either: nine tenths of the entries can go.
+# **What you see.** Each row contains the steps above it. In this order the clamp brings
+# a part of the gain and the power the largest part. (In another order their shares
+# would differ.) The cut brings nothing more here, but it costs nothing either: nine
+# tenths of the entries can go.
 #
-# So why does ASIF forget? Because a short list is useful in other ways. An explanation
+# So why forget here? Because a short list is useful in other ways. An explanation
 # has at most $k$ terms (chapter 06), and a vector takes little memory and time (chapter
 # 08). The deeper section 3 asks whether the cut can also help the answers where there
 # is no power.
@@ -386,9 +388,9 @@ table.rename_axis("chosen setting minus …").round(1)
 # keeps every anchor, so that the vectors are dense, and nothing warns you.
 #
 # One warning. The chosen setting was the best of many *on these very stamps*, so its
-# number is a little too good. To see by how much, suppose that 36 settings are all
-# *equally* good: each finds the right caption for 30 % of all pictures. We take the
-# best on 150 pictures, and then measure it on 150 new ones.
+# number is a little too good. As an upper limit, suppose 36 settings that are all
+# *equally* good and answer independently: each finds the right caption for 30 % of all
+# pictures. We take the best on 150 pictures, and then measure it on 150 new ones.
 #
 # **Before you run the next cell:** what will the best of 36 show, on average over 500
 # such experiments?
@@ -736,12 +738,12 @@ show_progress("04")
 # 1. Does the best $p$ depend on the number of anchors? How would you find out?
 #
 #    > **Answer.** One $n$ cannot tell, so draw subsets of the bank. With 50, 100, 200
-#    > and 493 training stamps ($k = n/10$, five draws of each) the mean recall on
-#    > validation is 23.7, 31.8, 40.7 and 50.3 % with $p = 1$. It is 23.4, 32.4, 42.5
-#    > and 56.3 % with $p = 2$, and 22.2, 29.5, 38.4 and 50.0 % with $p = 8$. So the
-#    > power brings more where there are more anchors, but the best $p$ hardly moves
-#    > here. The paper's $p = 8$ belongs to 1.6 million anchors, which our stamps cannot
-#    > check.
+#    > and 493 training stamps ($k = n/10$, five draws of each but the last) the mean
+#    > recall on validation is 23.7, 31.8, 40.7 and 50.3 % with $p = 1$. It is 23.4,
+#    > 32.4, 42.5 and 56.3 % with $p = 2$, and 22.2, 29.5, 38.4 and 50.0 % with $p = 8$.
+#    > So the power brings more where there are more anchors, but the best $p$ hardly
+#    > moves here. The paper's $p = 8$ belongs to 1.6 million anchors, which our stamps
+#    > cannot check.
 #
 # 2. Would it be fair to choose $k$ and $p$ for ASIF on validation, and to give the
 #    baselines of chapter 05 no such choice?
@@ -783,7 +785,7 @@ show_progress("04")
 #   the clamp comes before the power. In `asif_lib/method.py` these are `top_k`,
 #   `sharpen` and `sparsify`.
 # - $k$ and $p$ do one job: they forget small similarities, one sharply and one softly.
-# - The clamp and the power find more captions. The cut finds no more; it makes the
+# - Together, clamp and power find more captions. The cut finds no more; it makes the
 #   lists short, for explanations, memory and speed.
 # - Deeper: from a tenth of our anchors upwards, $k$ hardly matters. $k$ and $p$ are
 #   chosen on a validation split, where the best of many looks better than it is.
@@ -792,9 +794,9 @@ show_progress("04")
 #   [08](08_scaling.ipynb) counts the bytes.
 #
 # **What would prove us wrong.** Dense vectors with $p = 1$ that find captions as well
-# as the chosen setting, on another bank: then the power would bring nothing. Or a
-# best $k/n$ and $p$ that change a lot from one validation split to the next: then our
-# choice would be luck.
+# as the chosen setting, on another bank: then the power would bring nothing. If
+# the best $k/n$ and $p$ changed a lot from one validation split to the next, our choice
+# would be luck.
 #
 # **Where next.** Here, every number came from the stamps on which we chose. [05 ·
 # Zero-shot evaluation](05_zero_shot.ipynb) asks the test split.

@@ -125,9 +125,9 @@ draw.show(draw.interval_dots({"stamps": board}, xlabel=xlabel, chance=chance))
 print("\n".join(f"{name}: {measure}" for name, measure in board.items()))
 
 # %% [markdown]
-# **What you see.** The first step asks other questions, which happen to be a little
-# easier. The second step adds anchors and changes less. Because the bars are wide,
-# neither step is sure. The last row is the number that this chapter reports.
+# **What you see.** The first step asks other questions. The second step adds anchors,
+# and R@1 falls a little. Because the bars are wide, neither step is sure. The last row
+# is the number that this chapter reports.
 
 # %% [markdown]
 # ## 2 · More anchors
@@ -790,7 +790,7 @@ print("stamps of clothes:", sum(group.startswith("clothes") for group in stamps.
 # **What you see.** ASIF is better than chance, but the accuracy is low. Ridge, CCA and
 # CSA do better. The matrix shows *how* ASIF fails: a few prompts take most pictures.
 # There are few anchors of clothing, and none looks like a grey picture of 28 × 28
-# pixels. Chapter 07 adds such anchors.
+# pixels. Chapter 07 adds such anchors; the two switches of chapter 09 help, too.
 #
 # Would other words help? An honest answer needs untouched pictures, of which
 # Fashion-MNIST has more.
@@ -934,14 +934,14 @@ for name in shown:
 # (ECE) is the mean distance from the line. Its **floor** is the ECE of calibrated
 # answers with these confidences, which leave the line only by luck. With the bank's
 # temperature, the interval of confidence minus accuracy holds 0 for both sets. But both
-# ECEs exceed their floor: right on average is not right in each tenth.
+# ECEs exceed their floor, so the answers are not yet calibrated.
 #
 # *Right:* from right to left, the model keeps silent on more of its least confident
 # answers. For stamps silence pays, but for clothes even the most confident tenth is
 # often wrong.
 #
-# A picture that fits *none* of the labels can still get 90 %. Chapter 06 builds an
-# alarm for it.
+# A picture that fits *none* of the labels can still get 90 %. Chapter 06 shows an
+# alarm and its limits.
 
 # %% [markdown] tags=["progress"]
 # The exercises that you have solved:
@@ -1027,10 +1027,11 @@ show_progress("05")
 # - Compare two methods on the same questions, pair by pair. A tie does not count as
 #   found.
 # - On held-out stamps ASIF finds captions and classes far above chance, and captions
-#   better than all five baselines, over twenty draws of the splits. On Fashion-MNIST
+#   better than five baselines, over twenty draws of the splits. (Chapter 09 names four
+#   that tie.) On Fashion-MNIST
 #   ridge, CCA and CSA are better (one split).
-# - A temperature that is fitted inside the bank turns scores into probabilities.
-#   Answers of low confidence can be held back.
+# - A temperature that is fitted inside the bank turns scores into confidences, which
+#   are not yet calibrated. Answers of low confidence can be held back.
 #
 # **What would prove us wrong.** If other pictures reversed the draws of section 5,
 # ASIF's lead would belong to the stamps. If shuffled captions gave more than chance,

@@ -152,13 +152,13 @@ pd.DataFrame(table, five.index).fillna("")
 #
 # One split may deceive us, so we drew train, validation and test stamps twenty times
 # (`benchmarks/accuracy/repeated_splits.toml`). The last column is stored: the mean of
-# these draws. There each of the five is behind ASIF after Holm's correction, also label
-# transfer.
+# these draws. There each of the five is behind ASIF after Holm's correction.
 #
-# **The answer** is no for these five. But the printed lines name four more, which bend
-# or ask in both directions, and tie with ASIF here. On emoji three of them are 4 to 5
-# points ahead (`repeated_splits_emoji.md`). What ASIF keeps: nothing is fitted, reasons
-# are exact (06), and an edit takes seconds (07).
+# **The answer**, for captions of stamps, is no for these five. But the printed lines
+# name four more, which bend or ask in both directions, and tie with ASIF here. On emoji
+# three of them are 4 to 5 points ahead (`repeated_splits_emoji.md`). What ASIF keeps,
+# and shares with label transfer both ways: nothing is fitted, reasons are exact (06),
+# and an edit takes seconds (07).
 
 # %% [markdown]
 # ## 2 · The paper's own table
@@ -199,8 +199,6 @@ table.style.hide(axis="index").format(precision=1, na_rep="–")
 # | questions | labelled photographs | stamps, Fashion-MNIST | no: others |
 # | rivals | trained on other data | fitted on **the same** pairs | **yes** |
 # | uncertainty | no intervals | paired intervals | **yes** |
-#
-# The two bold lines are the subject of this chapter.
 
 # %% [markdown]
 # ## 3 · Fewer pairs, and many comparisons
@@ -235,10 +233,10 @@ rows[columns].style.hide(axis="index")
 # %% [markdown]
 # The **p-value** is the probability that luck alone makes a difference at least as
 # large, if two methods are equally good. Below 0.05 we call the difference real. So
-# luck deceives us in 5 % of such comparisons, and the more rivals we compare, the more
-# often at least once. **Holm's correction** bounds the chance of even one such error by
-# 5 %, here for each number of pairs. (The intervals are not corrected: one may exclude
-# 0 while the verdict is “undecided”.) It has four steps:
+# luck deceives us in 5 % of the comparisons of equals, and the more rivals we compare,
+# the more often at least once. **Holm's correction** bounds the chance of even one such
+# error by 5 %, here for each number of pairs. (The intervals are not corrected: one may
+# exclude 0 while the verdict is “undecided”.) It has four steps:
 #
 # 1. sort the $m$ p-values, the smallest first;
 # 2. multiply the smallest by $m$, the next by $m - 1$, and so on, the largest by 1;
@@ -336,9 +334,9 @@ draw.show(draw.line_chart(series, xlabel=xlabel, ylabel=ylabel, percent=True))
 # `ASIF(bank, hubs=…, whiten=…)`:
 #
 # - **Hub-corrected anchors.** If an anchor's own nearest anchors are very close, it
-#   stands in a dense region. A share of this closeness is subtracted from its cosine
-#   with a picture.
-# - **Whitened pictures** have the same spread in all directions of the bank's pictures.
+#   stands in a dense region. A share of this closeness is subtracted from its cosines.
+# - **Whitened pictures** have a more equal spread in the directions of the bank's
+#   pictures.
 #   Directions that vary much no longer decide all cosines.
 
 # %% [markdown]
@@ -681,8 +679,8 @@ for kind in sets:
 
 # %% [markdown]
 # **What you see.** The round marks are the balanced questions, the square marks the
-# skewed ones. The *transductive* kind suffers. Sinkhorn gives the rare classes as many
-# pictures as the frequent ones, so it takes pictures away from the frequent classes.
+# skewed ones. The *transductive* kind suffers. Sinkhorn gives the rare classes as much
+# weight as the frequent ones, so it takes pictures away from the frequent classes.
 # In the inductive rows the two marks lie closer together. A transductive number is
 # about a method *and* a batch.
 
@@ -797,7 +795,7 @@ draw.show(draw.line_chart(series, xlabel=xlabel, ylabel=ylabel, logx=2, percent=
 # and for more where the bank, and so $k$, is small. The other lines ask the same
 # pictures at each $n$: those with an anchor nearby in the whole bank. There most of
 # R@1 is lost without these anchors. What is left is above chance, and rises with $n$,
-# too. So where an anchor is nearby, ASIF is mostly retrieval.
+# too.
 
 # %% [markdown]
 # ## 9 · Where does the rival win?

@@ -227,7 +227,8 @@ print("entered the picture's vector:", "; ".join(bank.pairs.caption[came]))
 
 # %% [markdown] tags=["say"]
 # We took out one anchor by hand, and the answer stayed. A computer can try every single
-# anchor, then every two, and so on.
+# anchor and every two, but not every three. So the removal that it finds is small, and
+# perhaps not the smallest.
 
 # %% [markdown]
 # **What you see.** “Deer” still leads. Its score falls by less than a third, and the
@@ -262,7 +263,7 @@ print(f"no set of fewer than {found.at_least} changes the label: all were tried"
 # anchors that went: their captions are right.
 #
 # What does the repair cost? We ask all held-out stamps for their captions, with these
-# anchors and without. R@1 is the share of pictures whose own caption comes first.
+# anchors and without. **R@1** is the share of pictures whose own caption comes first.
 # (Chapter 04 asked other pictures, so its R@1 is another number.)
 #
 # **Before you run the next cell:** will R@1 fall? Which held-out picture will suffer

@@ -22,7 +22,11 @@ OPENING = "# 03 · Maps\n\n> **Question.** What stays?"
 TEACHER = """# %% [markdown] tags=["teacher"]
 # ### Discussion
 #
-# Nothing.
+# 1. Who decides?
+#
+# > **Answer.** We do.
+#
+# 2. Why?
 #
 # ### Exit questions
 #
@@ -65,18 +69,20 @@ def test_slides_hold_the_figures_of_the_core_path_with_guess_and_what_you_see_as
     assert loads_from_elsewhere(page) == []
     sections = BeautifulSoup(page, "html.parser").find_all("section")
     titles = [section.find(["h1", "h2"]).get_text() for section in sections]
-    numbered = ["1 · A map", "Exercise 03.1 · Turn", "2 · Words alone", "3 · Printed", "Summary", "Before you go"]
-    assert titles == ["03 · Maps", *numbered]
-    first, a_map, exercise, words, printed, summary, leave = sections
+    numbered = ["1 · A map", "Exercise 03.1 · Turn", "2 · Words alone", "3 · Printed"]
+    assert titles == ["03 · Maps", *numbered, "Summary", "Discuss", "Before you go"]
+    first, a_map, exercise, words, printed, summary, discuss, leave = sections
     assert first.select_one(".words").get_text().strip() == "What stays?"
     assert a_map.select_one(".ask").get_text() == "Your guess: what will turn?" and a_map.img["alt"] == "A dot."
     assert not a_map.select(".words:not(.ask)") and "draw()" not in page
-    notes = "About 1 minute The lead. What you see. It turns. More words."
+    notes = "About 2 minutes The lead. What you see. It turns. More words."
     assert " ".join(a_map.aside.get_text(" ").split()) == notes
     assert exercise.select_one(".words").get_text().strip() == "Write it."
     assert printed.select_one(".figure").get_text().split() == ["seven", "eight"]
     assert "The lead." in printed.aside.get_text() and "how many?" not in printed.aside.get_text()
     assert "Only words." in words.get_text() and len(summary.select("li")) == 2
+    assert discuss.select_one(".words").get_text().strip() == "Who decides?"
+    assert discuss.aside.get_text().strip().endswith("Answer. We do.")
     assert "What is an anchor?" in leave.select_one(".words").get_text()
     assert "A pair." not in str(leave.select(".words"))
     assert leave.aside.get_text().strip().endswith("Answer. A pair.")
@@ -93,7 +99,7 @@ def test_a_slide_shows_terms_steps_and_formulas_and_the_speaker_says_the_rest(tm
         code("draw()", outputs=[FIGURE]),
         new_markdown_cell(
             "**What you see.** A dot. A **far** one.\n\n### Exercise 04.1 · Turn\n\n"
-            "**Difficulty** ●○○○○ · **Minutes** 8\n\nDo."
+            "**Difficulty** ●○○○○ · **Minutes** 8\n\nPredict first: which way?\n\nReturn it."
         ),
         "stub()",
         new_markdown_cell("<details><summary>Hint</summary>\n\nTurn left.\n\n</details>"),
@@ -110,7 +116,7 @@ def test_a_slide_shows_terms_steps_and_formulas_and_the_speaker_says_the_rest(tm
     assert sections[1].select_one("math[display=block]") and len(sections[1].select("ol li")) == 2
     assert said[1] == "About 1 minute Plain words. They count. It is small."
     assert said[2] == "About 1 minute Now a dot. What you see. A dot." and shown[3] == "A far one."
-    assert said[4] == "About 9 minutes Hint Turn left."
+    assert said[4] == "About 9 minutes Return it. Hint Turn left." and "first: which way?" in sections[4].text
     assert shown[5] == "A bank holds pairs." and said[5] == "About 1 minute Ask who made it ."
     assert shown[6] == "One." and said[6].endswith("Where next. On.")
 
@@ -155,6 +161,7 @@ def test_keys_turn_the_slides_and_a_figure_waits_for_the_guess(chapter, tmp_path
         with context.expect_page() as window:
             page.keyboard.press("Shift+S")
         expect(window.value.get_by_text("It turns.")).to_be_visible()
+        expect(window.value.get_by_text("Next: Exercise 03.1 · Turn")).to_be_visible()
         window.value.keyboard.press("End")
         expect(window.value.get_by_text("The last slide.")).to_be_visible()
         assert status.text_content() == "6 of 6"

@@ -56,7 +56,12 @@ def slides_of(executed: Path, folder: Path) -> str:
         if cell.cell_type == "code":
             deck.code(html)
     deck.end_section()
-    exits = teacher_text(source).partition("### Exit questions")[2].partition("\n### ")[0] if source.exists() else ""
+    guide = teacher_text(source) if source.exists() else ""
+    asked, exits = (_below(guide, part) for part in ("### Discussion", "### Exit questions"))
+    discussion = BeautifulSoup(to_html(asked, folder), "html.parser")
+    if discussion.li:  # its first question; the answer stands in its item, or below the list
+        answer = discussion.blockquote.extract()
+        deck.add([answer], title="Discuss", text=discussion.li.contents, minutes=2)
     if exits:
         questions = BeautifulSoup(to_html(exits, folder), "html.parser")
         answers = [answer.extract() for answer in questions.find_all("blockquote")]
@@ -68,6 +73,10 @@ def slides_of(executed: Path, folder: Path) -> str:
     for slide in deck.slides:
         slide |= {part: [Markup(str(piece)) for piece in slide.get(part, ())] for part in PARTS}
     return filled("report/templates/slides.html.j2", chapter=chapter, slides=deck.slides, own=own)
+
+
+def _below(text: str, heading: str) -> str:
+    return text.partition(heading)[2].partition("\n### ")[0]
 
 
 class _Deck:
@@ -132,7 +141,9 @@ class _Deck:
                 self.close()
                 task = block.find_next_siblings()
                 card = re.search(r"Minutes (\d+)|$", task[0].get_text())[1] or 0
-                self.add(title=words, text=task, minutes=minutes(self.cells)[0] + int(card))
+                firsts = [each.get_text().startswith("Predict first") for each in task]
+                told = firsts.index(True) + 1 if True in firsts else len(task)  # the rest is for who writes code
+                self.add(task[told:], title=words, text=task[:told], minutes=minutes(self.cells)[0] + int(card))
                 break
             elif block.name == "h3":
                 self.end_section()

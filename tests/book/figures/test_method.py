@@ -72,7 +72,7 @@ def test_the_picture_is_well_formed_and_tells_itself_in_words():
     numbers = Meeting([("A <b> & “c”.", 0.5, 0.25), ("A doe.", 0.5, 0.0), ("A deer.", 0.0, 0.5)], 2, 0.2, 3, 9)
     root = ElementTree.fromstring(method_svg(numbers, "a photo"))
     told = root.find("{*}desc").text
-    assert "product 0.125" in told and "A doe. Picture 0.50, text 0.00, kept by one side only" in told
+    assert "product 0.125" in told and "A doe. Picture 0.500, text 0.000, kept by one side only" in told
     assert "add up to the score, 0.200" in told
     assert torch.isclose(torch.tensor(numbers.rest), torch.tensor(0.075))
 

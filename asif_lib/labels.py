@@ -23,11 +23,10 @@ def repeated(labels) -> str | None:
         first = known.get(as_read(label))
         if first == label:
             return f"the label {label!r} is given twice"
+        if first is not None:
+            names = [unicodedata.name(c, ascii(c)) for c in sorted(set(first) ^ set(label))] or ["blanks"]
+            return f"the labels {first!r} and {label!r} read the same, and differ in {first_names(names)}"
         known[as_read(label)] = label
-        if first is None:
-            continue
-        names = [unicodedata.name(c, ascii(c)) for c in sorted(set(first) ^ set(label))] or ["blanks"]
-        return f"the labels {first!r} and {label!r} read the same, and differ in {first_names(names)}"
     return None
 
 

@@ -223,6 +223,7 @@ def test_the_first_test_keeps_each_click_and_is_left_out_with_one(chapter, lab):
 
 
 def test_exercise_is_solved_with_the_keyboard_and_remembered(chapter, lab):
+    chapter.page.locator(".jp-showHiddenCellsButton").click()  # unfolds the section that goes deeper
     stub, check = chapter.cell("def cosine("), chapter.cell("check_cosine(cosine)")
     verdict = check.get_by_role("status")
     assert "not attempted" in verdict.inner_text()

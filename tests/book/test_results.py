@@ -132,7 +132,7 @@ def test_the_table_of_many_draws_is_that_of_its_page():
         interval = f"[{100 * row.low:.1f},\N{NO-BREAK SPACE}{100 * row.high:.1f}]"
         assert f"| {name} | {100 * row.value:.1f} {interval}{marks.get(row.verdict, '')} |" in page
         assert row.gap.value == pytest.approx(row.value - draws.value["ASIF"], abs=2e-5)
-    assert len(draws) == 13
+    assert len(draws) == 18
 
 
 def test_a_new_run_of_a_chapter_replaces_its_numbers_and_spares_the_others(build):

@@ -90,7 +90,7 @@ print(f"{(answers == own).sum()} of {len(shown)} answers are right")
 # captioned picture, an **anchor**. The model adds up the numbers below each label, and
 # the label with the larger sum wins.
 #
-# **Untick “A baby sheep (a lamb).”** and look at the two sums. Tick it again, and try
+# **Untick “A baby sheep (a lamb).”**, look at the two sums, and tick it again. Try
 # other rows.
 
 # %% tags=["hide-input"]
@@ -119,7 +119,7 @@ draw.score_ledger(other, *asked, two, other.prompts(two))
 # name, so it never met a word. The text encoder learned to put sentences of similar
 # meaning close together. Some of these sentences were two captions of one picture, but
 # the text encoder never saw the picture. The embeddings of the two need not even have
-# the same length:
+# the same length.
 
 # %%
 for name, encoder in encoders.items():
@@ -161,10 +161,13 @@ with_one = everything.subset([*anchors, shown[0]])  # a picture that is held out
 draw.method_picture(with_one, stamps.ids[shown[0]], f"a photo of a {labels[0]}.")
 
 # %% [markdown]
-# **What you see.** A picture, a sentence, and between them their anchors. Before
-# anything is compared, the mean of the anchors is subtracted on each side, because all
-# embeddings share it, so that it tells nothing apart (**centring**, chapter 03). Then
-# four steps turn the similarities of each side into a short list:
+# **What you see.** A picture, a sentence, and between them their anchors. Bars are
+# numbers of one side: blue (●) for the picture, vermilion (■) for the sentence. A green
+# frame marks an anchor that both sides keep, with the product of its two numbers.
+#
+# Before anything is compared, the mean of the anchors is subtracted on each side,
+# because all embeddings share it, so that it tells nothing apart (**centring**, chapter
+# 03). Then four steps turn the similarities of each side into a short list:
 #
 # 1. keep the $k$ largest and discard the others;
 # 2. set negative ones to 0;
@@ -174,10 +177,8 @@ draw.method_picture(with_one, stamps.ids[shown[0]], f"a photo of a {labels[0]}."
 # where $k$ is a tenth of the number of anchors, and $p$ is 2. Chapter 04 takes the
 # steps one by one.
 #
-# The result is a **sparse vector**. It has one entry for each anchor, which is 0 if the
-# anchor was not kept. The drawing shows the entries as bars: blue (●) for the picture,
-# vermilion (■) for the sentence. A green frame marks an anchor that both sides keep,
-# with the product of its two entries.
+# The result is a **sparse vector** with one entry for each anchor, 0 if the anchor was
+# not kept. The bars of the drawing are such entries.
 #
 # **Before you run the next two cells:** they describe the drum of section 1, and the
 # words “a photo of a drum.” The bank holds no drum. Which anchors will look like one?
@@ -224,9 +225,9 @@ draw.show(draw.two_profiles(pictures[[drum]], texts[[drum]], bank.pairs, titles)
 # %% [markdown] tags=["core"]
 # ## 5 · Who decided?
 #
-# The **score** of a picture and a label is the **cosine** of their two sparse vectors.
-# This cosine is 1 for the same direction, and 0 without a common anchor. The answer is
-# the label with the largest score. This is called **zero-shot classification**, because
+# The **score** of a picture and a label is the **cosine** of their two sparse vectors:
+# 1 for the same direction, and 0 without a common anchor. The answer is the label with
+# the largest score. This is called **zero-shot classification**, because
 # no anchor was labelled for the task.
 
 # %% tags=["hide-input"]
@@ -314,8 +315,8 @@ check_shares(shares)
 # As a control, we shuffle the bank, so that every anchor has another anchor's caption.
 # Pictures, captions and encoders stay the same; only the pairing is gone.
 #
-# A share is printed with its **95 % interval** in brackets. The interval says how far
-# the share might move with other test pictures of the same kind (chapter 05).
+# A share is printed with its **95 % interval** in brackets, which says how far the
+# share might move with other test pictures of the same kind (chapter 05).
 #
 # **Before you run the next cell:** guess two percentages, with the true bank and with a
 # shuffled one. Chance is one in eight.

@@ -168,7 +168,7 @@ class _Deck:
 
 
 _TERM = re.compile(r"<strong>(?!What you see)[^<]*[^<:.]</strong>")
-_GOES_ON = re.compile(r"(<\w+>)*(This|These|It|They|Then|So|Do|Ask|The result)\b")
+_GOES_ON = re.compile(r"(<\w+>)*(This|These|It|They|Then|So|Do|Ask|Instead|The result)\b")
 """How a sentence begins that says nothing without the one before."""
 
 

@@ -180,7 +180,7 @@ draw.method_picture(with_one, stamps.ids[shown[0]], f"a photo of a {labels[0]}."
 # The result is a **sparse vector** with one entry for each anchor, 0 if the anchor was
 # not kept. The bars of the drawing are such entries.
 #
-# **Before you run the next two cells:** they describe the drum of section 1, and the
+# **Before you run the next two cells:** take the drum of section 1, and the
 # words “a photo of a drum.” The bank holds no drum. Which anchors will look like one?
 # Which captions will read like one? Will the strongest anchor be the same on both
 # sides?

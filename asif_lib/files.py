@@ -1,11 +1,13 @@
 """The workbook's files: its folders, checksums, JSON, and whole writes."""
 
+import contextlib
 import errno
 import hashlib
 import itertools
 import math
 import os
 import re
+import shutil
 import stat
 import uuid
 from pathlib import Path
@@ -83,6 +85,8 @@ def write_whole(path, content: bytes) -> None:
     try:
         with open(part, "xb") as file:
             if mode is not None:
+                with contextlib.suppress(OSError):  # only root may give a file away
+                    shutil.chown(part, *os.stat(path)[4:6])
                 part.chmod(stat.S_IMODE(mode))  # before there is anything to read
             file.write(content)
             file.flush()

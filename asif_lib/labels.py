@@ -1,9 +1,17 @@
 """Labels that cannot be told apart: they read the same, or their prompts have the same embeddings."""
 
+import re
 import unicodedata
 import warnings
 
 from asif_lib.errors import first_names
+
+INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+)
+"""Controls, and what Unicode calls default ignorable: joiners, fillers, selectors; and the empty Braille cell."""
 
 
 def as_read(text) -> str:
@@ -13,7 +21,7 @@ def as_read(text) -> str:
     True
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return " ".join("".join(c for c in folded if unicodedata.category(c) != "Cf").split())
+    return " ".join(INVISIBLE.sub("", folded).split())
 
 
 def repeated(labels) -> str | None:

@@ -1,9 +1,13 @@
 """The settings of the method, checked in one place; without PyTorch, so that the command refuses bad ones at once."""
 
 from dataclasses import dataclass, replace
+from numbers import Real
 
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, LARGEST_DEFAULT_K, NEAREST
 from asif_lib.errors import ParameterError
+
+SMALLEST_P = 1e-6
+"""A smaller exponent keeps no order: in float32 the powers of all kept cosines are 1."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,8 @@ class Settings:
         """
         k = default_k(n) if self.k is None else self.k
         check_k(k, n)
-        if not 0 < self.p < float("inf"):
-            raise ParameterError(f"p = {self.p}: the exponent must be positive and finite")
+        if not isinstance(self.p, Real) or not SMALLEST_P <= self.p < float("inf"):
+            raise ParameterError(f"p = {self.p!r}: the exponent is a finite number, {SMALLEST_P} or more")
         if not 0 <= self.hubs <= 1:
             raise ParameterError(f"hubs = {self.hubs}: the share of a mean cosine that is subtracted is from 0 to 1")
         if self.hubs and n <= near:

@@ -36,6 +36,9 @@ def main(argv=None) -> int:
             app(argv, prog_name="asif")
     except SystemExit as end:
         return end.code
+    except OSError as error:  # help goes to a full disk, or to nobody
+        say(f"asif: {first_line(error)}")
+        return 1
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from asif_lib.datasets.providers import names_of
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_TEMPLATE
 from asif_lib.errors import BrokenPicturesError, DataError, MissingExtraError, ParameterError, PictureError
 from asif_lib.files import sha256_of, write_whole
+from asif_lib.labels import as_read
 from asif_lib.settings import Settings
 
 from .banks import build_once
@@ -224,7 +225,7 @@ def _search(
     skip_broken: SkipBroken = False,
 ):
     """Find the pictures that a text describes best."""
-    if not text.strip():
+    if not as_read(text):
         raise ParameterError("the text to search for is empty")
     if top < 1:
         raise ParameterError(f"--top {top}: show at least one picture")

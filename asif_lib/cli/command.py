@@ -173,6 +173,8 @@ def check_targets(*inputs, carries=False, **files):
             raise ParameterError(f"{option} {file}: this command prints into this file; name another")
         if option in ("--csv", "--predictions") and file.is_file() and file.stat().st_size:
             _check_table(option, file, carries)
+        elif file.is_file() and file.suffix == ".csv":
+            raise ParameterError(f"{option} {file}: is a table, and this command writes none there; name another file")
     if len({file.resolve() for file in targets.values()}) < len(targets):
         raise ParameterError(f"{' and '.join(targets)} name the same file; name two")
 

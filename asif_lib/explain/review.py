@@ -156,13 +156,14 @@ def read_review(file) -> pd.DataFrame:
 def carry_decisions(table, earlier) -> tuple[pd.DataFrame, int]:
     """Carry decisions of an earlier review over to the rows of a new one that are the same but for score and version.
 
-    Returns the new review, and the number of decisions whose row has gone.
+    Columns of one's own are carried over, too. Returns the new review, and the number of decisions whose row has gone.
     """
     key, decided = ["id", "caption", "issue", "other"], ["decision", "caption_new"]
+    decided += [column for column in earlier if column not in COLUMNS]  # a person's own notes
     earlier = earlier.loc[(earlier[decided].map(str.strip) != "").any(axis=1), [*key, *decided]]
-    joined = table.drop(columns=decided).merge(earlier, on=key, how="left").fillna(dict.fromkeys(decided, ""))
+    joined = table.drop(columns=decided[:2]).merge(earlier, on=key, how="left").fillna(dict.fromkeys(decided, ""))
     left = ~pd.MultiIndex.from_frame(earlier[key]).isin(pd.MultiIndex.from_frame(table[key]))
-    return joined[COLUMNS], int(left.sum())
+    return joined[[*COLUMNS, *decided[2:]]], int(left.sum())
 
 
 def apply_review(bank, file, text=None, *, device="auto"):

@@ -155,6 +155,8 @@ def check_chapters(wanted, there):
 def _call(found, roster):
     """Compare the hand-ins with a list of names; a student who handed in nothing gets an empty entry."""
     try:
+        if Path(roster).exists() and not Path(roster).is_file():
+            raise OSError("it is a folder, a pipe or a device")  # a pipe would be waited for
         lines = list(csv.reader(Path(roster).read_text(encoding="utf-8-sig").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ClassError(f"{roster}: the roster cannot be read ({first_line(error)}).") from None

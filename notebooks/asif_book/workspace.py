@@ -28,6 +28,8 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None)
     `folder` can be no folder, or not be written to.
     """
     folder, notebooks, news, last = Path(folder), Path(notebooks), [], []
+    if (folder / RECORD).is_symlink():
+        raise AsifError(f"{folder / RECORD} is a link, and would be written through; remove it.")
     try:
         copied = parse_json(read_file(folder / RECORD), dict[str, str])
     except FileNotFoundError:  # without a record, or with a damaged one, every copy counts as work

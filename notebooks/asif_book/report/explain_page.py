@@ -32,7 +32,8 @@ def explain_page(row, model, asked, anchor, found) -> str:
         regions, why_not = None, f"The regions are not shown: {error}."
     sides = draw.strongest(contrast(model.images(z), texts[[0]], texts[[1]], pairs), 5)
     about = {"xlabel": "difference of the products (no unit)", "sides": two[::-1]}
-    drawn["contrast"] = draw.anchor_bars(picture, name, sides.itertuples(index=False), **about)
+    if len(sides):  # else every difference is too small to be seen
+        drawn["contrast"] = draw.anchor_bars(picture, name, sides.itertuples(index=False), **about)
     if found and found.anchors:
         result = without(model, z, prompts, found.anchors)
         came = result.entered[result.entered.side == "image"].anchor

@@ -12,7 +12,7 @@ from asif_book.figures.templates import filled
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT
 
-from .outline import NEIGHBOURS, Chapter
+from .outline import NEIGHBOURS, QUIZ_MINUTES, Chapter
 
 BEGIN, END = "<!-- chapters:begin -->", "<!-- chapters:end -->"
 METHOD = "drawings/method.svg"
@@ -78,7 +78,8 @@ def chapters_table(chapters: list[Chapter]) -> str:
     if core := [chapter for chapter in chapters if chapter.core]:
         steps = [f"[{c.name[:2]}](notebooks/{c.name}.ipynb) §{', '.join(c.core)}" for c in core]
         total = sum(chapter.core_minutes for chapter in core)
-        told = f"**Core path**, {total} minutes with its exercises and both tests: {' → '.join(steps)}."
+        more = f"{total} minutes with its exercises, {2 * QUIZ_MINUTES} more with both tests"
+        told = f"**Core path**, {more}: {' → '.join(steps)}."
         rows += ["", f"{told} The rest goes deeper."]
     return "\n".join(rows)
 

@@ -47,7 +47,7 @@ class Chapter:
     appendix: bool = False  # it stands behind the chapters, and is no step of the method
     named_steps: tuple[str, ...] = ()  # the steps of the method that it teaches, if it names them
     core: tuple[str, ...] = ()  # the numbers of its sections on the core path: ("1", "2")
-    core_minutes: int = 0  # to read these sections, and to do their exercises
+    core_minutes: int = 0  # to read these sections and do their exercises, without the test
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -75,7 +75,8 @@ class Chapter:
         kind = settings.get("alone", False), settings.get("appendix", False)
         core = [cells for cells in sections_of(notebook) if CORE in tags_of(cells[0])]
         numbers = tuple(heading(cells[0].source).split(" ")[0] for cells in core)
-        path = [cell for cell in core_path(notebook)[1:] if NEIGHBOURS not in tags_of(cell)]  # what no build changes
+        others = {NEIGHBOURS, QUIZ}  # a build changes the one, and a reader may leave out the other
+        path = [cell for cell in core_path(notebook)[1:] if not others.intersection(tags_of(cell))]
         return cls(name, title, *about, code, *kind, steps, numbers, sum(minutes(path)) if core else 0)
 
 

@@ -138,9 +138,6 @@ for i in both:
 # A contribution says how much an anchor speaks *for* a label, but the anchor may give
 # as much to another label. So the **contrast** of two labels takes the difference,
 # anchor by anchor. The differences add up to the lead.
-#
-# **Before you run the next cell:** a giraffe and the blackbuck contribute to both
-# labels. On which side will they stand?
 
 # %% tags=["hide-input"]
 # Draw which anchors speak for the wrong label, and for the right one.
@@ -156,50 +153,9 @@ rows.style.format(precision=3).hide(axis="index")
 
 # %% [markdown]
 # **What you see.** Solid bars speak for the wrong label, hatched bars for the right
-# one. The blackbuck gives more to “deer”. The giraffe does too, but by so little that
-# it is not among the strongest. Many anchors speak for “deer”, while one anchor does
-# most of the work for “kangaroo”. The bank knows many animals with hoofs, and hardly
-# any kangaroo.
-
-# %% [markdown]
-# ### Exercise 06.2 · Why this one and not the other?
-#
-# **Difficulty** ●●○○○ · **Minutes** 6
-#
-# Return two Tensors of positions, (top,) int64 each, the strongest first. Compute
-# each anchor's contribution to `one` minus its contribution to `other`. `for_one` has
-# the anchors with the largest differences, `for_other` those with the smallest.
-
-
-# %% tags=["exercise"]
-def my_contrast(
-    image: torch.Tensor, one: torch.Tensor, other: torch.Tensor, top: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The anchors that speak most for one label, and those that speak for the other.
-
-    image, one, other: (n,) float32, the vectors of a picture and of two labels;
-    returns (for_one, for_other): (top,) int64 each.
-    """
-    ### BEGIN SOLUTION
-    ### END SOLUTION
-
-
-# %% tags=["check"]
-check_contrast(my_contrast)
-
-# %% [markdown]
-# <details><summary>Hint</summary>
-#
-# Subtract the contributions to `other` from the contributions to `one`. The smallest of
-# $x$ are the largest of $-x$.
-#
-# </details>
-# <details><summary>What you should see</summary>
-#
-# A ✔ verdict. **Now break it:** rank the contributions to each label by themselves.
-# The same anchor may then stand on both sides.
-#
-# </details>
+# one. The blackbuck contributes to both labels and gives more to “deer”. Many anchors
+# speak for “deer”, while one anchor does most of the work for “kangaroo”. The bank
+# knows many animals with hoofs, and hardly any kangaroo.
 
 # %% [markdown] tags=["core"]
 # ## 2 · A wrong decision, and its repair
@@ -211,9 +167,6 @@ check_contrast(my_contrast)
 # top $k$, and all is normalised again. The mean that we subtract is then the mean of
 # the other anchors. The library computes this answer exactly, and encodes nothing
 # again.
-#
-# **Before you run the next cell:** the doe gives a third of the score of “deer”. Will
-# this score fall by a third?
 
 # %%
 remove = sides.anchor[:1].tolist()  # your turn: other positions, from the table
@@ -231,9 +184,9 @@ print("entered the picture's vector:", "; ".join(bank.pairs.caption[came]))
 # perhaps not the smallest.
 
 # %% [markdown]
-# **What you see.** “Deer” still leads. Its score falls by less than a third, and the
-# score of “kangaroo” rises. Both happen because the vectors lost a large entry, so that
-# all other entries grow when they are normalised.
+# **What you see.** “Deer” still leads. Although the doe gave a third of its score, it
+# falls by less, and the score of “kangaroo” rises. Both happen because the vectors lost
+# a large entry, so that all other entries grow when they are normalised.
 #
 # One anchor was not enough, so the library searches for a **small removal**: a few
 # anchors whose removal changes the label.
@@ -321,6 +274,46 @@ print(f"without it the score of “{answer}” falls by {fall:.3f}")
 # **What you see.** “Deer” falls, but not by the contributions that were taken away,
 # because other anchors enter and all is normalised again. *Contribution* and *effect of
 # a removal* are two questions, and both have exact answers here.
+
+# %% [markdown]
+# ### Exercise 06.2 · Why this one and not the other?
+#
+# **Difficulty** ●●○○○ · **Minutes** 6
+#
+# Return two Tensors of positions, (top,) int64 each, the strongest first. Compute
+# each anchor's contribution to `one` minus its contribution to `other`. `for_one` has
+# the anchors with the largest differences, `for_other` those with the smallest.
+
+
+# %% tags=["exercise"]
+def my_contrast(
+    image: torch.Tensor, one: torch.Tensor, other: torch.Tensor, top: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The anchors that speak most for one label, and those that speak for the other.
+
+    image, one, other: (n,) float32, the vectors of a picture and of two labels;
+    returns (for_one, for_other): (top,) int64 each.
+    """
+    ### BEGIN SOLUTION
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_contrast(my_contrast)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Subtract the contributions to `other` from the contributions to `one`. The smallest of
+# $x$ are the largest of $-x$.
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# A ✔ verdict. **Now break it:** rank the contributions to each label by themselves.
+# The same anchor may then stand on both sides.
+#
+# </details>
 
 # %% [markdown]
 # ### Exercise 06.1 · Prove that it adds up

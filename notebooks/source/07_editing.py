@@ -198,8 +198,8 @@ stored.diff(edited).style.hide(axis="index")
 # solutions into `my_asif.py`, a file that imports only torch, and prints its folder. If
 # a function is missing or wrong, the library's takes its place.
 #
-# **Before you run the next two cells:** the library adds the same numbers in another
-# order, so rounding may differ. How far apart will the scores of 150 test pictures be?
+# The library adds the same numbers in another order, so rounding may differ. The second
+# cell compares the scores of 150 test pictures.
 
 # %%
 from asif_book.chapters.chapter_07.own import check_my_asif, make_my_asif

@@ -41,8 +41,8 @@ def test_the_book_is_short_enough_to_be_finished():
     assert max(counts.values()) <= 3_000 and sum(counts.values()) <= 31_500, counts  # with languages, one's own ASIF
     chapters = [Chapter.of(name, chapter) for name, chapter in CHAPTERS]
     core = {chapter.name[:2]: chapter.core_minutes for chapter in chapters if chapter.core}
-    assert list(core) == ["00", "03", "04", "06", "07"] and sum(core.values()) <= 210, core
-    assert chapters[0].core_minutes <= 50
+    assert list(core) == ["00", "03", "04", "06", "07"] and sum(core.values()) <= 180, core
+    assert chapters[0].core_minutes <= 45
 
 
 def test_minutes_follow_from_words_code_figures_guesses_and_cards():

@@ -9,6 +9,7 @@ import pytest
 from asif_book import editions, handout, new_chapter, workspace
 from asif_book.report import __main__ as report
 from asif_book.workspace import RECORD, fill, main
+from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, sha256_of
 
 
@@ -134,6 +135,16 @@ def test_what_is_saved_between_look_and_write_stays(notebooks, tmp_path, monkeyp
     (news,) = fill(work, notebooks)
     assert "holds your work and stays" in news and mine.read_text() == "saved now"
     assert sorted(path.name for path in work.iterdir()) == [RECORD, "00_start.ipynb", "01_encoders.ipynb", "solutions"]
+
+
+def test_a_record_that_is_a_link_is_refused_and_nothing_is_written_through_it(notebooks, tmp_path):
+    fill(tmp_path / "work", notebooks)
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "work" / RECORD).unlink()
+    (tmp_path / "work" / RECORD).symlink_to("../precious")
+    with pytest.raises(AsifError, match="is a link, and would be written through; remove it"):
+        fill(tmp_path / "work", notebooks)
+    assert (tmp_path / "precious").read_text() == "precious"
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("01_encoders.ipynb")])

@@ -25,10 +25,12 @@ from asif_book.report.page import loads_from_elsewhere
 from asif_lib import ASIF, AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
+from asif_lib.cli.command import check_targets
 from asif_lib.cli.machine_check import check_machine
 from asif_lib.datasets.labelled import load_labelled
 from asif_lib.defaults import DEFAULT_TEMPLATE, TASKS
 from asif_lib.encoders.pictures import open_picture
+from asif_lib.errors import ParameterError
 from asif_lib.evaluation.transductive import TRANSDUCTIVE
 from asif_lib.files import ROOT, cache_dir
 
@@ -472,6 +474,8 @@ def test_what_a_call_reads_is_not_written_over(own_embeddings, class_folders, ru
         status, _, error = run("evaluate", *arguments)
         assert status == 1 and words in error and error.count("\n") == 1
         assert (written.read_bytes() if written.exists() else None) == before
+    with pytest.raises(ParameterError, match=r"--page .*thesis\.csv: is a table, and this command writes none there"):
+        check_targets(page=there)
     for _ in range(2):  # a table of an earlier run is replaced
         assert run("evaluate", *own_embeddings, "--csv", tmp_path / "classes.csv")[0] == 0
 

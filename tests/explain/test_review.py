@@ -10,7 +10,14 @@ from asif_lib import AnchorBank
 from asif_lib.bank.joining import concatenate
 from asif_lib.errors import AsifError, BankError
 from asif_lib.explain.out_of_distribution import copy_distance
-from asif_lib.explain.review import COLUMNS, apply_review, as_fiftyone, near_distance, review_bank
+from asif_lib.explain.review import (
+    COLUMNS,
+    apply_review,
+    as_fiftyone,
+    carry_decisions,
+    near_distance,
+    review_bank,
+)
 from asif_lib.spreadsheets import csv_plain, csv_text
 
 
@@ -76,6 +83,15 @@ def test_wrong_groups_and_wrong_captions_are_named(stamps_bank, tmp_path):
         as_fiftyone(table.head(1).assign(picture=""), "stamps")
     with pytest.raises(BankError, match="has no version that a review could name: save it"):
         review_bank(bank)
+
+
+def test_decisions_and_columns_of_ones_own_are_carried_over_and_what_has_gone_is_counted():
+    table = pd.DataFrame([["a", "A.", "", "", "caption", 0.1, "", "", "", "v1"]] * 2, columns=COLUMNS)
+    table.loc[1, "id"] = "b"
+    earlier = table.assign(decision=["drop", ""], note=["", "ask Ann"], version="v0")
+    found, left = carry_decisions(table, pd.concat([earlier, earlier.head(1).assign(id="gone")]))
+    assert (left, found.decision.tolist(), found.note.tolist()) == (1, ["drop", ""], ["", "ask Ann"])
+    assert list(found) == [*COLUMNS, "note"] and (found.version == "v1").all()
 
 
 CAPTION = "=a caption; that a spreadsheet would compute"

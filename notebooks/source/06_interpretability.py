@@ -11,10 +11,10 @@
 #
 # - take a wrong decision apart, anchor by anchor;
 # - remove anchors, exactly, and say what the repair costs;
-# - measure whether the named anchors really decide;
-# - find the region that makes a picture similar;
-# - plant wrong captions in a bank, and find them again;
-# - set an alarm for pictures that are unlike all anchors.
+# - measure whether the named anchors really decide (deeper);
+# - find the region that makes a picture similar (deeper);
+# - plant wrong captions in a bank, and find them again (deeper);
+# - set an alarm for pictures that are unlike all anchors (deeper).
 #
 # **Minutes** {minutes} · **Before this** sections 1 and 2 of [04 ·
 # Sparsification](04_sparsification.ipynb); for section 4 and the following also [05 ·
@@ -161,7 +161,7 @@ rows.style.format(precision=3).hide(axis="index")
 # ## 2 · A wrong decision, and its repair
 #
 # Which anchors would *you* take out of the bank? The next cell takes the first of the
-# table, the doe. Change `remove` as you like.
+# table, the doe. Change `remove`.
 #
 # A removed anchor is gone from both sides, so the next most similar anchor enters the
 # top $k$, and all is normalised again. The mean that we subtract is then the mean of
@@ -280,9 +280,10 @@ print(f"without it the score of “{answer}” falls by {fall:.3f}")
 #
 # **Difficulty** ●●○○○ · **Minutes** 6
 #
-# Return two Tensors of positions, (top,) int64 each, the strongest first. Compute
-# each anchor's contribution to `one` minus its contribution to `other`. `for_one` has
-# the anchors with the largest differences, `for_other` those with the smallest.
+# Compute each anchor's contribution to one label minus its contribution to the other.
+# Which anchors have the largest differences, and which the smallest?
+#
+# Return their positions as two Tensors, (top,) int64 each, the strongest first.
 
 
 # %% tags=["exercise"]
@@ -1005,8 +1006,8 @@ show_progress("06")
 # - Deeper: deletion is far from a random order. The audit finds planted captions. A
 #   calibrated alarm hardly notices pictures of another kind.
 #
-# **What would prove us wrong.** If deletion curves on another bank fell no faster than
-# in a random order, contributions would not name the anchors that decide.
+# **What would prove us wrong (deeper).** If deletion curves on another bank fell no
+# faster than in a random order, contributions would not name the anchors that decide.
 #
 # **Where next.** [07 · Editing a model](07_editing.ipynb) adds what is missing.
 #

@@ -18,6 +18,8 @@ from .book import PARAMETERS, chapters_in
 from .rendering import cells_as_html, for_paper, to_html
 from .schedule import Runner, run_chapters
 
+DEEP = "(deeper)"
+"""In a goal, or in words of a summary, that are no part of the core path."""
 PARTS = ("text", "ask", "figure", "notes")  # of a slide
 
 
@@ -44,7 +46,8 @@ def slides_of(executed: Path, folder: Path) -> str:
     for link in body.select("a[href]"):
         link.unwrap()  # the page that it leads to need not be there
     deck = _Deck(f"celltag_{CORE}" if body.select_one(f".celltag_{CORE}") else "text")
-    goals = to_html("Afterwards, everybody can\n\n" + "\n".join(f"- {goal}" for goal in chapter.goals), folder)
+    goals = "\n".join(f"- {goal}" for goal in chapter.goals if DEEP not in goal)
+    goals = to_html(f"Afterwards, everybody can\n\n{goals}", folder)
     first = {"text": [to_html(chapter.question, folder)], "figure": body.div.select("picture, img")[:1]}
     deck.add([*body.div.select(":scope > p:not(:has(img))"), goals], title=chapter.title, **first)
     for cell, html in zip(notebook.cells, body.find_all("div", recursive=False), strict=True):
@@ -135,14 +138,14 @@ class _Deck:
                 self.end_section()
                 self.title = words if words == "Summary" or self.wanted in cell["class"] else ""
                 self.cells = self.cells[-1:]
-            elif not self.title:
+            elif not self.title or DEEP in words:
                 continue
             elif words.startswith("Exercise") and block.name == "h3":
                 self.close()
                 task = block.find_next_siblings()
                 card = re.search(r"Minutes (\d+)|$", task[0].get_text())[1] or 0
-                firsts = [each.get_text().startswith("Predict first") for each in task]
-                told = firsts.index(True) + 1 if True in firsts else len(task)  # the rest is for who writes code
+                code = (at for at, each in enumerate(task) if at > 1 and each.get_text().startswith(("Then", "Return")))
+                told = next(code, len(task))  # what follows is for those who write the function
                 self.add(task[told:], title=words, text=task[:told], minutes=minutes(self.cells)[0] + int(card))
                 break
             elif block.name == "h3":
@@ -168,7 +171,7 @@ class _Deck:
 
 
 _TERM = re.compile(r"<strong>(?!What you see)[^<]*[^<:.]</strong>")
-_GOES_ON = re.compile(r"(<\w+>)*(This|These|It|They|Then|So|Do|Ask|Instead|The result)\b")
+_GOES_ON = re.compile(r"(<\w+>)*(This|These|It|They|Then|So|Do|Ask|Instead|Each term|The result)\b")
 """How a sentence begins that says nothing without the one before."""
 
 

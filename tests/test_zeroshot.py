@@ -116,6 +116,19 @@ def test_labels_and_templates_are_checked(model, stamps_bank, labels, options, m
         model.classify(stamps_bank.image[:1], labels, **options)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"k": "3"}, "k = 3: the entries to keep must be a whole number"),
+        ({"p": "2"}, "p = '2': the exponent is a finite number, 1e-06 or more"),
+        ({"p": 1e-46}, "p = 1e-46: the exponent is"),
+    ],
+)
+def test_settings_of_another_kind_or_without_an_order_are_refused(stamps_bank, settings, message):
+    with pytest.raises(ParameterError, match=message):
+        ASIF(stamps_bank, **settings)
+
+
 def test_labels_that_the_encoder_cannot_tell_apart_are_named(model, stamps_bank):
     with pytest.warns(UserWarning, match="the labels 'café' and 'cafe' the same embedding, so 'cafe' can never win"):
         model.classify(stamps_bank.image[:1], ["café", "cafe", "tea"])

@@ -530,6 +530,8 @@ def test_an_explanation_is_a_page_that_escapes_all_text(stamps_bank_saved, stamp
     Image.open(file).convert("RGB").resize((6, 6)).save(file)
     assert run(*arguments)[0] == 0
     assert "The regions are not shown: a picture of 6 × 6 pixels is too small for 8 × 8 regions" in page.read_text()
+    monkeypatch.setattr("asif_book.figures.strongest", lambda sides, top: sides.head(0))
+    assert run(*arguments)[0] == 0 and "No anchor tells the two labels apart" in page.read_text()
     monkeypatch.setattr("asif_lib.cli.answering.PAGES", {})
     status, _, error = run(*arguments)
     assert status == 1 and "--page needs the book" in error

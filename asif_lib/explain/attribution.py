@@ -4,9 +4,9 @@
 enters each list, both lists get length 1 again, and the mean of the bank moves.
 """
 
-import numba
 import numpy as np
 import torch
+from numba import njit
 
 from asif_lib.errors import ParameterError
 from asif_lib.machine import WORTH_A_LINE, progress_bar
@@ -84,7 +84,7 @@ def _power(cosines, p):
     return (cosines / cosines[:, :1].clamp_min(1e-300)) ** p  # which scaling to length 1 cancels
 
 
-@numba.njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True)
 def _joining(orders, k, rank, other_rank, power, other_power):
     """Return what each anchor adds to the score when it joins, for each order (r, n): (r, n) float64."""
     gains = np.empty(orders.shape)

@@ -273,7 +273,10 @@ print(f"without it the score of “{answer}” falls by {fall:.3f}")
 # %% [markdown]
 # **What you see.** “Deer” falls, but not by the contributions that were taken away,
 # because other anchors enter and all is normalised again. *Contribution* and *effect of
-# a removal* are two questions, and both have exact answers here.
+# a removal* are two questions, and both have exact answers here. Which one foretells
+# the score with other anchors? On random halves of the bank, removals rank the scores
+# best (0.96), then Shapley values (0.85) and contributions (0.77):
+# `benchmarks/accuracy/attribution.md`.
 
 # %% [markdown]
 # ### Exercise 06.2 · Why this one and not the other?

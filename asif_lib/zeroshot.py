@@ -1,6 +1,7 @@
 """The model: two frozen encoders, a bank of anchors, and two numbers, k and p (chapter 05)."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
@@ -266,7 +267,7 @@ class ASIF:
 
 AN = re.compile(
     r"(?i)(?-i:[EFHLMNRSX][A-Z]{0,2}s?(?![A-Za-z]))|8|1[18](?!\d)|(?!(?-i:U[A-Z]{0,2}s?(?![A-Za-z])))"
-    r"(?!u(-|ni(?![nm]|de)|[bkrst][aeiu]|k\b|g(?!l)|to)|e[uw]|onc?e\b)[aeiou]|h(ono|onest|our|eir)|x-"
+    r"(?!u(-|ni(?![nm]|de)|[bkrst][aeiu]|k\b|g(?!l)|to)|e[uw]|onc?e\b)[aeiouæœø]|h(ono|onest|our|eir)|x-"
 )
 """How words begin that take "an": a vowel that is not said as in "unicorn", a silent h, 8, 11, 18, or a letter that is
 spelt, as in "SUV"; up to three capitals count as spelt, so "MAP" gets the wrong article, and "map" the right one."""
@@ -296,7 +297,7 @@ def make_prompts(labels, templates) -> list:
     for template in templates:
         if template.count("{}") + template.count("{a}") != 1:
             raise ParameterError(f"the template {template!r} needs one {{}} where the label goes, or {{a}}: 'an owl'")
-    named = [(label, "an {}" if AN.match(label) else "a {}") for label in labels]
+    named = [(label, "an {}" if AN.match(unicodedata.normalize("NFD", label)) else "a {}") for label in labels]
     return [template.replace("{a}", a).replace("{}", label) for label, a in named for template in templates]
 
 

@@ -81,6 +81,7 @@ def test_a_template_may_ask_for_the_article():
     articles = [prompt.removeprefix("a photo of ").split()[0] for prompt in prompts[::2]]
     assert articles == ["an", "a", "an", "a", "a", "an", "an", "a", "an", "a", "a"]
     an = ["SUV", "MRI scan", "8-ball", "18 wheeler", "80s shirt", "EU flag", "ugly shoe", "unidentified coin", "LEDs"]
+    an += ["élan", "Ångström", "œuvre"]
     a = ["UFO", "USB stick", "uk flag", "Ugandan stamp", "utopia", "1 euro coin", "118 bus", "Mr Bean", "U-turn", "CD"]
     for article, names in (("an", an), ("a", a)):
         assert make_prompts(names, ["{a}"]) == [f"{article} {name}" for name in names]

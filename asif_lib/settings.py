@@ -6,8 +6,7 @@ from numbers import Real
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, LARGEST_DEFAULT_K, NEAREST
 from asif_lib.errors import ParameterError
 
-SMALLEST_P = 1e-6
-"""A smaller exponent keeps no order: in float32 the powers of all kept cosines are 1."""
+SMALLEST_P = 1e-6  # a smaller exponent keeps no order: in float32 the powers of all kept cosines are 1
 
 
 @dataclass(frozen=True)

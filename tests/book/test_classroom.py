@@ -232,6 +232,11 @@ def test_only_regular_files_of_some_size_are_read(folder, tmp_path, asif):
     ]
 
 
+def test_a_roster_that_is_a_pipe_is_not_waited_for(folder, tmp_path, asif):
+    os.mkfifo(tmp_path / "roster")
+    assert asif(folder, "--roster", tmp_path / "roster")[0] == 1
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
 def test_a_file_that_an_editor_has_saved_anew_is_read(folder, asif, encoding):
     text = (folder / "Anna.json").read_text(encoding="utf-8")

@@ -150,24 +150,6 @@ def test_a_reader_that_stops_early_is_no_error():
     assert process.stderr.read() == "" and process.wait(60) == 0
 
 
-@pytest.mark.timeout(120)
-def test_ctrl_c_is_one_sentence_and_exit_status_130(tmp_path):
-    roster, handed_in = tmp_path / "roster", tmp_path / "class"
-    os.mkfifo(roster)  # nobody writes into it: the command waits
-    handed_in.mkdir()
-    (handed_in / "Anna.json").write_text('{"format": 1, "exercises": {}}')
-    process = subprocess.Popen(
-        [*MODULE, "class", handed_in, "--roster", roster],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores Ctrl-C
-    )  # fmt: skip
-    with open(roster, "wb"):  # opens as soon as the command reads
-        process.send_signal(signal.SIGINT)
-        output, error = process.communicate(timeout=60)
-    assert (process.returncode, output) == (130, "")
-    assert error == "asif: interrupted; embeddings and parts of a benchmark that were finished are kept\n"
-
-
 WAITING = """
 import sys, time
 from asif_lib.cli import main
@@ -192,6 +174,19 @@ def test_a_closed_terminal_leaves_no_temporary_folder(tmp_path, name):
     process.send_signal(getattr(signal, name))
     process.communicate(timeout=60)
     assert process.returncode == 128 + getattr(signal, name) and list((tmp_path / "datasets").iterdir()) == []
+
+
+def test_ctrl_c_is_one_sentence_and_exit_status_130(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING], env={**os.environ, "ASIF_CACHE": str(tmp_path)}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores Ctrl-C
+    )  # fmt: skip
+    assert process.stdout.readline() == "half\n"
+    process.send_signal(signal.SIGINT)
+    output, error = process.communicate(timeout=60)
+    assert (process.returncode, output) == (130, "")
+    assert error.endswith("asif: interrupted; embeddings and parts of a benchmark that were finished are kept\n")
 
 
 def test_a_warning_is_one_line_on_stderr(monkeypatch, capsys):

@@ -79,7 +79,7 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
         left, axis = upper.subplots(2, 1, height_ratios=[1.5, bars - 1.5])
     else:
         left, axis = upper.subplots(1, 2, width_ratios=[1, 2.6])
-    draw_bare(left, picture, wrapped(heading, 28), side=160, fontsize=10, fontweight="bold")
+    draw_bare(left, picture, wrapped(heading, 26), side=160, fontsize=10, fontweight="bold")
     places = np.arange(len(labels))
     axis.barh(places, after, height=0.62, color=ANCHOR, label="without them")
     axis.axvline(0, color=INK, linewidth=0.8)

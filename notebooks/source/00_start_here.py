@@ -59,9 +59,8 @@ Quiz("before", pairs)
 # ## 1 · Eight answers
 #
 # Two models that never met answer here. Nobody trained them together, but a few hundred
-# captioned pictures stand between them. Each of eight new pictures gets one of eight
-# labels, nouns from the eight captions. (A rule chose the pictures before we looked:
-# the first new picture of each of eight groups.)
+# captioned pictures stand between them. Each of eight new pictures, the first of each
+# of eight groups, gets one of eight labels, nouns from the eight captions.
 #
 # **Before you run the next cell:** bet on how many of the eight answers are right.
 

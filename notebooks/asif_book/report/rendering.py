@@ -21,7 +21,7 @@ from asif_book.figures.style import two_forms
 from asif_lib.files import ROOT
 
 from ..editions import NOT_ATTEMPTED, published_at
-from ..outline import FOLDED, IF_DRAWN, NEIGHBOURS, PROGRESS, WHAT_YOU_SEE, Chapter, heading, label_of, tags_of
+from ..outline import FOLDED, IF_DRAWN, NEIGHBOURS, PROGRESS, QUIZ, WHAT_YOU_SEE, Chapter, heading, label_of, tags_of
 from . import page as pages
 from .running import VIEW, ReportError, cell_name, was_repeated, widget_states, widgets_inside
 
@@ -132,7 +132,7 @@ def for_paper(notebook: NotebookNode) -> NotebookNode:
     for number, cell in enumerate(notebook.cells):
         cell.metadata["number"] = number
     injected = any("injected-parameters" in tags_of(cell) for cell in notebook.cells)
-    left_out = {"colab", NEIGHBOURS, PROGRESS} | ({"parameters"} if injected else set())
+    left_out = {"colab", NEIGHBOURS, PROGRESS, QUIZ} | ({"parameters"} if injected else set())
     notebook.cells = [c for c in notebook.cells if left_out.isdisjoint(tags_of(c)) and not _is_unanswered_check(c)]
     states = widget_states(notebook)
     above = False  # whether the last cell of code drew something

@@ -44,7 +44,8 @@ TILE, COLUMNS, LARGE = 64, 32, 280
 """Pixels of an anchor's thumbnail, thumbnails in a row of their sheet, and pixels of a picture that is asked."""
 OURS = b"\nglobalThis.bankEncoder = "
 """Stands in each encoder beside a page."""
-PARTS = "page.css", "model.js", "ledger.js", "page.js", "own.js"
+SCRIPTS = "model", "ledger", "state", "address", "map", "beam", "game", "own", "page"
+"""In the order in which they run."""
 LANGUAGES = "ar", "de", "es", "fr", "he", "hi", "it", "ja", "pt", "ru", "tr", "zh_CN"
 """In which the captions of the stamps can be read: 0.28 MB."""
 SURE = 2e-3
@@ -108,7 +109,8 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
     tries = _tries(model, shown)
     about |= {"turned": turned, "tries": len(tries), "difference": _difference(model, prompts, halves, tries)}
     data = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    style, *scripts = (Path(__file__).with_name(part).read_text(encoding="utf-8") for part in PARTS)
+    parts = ["page.css", *(f"{script}.js" for script in SCRIPTS)]
+    style, *scripts = (Path(__file__).with_name(part).read_text(encoding="utf-8") for part in parts)
     parts = {"style": Markup(style), "script": Markup("\n".join(scripts)), "data": Markup(data)}
     parts["translated"] = bool(content["translations"])
     before = BARE_TEMPLATE.replace("{}.", "…")

@@ -138,12 +138,9 @@ async function ask(file) {
     says.textContent = loading ? "Looking …" : "Loading the image encoder. This takes some seconds the first time …";
     file = await upright(file).catch(() => file);  // what cannot be decoded, `embed` names
     const z = await embed(file);
-    own = [sides[0].products(z), z.reduce((sum, v) => sum + v * v, 0)];
-    Object.assign(find("picture"), { src: URL.createObjectURL(file), alt: "Your own picture" });
-    find("hidden-caption").textContent = "Your own picture. It stays on this machine.";
-    const best = labels(own);
+    const best = labels(question(sides[0], z));
     trouble();
-    update({ question: -1, words: best.slice(0, 2), gone: new Set(), game: null }, { again: true });
+    update({ question: -1, own: { z, src: URL.createObjectURL(file) }, words: best.slice(0, 2), gone: new Set(), game: null }, { again: true });
     says.replaceChildren(sentenceOf(`Of all ${bank.words.length} words, ${quoted(bank.words[best[0]])} fits best. Now take its anchors out.`));
     scrollTo({ top: 0, behavior: calm.matches ? "instant" : "smooth" });
   } catch (error) {

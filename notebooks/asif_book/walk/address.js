@@ -1,0 +1,27 @@
+// The address keeps the state, so that a reader can send what they see.
+/** Read the address into the state; return a sentence for each part that cannot be used. */
+function readAddress() {
+  const given = new URLSearchParams(location.hash.slice(1)), wrong = [], { questions, words, digest } = bank;
+  if (given.has("bank") && given.get("bank") !== digest) return ["This address belongs to another bank. Here is the first picture of this one."];
+  const read = (name, use, rule) => {
+    const text = given.get(name);
+    if (text !== null && !use(text)) wrong.push(`The address says ${name} = ${quoted(text.slice(0, 40))}, which is no ${rule}.`);
+  };
+  const whole = (text, low, high) => /^\d{1,5}$/.test(text) && text >= low && text <= high;
+  read("picture", (text) => whole(text, 0, questions.length - 1) && Object.assign(state, fresh(Number(text))), "picture here");
+  read("k", (text) => whole(text, 1, bank.captions.length - 1) && (state.k = Number(text)), `whole number from 1 to ${bank.captions.length - 1}`);
+  read("p", (text) => Number(text) >= 0.5 && Number(text) <= 64 && (state.p = Number(text)), "number from 0.5 to 64");
+  read("language", (text) => Object.hasOwn(bank.translations, text) && (state.language = text), "language of these captions");
+  const chosen = ["a", "b"].map((name, i) => (given.has(name) ? words.indexOf(given.get(name)) : state.words[i]));
+  if (chosen[0] === chosen[1] || Math.min(...chosen) < 0) wrong.push("The address names no two sentences of this page.");
+  else state.words = chosen;
+  read("out", (text) => text.split(",").every((a) => whole(a, 0, bank.captions.length - 1) && Number(a) !== questions[state.question].row)
+    && (state.gone = new Set(text.split(",").map(Number))), "list of anchors");
+  return wrong.length ? [...wrong, "The page goes on without it."] : [];
+}
+
+/** The address of the state, to be sent. */
+function address() {
+  const { question, words: [a, b], gone, k, p, language } = state, more = { ...(gone.size && { out: [...gone].join(",") }), ...(language && { language }) };
+  return `#${new URLSearchParams({ bank: bank.digest, picture: question, a: bank.words[a], b: bank.words[b], k, p, ...more })}`;
+}

@@ -1,0 +1,221 @@
+// The thumbnails and the map of the anchors.
+const thumbs = { sheet: null, added: new Map() };  // the bank's own on one sheet, cut round; a canvas of `bank.tile` pixels for each that was added
+
+/** Where an anchor's thumbnail is: a canvas, and the upper left corner within it. */
+function thumb(a) {
+  const { tile, columns } = bank, added = thumbs.added.get(a);
+  return added ? [added, 0, 0] : [thumbs.sheet, (a % columns) * tile, Math.floor(a / columns) * tile];
+}
+
+const map = {
+  canvas: find("map"), dots: [], running: false,
+
+  /** A round thumbnail of each anchor, cut once; `sheet` shows them all. */
+  begin(sheet) {
+    thumbs.sheet = element("canvas", { width: sheet.width, height: sheet.height });
+    const pen = thumbs.sheet.getContext("2d"), { tile, columns } = bank, n = bank.captions.length;
+    pen.drawImage(sheet, 0, 0);
+    pen.globalCompositeOperation = "destination-in";
+    pen.beginPath();
+    for (let a = 0; a < n; a++) {
+      const x = (a % columns + 0.5) * tile, y = (Math.floor(a / columns) + 0.5) * tile;
+      pen.moveTo(x + tile / 2, y);
+      pen.arc(x, y, tile / 2, 0, 7);
+    }
+    pen.fill();
+    this.resize();
+    this.wall();
+    new ResizeObserver(() => this.resize()).observe(this.canvas);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.resize());
+  },
+
+  /** All anchors in rows: the bank, before anything is asked. */
+  wall() {
+    const n = bank.captions.length, columns = Math.ceil(Math.sqrt(n * this.width / this.height)), step = this.width / columns, r = 0.44 * step;
+    this.dots = bank.captions.map((_, a) => ({ a, x: (a % columns + 0.5) * step, y: (Math.floor(a / columns) + 0.5) * step, r, light: 1, fall: 0 }));
+    this.hold = performance.now() + 700;
+  },
+
+  resize() {
+    const box = this.canvas.getBoundingClientRect(), scale = devicePixelRatio || 1;
+    [this.width, this.height] = [Math.max(box.width, 50), Math.max(box.height, 50)];
+    [this.canvas.width, this.canvas.height] = [this.width * scale, this.height * scale];
+    this.pen = this.canvas.getContext("2d");
+    this.pen.setTransform(scale, 0, 0, scale, 0, 0);
+    const style = getComputedStyle(document.body), names = ["ink", "back", "faint", "is-picture", "is-sentence", "is-anchor", "corner"];
+    this.colours = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+    this.frame = { left: 26, right: 14, top: 16, floor: 80 };
+    if (now) this.aim();
+  },
+
+  /** Where each anchor belongs. The k-th similarity of each side is drawn in the middle: beyond it an anchor is kept. */
+  aim() {
+    const decision = now, { gone } = state, hidden = bank.questions[state.question]?.row, { left, right, top, floor } = this.frame, lead = Math.max(decision.best, 0), text = decision.text[lead];
+    const wide = this.width - left - right, high = this.height - top - floor;
+    const place = ({ cosines, order, threshold }) => {  // what is kept by similarity, the rest by rank
+      const most = cosines[order[0]], rank = new Map(order.map((a, i) => [a, i])), rest = order.length - decision.kept;
+      return (a) => rank.get(a) < decision.kept ? 0.53 + 0.38 * Math.sqrt((cosines[a] - threshold) / (most - threshold || 1))
+        : 0.01 + 0.47 * (order.length - 1 - (rank.get(a) ?? 0)) / (rest || 1);
+    };
+    const across = place(decision.image), up = place(text), unit = Math.min(wide, high) * 0.2;
+    const out = [...gone], gap = Math.min(38, wide / Math.max(out.length, 1));
+    this.dots.length = Math.min(this.dots.length, bank.captions.length);
+    while (this.dots.length < bank.captions.length) this.dots.push({ a: this.dots.length, x: 0, y: 0, r: unit, light: 1, fall: 0 });  // it flies in
+    for (const dot of this.dots) {
+      const { a } = dot, product = decision.products[lead][a], kept = [decision.image.entries[a] > 0, text.entries[a] > 0];
+      dot.kind = a === hidden ? "hidden" : gone.has(a) ? "gone" : product > 0 ? "speaks" : kept[0] ? "picture" : kept[1] ? "sentence" : "silent";
+      dot.product = product;
+      if (dot.kind === "gone") {
+        dot.fall ||= 1;
+        dot.aim = { x: left + gap * (out.indexOf(a) + 0.5), y: this.height - 26, r: 15, light: 0.9 };
+        continue;
+      }
+      dot.fall = 0;
+      const small = this.width < 500 ? 5 : 7;
+      const r = product > 0 ? Math.max(small, unit * Math.sqrt(product)) : small;
+      dot.aim = {
+        r, x: Math.min(left + wide * across(a), this.width - r - 8), y: Math.max(top + high * (1 - up(a)), r + 8),
+        light: { hidden: 0, speaks: 1, silent: 0.42 }[dot.kind] ?? 0.9,
+      };
+    }
+    this.order = [...this.dots].sort((one, other) => (one.kind !== "silent") - (other.kind !== "silent") || (one.product > 0) - (other.product > 0) || other.product - one.product);
+    if (!calm.matches) return this.run();
+    for (const dot of this.dots) Object.assign(dot, dot.aim);
+    this.draw();
+  },
+
+  run() {
+    if (this.running) return;
+    this.running = true;
+    let last = performance.now();
+    const step = (time) => {
+      const dt = Math.min(0.05, Math.max(0, (time - last) / 1000));
+      last = time;
+      let moving = time < this.hold;
+      if (!moving) for (const dot of this.dots) moving = this.move(dot, dt) || moving;
+      this.draw();
+      this.running = moving;
+      if (moving) requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
+  },
+
+  /** One step towards the aim; an anchor that was taken out falls. */
+  move(dot, dt) {
+    const { aim } = dot, share = 1 - Math.exp(-dt * (4 + (dot.a % 7) / 2));
+    for (const key of ["x", "r", "light"]) dot[key] += (aim[key] - dot[key]) * share;
+    if (dot.fall) {
+      dot.fall += 2600 * dt;
+      dot.y += dot.fall * dt;
+      if (dot.y >= aim.y) {
+        dot.y = aim.y;
+        dot.fall = dot.fall > 240 ? -0.32 * dot.fall : 1e-9;
+      }
+    } else dot.y += (aim.y - dot.y) * share;
+    return Math.abs(aim.x - dot.x) + Math.abs(aim.y - dot.y) + Math.abs(aim.r - dot.r) + 20 * Math.abs(aim.light - dot.light) > 0.4 || Math.abs(dot.fall) > 1;
+  },
+
+  draw() {
+    const { pen, width, height, colours, frame: { left, right, top, floor } } = this;
+    const middle = left + (width - left - right) / 2 - 4, half = top + (height - top - floor) / 2 + 2, ground = height - 54;
+    pen.clearRect(0, 0, width, height);
+    pen.fillStyle = colours.corner;
+    pen.beginPath();
+    pen.roundRect(middle, 3, width - middle - 3, half - 3, 10);
+    pen.fill();
+    pen.lineWidth = 1;
+    pen.strokeStyle = colours.faint;
+    for (const [dash, ...ends] of [[4, middle, 3, middle, ground - 8], [4, left, half, width - 3, half], [0, 0, ground, width, ground]]) {
+      pen.setLineDash(dash ? [3, dash] : []);
+      pen.beginPath();
+      pen.moveTo(ends[0], ends[1]);
+      pen.lineTo(ends[2], ends[3]);
+      pen.stroke();
+    }
+    this.write("kept by both: these speak", middle + 10, 20, "is-anchor");
+    this.write("● more similar to the picture →", width - 8, ground - 8, "is-picture", "right");
+    this.write("■ caption more similar to the leading sentence →", 14, ground - 14, "is-sentence", "left", -Math.PI / 2);
+    this.write(state.gone.size ? "Taken out. Click one to put it back." : "Taken out: none yet.", left, state.gone.size ? ground + 11 : height - 20, "ink");
+    for (const dot of this.order) this.dot(dot);
+    this.names();
+  },
+
+  write(text, x, y, colour, align = "left", turned = 0) {
+    const { pen } = this;
+    pen.save();
+    pen.translate(x, y);
+    pen.rotate(turned);
+    Object.assign(pen, { font: `${this.width < 500 ? 11 : 13}px system-ui, sans-serif`, fillStyle: this.colours[colour], textAlign: align });
+    pen.fillText(text, 0, 0);
+    pen.restore();
+  },
+
+  dot({ a, x, y, r, light, kind }) {
+    if (light < 0.02) return;
+    const { pen, colours } = this;
+    pen.globalAlpha = light;
+    if (kind !== "silent" && kind !== "hidden") {
+      pen.fillStyle = colours[{ speaks: "is-anchor", picture: "is-picture", sentence: "is-sentence", gone: "faint" }[kind]];
+      pen.shadowColor = colours["is-anchor"];
+      pen.shadowBlur = kind === "speaks" && r > 14 ? 14 : 0;
+      pen.beginPath();
+      pen.arc(x, y, r + (kind === "speaks" ? Math.min(4, 1.5 + r / 12) : 1.5), 0, 7);
+      pen.fill();
+      pen.shadowBlur = 0;
+    }
+    pen.drawImage(...thumb(a), bank.tile, bank.tile, x - r, y - r, 2 * r, 2 * r);
+    pen.globalAlpha = 1;
+  },
+
+  /** The captions of the largest discs, where there is room. */
+  names() {
+    const { pen, colours, width } = this, taken = [];
+    Object.assign(pen, { font: "600 13px system-ui, sans-serif", textAlign: "center", lineWidth: 4, lineJoin: "round" });
+    const loud = this.dots.filter((each) => each.kind === "speaks" && each.r > 11).sort((one, other) => other.product - one.product);
+    for (const dot of loud.slice(0, 8)) {
+      const text = `\u2068${caption(dot.a, 34)}\u2069`, half = pen.measureText(text).width / 2 + 4;
+      const x = Math.min(width - half, Math.max(half, dot.x)), below = dot.y + dot.r + 17, above = dot.y - dot.r - 9;
+      const free = (y) => y > 14 && !taken.some((each) => Math.abs(each.x - x) < each.half + half && Math.abs(each.y - y) < 17)
+        && !this.dots.some((each) => each.kind === "speaks" && each.a !== dot.a && Math.abs(each.x - x) < each.r + half && Math.abs(each.y - y + 5) < each.r + 8);
+      const y = [below, above].find(free) ?? (taken.length ? null : below);
+      if (y === null) continue;
+      taken.push({ x, y, half });
+      pen.strokeStyle = colours.back;
+      pen.strokeText(text, x, y);
+      pen.fillStyle = colours.ink;
+      pen.fillText(text, x, y);
+    }
+  },
+
+  /** The anchor under the pointer: the topmost disc, else the nearest one. */
+  at(event) {
+    const box = this.canvas.getBoundingClientRect(), x = event.clientX - box.left, y = event.clientY - box.top;
+    const away = (dot) => Math.hypot(dot.x - x, dot.y - y), shown = this.order.filter((dot) => dot.kind !== "hidden");
+    return shown.findLast((dot) => dot.kind !== "silent" && away(dot) <= Math.max(dot.r + 3, 12)) ?? shown.findLast((dot) => away(dot) <= dot.r + 3);
+  },
+
+  tip(event) {
+    const dot = event && this.at(event), tip = find("tip");
+    tip.hidden = !dot;
+    this.canvas.style.cursor = dot ? "pointer" : "";
+    if (!dot) return;
+    const both = state.words.map((word, i) => `${bank.words[word]} ${now.products[i][dot.a].toFixed(3)}`).join(", ");
+    const about = { gone: "It is out: click to put it back.", speaks: both, picture: "Only the picture keeps it.", sentence: "Only the sentence keeps it.", silent: "Neither side keeps it." }[dot.kind];
+    tip.replaceChildren(tile(dot.a, 64), named(dot.a, "b"), element("span", {}, about));
+    tip.style.left = `${Math.min(Math.max(dot.x, 90), this.width - 90)}px`;
+    tip.classList.toggle("below", dot.y < 150);
+    tip.style.top = `${dot.y < 150 ? dot.y + dot.r + 10 : dot.y - dot.r - 10}px`;
+  },
+};
+
+/** The thumbnail of an anchor as an element. */
+function tile(a, side = 40) {
+  const { columns } = bank, added = thumbs.added.get(a);
+  const made = element("span", { class: "tile", "aria-hidden": "true" });
+  Object.assign(made.style, { width: `${side}px`, height: `${side}px` }, added
+    ? { backgroundImage: `url(${added.toDataURL()})`, backgroundSize: "cover" }
+    : { backgroundPosition: `${-side * (a % columns)}px ${-side * Math.floor(a / columns)}px`, backgroundSize: `${side * columns}px auto` });
+  return made;
+}
+
+showAt("scale", () => map.aim());

@@ -1,0 +1,83 @@
+// The state, its one decision, and who shows it. The contract: every change goes through `update(change)`, which writes into
+// `state`, decides (`now`), and calls the views in the order of STEPS. A section of the page adds its view by
+// `showAt(step, view)`; a view reads `state`, `now`, `first` and writes only into its own elements. It gets `{ again }`,
+// true where another question is asked and not only anchors went. Words and anchors may be added at the end of their lists:
+// `addWord` does one, and `regrow` is called after `rows`, `bank.captions` and `thumbs.added` have changed.
+const find = (id) => document.getElementById(id);
+const bank = JSON.parse(find("bank").textContent);
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const quoted = (text) => `“${text}”`;
+
+/** What cannot be used gets a sentence on the page, and the page goes on. */
+function trouble(...sentences) {
+  find("trouble").replaceChildren(sentenceOf(sentences.join(" ")));
+  find("trouble").hidden = !sentences.length;
+}
+
+const STEPS = ["out", "sum", "scale", "tilt", "verdict"], views = Object.fromEntries(STEPS.map((step) => [step, []]));
+const showAt = (step, view) => views[step].push(view);
+
+const rows = bank.embeddings.slice(0, 2).map(halves);  // of both sides, (n, d) each
+const sides = rows.map((each, i) => Side.of(each, bank.dimensions[i]));
+const listed = halves(bank.embeddings[2]), depth = bank.dimensions[1], asked = new Map();
+const prompts = bank.words.map((_, word) => listed.subarray(word * depth, word * depth + depth));
+const question = (side, z) => [side.products(z), z.reduce((sum, v) => sum + v * v, 0)];
+
+/** A word's question to the captions: its inner products, and its product with itself. */
+const sentence = (word) => asked.get(word) ?? asked.set(word, question(sides[1], prompts[word])).get(word);
+
+/** Add a word with its embedding to the list; return its position. */
+function addWord(word, embedding) {
+  prompts.push(embedding);
+  return bank.words.push(word) - 1;
+}
+
+/** After rows were added or taken away: all inner products are computed again. */
+function regrow() {
+  rows.forEach((each, i) => { sides[i] = Side.of(each, bank.dimensions[i]); });
+  asked.clear();
+  update({}, { again: true });
+}
+
+/** The decision of a state. A picture of the bank (`question` ≥ 0) is asked without its own pair; else `own.z` is asked. */
+function answer({ question: number, own, words, gone, k, p }) {
+  const row = number < 0 ? -1 : bank.questions[number].row;
+  const picture = row < 0 ? question(sides[0], own.z) : [sides[0].column(row), sides[0].squares[row]];
+  return decide(sides, picture, words.map(sentence), row < 0 ? gone : new Set([...gone, row]), k, p);
+}
+
+const fresh = (number) => ({ question: number, words: [...bank.questions[number].pair], gone: new Set() });
+const state = { ...fresh(0), own: null, k: bank.k, p: bank.p, game: null, language: "" };  // own: { z, src, word } of the reader's picture
+let now = null, first = null;  // the decision, and the one with all anchors
+
+/** Decide after a change, and show it everywhere; `again`: a new question, and not only other anchors. */
+function update(change, { again = false } = {}) {
+  Object.assign(state, change);
+  now = answer(state);
+  if (again) first = state.gone.size ? answer({ ...state, gone: new Set() }) : now;
+  if (state.question >= 0) history.replaceState(null, "", address());
+  for (const step of STEPS) for (const view of views[step]) view({ again });
+}
+
+/** Take an anchor out, or put it back. In the game one anchor is out at a time. */
+function toggle(anchor, stays = state.gone.has(anchor)) {
+  const gone = new Set(state.game && !state.game.done ? [] : state.gone);
+  gone[stays ? "delete" : "add"](anchor);
+  if (state.game && !stays) state.game.tries += 1;
+  update({ gone });
+}
+
+/** An anchor's caption as it is read, its first `most` letters. One that the language lacks is the bank's own, and marked. */
+function caption(a, most) {
+  const { language } = state, own = bank.captions[a].slice(0, most);
+  return language ? bank.translations[language][a].slice(0, most) || `${own} (not translated)` : own;
+}
+
+/** The tag of a language by its code among the translations. */
+const tagOf = (code) => code.replace("_", "-");
+
+/** A caption as an element, in its own language and direction. */
+function named(a, tag = "span") {
+  const { language } = state, lang = bank.translations[language]?.[a] ? { lang: tagOf(language) } : {};
+  return element(tag, { dir: "auto", ...lang }, caption(a));
+}

@@ -316,7 +316,7 @@ scores = {  # (150, 150) each: row = picture, column = caption
 }
 
 # %% [markdown] tags=["say"]
-# Begin with the short black lines, the recall of guessing. The round dots are the
+# Begin with the short dotted lines, the recall of guessing. The round dots are the
 # cosines as they are, the squares are centred. Nothing was trained in between.
 
 # %% tags=["hide-input"]
@@ -330,7 +330,13 @@ chance = [float(np.mean(1 - comb(total - right, k) / comb(total, k))) for k in k
 recalls = {
     name: [recall_at(s, relevant, k, seed) for k in ks] for name, s in scores.items()
 }
-draw.show(draw.recall_points(ks, recalls, chance))
+dots = {
+    name: {f"R@{k}": m for k, m in zip(ks, found, strict=True)}
+    for name, found in recalls.items()
+}
+guessing = {f"R@{k}": c for k, c in zip(ks, chance, strict=True)}
+xlabel = "true caption among the first k, share of pictures; 95 % interval"
+draw.show(draw.interval_dots(dots, xlabel=xlabel, chance=guessing))
 
 shuffles = [torch.randperm(len(anchors), generator=generator) for _ in range(20)]
 by_rank = [ranks(scores_with(anchors.text[order]), relevant) for order in shuffles]
@@ -353,9 +359,9 @@ print(f"{total} new stamps, {len(anchors)} anchors; shuffled: mean and range of 
 table
 
 # %% [markdown]
-# **What you see.** The round dots and the squares stand far above the short black
+# **What you see.** The round dots and the squares stand far to the right of the dotted
 # lines, the recall of guessing, although nothing was trained. The line through a mark
-# is its 95 % interval. The squares are higher than the round dots: centring helps.
+# is its 95 % interval. The squares are farther right than the dots: centring helps.
 #
 # In the row “shuffled” of the table only chance is left, on average. (All pictures of
 # one shuffle use the same wrong pairs, so that one shuffle's recall can be above or

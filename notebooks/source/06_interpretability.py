@@ -625,7 +625,7 @@ else:
     for (share, method), rows in drawn.groupby(["share", "method"]):
         aucs[method][f"{share:.0%} wrong"] = over_seeds(rows.auc, bounds=(0, 1))
     xlabel = f"AUC, {len(bank)} pairs, mean over {len(seeds)} seeds, 95 % interval"
-    draw.show(draw.auc_dots(aucs, xlabel=f"{xlabel}; dotted: guessing"))
+    draw.show(draw.interval_dots(aucs, xlabel=xlabel, chance=0.5, plain=True))
     for method, found in aucs.items():
         for label, auc in found.items():
             print(f"{label}, {method}: AUC {in_words(auc)}")

@@ -626,7 +626,7 @@ for name, (k, p) in after.items():
     gaps[name] = paired_difference(found, before, seed)
     print(f"{name}: {in_words(gaps[name])}")
 xlabel = "change of mean recall, points; 95 % interval"
-draw.show(draw.within_margin(gaps, MARGIN, xlabel=xlabel))
+draw.show(draw.interval_dots({"": gaps}, xlabel=xlabel, zero=True, margin=MARGIN))
 record(
     f"stamps after {10 * sizes[-1]} pairs of clothing were added: "
     "change of mean recall",

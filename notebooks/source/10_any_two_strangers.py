@@ -237,7 +237,7 @@ for name, one in languages.items():
 series = measured({"shuffled": controls, "true pairs": flags})
 chance = np.mean([1 / len(right) for right in flags.values()])
 xlabel = "English → language, R@1; 95 % interval"
-draw.show(draw.interval_dots(series, xlabel=xlabel, chance=chance))
+draw.show(draw.interval_dots(series, xlabel=xlabel, chance=chance, joined=True))
 parts, note = ("Hindi", "Arabic", "Japanese"), f"chance {chance:.1%}"
 for name in parts:
     record(f"translation, English → {name}, R@1", series["true pairs"][name], note=note)
@@ -320,7 +320,7 @@ for name, one in languages.items():
     own_flags[name] = of_test(one, pictures[one.stamps], one.z, **PICTURES)[0]
 series = measured({"English → language": flags, "picture → caption": own_flags})
 xlabel = "R@1; 95 % interval"
-draw.show(draw.interval_dots(series, xlabel=xlabel, chance=chance))
+draw.show(draw.interval_dots(series, xlabel=xlabel, chance=chance, joined=True))
 for name in parts:
     one = series["picture → caption"][name]
     record(f"picture → caption in {name}, R@1", one, note=note)
@@ -410,7 +410,7 @@ for name, one in languages.items():
     ways["bank"][name] = of_test(one, e, one.z, **WORDS)[0]
 series = measured(ways)
 xlabel = "English → language, both by E5, R@1; 95 %"
-draw.show(draw.interval_dots(series, xlabel=xlabel, chance=chance))
+draw.show(draw.interval_dots(series, xlabel=xlabel, chance=chance, joined=True))
 for other in ("cosine", "cosine, own means"):
     gaps = {
         name: paired_difference(ways["bank"][name], ways[other][name], seed)

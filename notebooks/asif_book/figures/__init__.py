@@ -8,18 +8,19 @@ import lazy_loader
 _NAMES = {
     "figures.style": "image_tag show show_pictures thumbnail use_style",
     "figures.method": "method_picture",
-    "figures.common": "cosine_histograms interval_dots labelled_pictures line_chart scaling score_ledger",
+    "figures.common": "cosine_histograms labelled_pictures line_chart scaling score_ledger",
+    "figures.dots": "interval_dots",
     "figures.benchmark": "curves_by_bank curves_by_method encoder_heat_map",
     "00": "deciding_anchors score_table two_profiles",
     "01": "bars_with_intervals neighbour_rows what_the_encoder_sees",
     "02": "coverage_by_count coverage_histogram group_sizes picture_pairs shared_neighbours shuffle_control"
     " similarity_density two_matrices",
-    "03": "before_after caption_search cosines_before_after picture_rows recall_points relative_matrix"
+    "03": "before_after caption_search cosines_before_after picture_rows relative_matrix"
     " relative_under_changes star_of_angles",
     "04": "four_steps sparse_and_ranking sparse_vector sweep_heatmaps",
     "05": "confusion_matrix paired_squares trust_curves who_sees_what",
-    "06": "anchor_bars auc_dots faithfulness familiarity_curves important_regions scores_without strongest",
-    "07": "best_anchors harm_profile learning_curve within_margin",
+    "06": "anchor_bars faithfulness familiarity_curves important_regions scores_without strongest",
+    "07": "best_anchors harm_profile learning_curve",
     "08": "around_the_threshold cluster_timeline cost_curves duration inverted_index knob_curves number_line"
     " passing_tiles stage_bars",
     "10": "words_of_scripts",

@@ -6,14 +6,12 @@ import numpy as np
 import torch
 from IPython.display import HTML
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from asif_book.figures import style
 from asif_book.figures.palette import INK, LINES, MARK, SERIES, series_style
-from asif_book.figures.style import alt, draw_picture, image_tag, listed, picture_grid, rows_down, subplots, wrapped
+from asif_book.figures.style import alt, draw_picture, image_tag, listed, picture_grid, subplots, wrapped
 from asif_book.figures.templates import self_contained
 from asif_lib.errors import ParameterError
-from asif_lib.evaluation.measures import in_points
 
 
 def cosine_histograms(series, xlabel="cosine (no unit)") -> Figure:
@@ -112,46 +110,6 @@ def _products(model, side, z, shown) -> list:
     moved = rows * center  # without centring, no removal moves the mean
     lines = torch.cat([z @ rows.T, rows.square().sum(1)[None], moved.sum(0)[None] @ rows.T, moved[shown] @ rows.T])
     return [base64.b64encode(lines.numpy().astype("<f4")).decode(), z.square().sum(dim=1).tolist()]
-
-
-def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figure:
-    """Draw measures as dots with their 95 % intervals, one row for each label.
-
-    Parameters
-    ----------
-    series : dict of str to dict of str to Measure
-        For each series its measures by label; a label may be missing in a series.
-    xlabel, title : str
-    chance : float, optional
-        The value of guessing, a dotted line.
-    zero : bool
-        The measures are differences: a line at 0, and points with signs.
-    """
-    labels = list(dict.fromkeys(label for measures in series.values() for label in measures))
-    figure, axis = subplots(figsize=(7, 0.7 + (0.3 + 0.22 * len(series)) * len(labels)))
-    for i, (name, measures) in enumerate(series.items()):
-        rows = np.array([labels.index(label) for label in measures]) + 0.22 * (i - (len(series) - 1) / 2)
-        values, errors = style.with_errors(measures.values())
-        style_of = series_style(i) | {"linestyle": "none", "markersize": 7, "capsize": 3}
-        axis.errorbar(values, rows, xerr=errors, label=name, **style_of)
-    if chance is not None:
-        axis.axvline(chance, color=INK, linestyle=":", label=f"chance, {chance:.1%}")
-    rows_down(axis, labels)
-    axis.xaxis.set_major_locator(MaxNLocator(4 if style.narrow() else 8, steps=[1, 2, 5, 10]))
-    axis.xaxis.set_major_formatter(lambda v, _: f"{100 * v:+.3g}".replace("+0", "0") if zero else f"{v:.0%}")
-    if zero:
-        axis.axvline(0, color=INK, linewidth=0.8)
-    axis.set(xlabel=xlabel, title=title)
-    axis.grid(axis="x", alpha=0.3)
-    if len(series) > 1 or chance is not None:
-        style.legend_above(figure, axis, 3)
-    words = listed(
-        f"{name}, {label}: {in_points(m) if zero else m}"
-        for name, measures in series.items()
-        for label, m in measures.items()
-    )
-    words += "" if chance is None else f"; chance {chance:.1%}"
-    return alt(figure, f"{title} Dots with 95 % intervals, {xlabel}. {words}".strip())
 
 
 def line_chart(

@@ -263,20 +263,22 @@ def span(values) -> str:
 def show(figure, alt=None, *, fold=""):
     """Display `figure` once, as a picture with an alternative text, and close it if it is one of pyplot's.
 
-    Raises `ParameterError` if the figure has no alternative text.
+    One that is drawn in HTML is displayed as it is. Raises `ParameterError` if a picture has no alternative text.
 
     Parameters
     ----------
-    figure : Figure
+    figure : Figure or HTML
     alt : str, optional
         By default ``figure.alt``, which the figure functions of this package set.
     fold : str
         A text below which the picture stays folded until the reader opens it.
     """
-    alt = alt or getattr(figure, "alt", "")
-    if not alt:
+    if isinstance(figure, IPython.display.HTML):
+        shown = Markup(figure.data)
+    elif alt := alt or getattr(figure, "alt", ""):
+        shown = image_html(figure, alt)
+    else:
         raise ParameterError("this figure has no alternative text: say in words what it shows, show(figure, words)")
-    shown = image_html(figure, alt)
     if fold:
         shown = Markup("<details><summary>{}</summary>{}</details>").format(fold, shown)
     IPython.display.display(IPython.display.HTML(shown))

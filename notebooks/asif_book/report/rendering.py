@@ -178,7 +178,7 @@ def _is_unanswered_check(cell: NotebookNode) -> bool:
 def _is_drawn(output: dict) -> bool:
     """Tell whether an output holds a picture."""
     data = output.get("data", {})
-    return any(kind.startswith("image/") for kind in data) or "<img" in data.get("text/html", "")
+    return any(kind.startswith("image/") for kind in data) or re.search("<img|asif-drawn", data.get("text/html", ""))
 
 
 def _is_progress(output: dict, states: dict) -> bool:

@@ -13,7 +13,6 @@ from asif_lib.sparse import sparsify
 STAMP = Image.new("RGB", (8, 8), "#123456")
 RED, GREEN, BLUE = (Image.new("RGB", (30, 20), colour) for colour in ("red", "lime", "blue"))
 MEASURE = Measure(0.4, 0.3, 0.5, 10)
-METHODS = {name: {"R@1": MEASURE} for name in "abcd"}
 FOUR = np.array([0.1, 0.2, 0.4, 0.9])
 VECTOR = sparsify(torch.tensor([[0.9, 0.5, -0.1, 0.3]]), 3, 2)
 OTHER = sparsify(torch.tensor([[0.1, 0.5, 0.9, -0.3]]), 2, 2)
@@ -46,7 +45,6 @@ SHUFFLES = np.array([[0.1, 0.2], [0.2, 0.1]])
 SMALL = {
     "anchor_bars": (lambda f: f(STAMP, "a stamp", [(STAMP, "a", 0.2), (STAMP, "b", -0.1)], xlabel="x"), {ANCHOR}),
     "around_the_threshold": (lambda f: f(FOUR, FOUR, 2, 0.3), {}),
-    "auc_dots": (lambda f: f(METHODS, xlabel="AUC"), {}),
     "bars_with_intervals": (lambda f: f({"a": MEASURE, "b": MEASURE}, 0, "x", ["text", "control"]), {TEXT, CONTROL}),
     "before_after": (lambda f: f(FOUR, {"a change": FOUR, "another": -FOUR}), {}),
     "caption_search": (lambda f: f([STAMP], [RANKING]), {ANCHOR}),
@@ -66,7 +64,6 @@ SMALL = {
     "group_sizes": (lambda f: f(["a", "b", "b"]), {}),
     "harm_profile": (lambda f: f(FOUR, list("abcd")), {ANCHOR}),
     "important_regions": (lambda f: f([(STAMP, "a stamp", FOUR.reshape(2, 2))] * 2), {}),
-    "interval_dots": (lambda f: f(METHODS, xlabel="x", chance=0.1), {}),
     "knob_curves": (lambda f: f(WALKED, 1, chosen=2), {}),
     "labelled_pictures": (lambda f: f([STAMP] * 2, ["a", "b"], ["a", "a"]), {}),
     "learning_curve": (lambda f: f(dict.fromkeys("abcd", LESSONS), chance=0.1), {}),
@@ -78,7 +75,6 @@ SMALL = {
     "number_line": (lambda f: f(torch.arange(9) / 10, 0.05, 3), {ANCHOR}),
     "picture_pairs": (lambda f: f([STAMP] * 2, ["a", "b"], [(0, 1)]), {}),
     "picture_rows": (lambda f: f({"row": [(STAMP, "a")]}), {}),
-    "recall_points": (lambda f: f([1, 5], {name: [MEASURE] * 2 for name in "abcd"}, [0.1, 0.2]), {}),
     "relative_under_changes": (lambda f: f(FOUR[:2], FOUR.reshape(2, 2), {"as it is": lambda z: z}, "ab"), {ANCHOR}),
     "scaling": (lambda f: f(dict.fromkeys("abcd", SEEDS), ylabel="recall"), {}),
     "score_table": (lambda f: f([STAMP] * 2, ["a", "b"], [[0.5, 0.1], [0.2, 0.1]], right=[0, 1]), {}),
@@ -97,7 +93,6 @@ SMALL = {
     "trust_curves": (lambda f: f(dict.fromkeys("abc", SURE), {"a": SURE}), {}),
     "two_profiles": (lambda f: f(VECTOR, OTHER, PAIRS, ["picture", "text"]), {PICTURE, TEXT}),
     "what_the_encoder_sees": (lambda f: f([(STAMP, STAMP, np.ones((4, 4, 3)), np.ones((4, 4, 3)))]), {}),
-    "within_margin": (lambda f: f({"a": MEASURE}, 0.05, xlabel="x"), {}),
 }
 """For each function that returns a Figure: a call, and its meanings among `PICTURE`, `TEXT`, `ANCHOR` and `CONTROL`."""
 

@@ -240,15 +240,6 @@ def test_cosines_before_after_mark_both_means():
     assert np.array(means) == pytest.approx(np.array([[0.3, 0.0], [0.5, 0.0]]))
 
 
-def test_recall_points_draw_values_intervals_and_chance():
-    measures = {"plain": [Measure(0.2, 0.1, 0.4, 9)], "centred": [Measure(0.5, 0.45, 0.6, 9)]}
-    (axis,) = drawn(figures.recall_points([5], measures, [0.03])).axes
-    assert [c[0].get_ydata()[0] for c in axis.containers] == [0.2, 0.5]
-    assert np.vstack([ends(c, "y") for c in axis.containers]) == pytest.approx(np.array([[0.1, 0.4], [0.45, 0.6]]))
-    assert next(line for line in axis.lines if line.get_label() == "chance").get_ydata() == [0.03]
-    assert column_names(axis)[0] == "R@5"
-
-
 def test_caption_search_marks_the_own_caption():
     rows = [(1, "a red square", 0.8, True), (2, "a green square", 0.4, False)]
     figure = figures.caption_search([RED, GREEN], [rows, rows[1:]])

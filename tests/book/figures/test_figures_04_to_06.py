@@ -7,11 +7,10 @@ import torch
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
-from small import BLUE, GREEN, RED, column_names, ends, legend, row_names, stands_at, texts, widths
+from small import BLUE, GREEN, RED, column_names, ends, row_names, texts, widths
 
 from asif_book import figures
 from asif_book.figures.palette import ON_LIGHT
-from asif_lib.evaluation.measures import Measure
 from asif_lib.sparse import sparsify
 
 
@@ -42,29 +41,6 @@ def test_sweep_heatmaps_frame_the_best_cell_and_print_every_number():
     assert one.patches[0].get_edgecolor()[:3] == pytest.approx(to_rgb(ON_LIGHT))
     assert one.images[0].get_clim() == two.images[0].get_clim() == (0.1, 0.6)
     assert "one: best 41.0% at k / n = 0.1, p = 8; two: best 60.0% at k / n = 0.5, p = 1" in figure.alt
-
-
-def test_interval_dots_draw_values_ends_and_chance():
-    measures = {
-        "a": {"x": Measure(0.5, 0.4, 0.7, 10), "y": Measure(0.2, 0.1, 0.3, 10)},
-        "b": {"y": Measure(0.9, 0.9, 0.9, 3)},
-    }
-    figure = figures.interval_dots(measures, xlabel="accuracy", chance=0.1)
-    axis = figure.axes[0]
-    assert axis.get_xlabel() == "accuracy" and row_names(axis) == ["x", "y"]
-    first, second = axis.containers
-    assert first[0].get_xdata().tolist() == [0.5, 0.2]
-    assert ends(first, "x") == pytest.approx(np.array([[0.4, 0.7], [0.1, 0.3]]))
-    assert round(second[0].get_ydata()[0]) == 1  # the row of y
-    assert first[0].get_marker() != second[0].get_marker()
-    assert any("10.0%" in words for words in legend(figure))
-    assert "a, x: 50.0% [40.0%, 70.0%], n = 10" in figure.alt and figure.alt.endswith("chance 10.0%")
-
-
-def test_interval_dots_of_differences_mark_zero_and_show_signs():
-    (axis,) = figures.interval_dots({"a": {"x": Measure(0.05, -0.02, 0.1, 10)}}, xlabel="difference", zero=True).axes
-    assert stands_at(axis, 0)
-    assert [axis.xaxis.get_major_formatter()(v, 0) for v in (-0.05, 0, 0.05)] == ["-5", "0", "+5"]
 
 
 def test_line_chart_draws_curves_with_their_own_styles_and_marks():
@@ -200,8 +176,3 @@ def test_contrasts_keep_the_strongest_of_both_sides_and_no_bar_that_nobody_would
     table = pd.DataFrame({"anchor": range(7), "picture": "p", "caption": list("abcdefg"), "difference": differences})
     assert figures.strongest(table, 2).difference.tolist() == [0.3, 0.2, -0.1, -0.2]
     assert figures.strongest(table, 9).caption.tolist() == ["a", "b", "c", "f", "g"]
-
-
-def test_auc_dots_mark_guessing():
-    figure = figures.auc_dots({"ASIF": {"10 % wrong": Measure(0.94, 0.9, 0.97, 5)}}, xlabel="AUC")
-    assert stands_at(figure.axes[0], 0.5) and "ASIF, 10 % wrong 0.940" in figure.alt

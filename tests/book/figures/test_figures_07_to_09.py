@@ -29,20 +29,6 @@ def test_learning_curve_draws_means_intervals_lessons_and_chance():
     assert "chance, 10%" in legend(figure) and "tuned 5: 60%;" in figure.alt and figure.alt.endswith("; chance 10%")
 
 
-def test_within_margin_draws_the_margin_whatever_the_interval():
-    gaps = {"old": Measure(0.005, -0.011, 0.022, 50), "new": Measure(-0.01, -0.08, 0.02, 50)}
-    for shown, end in (({"old": gaps["old"]}, 0.05), (gaps, 0.08)):
-        figure = figures.within_margin(shown, 0.05, xlabel="change, points")
-        (axis,) = figure.axes
-        assert axis.get_xlabel() == "change, points" and "±5 points" in axis.get_title(loc="left")
-        dashed = [line.get_xdata()[0] for line in axis.lines if line.get_linestyle() == "--"]
-        assert dashed == [-0.05, 0.05]
-        low, high = axis.get_xlim()
-        assert low == -high and high > end  # room for the margin and for the longest interval
-        assert "old: +0.5, -1.1, +2.2" in figure.alt
-    assert row_names(axis) == ["old", "new"]
-
-
 def test_harm_profile_names_those_that_do_harm_the_worst_first():
     figure = figures.harm_profile(np.array([0.1, -0.2, 0.5, 0.3, 0.0]), ["a", "b", "c", "d", "e"], top=4)
     (axis,) = figure.axes

@@ -6,12 +6,10 @@ import pytest
 from small import BINS, RED, SWEEP
 
 from asif_book import figures
-from asif_lib.evaluation.measures import Measure
 
 LONG = "a caption of an anchor that goes on and on for quite a while"
 CLASSES = ["an ankle boot of brown leather", "bag", "sandal", "trousers"]
 BARS = [(RED, LONG, value) for value in (0.3, 0.2, 0.1, -0.1)]
-GAP = Measure(-0.01, -0.04, 0.02, 150)
 DRAWN = {
     "confusion_matrix": lambda f: f(np.eye(4, dtype=int), CLASSES),
     "picture_rows": lambda f: f({"a rather long name of a row": [(RED, LONG)] * 4}),
@@ -22,9 +20,6 @@ DRAWN = {
     "similarity_density": lambda f: f(*np.random.default_rng(0).random((2, 200)), BINS),
     "sweep_heatmaps": lambda f: f({"stamps": SWEEP, "photographs": SWEEP}),
     "group_sizes": lambda f: f(CLASSES),
-    "within_margin": lambda f: f(
-        {"chosen again: k = 17, p = 8": GAP}, 0.05, xlabel="change of mean recall, points; 95 % interval"
-    ),
 }
 
 

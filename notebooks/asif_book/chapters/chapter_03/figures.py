@@ -6,8 +6,8 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from asif_book.figures import style
-from asif_book.figures.palette import ANCHOR, FAINT, INK, MARKERS, SERIES, series_style
-from asif_book.figures.style import alt, draw_picture, drawn_pairs, listed, span, subplots, with_errors, wrapped
+from asif_book.figures.palette import ANCHOR, FAINT, INK, MARKERS, SERIES
+from asif_book.figures.style import alt, draw_picture, drawn_pairs, listed, span, subplots, wrapped
 from asif_book.figures.templates import self_contained
 from asif_lib.relative import relative_representation, unit_rows
 
@@ -108,31 +108,6 @@ def cosines_before_after(panels) -> Figure:
         axis.legend(fontsize=8.5)
     words = listed(f"{name}: mean {np.mean(b):.2f}, centred {np.mean(a):.2f}" for name, (b, a) in panels.items())
     return alt(figure, f"Histograms of the cosines of two stamps. {words}")
-
-
-def recall_points(ks, measures, chance) -> Figure:
-    """Draw recall@k with 95 % intervals for several methods, and chance.
-
-    Parameters
-    ----------
-    ks : sequence of m int
-    measures : dict of str to list of m Measure
-        By method.
-    chance : sequence of m float
-    """
-    figure, axis = subplots(figsize=(6.4, 3.6))
-    places = np.arange(len(ks))
-    shifts = np.linspace(-0.15, 0.15, len(measures)) if len(measures) > 1 else [0]
-    for i, ((name, values), shift) in enumerate(zip(measures.items(), shifts, strict=True)):
-        style = series_style(i) | {"capsize": 4, "linestyle": "none"}
-        axis.errorbar(places + shift, *with_errors(values), **style, label=name)
-    axis.plot(places, chance, color=INK, marker="_", markersize=28, linestyle="none", label="chance")
-    axis.set_xticks(places, [f"R@{k}" for k in ks])
-    axis.set(xlabel="true caption among the first k", ylabel="share of pictures")
-    axis.set(xlim=(-0.5, len(ks) - 0.5), ylim=(0, 1))
-    axis.legend(fontsize=9, loc="upper left")
-    words = listed(f"{name} {', '.join(map(str, values))}" for name, values in measures.items())
-    return alt(figure, f"R@{ks} with 95 % intervals: {words}; chance {', '.join(f'{c:.1%}' for c in chance)}")
 
 
 def caption_search(pictures, results) -> Figure:

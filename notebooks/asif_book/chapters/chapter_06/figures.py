@@ -5,7 +5,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from asif_book.figures import style
-from asif_book.figures.common import interval_dots
 from asif_book.figures.palette import ANCHOR, INK, LINES, MARK, PAPER, SERIES, series_style
 from asif_book.figures.style import Drawing, alt, draw_bare, listed, picture_beside, rows_down, subplots, wrapped
 from asif_lib.encoders.pictures import open_picture
@@ -131,16 +130,6 @@ def faithfulness(table) -> Figure:
     means = table[table.fraction.between(0.2, 0.3)].groupby(["curve", "order"]).score.mean()
     words = listed(f"{kind}, order by {order}: {score:.0%}" for (kind, order), score in means.items())
     return alt(figure, f"The label's score while anchors are taken away or brought back; near a quarter: {words}")
-
-
-def auc_dots(aucs, *, xlabel) -> Figure:
-    """Draw AUCs with their intervals (series, label, Measure), and a dotted line at 0.5: guessing."""
-    figure = interval_dots(aucs, xlabel=xlabel)
-    (axis,) = figure.axes
-    axis.axvline(0.5, color=INK, linestyle=":")
-    axis.xaxis.set_major_formatter("{x:.2f}")
-    words = listed(f"{name}, {label} {m.value:.3f}" for name, row in aucs.items() for label, m in row.items())
-    return alt(figure, f"{xlabel}: {words}")
 
 
 def important_regions(views) -> Figure:

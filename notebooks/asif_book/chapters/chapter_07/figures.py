@@ -4,8 +4,7 @@ import numpy as np
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
-from asif_book.figures.common import interval_dots
-from asif_book.figures.palette import ANCHOR, FAINT, INK, SERIES, series_style
+from asif_book.figures.palette import ANCHOR, INK, SERIES, series_style
 from asif_book.figures.style import alt, image_tag, listed, rows_down, subplots, with_errors, wrapped
 from asif_book.figures.templates import self_contained
 
@@ -40,29 +39,6 @@ def learning_curve(series, *, chance) -> Figure:
     words = listed(f"{name} {s}: {m.value:.0%}" for name, curve in series.items() for s, (m, _) in curve.items())
     about = "accuracy, 95 % interval against pairs added for each class, with a dot for each lesson"
     return alt(figure, f"{about}. {words}; chance {chance:.0%}")
-
-
-def within_margin(gaps, margin, *, xlabel) -> Figure:
-    """Draw differences with their intervals, and the margin within which they count as unchanged.
-
-    Parameters
-    ----------
-    gaps : dict of str to Measure
-        A row for each.
-    margin : float
-        Above 0; the axis goes beyond it and beyond minus the margin.
-    xlabel : str
-    """
-    figure = interval_dots({"difference": gaps}, xlabel=xlabel, zero=True)
-    (axis,) = figure.axes
-    axis.axvspan(-margin, margin, color=FAINT, alpha=0.3, linewidth=0)
-    for end in (-margin, margin):
-        axis.axvline(end, color=INK, linestyle="--", linewidth=1)
-    axis.set_title(f"between the dashed lines: the margin, ±{100 * margin:g} points", fontsize=10, loc="left")
-    most = max(margin, *(abs(end) for gap in gaps.values() for end in gap.ci))
-    axis.set_xlim(-1.2 * most, 1.2 * most)
-    words = listed(f"{name}: {', '.join(f'{100 * v:+.1f}' for v in (g.value, *g.ci))}" for name, g in gaps.items())
-    return alt(figure, f"{xlabel}, with the margin ±{100 * margin:g}. Value, low and high: {words}")
 
 
 def harm_profile(harm, captions, *, top=12) -> Figure:

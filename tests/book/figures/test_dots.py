@@ -1,0 +1,79 @@
+"""Dots with intervals hold the numbers of the measures, and fit every window."""
+
+from itertools import pairwise
+
+import pytest
+from drawn_pages import DESKTOP, barriers, opened, parsed, report_page
+
+from asif_book.figures import interval_dots
+from asif_lib.evaluation.measures import Measure
+
+A, B = Measure(0.5, 0.4, 0.7, 10), Measure(0.2, 0.1, 0.3, 10)
+LONG = "a rather long name of a method, and 50 of its anchors"
+
+
+def values(plot, *names):
+    """What stands at places of a plot, in the unit of its axis."""
+    low, high = float(plot["data-low"]), float(plot["data-high"])
+    return [low + float(plot.select_one(name)[side].rstrip("%")) / 100 * (high - low) for name, side in names]
+
+
+def test_dots_stand_at_their_values_between_the_ends_of_their_intervals():
+    page = parsed(interval_dots({"a": {"x": A, "y": B}, "b": {"y": A}}, xlabel="accuracy", chance=0.1))
+    x, y = page.select(".plot")
+    found = values(x, ("svg", "x"), (".interval", "x1"), (".interval", "x2"), (".chance", "x1"))
+    assert found == pytest.approx([50, 40, 70, 10], abs=0.05)
+    assert [mark["y"] for mark in y.select("svg")] == ["9", "22"]  # a line for each series
+    assert y.select_one("svg.series-1")["x"] == x.svg["x"] and y.select("path")[0]["d"] != y.select("path")[1]["d"]
+    assert x["aria-label"] == "a, x: 50.0% [40.0%, 70.0%], n = 10"
+    assert "chance, 10.0%" in page.select_one(".key").text and "20.0\N{NO-BREAK SPACE}%" in page.text
+
+
+def test_differences_have_signs_a_line_at_0_a_margin_and_verdicts():
+    gaps = {"old": Measure(0.005, -0.011, 0.022, 50), "new": Measure(-0.01, -0.08, 0.02, 50)}
+    options = {"zero": True, "margin": 0.05, "notes": {"new": "undecided"}, "shown": 1}
+    page = parsed(interval_dots({"": gaps}, xlabel="change", **options))
+    old = page.select_one(".plot")
+    assert values(old, (".chance", "x1"), (".margin", "x")) == pytest.approx([0, -5], abs=0.05)
+    assert "+0.5 [−1.1, +2.2]" in page.text and {"−5", "0"} <= {text.text for text in page.select("text")}
+    folded = page.details.extract()
+    assert folded.select_one(".note").text == "undecided" and "undecided" not in page.text
+
+
+def test_an_auc_has_three_digits_and_a_recall_its_own_chance():
+    assert "0.500 [0.400, 0.700]" in parsed(interval_dots({"a": {"x": A}}, xlabel="AUC", plain=True)).text
+    page = parsed(interval_dots({"a": {"x": A, "y": B}}, xlabel="R@k", chance={"x": 0.1, "y": 0.2}))
+    assert [values(plot, (".chance", "x1")) for plot in page.select(".plot")] == [
+        [pytest.approx(v, abs=0.05)] for v in (10, 20)
+    ]
+
+
+def test_missing_numbers_are_missed_in_a_sentence():
+    assert "have no numbers for it: AUC" in interval_dots({"a": {}}, xlabel="AUC").data
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    series = {name: {LONG: A, "Hindi": B} for name in "abc"}
+    drawn = [interval_dots(series, xlabel=LONG, chance=0.01, joined=joined) for joined in (False, True)]
+    drawn.append(interval_dots({"": {LONG: A, "Hindi": B}}, xlabel=LONG, zero=True, notes={"Hindi": LONG}))
+    return report_page(tmp_path_factory.mktemp("page"), *drawn)
+
+
+@pytest.mark.parametrize("width", [320, 390, 820, DESKTOP["width"]])
+def test_a_plot_is_wide_and_no_words_collide_or_are_cut(browser, page, width):
+    tab = opened(browser, page, {"width": width, "height": 800}, color_scheme="dark")
+    assert barriers(tab) == {} and tab.complaints == []
+    whole, plots = (tab.eval_on_selector_all(at, "all => all.map(one => one.getBoundingClientRect().width)")
+                    for at in (".asif-dots", ".asif-dots:not(.joined) .plot"))  # fmt: skip
+    assert min(plots) == pytest.approx(whole[0]) and whole[0] > 0.85 * min(width, 500)
+    boxes = "all => all.map(one => [...one.children].map(one => one.getBoundingClientRect()).map(b => [b.x, b.right]))"
+    for ticks in tab.eval_on_selector_all(".axis", boxes):
+        assert all(right + 4 < left for (_, right), (left, _) in pairwise(ticks))
+        assert len(ticks) > 2 and ticks[0][0] >= 0 and ticks[-1][1] <= width
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    sizes = tab.eval_on_selector_all(
+        ".asif-dots *", "all => all.map(one => parseFloat(getComputedStyle(one).fontSize))"
+    )
+    assert min(sizes) >= 12
+    tab.context.close()

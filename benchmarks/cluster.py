@@ -7,8 +7,6 @@ size of the search, and dominates runs much shorter than the default. Two worker
 
     python benchmarks/cluster.py --json > cluster.json                                     (8 minutes, 0.5 GB of disk)
     python benchmarks/cluster.py --quick                  (small sizes, as a test; judges only the answers)
-    python benchmarks/cluster.py --machine       (two of the RATES of asif_lab.cluster.costs, `products` of one thread
-                                                  and `merged`; benchmarks/encoding.py measures the others)
 """
 
 import argparse
@@ -24,9 +22,8 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from asif_lab.cluster import connect, distributed_top_anchors, library, working
+from asif_lab.cluster import connect, distributed_top_anchors, library
 from asif_lib import AnchorBank, EncoderIdentity
-from asif_lib.search import merge_top
 from asif_lib.search import top_anchors as search
 from made_up import World
 from timing import interleaved, lines_of, machine, ratio, seconds_of, summary, target, without_targets
@@ -98,17 +95,6 @@ def run_with_loss(client, way, after):
     return undisturbed, disturbed
 
 
-def measure_machine(bank, queries, k):
-    """Measure the `RATES` of `asif_lab.cluster.costs` for the search, with one thread; merging never uses more."""
-    rows = bank.rows("image")
-    with working(library()):
-        products = len(queries) * len(rows) * rows.shape[1]
-        searching = min(seconds_of(lambda: search(queries, rows, k, mean=bank.image_mean)) for _ in range(3))
-        halves = [search(queries, rows.part(*part), k) for part in ((0, len(rows) // 2), (len(rows) // 2, len(rows)))]
-        merging = min(seconds_of(lambda: merge_top(halves, k)) for _ in range(3))
-    return {"products": products / searching, "merged": len(queries) * 2 * k / merging}
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="where there is space; what is made there is deleted")
@@ -117,7 +103,6 @@ def main():
     parser.add_argument("--k", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="small sizes, whose ratios mean nothing")
-    parser.add_argument("--machine", action="store_true", help="measure one thread of this machine, and no cluster")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if arguments.quick:
@@ -126,13 +111,10 @@ def main():
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         bank = make(Path(folder) / "bank", arguments.pairs)
         queries = World(spread=1.0, widths=WIDTHS).pictures(arguments.queries, 100)[0]
-        if arguments.machine:
-            result |= measure_machine(bank, queries[:1_000], arguments.k)
-        else:
-            result |= measure(bank, queries, arguments.k, arguments.rounds)
-            if arguments.quick:  # the last figure judges the answers, at any size
-                result["compared"][:-1] = without_targets(result["compared"][:-1])
-    print(json.dumps(result, indent=2) if arguments.json or arguments.machine else "\n".join(lines_of(result)))
+        result |= measure(bank, queries, arguments.k, arguments.rounds)
+    if arguments.quick:  # the last figure judges the answers, at any size
+        result["compared"][:-1] = without_targets(result["compared"][:-1])
+    print(json.dumps(result, indent=2) if arguments.json else "\n".join(lines_of(result)))
 
 
 if __name__ == "__main__":

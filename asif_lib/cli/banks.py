@@ -15,7 +15,7 @@ from asif_lib.datasets.providers import catalogue, check_known, dataset_dir, fet
 from asif_lib.encoders.registry import MULTILINGUAL
 from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
-from asif_lib.files import cache_dir, free_name, write_json, write_whole
+from asif_lib.files import cache_dir, free_name, write_whole
 from asif_lib.hub import HUB
 from asif_lib.spreadsheets import csv_plain
 
@@ -358,20 +358,19 @@ def _audit(
     return lowest.to_dict("records"), lines
 
 
-@command(bank_app, "review", "asif bank review birds --csv review.csv", "asif bank review birds --fiftyone FILE")
+@command(bank_app, "review", "asif bank review birds --csv review.csv")
 def _review(
     name: Name,
     csv: Annotated[str | None, Option(metavar="FILE", help="the table, for your decisions")] = None,
-    fiftyone: Annotated[str | None, Option(metavar="FILE", help="the table, as JSON for FiftyOne")] = None,
     device: Device = "auto",
 ):
     """List near-duplicates, doubtful groups and doubtful captions of a bank in one table.
 
     Decisions in a CSV of an earlier review are carried over.
     """
-    check_targets(bank_dir(name), csv=csv, fiftyone=fiftyone, carries=True)
+    check_targets(bank_dir(name), csv=csv, carries=True)
     bank = _load(name)
-    from asif_lib.explain.review import as_fiftyone, carry_decisions, read_review, review_bank
+    from asif_lib.explain.review import carry_decisions, read_review, review_bank
     from asif_lib.machine import resolve_device
 
     earlier = read_review(csv) if csv and Path(csv).is_file() and Path(csv).stat().st_size else None
@@ -384,8 +383,6 @@ def _review(
             kept = free_name(csv, "earlier")
             write_whole(kept, Path(csv).read_bytes())
             say(f"{left} decisions are on rows that this review no longer has; they stay in {kept}")
-    if fiftyone:
-        write_json(fiftyone, as_fiftyone(table, bank.name))
     write_csv(csv, table)
     rows = table.groupby("issue", sort=False).head(SHOWN).itertuples()
     lines = [f"{row.issue:9} {row.score:+.3f}  {row.id}  {row.caption}  {row.other}" for row in rows]

@@ -14,7 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "counterfactual": ["smallest_removal", "without"],
         "faithfulness": ["area_between", "faithfulness_curves"],
         "audit": ["leave_one_out", "rank_pairs"],
-        "review": ["apply_review", "as_fiftyone", "near_distance", "review_bank"],
+        "review": ["apply_review", "near_distance", "review_bank"],
         "regions": ["hidden", "occlusion", "shared_regions"],
     },
 )

@@ -132,19 +132,6 @@ def _version(bank):
     return f"version {newest.version} ({newest.state[6:18]})"
 
 
-def as_fiftyone(table, name) -> dict:
-    """Return a review as the JSON that FiftyOne's ``fiftyone.Dataset.from_json`` reads, a sample for each row.
-
-    A sample has an ``id`` of its own, so the pair's is in the field ``pair``. Raises `BankError` without a picture.
-    """
-    if bare := int((table["picture"] == "").sum()):
-        raise BankError(f"FiftyOne shows pictures, and {bare} rows of the review have none: write a CSV only")
-    table = table.rename(columns={"picture": "filepath", "id": "pair"})
-    fields = dict.fromkeys(table, "fiftyone.core.fields.StringField") | {"score": "fiftyone.core.fields.FloatField"}
-    samples = [{**row, "tags": [row["issue"]]} for row in table.to_dict("records")]
-    return {"name": f"review of {name}", "media_type": "image", "sample_fields": fields, "samples": samples}
-
-
 def read_review(file) -> pd.DataFrame:
     """Read the CSV of a review, as texts. Raises `DataError` for another table."""
     table = read_table(Path(file)).map(csv_plain)

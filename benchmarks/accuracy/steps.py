@@ -14,7 +14,6 @@ import pandas as pd
 import torch
 
 from asif_lab.benchmark import read_configuration
-from asif_lab.cluster.costs import TABLE_BYTES
 from asif_lab.streaming import BLOCK, begin_of_blocks
 from asif_lab.streams import stream_from_hub
 from asif_lib.bank.record import bank_dir, bank_name
@@ -25,6 +24,7 @@ from asif_lib.files import build_dir, size_of_file
 from asif_lib.hub import HUB, hub_fault
 
 ROWS = 128
+TABLE_BYTES = 60  # bytes of one pair beside its embeddings: its compressed row of the table
 DEFAULTS = {"--split": "train", "--precision": "float32"}
 COLUMNS = ["step", "pairs or pictures", "done", "GB to download", "GB on disk", "hours left"]
 

@@ -816,8 +816,7 @@ check_knob(my_knob)
 #
 # A search over shards is many searches and one merge, exercise 08.2. In
 # `asif_lab.cluster`, on [Dask](https://www.dask.org), a **scheduler** hands out tasks,
-# and **workers** do them. (*Beyond one machine*, a page, has clusters, GPUs, and the
-# costs of a billion pairs.)
+# and **workers** do them. (*Beyond one machine*, a page, has clusters.)
 #
 # **Before you run the next cell:** two workers share your cores with the notebook. Will
 # they be twice as fast as one process with two threads? And will the result be equal,

@@ -13,7 +13,6 @@ from asif_lib.explain.out_of_distribution import copy_distance
 from asif_lib.explain.review import (
     COLUMNS,
     apply_review,
-    as_fiftyone,
     carry_decisions,
     near_distance,
     review_bank,
@@ -76,11 +75,6 @@ def test_wrong_groups_and_wrong_captions_are_named(stamps_bank, tmp_path):
     assert groups.value_counts()[[*doubted.other, *doubted.group]].min() >= 5
     assert set(bank.pairs.id[[50, 700]]) <= set(captions.index) and captions.score.max() < 0
     assert doubted.score.is_monotonic_increasing and captions.score.is_monotonic_increasing
-    made = as_fiftyone(table, "stamps")
-    assert made["sample_fields"].keys() == made["samples"][0].keys() - {"tags"} and "id" not in made["sample_fields"]
-    assert made["samples"][0]["filepath"] == table.picture[0] and len(made["samples"]) == len(table)
-    with pytest.raises(BankError, match="1 rows of the review have none"):
-        as_fiftyone(table.head(1).assign(picture=""), "stamps")
     with pytest.raises(BankError, match="has no version that a review could name: save it"):
         review_bank(bank)
 

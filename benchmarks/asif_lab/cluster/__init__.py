@@ -14,6 +14,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "workers": ["ClusterClient", "ClusterError", "check_workers", "collect", "connect", "library", "working"],
         "distributed": ["distributed_represent", "distributed_top_anchors"],
-        "costs": ["estimate_costs"],
     },
 )

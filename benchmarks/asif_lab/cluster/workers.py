@@ -54,14 +54,13 @@ def connect(where="local", *, workers=2, timeout=30, **options) -> ClusterClient
     ----------
     where : str
         ``"local"``: processes on this machine. ``"slurm"``: jobs in the queue of a SLURM cluster, through
-        dask-jobqueue. ``"cuda"``: one process for each GPU of this machine, through dask-cuda. Or the address of a
-        running scheduler, ``"tcp://node17:8786"``.
+        dask-jobqueue. Or the address of a running scheduler, ``"tcp://node17:8786"``.
     workers : int
-        Processes, of one thread each. A running scheduler keeps its own workers; ``"cuda"`` uses all GPUs.
+        Processes, of one thread each. A running scheduler keeps its own workers.
     timeout : float
         Seconds to wait for the scheduler and for the first worker; a queue may need many.
     options
-        For `LocalCluster`, `SLURMCluster` (such as ``queue="short", walltime="02:00:00"``) or `LocalCUDACluster`.
+        For `LocalCluster`, or `SLURMCluster` (such as ``queue="short", walltime="02:00:00"``).
     """
     if where in KINDS:
         environment = {**dask.config.get("distributed.nanny.pre-spawn-environ"), **KEEP}
@@ -104,14 +103,7 @@ def _slurm(workers, options):
     return cluster
 
 
-def _cuda(workers, options):
-    module = import_extra("dask_cuda", "cuda")
-    if not torch.cuda.is_available():
-        raise ClusterError("cuda: PyTorch sees no GPU on this machine; choose where='local'")
-    return module.LocalCUDACluster(**{"threads_per_worker": 1, "memory_limit": 0, **options})
-
-
-KINDS = {"local": _local, "slurm": _slurm, "cuda": _cuda}
+KINDS = {"local": _local, "slurm": _slurm}
 
 
 @functools.cache

@@ -19,5 +19,6 @@ MOVED |= {
     "asif_lib.evaluation.neighbours": "asif_lib.evaluation.similarity",
     "asif_lib.evaluation.own_choices": "asif_lib.evaluation.calibration_scores",
     "asif_lib.evaluation.trust": "asif_lib.evaluation.calibration",
+    "asif_lib.explain.influence": "asif_lib.explain.mean_contributions",
     "asif_lib.explain.planting": "asif_lab.label_noise",
 }

@@ -100,7 +100,7 @@ def credit(table, by="group") -> pd.Series:
     return shares.sort_values(ascending=False, kind="stable").rename("credit")
 
 
-def influence(images, prompts, labels, pairs=None, *, against=None) -> pd.DataFrame:
+def mean_contributions(images, prompts, labels, pairs=None, *, against=None) -> pd.DataFrame:
     """Return the mean contribution of each anchor to the label's score, over a set of pictures.
 
     Raises `ParameterError` if the numbers do not fit (of `pairs` too), or a label is not one of the c.

@@ -865,7 +865,7 @@ check_harm(my_harm)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. The library has this sum as `influence`.
+# A ✔ verdict. The library has this mean as `mean_contributions`.
 #
 # </details>
 
@@ -875,13 +875,13 @@ check_harm(my_harm)
 # pairs agree with it.
 
 # %%
-from asif_lib.explain import influence
+from asif_lib.explain import mean_contributions
 
 model = ASIF(poisoned, k_short, short_p, device=device)
 images, prompts = model.images(z_tried[victims]), model.texts(labels_text)
 given = images.similarity(prompts).argmax(dim=1).tolist()
 truth = tried.labels[victims].tolist()
-suspects = influence(images, prompts, given, poisoned.pairs, against=truth)
+suspects = mean_contributions(images, prompts, given, poisoned.pairs, against=truth)
 harm = np.zeros(len(poisoned))  # of each anchor
 harm[suspects.anchor] = suspects.contribution
 draw.show(draw.harm_profile(harm, poisoned.pairs.caption.tolist()))
@@ -1140,7 +1140,7 @@ show_progress("07")
 # > with it. If she was part of *their* training data, the encoders too, which no edit
 # > of a bank can change.
 #
-# 2. Could somebody poison the bank so that harm is not found by `influence`?
+# 2. Could somebody poison the bank so that harm is not found by `mean_contributions`?
 #
 # > **Answer.** Yes: with many pairs that each do a little, or with a pair that matters
 # > only for a picture that no validation set holds.

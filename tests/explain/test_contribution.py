@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from asif_lib.errors import ParameterError
-from asif_lib.explain.contribution import contrast, contributions, credit, influence
+from asif_lib.explain.contribution import contrast, contributions, credit, mean_contributions
 from asif_lib.settings import Settings
 from asif_lib.sparse import represent
 
@@ -41,7 +41,7 @@ def test_the_table_of_another_bank_is_refused_and_its_index_does_not_count():
     explain = {
         "contributions": lambda pairs: contributions(image, text, pairs),
         "contrast": lambda pairs: contrast(image, text, sparse(1, 20, 3), pairs),
-        "influence": lambda pairs: influence(image, text, [0], pairs),
+        "mean_contributions": lambda pairs: mean_contributions(image, text, [0], pairs),
     }
     for table_with in explain.values():
         table = table_with(pairs)
@@ -62,9 +62,9 @@ def test_a_contrast_adds_up_to_the_difference_of_the_scores_and_is_sorted():
     assert (table.set_index("anchor").difference + swapped).abs().max() == 0
 
 
-def test_influence_is_the_mean_of_the_contributions():
+def test_mean_contributions_are_the_mean_of_the_contributions():
     images, prompts, labels = sparse(7, 12, 1), sparse(4, 12, 2), [0, 3, 3, 1, 0, 2, 2]
-    table = influence(images, prompts, labels).set_index("anchor")
+    table = mean_contributions(images, prompts, labels).set_index("anchor")
     expected, used = pd.Series(0.0, index=range(60)), pd.Series(0, index=range(60))
     for i, label in enumerate(labels):
         one = contributions(images[[i]], prompts[[label]]).set_index("anchor").contribution
@@ -77,11 +77,13 @@ def test_influence_is_the_mean_of_the_contributions():
     assert table.contribution.is_monotonic_decreasing
 
 
-def test_contrastive_influence_adds_up_to_the_mean_difference():
+def test_contrastive_mean_contributions_add_up_to_the_mean_difference():
     images, prompts, labels, others = sparse(5, 12, 1), sparse(3, 12, 2), [0, 1, 2, 0, 1], [1, 0, 0, 2, 2]
     scores = images.similarity(prompts)
     difference = (scores[range(5), labels] - scores[range(5), others]).mean().item()
-    assert influence(images, prompts, labels, against=others).contribution.sum() == pytest.approx(difference, abs=1e-6)
+    assert mean_contributions(images, prompts, labels, against=others).contribution.sum() == pytest.approx(
+        difference, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_contrastive_influence_adds_up_to_the_mean_difference():
         (lambda: contributions(sparse(1, 10, 1), sparse(2, 10, 2), reduce="median"), "'median'"),
         (lambda: contributions(sparse(1, 10, 1), sparse(1, 10, 2, 61)), "share no anchors"),
         *(
-            (lambda y=y: influence(sparse(3, 10, 1), sparse(3, 10, 2), y), "label")
+            (lambda y=y: mean_contributions(sparse(3, 10, 1), sparse(3, 10, 2), y), "label")
             for y in ([0, 1], [0, 1, -1], [0, 1, 3])
         ),
     ],
@@ -118,3 +120,8 @@ def test_credit_is_shared_exactly_by_a_column_of_the_bank():
     table.loc[1, "group"] = None
     with pytest.raises(ParameterError, match=f"empty for 1 of {len(table)} contributing anchors, the first is anchor"):
         credit(table)
+
+
+def test_an_import_of_the_old_name_says_the_new_one():
+    with pytest.raises(ImportError, match="influence has moved: from asif_lib.explain import mean_contributions"):
+        from asif_lib.explain import influence  # noqa: F401

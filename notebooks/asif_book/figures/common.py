@@ -81,7 +81,8 @@ def score_ledger(model, picture, caption, z, labels, prompts) -> HTML:
     more = int(products.any(dim=0).sum()) - len(shown)
     rows = [
         {
-            "anchor": a, "caption": captions[a], "entry": float(image[a]), "products": products[:, a].tolist(),
+            "anchor": a, "caption": captions[a], "entry": float(image[a]),
+            "factors": list(zip(texts[:, a].tolist(), products[:, a].tolist(), strict=True)),
             "picture": image_tag(pictures[a], "the anchor's picture", 72),
         }
         for a in shown

@@ -1,27 +1,158 @@
-// The two sentences and their sums.
+// The seesaw: a pan for each sentence, and on it a slab for each anchor that speaks, as high as its product.
+const beam = {
+  pans: ["first", "second"].map((id) => ({ id, root: find(id), stack: find(id).querySelector(".stack"), slabs: new Map() })),
+  looked: null,  // the slab that is inspected, { a, i }: anchor and sentence
+  held: null,  // the anchor that a finger touched once
+  drawn: null,  // the decision whose slabs are seen
+  finger: false,
+};
+const SMALLEST = 8;  // pixels of a slab of its own
+const blind = () => Boolean(state.game && !state.game.done);
+const touched = matchMedia("(hover: none)");
+const wordOf = (i) => bank.words[state.words[i]];
+
+/** The factors of an anchor's product, as elements. */
+function product(a, i) {
+  const part = (name, value) => element(name === "anchor" ? "b" : "span", { class: name }, value.toFixed(3));
+  const { image, text, products } = now;
+  return [part("picture", image.entries[a]), " × ", part("sentence", text[i].entries[a]), " = ", part("anchor", products[i][a])];
+}
+
+/** The anchors that speak for a sentence, the largest product first. */
+function speakers(i, { products } = now) {
+  return [...products[i].keys()].filter((a) => products[i][a] > 0).sort((a, b) => products[i][b] - products[i][a]);
+}
+
+/** Inspect an anchor: its slabs and its disc are lit, and its product is written. */
+function look(a, i) {
+  beam.looked = { a, i };
+  const hint = state.game && blind() ? "Its size is hidden." : touched.matches ? "Tap again: the anchor goes out." : "A click takes the anchor out.";
+  const why = ["The slab is as high as ", element("span", { class: "picture" }, "● the picture’s entry"), " × ", element("span", { class: "sentence" }, "■ the sentence’s"), ". ", hint];
+  find("looked").replaceChildren(tile(a, 48), named(a, "b"), ...(blind() ? [] : [element("p", { class: "times" }, ...product(a, i))]), element("p", { class: "quiet" }, ...(blind() ? [hint] : why)));
+  for (const { slabs } of beam.pans) for (const [each, slab] of slabs) slab.classList.toggle("lit", each === a);
+  map.light(a);
+}
+
+/** A press on an anchor: a mouse takes it out; the first tap of a finger inspects, the second takes it out. */
+function press(a, i) {
+  if (beam.finger && beam.held !== a && !state.gone.has(a)) {
+    beam.held = a;
+    return look(a, i);
+  }
+  beam.held = null;
+  return toggle(a);
+}
+
+function addSlab(pan, a, i) {
+  const number = element("span", { class: "number" }), slab = element("button", { type: "button", class: "slab", "data-anchor": a });
+  slab.append(tile(a, 24), named(a, "bdi"), number);
+  slab.addEventListener("click", () => press(a, i));
+  slab.addEventListener("pointerenter", (event) => { if (event.pointerType === "mouse") look(a, i); });
+  slab.addEventListener("focus", () => { if (!beam.finger) look(a, i); });
+  pan.slabs.set(a, slab);
+  pan.stack.append(slab);
+  return slab;
+}
+
+/** The slabs of the decision `now`. A slab keeps its element, so that it grows. */
+function stackUp() {
+  const most = Math.max(...first.scores, ...now.scores, 1e-9), room = beam.pans[0].stack.clientHeight - 22, unit = room / most;
+  const tick = [0.01, 0.02, 0.05, 0.1, 0.2].find((each) => each * unit > 18) ?? 0.5;
+  beam.pans.forEach((pan, i) => {
+    const products = now.products[i], all = speakers(i), shown = blind() ? all : all.filter((a) => products[a] * unit >= SMALLEST);
+    const rest = all.slice(shown.length), sum = rest.reduce((total, a) => total + products[a], 0);
+    for (const [a, slab] of pan.slabs) if (!shown.includes(a)) { slab.remove(); pan.slabs.delete(a); }
+    const order = blind() ? [...shown].sort((a, b) => a - b) : shown;
+    order.forEach((a, place) => {
+      const slab = pan.slabs.get(a) ?? addSlab(pan, a, i), height = products[a] * unit, side = Math.min(44, height - 4);
+      Object.assign(slab.style, { height: blind() ? "" : `${height}px`, order: place });
+      slab.style.setProperty("--small", (blind() ? 36 : side) / 24);
+      slab.classList.toggle("thin", !blind() && height < 17);
+      slab.querySelector(".number").textContent = blind() ? "" : products[a].toFixed(3);
+    });
+    pan.rest ??= pan.stack.appendChild(element("div", { class: "rest" }, element("span")));
+    pan.rest.style.height = `${sum * unit}px`;
+    pan.rest.firstChild.textContent = rest.length ? `+ ${rest.length} more: ${sum.toFixed(3)}` : "";
+    pan.stack.style.setProperty("--tick", blind() ? "999px" : `${tick * unit}px`);
+    pan.stack.classList.toggle("blind", blind());
+    rove(pan.stack);
+  });
+  find("ruler").textContent = blind() ? "All sizes are hidden." : `A line is ${tick}. A sum is 1 at most.`;
+  beam.drawn = now;
+}
+
+/** Slabs of anchors that have gone slide off their pan and fall. */
+function dropSlabs({ slowly }) {
+  for (const [i, { slabs, stack }] of beam.pans.entries()) for (const [a, slab] of slabs) {
+    if (!state.gone.has(a)) continue;
+    const focused = slab === document.activeElement;
+    slabs.delete(a);
+    if (slowly && !calm.matches) {
+      const away = i ? 1 : -1, falls = slab.cloneNode(true), { offsetTop: top, offsetWidth, offsetHeight } = slab;
+      Object.assign(falls.style, { position: "absolute", top: `${top}px`, width: `${offsetWidth}px`, height: `${offsetHeight}px` });
+      falls.setAttribute("aria-hidden", "true");
+      falls.tabIndex = -1;
+      stack.append(falls);
+      falls.animate([{}, { transform: `translateX(${away * 90}%)`, offset: 0.55 }, { transform: `translate(${away * 105}%, 12rem) rotate(${away * 25}deg)`, opacity: 0 }], STEPS.out).finished.finally(() => falls.remove());
+    }
+    slab.remove();
+    if (focused) (rove(stack) ?? find("back")).focus();
+  }
+}
+
 /** Numbers roll to their new value. */
-function roll(place, value) {
+function roll(place, value, time) {
   const from = Number(place.dataset.value || 0), start = performance.now();
   place.dataset.value = value;
-  const step = (time) => {
-    const share = calm.matches ? 1 : Math.min(1, Math.max(0, (time - start) / 600)), eased = 1 - (1 - share) ** 3;
+  const step = (at) => {
+    const share = calm.matches || !time ? 1 : Math.min(1, Math.max(0, (at - start) / time)), eased = 1 - (1 - share) ** 3;
     if (place.dataset.value !== String(value)) return;
     place.textContent = (from + (value - from) * eased).toFixed(3);
     if (share < 1) requestAnimationFrame(step);
   };
-  step(calm.matches ? Infinity : start);
+  step(start);
 }
 
-function showSentences() {
-  const widest = Math.max(...first.scores, ...now.scores, 1e-9);
-  ["first", "second"].forEach((id, i) => {
-    const card = find(id);
-    card.classList.toggle("best", now.best === i);
-    card.classList.remove("typing");
-    find(`${id}-word`).value = bank.words[state.words[i]];
-    roll(card.querySelector("b"), now.scores[i]);
-    card.querySelector("i").style.width = `${100 * now.scores[i] / widest}%`;
+const sumOf = ({ root }) => root.querySelector(".sum b"), noteOf = ({ root }) => root.querySelector(".note");
+
+/** The sums without what has gone, before the others are scaled again. */
+function subtract({ slowly }) {
+  beam.pans.forEach((pan, i) => {
+    const lost = slowly && beam.drawn ? [...state.gone].reduce((sum, a) => sum + beam.drawn.products[i][a], 0) : 0;
+    const left = slowly && beam.drawn ? beam.drawn.scores[i] - lost : now.scores[i];
+    noteOf(pan).textContent = lost && !blind() ? `${beam.drawn.scores[i].toFixed(3)} − ${lost.toFixed(3)}` : "";
+    roll(sumOf(pan), left, slowly ? STEPS.sum : 0);
   });
+}
+
+/** The lists are scaled to length 1 again, so that the others grow. */
+function scaleAgain({ slowly }) {
+  if (slowly && beam.drawn) beam.pans.forEach((pan, i) => {
+    const stay = speakers(i, beam.drawn).filter((a) => now.products[i][a] > 0), total = ({ products }) => stay.reduce((sum, a) => sum + products[i][a], 0);
+    noteOf(pan).textContent = stay.length && !blind() ? `all are scaled again, × ${(total(now) / total(beam.drawn)).toFixed(2)}` : "";
+    roll(sumOf(pan), now.scores[i], STEPS.scale);
+  });
+  stackUp();
+}
+
+/** The pan of the larger sum sinks. */
+function tilt() {
+  const [a, b] = now.scores, lead = (b - a) / (a + b || 1);
+  find("scales").style.setProperty("--lean", Math.sign(lead) * (Math.abs(lead) > 1e-9 ? 0.3 : 0) + 0.7 * lead);
+}
+
+function showVerdict({ again }) {
+  beam.pans.forEach(({ root, id }, i) => {
+    root.classList.toggle("best", now.best === i);
+    root.classList.remove("typing");
+    root.classList.toggle("blind", blind());
+    find(`${id}-word`).value = wordOf(i);
+  });
+  const lead = Math.max(now.best, 0), { a, i } = beam.looked ?? {};
+  if (again || a === undefined || !(now.products[i][a] > 0)) {
+    const largest = blind() ? undefined : speakers(lead)[0];
+    if (largest === undefined) { find("looked").replaceChildren(); map.light(null); } else look(largest, lead);
+  } else look(a, i);
 }
 
 /** Another word for a sentence; with one that is not on the list, the sentence stays as it was. */
@@ -30,10 +161,10 @@ function choose(i, text) {
   if (word < 0) {
     const last = text.trim().toLowerCase().split(" ").at(-1), near = bank.words.filter((each) => last && each.toLowerCase().includes(last));
     trouble(`${quoted(text.slice(0, 60))} is not on the list of ${bank.words.length} words.`, near.length ? `On it is ${quoted(near[0])}.` : "Choose one of them.");
-    showSentences();
+    showVerdict({});
   } else if (word === state.words[1 - i]) {
     trouble("Both sentences would be the same. Choose another word.");
-    showSentences();
+    showVerdict({});
   } else {
     trouble();
     const words = [...state.words];
@@ -42,4 +173,25 @@ function choose(i, text) {
   }
 }
 
-showAt("verdict", showSentences);
+/** One stop of the Tab key for a group of buttons; the arrow keys walk within. Returns the button of the stop. */
+function rove(group) {
+  const buttons = [...group.querySelectorAll("button:not([aria-hidden])")].sort((one, other) => one.style.order - other.style.order);
+  const stop = buttons.find((each) => each.tabIndex === 0) ?? buttons[0];
+  for (const each of buttons) each.tabIndex = each === stop ? 0 : -1;
+  group.onkeydown ??= ({ key }) => {
+    const now = [...group.querySelectorAll("button:not([aria-hidden])")].sort((one, other) => one.style.order - other.style.order);
+    const at = now.indexOf(document.activeElement), up = group.matches(".stack") ? 1 : -1;
+    const to = now[at + ({ ArrowUp: up, ArrowDown: -up, ArrowLeft: -1, ArrowRight: 1 }[key] ?? NaN)];
+    if (!to) return;
+    now[at].tabIndex = -1;
+    to.tabIndex = 0;
+    to.focus();
+  };
+  return stop;
+}
+
+showAt("out", dropSlabs);
+showAt("sum", subtract);
+showAt("scale", scaleAgain);
+showAt("tilt", tilt);
+showAt("verdict", showVerdict);

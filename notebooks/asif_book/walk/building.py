@@ -40,11 +40,15 @@ MOST_PAIRS, FEWEST_PAIRS = 2_000, 20
 """A page holds all embeddings: 2,000 pairs make about 15 MB."""
 QUESTIONS, SHOWN = 100, 48
 """Pictures that are drawn and asked. A reader chooses from some: first those whose answer one removal turns."""
+STORY = "animals/marsupials/cartoon/kangaroo-silo.png", "a kangaroo", "a sheep"
+"""The picture and the sentences with which a page of the stamps opens, as the README and chapter 00 do."""
 TILE, COLUMNS, LARGE = 64, 32, 280
 """Pixels of an anchor's thumbnail, thumbnails in a row of their sheet, and pixels of a picture that is asked."""
+PREVIEW = 10, 19
+"""Rows and columns of thumbnails in the picture that a message with a link to the page shows."""
 OURS = b"\nglobalThis.bankEncoder = "
 """Stands in each encoder beside a page."""
-SCRIPTS = "model", "ledger", "state", "address", "map", "beam", "game", "own", "page"
+SCRIPTS = "model", "ledger", "state", "address", "map", "beam", "game", "save", "own", "page"
 """In the order in which they run."""
 LANGUAGES = "ar", "de", "es", "fr", "he", "hi", "it", "ja", "pt", "ru", "tr", "zh_CN"
 """In which the captions of the stamps can be read: 0.28 MB."""
@@ -92,7 +96,10 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
     texts, drawn = model.texts(prompts).to_dense(), np.random.default_rng(0).permutation(np.flatnonzero(labels))
     found = [_asked(model, prompts, texts, words, row, labels[row]) for row in sorted(drawn[:QUESTIONS].tolist())]
     found.sort(key=lambda asked: (not asked["turns"], asked["right"], asked["least"]))
-    shown, turned = found[:SHOWN], sum(bool(asked["turns"]) for asked in found)
+    asked, turned, (file_name, *pair) = len(found), sum(bool(one["turns"]) for one in found), STORY
+    if {*pair} <= {*words} and (rows := [row for row, each in enumerate(pictures) if each.endswith(file_name)]):
+        found = [_asked(model, prompts, texts, words, rows[0], *pair), *(one for one in found if one["row"] != rows[0])]
+    shown, sheet = found[:SHOWN], _sheet(pictures)
     scale = [256 / float(bank.matrix(side).abs().max()) for side in bank.sides]  # no cosine changes
     matrices = zip((bank.image, bank.text, prompts), (*scale, scale[1]), strict=True)
     halves = [(z.float() * by).numpy().astype("<f2") for z, by in matrices]
@@ -102,17 +109,19 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
         "embeddings": [base64.b64encode(half).decode() for half in halves], "scale": scale[0],
         "digest": hashlib.sha256(b"".join(half.tobytes() for half in halves)).hexdigest()[:8],
         "questions": shown, "large": [_webp(thumbnail(pictures[asked["row"]], LARGE), 82) for asked in shown],
-        "tile": TILE, "columns": COLUMNS, "sheet": _webp(_sheet(pictures), 74), "k": model.k, "p": model.p,
+        "tile": TILE, "columns": COLUMNS, "sheet": _webp(sheet, 74), "k": model.k, "p": model.p,
         "encoder": encoder_beside(bank, Path(file)) if own else {"why": "this page was made without an image encoder"},
     }  # fmt: skip
-    about = {"page": str(file), "anchors": n, "pictures": len(shown), "words": len(words), "asked": len(found)}
+    about = {"page": str(file), "anchors": n, "pictures": len(shown), "words": len(words), "asked": asked}
     tries = _tries(model, shown)
     about |= {"turned": turned, "tries": len(tries), "difference": _difference(model, prompts, halves, tries)}
     data = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     parts = ["page.css", *(f"{script}.js" for script in SCRIPTS)]
     style, *scripts = (Path(__file__).with_name(part).read_text(encoding="utf-8") for part in parts)
     parts = {"style": Markup(style), "script": Markup("\n".join(scripts)), "data": Markup(data)}
-    parts["translated"] = bool(content["translations"])
+    high, wide = (count * TILE for count in PREVIEW)
+    preview = np.resize(sheet[:, :wide], (high, wide, 3))
+    parts |= {"translated": bool(content["translations"]), "preview": _webp(preview, 40)}
     before = BARE_TEMPLATE.replace("{}.", "…")
     page = filled("walk/page.html.j2", bank=bank, home=home, large=LARGE, before=before, about=about, **parts)
     write_whole(Path(file), page.encode())
@@ -174,7 +183,7 @@ def _word_list(labels) -> list:
     return sorted({*labels, *bare}, key=lambda label: (re.sub("^an? ", "", label).lower(), label))
 
 
-def _asked(model, prompts, texts, words, row, label) -> dict:
+def _asked(model, prompts, texts, words, row, label, rival=None) -> dict:
     """Ask a picture of the bank, without its own pair: its own label, or the best of those that share no word with it?
 
     The anchors that ``turns`` holds each turn the answer alone; ``least`` is the smallest lead that one removal leaves.
@@ -186,7 +195,7 @@ def _asked(model, prompts, texts, words, row, label) -> dict:
     products[:, row] = 0
     scores = products.sum(dim=1)  # (w,)
     scores[[i for i, word in enumerate(words) if contents & set(word.split())]] = -1
-    pair = [own, int(scores.argmax())]
+    pair = [own, words.index(rival) if rival else int(scores.argmax())]
     candidates = torch.cat([torch.tensor([row]), (products[pair].amax(dim=0) > 0).nonzero()[:, 0]])
     sets = torch.eye(len(candidates), dtype=torch.bool)
     sets[:, 0] = True  # the first set is the picture's own pair alone

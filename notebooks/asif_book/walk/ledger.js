@@ -40,7 +40,7 @@ class Ledger {
       row.products.forEach((cell, i) => {
         const product = decision.products[i][a];
         listed[i] += product;
-        this._write(cell, product, largest);
+        this._write(cell, decision.text[i].entries[a], product, largest);
       });
     }
     this.rest.forEach((cell, i) => { cell.textContent = Math.max(0, decision.scores[i] - listed[i]).toFixed(3); });
@@ -52,14 +52,15 @@ class Ledger {
     });
   }
 
-  _write(cell, product, largest) {
-    const [number, bar] = cell.children;
+  _write(cell, entry, product, largest) {
+    const [factor, number, bar] = cell.children;
+    factor.textContent = `× ${entry.toFixed(3)} = `;
     number.textContent = product.toFixed(3);
     bar.style.width = `${100 * product / largest}%`;
   }
 
   _begin(labels) {
-    const names = ["anchor", "● picture’s entry", ...labels.map((label) => `product for ■ “${label}”`)];
+    const names = ["anchor", "● picture’s entry", ...labels.map((label) => `× ■ sentence’s entry = product for “${label}”`)];
     const head = this.head ?? element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, sentenceOf(name))));
     head.prepend(element("th", { scope: "col", class: "choice" }, "in"));
     const cells = () => labels.map(() => element("td"));
@@ -76,7 +77,7 @@ class Ledger {
     box.addEventListener("change", () => this.toggle(a, box.checked));
     const name = element("div", { class: "anchor" }, this.picture(a), caption);
     const products = Array.from({ length: this.products },
-      () => element("td", {}, element("span", { class: "number" }), element("i", { class: "product-bar" })));
+      () => element("td", {}, element("span"), element("span", { class: "number" }), element("i", { class: "product-bar" })));
     const entry = element("td", { class: "number" });
     const line = element("tr", {}, element("td", { class: "choice" }, box), element("th", { scope: "row" }, name), entry, ...products);
     this.body.append(line);

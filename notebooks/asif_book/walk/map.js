@@ -8,7 +8,7 @@ function thumb(a) {
 }
 
 const map = {
-  canvas: find("map"), dots: [], running: false,
+  canvas: find("map"), dots: [], running: false, axis: 0, lit: null,  // the sentence of the vertical axis, the anchor that is inspected
 
   /** A round thumbnail of each anchor, cut once; `sheet` shows them all. */
   begin(sheet) {
@@ -44,37 +44,36 @@ const map = {
     this.pen.setTransform(scale, 0, 0, scale, 0, 0);
     const style = getComputedStyle(document.body), names = ["ink", "back", "faint", "is-picture", "is-sentence", "is-anchor", "corner"];
     this.colours = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
-    this.frame = { left: 26, right: 14, top: 16, floor: 80 };
+    this.frame = { left: 26, right: 14, top: 30, floor: this.width < 500 ? 98 : 84 };
     if (now) this.aim();
   },
 
   /** Where each anchor belongs. The k-th similarity of each side is drawn in the middle: beyond it an anchor is kept. */
   aim() {
-    const decision = now, { gone } = state, hidden = bank.questions[state.question]?.row, { left, right, top, floor } = this.frame, lead = Math.max(decision.best, 0), text = decision.text[lead];
-    const wide = this.width - left - right, high = this.height - top - floor;
-    const place = ({ cosines, order, threshold }) => {  // what is kept by similarity, the rest by rank
+    const decision = now, { gone } = state, hidden = bank.questions[state.question]?.row, { left, right, top, floor } = this.frame, text = decision.text[this.axis];
+    const wide = this.width - left - right, high = this.height - top - floor, secret = blind();
+    const place = ({ cosines, order, threshold }, turn) => {  // what is kept by similarity, the rest by rank; in the game by chance
       const most = cosines[order[0]], rank = new Map(order.map((a, i) => [a, i])), rest = order.length - decision.kept;
-      return (a) => rank.get(a) < decision.kept ? 0.53 + 0.38 * Math.sqrt((cosines[a] - threshold) / (most - threshold || 1))
+      return (a) => rank.get(a) < decision.kept ? 0.53 + 0.38 * (secret ? (a * turn) % 1 : Math.sqrt((cosines[a] - threshold) / (most - threshold || 1)))
         : 0.01 + 0.47 * (order.length - 1 - (rank.get(a) ?? 0)) / (rest || 1);
     };
-    const across = place(decision.image), up = place(text), unit = Math.min(wide, high) * 0.2;
-    const out = [...gone], gap = Math.min(38, wide / Math.max(out.length, 1));
+    const across = place(decision.image, 0.618), up = place(text, 0.755), unit = Math.min(wide, high) * 0.2;
+    const out = [...gone], gap = Math.min(38, wide / Math.max(out.length, 1)), small = this.width < 500 ? 5 : 7;
     this.dots.length = Math.min(this.dots.length, bank.captions.length);
     while (this.dots.length < bank.captions.length) this.dots.push({ a: this.dots.length, x: 0, y: 0, r: unit, light: 1, fall: 0 });  // it flies in
     for (const dot of this.dots) {
-      const { a } = dot, product = decision.products[lead][a], kept = [decision.image.entries[a] > 0, text.entries[a] > 0];
+      const { a } = dot, product = decision.products[this.axis][a], kept = [decision.image.entries[a] > 0, text.entries[a] > 0];
       dot.kind = a === hidden ? "hidden" : gone.has(a) ? "gone" : product > 0 ? "speaks" : kept[0] ? "picture" : kept[1] ? "sentence" : "silent";
       dot.product = product;
       if (dot.kind === "gone") {
         dot.fall ||= 1;
-        dot.aim = { x: left + gap * (out.indexOf(a) + 0.5), y: this.height - 26, r: 15, light: 0.9 };
+        dot.aim = { x: left + gap * (out.indexOf(a) + 0.5), y: this.height - 22, r: 15, light: 0.9 };
         continue;
       }
       dot.fall = 0;
-      const small = this.width < 500 ? 5 : 7;
-      const r = product > 0 ? Math.max(small, unit * Math.sqrt(product)) : small;
+      const r = product > 0 ? secret ? 14 : Math.max(small, unit * Math.sqrt(product)) : small;
       dot.aim = {
-        r, x: Math.min(left + wide * across(a), this.width - r - 8), y: Math.max(top + high * (1 - up(a)), r + 8),
+        r, x: Math.min(left + wide * across(a), this.width - r - 8), y: Math.max(top + high * (1 - up(a)), top + r),
         light: { hidden: 0, speaks: 1, silent: 0.42 }[dot.kind] ?? 0.9,
       };
     }
@@ -82,6 +81,12 @@ const map = {
     if (!calm.matches) return this.run();
     for (const dot of this.dots) Object.assign(dot, dot.aim);
     this.draw();
+  },
+
+  /** Ring the disc of an anchor. */
+  light(a) {
+    this.lit = a;
+    if (this.order && !this.running) this.draw();
   },
 
   run() {
@@ -117,7 +122,7 @@ const map = {
 
   draw() {
     const { pen, width, height, colours, frame: { left, right, top, floor } } = this;
-    const middle = left + (width - left - right) / 2 - 4, half = top + (height - top - floor) / 2 + 2, ground = height - 54;
+    const middle = left + (width - left - right) / 2 - 4, half = top + (height - top - floor) / 2 + 2, ground = height - floor + 26;
     pen.clearRect(0, 0, width, height);
     pen.fillStyle = colours.corner;
     pen.beginPath();
@@ -132,11 +137,22 @@ const map = {
       pen.lineTo(ends[2], ends[3]);
       pen.stroke();
     }
-    this.write("kept by both: these speak", middle + 10, 20, "is-anchor");
-    this.write("● more similar to the picture →", width - 8, ground - 8, "is-picture", "right");
-    this.write("■ caption more similar to the leading sentence →", 14, ground - 14, "is-sentence", "left", -Math.PI / 2);
-    this.write(state.gone.size ? "Taken out. Click one to put it back." : "Taken out: none yet.", left, state.gone.size ? ground + 11 : height - 20, "ink");
+    const foot = ground - 10, narrow = width < 500;
+    this.write("only the sentence keeps these", left, 19, "is-sentence");
+    this.write("kept by both: these speak", middle + 10, 19, "is-anchor");
+    this.write("kept by neither", left, foot, "ink");
+    this.write("only the picture keeps these", middle + 10, foot, "is-picture");
+    this.write("● more similar to the picture →", width - 8, ground + 16, "is-picture", "right");
+    this.write(`■ caption more similar to ${wordOf(this.axis)} →`, 14, ground - 6, "is-sentence", "left", -Math.PI / 2);
+    this.write(state.gone.size ? "Taken out. Click: it goes back." : "Taken out: none yet.", left, narrow ? ground + 34 : ground + 16, "ink");
     for (const dot of this.order) this.dot(dot);
+    const lit = this.dots[this.lit];
+    if (lit && lit.kind !== "hidden") {
+      Object.assign(pen, { lineWidth: 3, strokeStyle: colours.ink });
+      pen.beginPath();
+      pen.arc(lit.x, lit.y, lit.r + 6, 0, 7);
+      pen.stroke();
+    }
     this.names();
   },
 
@@ -146,7 +162,7 @@ const map = {
     pen.translate(x, y);
     pen.rotate(turned);
     Object.assign(pen, { font: `${this.width < 500 ? 11 : 13}px system-ui, sans-serif`, fillStyle: this.colours[colour], textAlign: align });
-    pen.fillText(text, 0, 0);
+    pen.fillText(text, 0, 0, turned ? this.height - this.frame.floor : this.width);
     pen.restore();
   },
 
@@ -167,18 +183,18 @@ const map = {
     pen.globalAlpha = 1;
   },
 
-  /** The captions of the largest discs, where there is room. */
+  /** The captions of the largest discs, where they cover no disc and no other name. */
   names() {
     const { pen, colours, width } = this, taken = [];
     Object.assign(pen, { font: "600 13px system-ui, sans-serif", textAlign: "center", lineWidth: 4, lineJoin: "round" });
-    const loud = this.dots.filter((each) => each.kind === "speaks" && each.r > 11).sort((one, other) => other.product - one.product);
+    const loud = this.dots.filter(({ kind, r }) => kind === "speaks" && r > 11).sort((one, other) => other.product - one.product);
+    const discs = this.dots.filter(({ kind, light }) => light > 0.5 && kind !== "gone");
     for (const dot of loud.slice(0, 8)) {
-      const text = `\u2068${caption(dot.a, 34)}\u2069`, half = pen.measureText(text).width / 2 + 4;
-      const x = Math.min(width - half, Math.max(half, dot.x)), below = dot.y + dot.r + 17, above = dot.y - dot.r - 9;
-      const free = (y) => y > 14 && !taken.some((each) => Math.abs(each.x - x) < each.half + half && Math.abs(each.y - y) < 17)
-        && !this.dots.some((each) => each.kind === "speaks" && each.a !== dot.a && Math.abs(each.x - x) < each.r + half && Math.abs(each.y - y + 5) < each.r + 8);
-      const y = [below, above].find(free) ?? (taken.length ? null : below);
-      if (y === null) continue;
+      const text = `\u2068${caption(dot.a, 34)}\u2069`, half = pen.measureText(text).width / 2 + 4, inside = (x) => Math.min(width - half, Math.max(half, x));
+      const free = ([x, y]) => y > 34 && y < this.height - this.frame.floor && !taken.some((each) => Math.abs(each.x - x) < each.half + half && Math.abs(each.y - y) < 17)
+        && !discs.some((each) => Math.abs(each.x - x) < each.r + half && Math.abs(each.y - y + 5) < each.r + 9);
+      const [x, y] = [[inside(dot.x), dot.y + dot.r + 19], [inside(dot.x), dot.y - dot.r - 11], [inside(dot.x - dot.r - half - 8), dot.y + 5], [inside(dot.x + dot.r + half + 8), dot.y + 5]].find(free) ?? [];
+      if (y === undefined) continue;
       taken.push({ x, y, half });
       pen.strokeStyle = colours.back;
       pen.strokeText(text, x, y);
@@ -194,17 +210,26 @@ const map = {
     return shown.findLast((dot) => dot.kind !== "silent" && away(dot) <= Math.max(dot.r + 3, 12)) ?? shown.findLast((dot) => away(dot) <= dot.r + 3);
   },
 
+  /** The disc under a pointer: its slab is lit, and a small card tells what it is. */
   tip(event) {
     const dot = event && this.at(event), tip = find("tip");
     tip.hidden = !dot;
     this.canvas.style.cursor = dot ? "pointer" : "";
     if (!dot) return;
-    const both = state.words.map((word, i) => `${bank.words[word]} ${now.products[i][dot.a].toFixed(3)}`).join(", ");
-    const about = { gone: "It is out: click to put it back.", speaks: both, picture: "Only the picture keeps it.", sentence: "Only the sentence keeps it.", silent: "Neither side keeps it." }[dot.kind];
-    tip.replaceChildren(tile(dot.a, 64), named(dot.a, "b"), element("span", {}, about));
+    const pan = [this.axis, 1 - this.axis].find((i) => now.products[i][dot.a] > 0);
+    const about = { gone: "It is out: click to put it back.", picture: "Only the picture keeps it.", sentence: "Only the sentence keeps it.", silent: "Neither side keeps it." }[dot.kind];
+    if (pan !== undefined) look(dot.a, pan);
+    tip.replaceChildren(tile(dot.a, 64), named(dot.a, "b"), element("span", {}, ...(about ? [about] : blind() ? [] : product(dot.a, this.axis))));
     tip.style.left = `${Math.min(Math.max(dot.x, 90), this.width - 90)}px`;
     tip.classList.toggle("below", dot.y < 150);
     tip.style.top = `${dot.y < 150 ? dot.y + dot.r + 10 : dot.y - dot.r - 10}px`;
+  },
+
+  /** Press the disc under a pointer. */
+  press(event) {
+    const dot = this.at(event);
+    this.tip(beam.finger && dot && beam.held !== dot.a ? event : null);
+    if (dot) press(dot.a, this.axis);
   },
 };
 
@@ -218,4 +243,14 @@ function tile(a, side = 40) {
   return made;
 }
 
-showAt("scale", () => map.aim());
+/** The map rises by the sentence that leads, until a reader chooses the other. */
+function chooseAxis({ again, axis = again ? Math.max(now.best, 0) : map.axis }) {
+  map.axis = axis;
+  beam.pans.forEach(({ id }, i) => {
+    find(`up-${id}`).textContent = wordOf(i);
+    find(`up-${id}`).setAttribute("aria-pressed", i === axis);
+  });
+  map.aim();
+}
+
+showAt("scale", chooseAxis);

@@ -5,10 +5,19 @@ function showPicture() {
     Object.assign(find("picture"), { src: bank.large[question], alt: "The picture that is asked" });
     find("hidden-caption").replaceChildren("The model never saw its caption: “", named(known.row, "bdi"), "”");
   } else {
-    Object.assign(find("picture"), { src: own.src, alt: "Your own picture" });
-    find("hidden-caption").textContent = "Your own picture. It stays on this machine.";
+    const sent = `Only the numbers of this picture were sent${own.word && `, and its word, ${quoted(own.word)}`}.`;
+    Object.assign(find("picture"), { src: own.src ?? drawn(own.z), alt: own.src ? "Your own picture" : sent });
+    find("hidden-caption").textContent = own.src ? "Your own picture. It stays on this machine." : sent;
   }
   for (const button of find("gallery").children) button.setAttribute("aria-pressed", button.dataset.question === String(question));
+}
+
+/** An embedding as a picture: a square for each number, the darker the larger. */
+function drawn(z) {
+  const columns = Math.ceil(Math.sqrt(z.length)), canvas = element("canvas", { width: columns, height: columns }), pen = canvas.getContext("2d"), most = Math.max(...z);
+  pen.fillStyle = map.colours["is-picture"];
+  z.forEach((value, i) => { pen.globalAlpha = Math.max(0, value / most); pen.fillRect(i % columns, Math.floor(i / columns), 1, 1); });
+  return canvas.toDataURL();
 }
 
 function showSettings() {
@@ -17,6 +26,7 @@ function showSettings() {
   find("k-is").textContent = now.kept;
   find("p-is").textContent = state.p;
   find("back").disabled = !state.gone.size;
+  find("save").disabled = document.querySelector(".list").hidden = blind();  // both tell the sizes
 }
 
 const list = new Ledger(find("list"), named, tile, (a, stays) => toggle(a, stays));
@@ -28,21 +38,21 @@ showAt("verdict", ({ again }) => {
 });
 
 function listen() {
-  map.canvas.addEventListener("click", (event) => {
-    const dot = map.at(event);
-    if (dot) toggle(dot.a);
-    map.tip();
-  });
+  addEventListener("pointerdown", ({ pointerType }) => { beam.finger = pointerType === "touch"; }, true);
+  addEventListener("keydown", () => { beam.finger = false; }, true);
+  map.canvas.addEventListener("click", (event) => map.press(event));
   map.canvas.addEventListener("pointermove", (event) => { if (event.pointerType === "mouse") map.tip(event); });
   map.canvas.addEventListener("pointerleave", () => map.tip());
+  new ResizeObserver(() => { if (now && !moving) stackUp(); }).observe(find("scales"));
   ["first", "second"].forEach((id, i) => {
     find(`${id}-word`).addEventListener("change", (event) => choose(i, event.target.value));
     find(`${id}-word`).addEventListener("focus", (event) => event.target.select());
     find(`${id}-word`).addEventListener("input", () => find(id).classList.add("typing"));
+    find(`up-${id}`).addEventListener("click", () => chooseAxis({ axis: i }));
   });
   for (const name of ["k", "p"]) find(name).addEventListener("input", (event) => update({ [name]: Number(event.target.value), game: null }, { again: true }));
   find("language")?.addEventListener("change", (event) => update({ language: event.target.value }, { again: true }));
-  find("back").addEventListener("click", () => update({ gone: new Set(), game: null }));
+  find("back").addEventListener("click", () => update({ gone: new Set(state.game?.base), game: null }));
   addEventListener("hashchange", () => { trouble(...readAddress()); update({ game: null }, { again: true }); });
 }
 
@@ -62,6 +72,7 @@ async function start() {
     button.addEventListener("click", () => update({ ...fresh(i), game: null }, { again: true }));
     return button;
   }));
+  rove(find("gallery"));
   map.begin(sheet);
   listen();
   trouble(...readAddress());

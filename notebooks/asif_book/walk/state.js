@@ -2,7 +2,8 @@
 // `state`, decides (`now`), and calls the views in the order of STEPS. A section of the page adds its view by
 // `showAt(step, view)`; a view reads `state`, `now`, `first` and writes only into its own elements. It gets `{ again }`,
 // true where another question is asked and not only anchors went. Words and anchors may be added at the end of their lists:
-// `addWord` does one, and `regrow` is called after `rows`, `bank.captions` and `thumbs.added` have changed.
+// `addWord` does one, and `regrow` is called after `rows`, `bank.captions` and `thumbs.added` have changed. STEPS are shown one
+// after the other when an anchor goes out; the verdict is the last.
 const find = (id) => document.getElementById(id);
 const bank = JSON.parse(find("bank").textContent);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -14,7 +15,8 @@ function trouble(...sentences) {
   find("trouble").hidden = !sentences.length;
 }
 
-const STEPS = ["out", "sum", "scale", "tilt", "verdict"], views = Object.fromEntries(STEPS.map((step) => [step, []]));
+const STEPS = { out: 260, sum: 240, scale: 320, tilt: 300, verdict: 0 };  // how long each is shown after a removal, in ms
+const views = Object.fromEntries(Object.keys(STEPS).map((step) => [step, []]));
 const showAt = (step, view) => views[step].push(view);
 
 const rows = bank.embeddings.slice(0, 2).map(halves);  // of both sides, (n, d) each
@@ -48,23 +50,33 @@ function answer({ question: number, own, words, gone, k, p }) {
 
 const fresh = (number) => ({ question: number, words: [...bank.questions[number].pair], gone: new Set() });
 const state = { ...fresh(0), own: null, k: bank.k, p: bank.p, game: null, language: "" };  // own: { z, src, word } of the reader's picture
-let now = null, first = null;  // the decision, and the one with all anchors
+let now = null, first = null, moving = null;  // the decision, the one with all anchors, the change that is being shown
 
-/** Decide after a change, and show it everywhere; `again`: a new question, and not only other anchors. */
-function update(change, { again = false } = {}) {
+/** Decide after a change, and show it everywhere; `again`: a new question, and not only other anchors. An anchor that goes
+ *  out is shown step by step; all else at once. A promise, kept when the verdict stands, or another change has come. */
+async function update(change, { again = false } = {}) {
+  const before = state.gone, mine = Symbol();
   Object.assign(state, change);
   now = answer(state);
   if (again) first = state.gone.size ? answer({ ...state, gone: new Set() }) : now;
-  if (state.question >= 0) history.replaceState(null, "", address());
-  for (const step of STEPS) for (const view of views[step]) view({ again });
+  judge();
+  moving = mine;
+  history.replaceState(null, "", address());
+  const slowly = !again && [...state.gone].some((a) => !before.has(a));
+  for (const [step, time] of Object.entries(STEPS)) {
+    for (const view of views[step]) view({ again, slowly });
+    if (slowly && time) await new Promise((done) => setTimeout(done, time));
+    if (moving !== mine) return;
+  }
+  moving = null;
 }
 
-/** Take an anchor out, or put it back. In the game one anchor is out at a time. */
+/** Take an anchor out, or put it back. Where one anchor is searched, one is out at a time. */
 function toggle(anchor, stays = state.gone.has(anchor)) {
-  const gone = new Set(state.game && !state.game.done ? [] : state.gone);
+  const { game } = state, gone = new Set(game?.least === 1 && !game.done ? game.base : state.gone);
   gone[stays ? "delete" : "add"](anchor);
-  if (state.game && !stays) state.game.tries += 1;
-  update({ gone });
+  if (game && !stays) game.tries += 1;
+  return update({ gone });
 }
 
 /** An anchor's caption as it is read, its first `most` letters. One that the language lacks is the bank's own, and marked. */

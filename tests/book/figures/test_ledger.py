@@ -35,7 +35,10 @@ def sums(tab):
 def test_the_rows_and_the_rest_add_up_to_both_scores(asked):
     model, z, prompts, _ = asked
     soup = parsed(drawn(asked))
-    rows = [[float(cell.get_text()) for cell in row.find_all("td")[1:]] for row in soup.select("tbody tr")]
+    rows = [[float(cell.get_text()) for cell in row.select("td .number")] for row in soup.select("tbody tr")]
+    picture, first = (cell.get_text() for cell in soup.select("tbody td")[:2])  # 0.551, × 0.897 = 0.494
+    factor, product = first.strip("× ").split(" = ")
+    assert float(picture) * float(factor) == pytest.approx(float(product), abs=1e-3)
     rest = [float(cell.get_text()) for cell in soup.select("tfoot tr")[0].find_all("td")]
     scores = model.similarity(z, prompts)[0]
     assert torch.tensor([*rows, rest]).sum(dim=0).tolist() == pytest.approx(scores.tolist(), abs=0.008)

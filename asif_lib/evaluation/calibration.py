@@ -90,17 +90,23 @@ def fit_temperature(scores, labels) -> float:
     return float(np.exp(scipy.optimize.minimize_scalar(surprise, bounds=bounds, method="bounded").x))
 
 
-def reliability(confidence, right) -> pd.DataFrame:
-    """Sort q answers by their confidence, and compare confidence and accuracy in `BINS` of equally many answers.
+def reliability(confidence, right, bins=BINS) -> pd.DataFrame:
+    """Sort q answers by their confidence, and compare confidence and accuracy in bins of equally many answers.
 
-    `confidence` (q,) holds the probability of each answer, and `right` (q,) bools. A fixed seed sorts equal confidences
-    at random. The table has the columns ``n``,
+    A fixed seed sorts equal confidences at random. The table has the columns ``n``,
     ``confidence`` (the mean of the bin), ``accuracy``, and its interval ``low``, ``high``. Raises `ParameterError` if
     there are no answers, or the numbers differ.
+
+    Parameters
+    ----------
+    confidence : array of shape (q,)
+        The probability of each answer.
+    right : array of shape (q,), bool
+    bins : int
     """
     confidence, right = _answers(confidence, right)
     order = np.argsort(confidence, kind="stable")  # the least sure first
-    parts = np.array_split(order, min(BINS, len(right)))
+    parts = np.array_split(order, min(bins, len(right)))
     shares = _shares_right(right[part] for part in parts)
     shares.insert(1, "confidence", [confidence[part].mean() for part in parts])
     return shares

@@ -113,12 +113,11 @@ four = four or list(range(min(4, len(new))))  # of your own pairs the first
 draw.relative_matrix(new, anchors, four, i=1, j=2)
 
 # %% [markdown]
-# **What you see.** The circles ● are vectors of new pictures, the triangles ▲ vectors
-# of anchors. The cosine of a picture and an anchor stands where row and column meet, as
-# a number and as a bar. The solid frame holds row $i$, the description of one picture.
-# The dashed frame holds column $j$, the cosines of all pictures with anchor $j$. The
-# figure draws only the nearest anchor of each picture, so the longest bars stand on the
-# diagonal.
+# **What you see.** The cosine of a new picture ● and an anchor ▲ stands where row and
+# column meet, as a number and as a bar. The solid frame holds row $i$, the description
+# of one picture. The dashed frame holds column $j$, the cosines of all pictures with
+# anchor $j$. The figure draws only the nearest anchor of each picture, so the longest
+# bars stand on the diagonal.
 #
 # Now we change the coordinates of point and anchors alike.
 #

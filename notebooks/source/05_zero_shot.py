@@ -907,13 +907,14 @@ for name, (asif, s, true) in asked.items():
     sure[name] = probabilities(s, t).amax(dim=1).numpy()
     correct[name] = correct[f"{name}, T = 1"] = s.argmax(dim=1).numpy() == true
 shown = (*asked, "stamps, T = 1")
-tables = {name: reliability(sure[name], correct[name]) for name in shown}
+tables = {name: reliability(sure[name], correct[name], bins=5) for name in shown}
 curves = {name: coverage_curve(sure[name], correct[name]) for name in asked}
-draw.show(draw.trust_curves(tables, curves))
+draw.show(draw.trust_curves(tables, {n: sure[n] for n in shown}, curves))
 for name in shown:
     gap = mean_with_interval(sure[name] - correct[name], seed)
+    print(draw.worst_bin(name, tables[name]))
     error, floor = calibration_error(sure[name], correct[name], seed=seed)
-    print(f"{name}: confidence minus accuracy {in_points(gap)}")
+    print(f"  confidence minus accuracy {in_points(gap)}")
     print(f"  ECE {error}; floor {floor.value:.1%}, at most {floor.high:.1%}")
     if name in asked:
         headline = f"{name}, zero-shot, {asked[name][1].shape[1]} classes"
@@ -928,17 +929,18 @@ for name in shown:
         print(f"  the more confident half: {half}")
 
 # %% [markdown]
-# **What you see.** *Left:* each mark is a tenth of the answers, sorted by confidence.
-# On the dotted line the confidence is calibrated. With $T = 1$ (triangles) all labels
-# look nearly equal, although most answers are right. The **expected calibration error**
+# **What you see.** *First panel:* each mark is a fifth of the answers, sorted by
+# confidence. On the dotted line the confidence is calibrated. *Second panel:* how many
+# answers have which confidence. With $T = 1$ (triangles) all labels look nearly equal,
+# although most answers are right. The **expected calibration error**
 # (ECE) is the mean distance from the line. Its **floor** is the ECE of calibrated
 # answers with these confidences, which leave the line only by luck. With the bank's
 # temperature, the interval of confidence minus accuracy holds 0 for both sets. But both
 # ECEs exceed their floor, so the answers are not yet calibrated.
 #
-# *Right:* from right to left, the model keeps silent on more of its least confident
-# answers. For stamps silence pays, but for clothes even the most confident tenth is
-# often wrong.
+# *Third panel:* from right to left, the model keeps silent on more of its least
+# confident answers. For stamps silence pays, but for clothes even the most confident
+# tenth is often wrong.
 #
 # A picture that fits *none* of the labels can still get 90 %. Chapter 06 shows an
 # alarm and its limits.

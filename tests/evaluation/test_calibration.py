@@ -64,7 +64,7 @@ def test_a_picture_of_the_bank_chooses_among_its_own_caption_and_others(stamps_b
 def test_bins_hold_equally_many_answers_and_the_error_is_weighted(monkeypatch):
     monkeypatch.setattr("asif_lib.evaluation.calibration.BINS", 2)
     confidence = np.array([0.9, 0.5, 0.5, 0.95, 0.95])
-    table = reliability(confidence, [True, False, False, False, True])
+    table = reliability(confidence, [True, False, False, False, True], bins=2)
     assert table.n.tolist() == [3, 2]
     assert table.accuracy.tolist() == [1 / 3, 0.5]
     error = calibration_error(confidence, [True, False, False, False, True])[0]

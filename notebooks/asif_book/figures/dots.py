@@ -78,6 +78,7 @@ def interval_dots(
     shown : int, optional
         Labels that are not folded; by default all.
     """
+    series = {name: measures for name, measures in series.items() if measures}
     labels = list(dict.fromkeys(label for measures in series.values() for label in measures))
     if not labels:
         return HTML(f"<p>Nothing is drawn here, because these pairs have no numbers for it: {xlabel}.</p>")

@@ -66,6 +66,8 @@ class Drawing(Figure):
 
 PHONE, PHONE_INCHES = "(max-width: 44rem)", 3.25
 """Where a page shows the narrow form of a figure, and its width: 358 pixels, a phone's without the page's margins."""
+PAGE_INCHES, LEAST = 7.7, 9
+"""The width of a page, and the smallest letters on it in points: 12 pixels on a desk and on a tablet."""
 SMALL = 2.6
 """Width in inches of a panel of which two stand beside each other in the narrow form."""
 _narrow = contextvars.ContextVar("narrow", default=False)
@@ -115,7 +117,10 @@ def subplots(rows=1, columns=1, *, figsize, **options):
 
 
 def alt(figure, alt) -> Figure:
-    """Give a figure its alternative text, and return the figure."""
+    """Give a figure its alternative text and letters that are large enough, and return the figure."""
+    least = 8 if narrow() else LEAST * max(1, figure.get_figwidth() / PAGE_INCHES)  # a page makes a wide one smaller
+    for text in figure.findobj(Text):
+        text.set_size(max(text.get_size(), least))
     figure.alt = alt
     return figure
 
@@ -350,6 +355,11 @@ def _fit(figure):
             if "\n" not in text.get_text():
                 most = 24 if text is axis.yaxis.label else 30
                 text.set_text(textwrap.fill(text.get_text(), int(most * 11 / text.get_size())))
+    figure.draw_without_rendering()
+    for axis in figure.get_axes():
+        for text in (axis.title, axis.xaxis.label):
+            if text.get_window_extent().x1 > figure.bbox.x1:  # long names of rows have moved the axis to the right
+                text.set(ha="right", x=1)
 
 
 _POWER = re.compile(r"\$\\mathdefault\{[\d^{}.-]+\}\$")

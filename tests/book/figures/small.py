@@ -77,7 +77,6 @@ SMALL = {
     "picture_rows": (lambda f: f({"row": [(STAMP, "a")]}), {}),
     "relative_under_changes": (lambda f: f(FOUR[:2], FOUR.reshape(2, 2), {"as it is": lambda z: z}, "ab"), {ANCHOR}),
     "scaling": (lambda f: f(dict.fromkeys("abcd", SEEDS), ylabel="recall"), {}),
-    "score_table": (lambda f: f([STAMP] * 2, ["a", "b"], [[0.5, 0.1], [0.2, 0.1]], right=[0, 1]), {}),
     "scores_without": (lambda f: f(STAMP, "a", ["a", "b"], [0.4, 0.3], [0.2, 0.3], [(STAMP, "c")], []), {ANCHOR}),
     "shared_neighbours": (
         lambda f: f(STAMP, "a", [(STAMP, "b")] * 2, [(STAMP, "c")] * 2, [[True, False], [False, True]]),
@@ -90,7 +89,7 @@ SMALL = {
     "sparse_vector": (lambda f: f(*SPARSE), {PICTURE}),
     "stage_bars": (lambda f: f({"here": {"encode": 1.0}, "paper": {"encode": 9.0}}), {}),
     "sweep_heatmaps": (lambda f: f({"a": SWEEP}), {}),
-    "trust_curves": (lambda f: f(dict.fromkeys("abc", SURE), {"a": SURE}), {}),
+    "trust_curves": (lambda f: f(dict.fromkeys("abc", SURE), dict.fromkeys("abc", FOUR), {"a": SURE}), {}),
     "two_profiles": (lambda f: f(VECTOR, OTHER, PAIRS, ["picture", "text"]), {PICTURE, TEXT}),
     "what_the_encoder_sees": (lambda f: f([(STAMP, STAMP, np.ones((4, 4, 3)), np.ones((4, 4, 3)))]), {}),
 }

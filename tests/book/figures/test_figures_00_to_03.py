@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from drawn_pages import parsed
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
@@ -76,16 +77,16 @@ def test_two_profiles_draw_the_entries_and_fill_the_shared_anchors():
     assert figure.axes[0].yaxis_inverted()  # the largest entry stands above
 
 
-def test_score_table_prints_every_score_marks_the_best_and_frames_the_right_one():
+def test_score_table_prints_every_score_marks_the_best_and_ticks_the_right_one():
     scores = np.array([[0.9, 0.1, 0.0], [0.3, 0.2, 0.1]])
-    figure = drawn(figures.score_table([RED, GREEN], ["pig", "sock", "eye"], scores, right=[0, 1]))
-    axis = figure.axes[0]
-    assert texts(axis) == ["0.90", "0.10", "0.00", "0.30", "0.20", "0.10"]
-    assert [t.get_text() for t in axis.texts if t.get_fontweight() == "bold"] == ["0.90", "0.30"]
-    assert [(round(f.get_x()), round(f.get_y())) for f in axis.patches] == [(0, 0), (1, 1)]
-    assert axis.get_xlabel() and axis.get_ylabel() and figure.axes[1].get_ylabel()
-    assert column_names(axis) == ["pig", "sock", "eye"]
-    assert figure.alt.endswith("the picture of the pig gets pig, 0.90; the picture of the sock gets pig, 0.30")
+    page = parsed(figures.score_table([RED, GREEN], ["pig", "sock", "eye"], scores, right=[0, 1]))
+    rows = [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in page.select("tbody tr")]
+    assert rows == [["pig", "0.90 ✔", "0.30"], ["sock", "0.10", "0.20 ✔"], ["eye", "0.00", "0.10"]]
+    assert [best.get_text() for best in page.select("tbody b")] == ["0.90", "0.30"]
+    assert [picture["alt"] for picture in page.select("thead img")] == ["a picture of the pig", "a picture of the sock"]
+    shown = [" ".join(one.get_text(" ").split()) for one in page.select(".two p")]
+    assert shown == ["pig 0.90 ✔ sock 0.10", "pig 0.30 sock 0.20 ✔"]  # the answer, and its rival or the right one
+    assert float(page.select(".two rect")[1]["width"].rstrip("%")) == pytest.approx(100 / 9)
 
 
 def test_deciding_anchors_show_pictures_with_their_shares():

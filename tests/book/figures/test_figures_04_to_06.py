@@ -97,7 +97,12 @@ def test_scaling_draws_means_and_every_seed():
 def test_trust_curves_draw_each_bin_with_its_interval_and_each_coverage():
     bins = pd.DataFrame({"confidence": [0.2, 0.9], "accuracy": [0.4, 0.8], "low": [0.3, 0.7], "high": [0.6, 0.9]})
     curve = pd.DataFrame({"coverage": [0.5, 1.0], "accuracy": [0.8, 0.6], "low": [0.7, 0.5], "high": [0.9, 0.7]})
-    left, right = figures.trust_curves({"stamps": bins}, {"stamps": curve}).axes
+    sure = np.array([0.15, 0.25, 0.85, 0.95])
+    left, middle, right = figures.trust_curves({"stamps": bins}, {"stamps": sure}, {"stamps": curve}).axes
+    assert middle.patches[0].get_data().values.tolist() == [0, 0.25, 0.25, 0, 0, 0, 0, 0, 0.25, 0.25]
+    assert "confidence 20%, and 40% [30%, 60%] of its answers are right, so they are less" in figures.worst_bin(
+        "stamps", bins
+    )
     (marks,) = left.containers
     assert marks[0].get_xydata() == pytest.approx(bins[["confidence", "accuracy"]].to_numpy())
     assert ends(marks, "y") == pytest.approx(bins[["low", "high"]].to_numpy())

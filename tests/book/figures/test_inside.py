@@ -16,7 +16,6 @@ DRAWN = {
     "anchor_bars": lambda f: f(RED, f"{LONG}: {CLASSES[0]}", BARS, xlabel="contribution"),
     "scores_without": lambda f: f(RED, LONG, CLASSES, [0.4] * 4, [0.3] * 4, [(RED, LONG)] * 7, []),
     "show_pictures": lambda f: f([RED] * 7, [LONG] * 7, title="seven pictures"),
-    "score_table": lambda f: f([RED], ["bag"], [[0.5]], right=[0]),
     "similarity_density": lambda f: f(*np.random.default_rng(0).random((2, 200)), BINS),
     "sweep_heatmaps": lambda f: f({"stamps": SWEEP, "photographs": SWEEP}),
     "group_sizes": lambda f: f(CLASSES),

@@ -36,7 +36,7 @@ def test_a_page_shows_the_form_that_fits(browser, tmp_path):
     page = report_page(tmp_path, HTML(style.image_html(figure, figure.alt)))
     for viewport, phone in ((DESKTOP, False), ({"width": 390, "height": 800}, True)):
         tab = opened(browser, page, viewport)
-        image = tab.get_by_role("img", name="Left, the share of right answers")
+        image = tab.get_by_role("img", name="The share of right answers")
         assert image.evaluate("image => image.currentSrc === image.previousSibling.srcset") == phone
         assert image.bounding_box()["x"] + image.bounding_box()["width"] <= viewport["width"]
         assert tab.complaints == []

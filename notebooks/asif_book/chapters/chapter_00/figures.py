@@ -1,12 +1,13 @@
 """Figures of chapter 00, start here."""
 
 import numpy as np
+from IPython.display import HTML
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
 
-from asif_book.figures.palette import INK, MARK, ON_DARK, ON_LIGHT, PICTURE, TEXT
-from asif_book.figures.style import alt, draw_bare, listed, narrow, picture_beside, subplots, wrapped
+from asif_book.figures.palette import INK, PICTURE, TEXT
+from asif_book.figures.style import alt, draw_bare, image_tag, listed, narrow, picture_beside, subplots, wrapped
+from asif_book.figures.templates import self_contained
 
 
 def two_profiles(image, text, pairs, titles) -> Figure:
@@ -41,8 +42,10 @@ def two_profiles(image, text, pairs, titles) -> Figure:
     return alt(figure, f"Bars of the largest entries. {'. '.join(words)}. Filled, kept by both: {listed(both)}")
 
 
-def score_table(pictures, labels, scores, right) -> Figure:
-    """Draw the scores of pictures (rows) and labels (columns); the best of a row is bold, the right one framed.
+def score_table(pictures, labels, scores, right) -> HTML:
+    """Draw the scores of pictures (columns) and labels (rows); the best of a picture is bold, the right one ticked.
+
+    A phone shows two labels for each picture: the answer and the right one, or the answer and the next best.
 
     Parameters
     ----------
@@ -52,29 +55,14 @@ def score_table(pictures, labels, scores, right) -> Figure:
     right : array of shape (q,)
         The column of each picture's own label.
     """
-    scores = np.asarray(scores)
-    q, t = scores.shape
-    figure, axis = subplots(figsize=(0.95 * t + 1.6, max(0.55 * q + 1.4, 2.5)))
-    drawn = axis.imshow(scores, cmap="Greys", vmin=0, vmax=max(scores.max() * 1.25, 1e-9), aspect="auto")
-    for i, j in np.ndindex(q, t):
-        colour = ON_DARK if scores[i, j] > 0.5 * drawn.get_clim()[1] else ON_LIGHT
-        style = {"color": colour, "fontweight": "bold" if j == scores[i].argmax() else "normal"}
-        axis.text(j, i, f"{scores[i, j]:.2f}", ha="center", va="center", fontsize=8 if narrow() else 10.5, **style)
-    for i, (picture, j) in enumerate(zip(pictures, right, strict=True)):
-        axis.add_patch(Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, fill=False, edgecolor=MARK, lw=3))
-        picture_beside(axis, picture, (-0.5, i), 80, -6)
-    axis.set_xticks(range(t), [wrapped(label, 9) for label in labels], fontsize=10)
-    axis.set_yticks(range(q), [""] * q)
-    axis.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
-    axis.xaxis.set_label_position("top")
-    axis.set_xlabel("label")
-    axis.set_ylabel("held-out picture", labelpad=46)
-    axis.spines[:].set_visible(False)
-    label = "score\n(0 = no anchor in common,\n1 = the same)"
-    figure.colorbar(drawn, ax=axis, label=label, shrink=0.85, use_gridspec=False)
-    answers = zip(right, scores.argmax(axis=1), scores.max(axis=1), strict=True)
-    words = [f"the picture of the {labels[i]} gets {labels[j]}, {score:.2f}" for i, j, score in answers]
-    return alt(figure, f"A table of scores, a row for each picture, a column for each label: {listed(words)}")
+    columns = []
+    for picture, row, own in zip(pictures, np.asarray(scores).tolist(), np.asarray(right).tolist(), strict=True):
+        first, *others = np.argsort(row, kind="stable")[::-1].tolist()
+        two = [first, *([own] if own != first else others[:1])]
+        tag = image_tag(picture, f"a picture of the {labels[own]}", 72)
+        columns.append({"tag": tag, "scores": row, "answer": first, "right": own, "two": two})
+    largest = max(float(np.max(scores)), 1e-9)
+    return self_contained("chapters/chapter_00/scores", columns=columns, labels=labels, largest=largest)
 
 
 def deciding_anchors(rows) -> Figure:
@@ -93,7 +81,7 @@ def deciding_anchors(rows) -> Figure:
         shares = table.contribution / table.contribution.sum()
         anchors = list(zip(table.picture, table.caption, shares, strict=True))[:3]
         for axis, (anchor, caption, share) in zip(others, anchors, strict=False):
-            draw_bare(axis, anchor, f"{share:.0%} · {wrapped(caption, 24, 2)}", fontsize=10)
+            draw_bare(axis, anchor, wrapped(f"{share:.0%} · {caption}", 24, 2), fontsize=10)
         reasons = ", ".join(f"{caption} {share:.0%}" for _, caption, share in anchors) or "no anchor at all"
         words.append(f"{heading}: {reasons}")
     if not narrow():

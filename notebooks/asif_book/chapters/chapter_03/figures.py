@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 
 from asif_book.figures import style
 from asif_book.figures.palette import ANCHOR, FAINT, INK, MARKERS, SERIES
-from asif_book.figures.style import alt, draw_picture, drawn_pairs, listed, span, subplots, wrapped
+from asif_book.figures.style import alt, draw_picture, image_tag, listed, span, subplots, wrapped
 from asif_book.figures.templates import self_contained
-from asif_lib.relative import relative_representation, unit_rows
+from asif_lib.relative import relative_representation
 
 
 def picture_rows(rows) -> Figure:
@@ -21,7 +21,7 @@ def picture_rows(rows) -> Figure:
     figure, axes = subplots(len(rows), columns, figsize=(1.35 * columns + 0.6, 1.85 * len(rows)), squeeze=False)
     for line, (name, row) in zip(axes, rows.items(), strict=True):
         for axis, (picture, text) in zip(line, row, strict=True):
-            draw_picture(axis, picture, wrapped(text, 17, 2))
+            draw_picture(axis, picture, wrapped(text, 14, 2))
         line[0].set_ylabel(name, fontsize=10, fontweight="bold", rotation=0, ha="right", va="center", labelpad=8)
     words = listed(f"{name}: {' '.join(text for _, text in row)}" for name, row in rows.items())
     return alt(figure, f"Rows of pictures. {words}")
@@ -131,9 +131,6 @@ def caption_search(pictures, results) -> Figure:
 
 # Drawn: landmarks on two maps that give one star, and a matrix of cosines
 
-LARGEST = 2
-"""The largest entries of each drawn picture decide which entries are drawn: this number of each."""
-
 
 def star_of_angles(point, anchors, names, degrees) -> HTML:
     """Draw landmarks and a point on two maps, and the star of angles that both maps give.
@@ -171,9 +168,7 @@ def _map(point, anchors, names):
 
 
 def relative_matrix(new, anchors, items, i, j) -> HTML:
-    """Draw how two matrices of embeddings become one of cosines, with row i and column j marked.
-
-    The drawn rows are some new pictures. The drawn columns are their nearest anchors, in the same order.
+    """Draw cosines of some new pictures with their nearest anchors, in the same order; row i and column j are marked.
 
     Parameters
     ----------
@@ -184,14 +179,14 @@ def relative_matrix(new, anchors, items, i, j) -> HTML:
     i, j : int
         The marked row and column, positions among `items`.
     """
-    z, a = unit_rows(new.image[items]), unit_rows(anchors.image)  # (items, d), (n, d)
-    columns = (z @ a.T).argmax(dim=1).tolist()
-    cosines = z @ a[columns].T
-    entries = z.abs().topk(LARGEST, dim=1).indices.unique()
-    sides = [drawn_pairs(new, items, z[:, entries]), drawn_pairs(anchors, columns, a[columns][:, entries])]
+    cosines = relative_representation(new.image[items], anchors.image)  # (items, n)
+    columns = cosines.argmax(dim=1).tolist()
+    cosines = cosines[:, columns]
+    sides = [
+        [{"tag": image_tag(p, c, 72), "caption": c} for p, c in bank.pairs.iloc[rows][["picture", "caption"]].values]
+        for bank, rows in ((new, items), (anchors, columns))
+    ]
     return self_contained(
         "chapters/chapter_03/cosines", rows=sides[0], columns=sides[1], cosines=cosines.tolist(), i=i, j=j,
-        low=min(0, float(cosines.min())),
-        largest=max(abs(value) for side in sides for one in side for value in one["entries"]),
-        q=len(new), n=len(anchors), d=new.image.shape[1], d_text=new.text.shape[1],
+        low=min(0, float(cosines.min())), q=len(new), n=len(anchors), d=new.image.shape[1], d_text=new.text.shape[1],
     )  # fmt: skip

@@ -4,7 +4,7 @@ import numpy as np
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
-from asif_book.figures.palette import FAINT, INK, ON_DARK, ON_LIGHT, SERIES, series_style
+from asif_book.figures.palette import FAINT, INK, LINES, ON_DARK, ON_LIGHT, SERIES, series_style
 from asif_book.figures.style import alt, image_tag, legend_above, listed, subplots
 from asif_book.figures.templates import self_contained
 
@@ -33,30 +33,39 @@ def confusion_matrix(counts, classes) -> Figure:
     return alt(figure, f"Confusion matrix, {np.trace(counts)} of {counts.sum()} on the diagonal. {rights}")
 
 
-def trust_curves(reliable, covered) -> Figure:
-    """Draw how right the answers of each confidence are, and how right the most confident answers are.
+def trust_curves(reliable, sure, covered) -> Figure:
+    """Draw how right the answers of each confidence are, which confidences there are, and what silence brings.
 
-    `reliable` holds tables of `reliability` by name, and `covered` tables of `coverage_curve` by the same names, or by
-    some of them.
+    Parameters
+    ----------
+    reliable : dict of str to DataFrame
+        Tables of `reliability`.
+    sure : dict of str to array of shape (q,)
+        The confidences behind the tables.
+    covered : dict of str to DataFrame
+        Tables of `coverage_curve` by the same names, or by some of them.
     """
-    figure, (left, right) = subplots(1, 2, figsize=(9, 4.2), sharey=True)
+    figure, axes = subplots(1, 3, figsize=(9, 3.6))
+    left, middle, right = axes
     left.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1)
-    left.text(0.46, 0.49, "calibrated", rotation=42, rotation_mode="anchor", transform_rotates_text=True, fontsize=9)
     for i, (name, table) in enumerate(reliable.items()):
         ends = np.stack([table.accuracy - table.low, table.high - table.accuracy])
         style = series_style(i) | {"linestyle": "", "markersize": 5}
         left.errorbar(table.confidence, table.accuracy, ends.clip(0), label=name, elinewidth=1, **style)
+        counts, edges = np.histogram(sure[name], bins=10, range=(0, 1))
+        middle.stairs(counts / counts.sum(), edges, color=SERIES[i], linestyle=LINES[i], linewidth=2)
         if name in covered:
             curve = covered[name]
             right.plot(curve.coverage, curve.accuracy, **series_style(i) | {"markersize": 5})
             right.fill_between(curve.coverage, curve.low, curve.high, color=SERIES[i], alpha=0.13, linewidth=0)
-    left.set(xlabel="confidence of the answers in a bin", ylabel="share of right answers", xlim=(0, 1.02))
-    right.set(xlabel="share of questions that get an answer", xlim=(0, 1.02), ylim=(0, 1.03))
-    for axis in (left, right):
+    left.set(xlabel="confidence", title="share of right answers", ylim=(0, 1.03))
+    middle.set(xlabel="confidence", title="share of all answers", ylim=(0, None))
+    right.set(xlabel="questions answered", title="share of right answers", ylim=(0, 1.03))
+    for axis in axes:
+        axis.set(xlim=(0, 1.02), xticks=[0, 0.5, 1])
         axis.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
         axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
         axis.grid(alpha=0.3)
-    figure.get_layout_engine().set(wspace=0.06)  # the last tick of one panel and the first of the next stand apart
     legend_above(figure, left, 3)
 
     def shares(tables, word, column):
@@ -65,8 +74,19 @@ def trust_curves(reliable, covered) -> Figure:
 
     return alt(
         figure,
-        f"Left, the share of right answers against their confidence. {shares(reliable, 'at', 'confidence')}. "
-        f"Right, the share of right answers among the most confident. {shares(covered, 'of', 'coverage')}",
+        f"The share of right answers against their confidence. {shares(reliable, 'at', 'confidence')}. "
+        f"How many answers have which confidence: {listed(f'{n}, mean {np.mean(c):.0%}' for n, c in sure.items())}. "
+        f"The share of right answers among the most confident. {shares(covered, 'of', 'coverage')}",
+    )
+
+
+def worst_bin(name, table) -> str:
+    """Say in a sentence where the confidence of a table of `reliability` is farthest from the accuracy."""
+    worst = table.loc[(table.confidence - table.accuracy).abs().idxmax()]
+    too = "more" if worst.confidence > worst.accuracy else "less"
+    return (
+        f"{name}: the worst of {len(table)} bins has the confidence {worst.confidence:.0%}, and {worst.accuracy:.0%} "
+        f"[{worst.low:.0%}, {worst.high:.0%}] of its answers are right, so they are {too} sure than right"
     )
 
 

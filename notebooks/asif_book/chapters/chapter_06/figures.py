@@ -24,7 +24,7 @@ def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
     """
     pictures, captions, values = zip(*rows, strict=True)
     figure, (left, axis) = subplots(1, 2, figsize=(9.6, 0.56 * len(values) + 1.3), width_ratios=[1, 2.6])
-    draw_bare(left, picture, wrapped(heading, 26), side=160, fontsize=10, fontweight="bold")
+    draw_bare(left, picture, wrapped(heading, 20), side=160, fontsize=10, fontweight="bold")
     for place, (anchor, value) in enumerate(zip(pictures, values, strict=True)):
         look = {"color": ANCHOR} if value >= 0 else {"color": ANCHOR, "hatch": "//", "edgecolor": PAPER}
         axis.barh(place, value, height=0.66, **look)
@@ -78,7 +78,7 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
         left, axis = upper.subplots(2, 1, height_ratios=[1.5, bars - 1.5])
     else:
         left, axis = upper.subplots(1, 2, width_ratios=[1, 2.6])
-    draw_bare(left, picture, wrapped(heading, 26), side=160, fontsize=10, fontweight="bold")
+    draw_bare(left, picture, wrapped(heading, 20), side=160, fontsize=10, fontweight="bold")
     places = np.arange(len(labels))
     axis.barh(places, after, height=0.62, color=ANCHOR, label="without them")
     axis.axvline(0, color=INK, linewidth=0.8)
@@ -99,7 +99,7 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
         first.text(0.5, 0.5, f"{name}:\n{len(anchors)}{more}", ha="center", va="center")
         for cell, (anchor, caption) in zip(cells, anchors[:6], strict=False):
             draw_bare(cell, anchor)
-            cell.text(0.5, -0.04, wrapped(caption, 18), transform=cell.transAxes, ha="center", va="top", fontsize=10)
+            cell.text(0.5, -0.04, wrapped(caption, 14), transform=cell.transAxes, ha="center", va="top", fontsize=10)
     scores = listed(f"{label} {b:.3f}, then {a:.3f}" for label, b, a in zip(labels, before, after, strict=True))
     went, came = (listed(caption for _, caption in anchors) or "none" for anchors in (gone, entered))
     return alt(figure, f"Scores with all anchors, then without some: {scores}. Without {went}; new: {came}")

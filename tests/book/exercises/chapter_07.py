@@ -34,9 +34,12 @@ def by_normal_interval(before, after, margin):
     return "changed" if abs(gap.mean()) - half > margin else "cannot tell"
 
 
-def forget_by_lists(image, text, groups, group):
-    rows = [i for i, name in enumerate(groups) if name.split("/")[: len(group.split("/"))] != group.split("/")]
-    return image[rows], text[rows], torch.tensor(rows)
+def found_by_trying_limits(members, others, alarm):
+    shares = [0.0]
+    for limit in others.unique():
+        if (others > limit).sum().item() <= alarm * len(others):
+            shares.append((members > limit).double().mean().item())
+    return max(shares)
 
 
 def harm_in_a_loop(images, prompts, labels):
@@ -83,7 +86,7 @@ RIGHT = {
     "07.1": [add_in_a_loop],
     "07.2": [row_by_row],
     "07.3": [by_normal_interval],
-    "07.4": [forget_by_lists],
+    "07.4": [found_by_trying_limits],
     "07.5": [harm_in_a_loop],
     "07.6": [typical, most_neighbours],
 }

@@ -94,44 +94,47 @@ cases = [edited_rows(40, 8, 4, 73), edited_rows(7, 20, 5, 74), edited_rows(30, 0
 check_running_mean = Exercise("07.2", "A mean without a second look", running_mean, cases, mistakes, atol=1e-4)
 
 
-def forget(image, text, groups, group):
-    keep = [g != group and not g.startswith(group + "/") for g in groups]
-    keep = torch.tensor(keep)
-    return image[keep], text[keep], keep.nonzero()[:, 0]
+def found(members, others, alarm):
+    allowed = int(alarm * len(others))
+    limit = others.sort(descending=True).values[allowed]
+    return float((members > limit).float().mean())
 
 
-SIDES = random_tensor(9, 5, seed=77), random_tensor(9, 3, seed=78)
-NAMES = ["sea/food", "food", "animals", "food/fruit", "foodstuff", "tools", "food", "plants/food", "animals/birds"]
-NESTED = ["food", "food/fruit", "food/fruit/apples", "tools", "food/food", "fruit", "food/fruit/food"]
-LETTERS = ["b", "a", "b", "a/x", "b", "c", "a", "ab", "c"]
+def visits(m, o, seed, digits=None):
+    """Cosines of m pictures that are anchors and of o others, with ties if rounded to some `digits`."""
+    members, others = random_tensor(m, seed=seed) / 4 + 0.4, random_tensor(o, seed=seed + 1) / 4 + 0.2
+    return (members, others) if digits is None else (members.round(decimals=digits), others.round(decimals=digits))
 
-RULE, ROWS = 'g != group and not g.startswith(group + "/")', "keep.nonzero()[:, 0]"
-KEPT = f"return image[keep], text[keep], {ROWS}"
 
 mistakes = {
-    "You kept the group and forgot the rest; turn the mask round.": but("= torch", "= ~torch"),
-    "Rows were removed from one side only. From the first of these on, every picture has a wrong caption.": (
-        but("text[keep]", "text"),
-        but("image[keep]", "image"),
+    "Your limit counts false alarms among the members. Take it from the others: a false alarm is another picture that "
+    "is called an anchor.": but("others.sort", "members.sort", "len(others)", "len(members)"),
+    "You count a picture at the limit, too. At least one other picture lies there, which is one false alarm too "
+    "many.": but("members > limit", "members >= limit"),
+    "You counted the others above the limit. These are the false alarms: count the members.": but(
+        "(members > limit)", "(others > limit)"
     ),
-    "You set the rows to zero, and they are still there: they count in the mean and in n. Leave them out.": but(
-        KEPT, "return image * keep[:, None], text * keep[:, None], torch.arange(len(keep))"
+    "You set the limit from below: the others with the largest cosines are the alarms.": but("descending=True", ""),
+    "You rounded the number of alarms. 1.5 alarms allow 1: a second one would be more than the share.": but(
+        "int(alarm * len(others))", "round(alarm * len(others))"
     ),
-    "The subgroups are still there: to forget a group, forget what stands below it, too.": but(RULE, "g != group"),
-    "A group may itself be a path, such as animals/birds.": but(RULE, 'g.split("/")[0] != group'),
-    "The subgroups are gone, and the group itself is still there: `food` does not begin with `food/`. Test for it, "
-    "too.": but("g != group and ", ""),
-    "You also forgot a group that begins with the same letters. A slash must follow.": but(' + "/"', ""),
-    "You also forgot groups that hold the name somewhere else; it must begin the path.": but(RULE, "group not in g"),
-    "You also forgot a group of that name further down in another branch. Compare the names from the beginning of the "
-    "path.": but(RULE, 'group not in g.split("/")'),
-    "The matrices are right, and the third result counts 0, 1, 2, and so on. It should say which row of the old bank "
-    "each row was, for that is how other tables follow.": but(ROWS, "torch.arange(int(keep.sum()))"),
-    "The third result lists the rows that went, not those left.": but(ROWS, "(~keep).nonzero()[:, 0]"),
+    "One alarm less than allowed: position 0 of the sorted cosines is the largest, so the limit stands at position "
+    "`allowed`.": but("values[allowed]", "values[max(0, allowed - 1)]"),
+    "You interpolated between two cosines of the others, so that members between them are missed. The limit is the "
+    "cosine of a picture.": but("others.sort(descending=True).values[allowed]", "torch.quantile(others, 1 - alarm)"),
+    "`alarm` is a share of the others, not a cosine to compare with.": but("members > limit", "members > alarm"),
+    "You returned the limit; the share of the members above the limit is wanted.": but(
+        "float((members > limit).float().mean())", "float(limit)"
+    ),
+    "You returned how many members are found; divide by the number of members.": but(".mean()", ".sum()"),
+    "You allow no false alarm at all. A share of `alarm` of the others may be called anchors.": but("[allowed]", "[0]"),
+    "That is the AUC of exercise 06.5, over all limits. Here one limit is wanted.": lambda m, o, _: (
+        (m[:, None] > o).float() + (m[:, None] == o) / 2
+    ).mean(),
 }
-cases = [(*SIDES, *of) for of in [(NAMES, "food"), (LETTERS, "a"), (NAMES, "animals/birds"), (LETTERS, "none")]]
-cases += [(SIDES[0][:7], SIDES[1][:7], NESTED, group) for group in ("food", "food/fruit")]  # groups inside groups
-check_forget = Exercise("07.4", "Forget a group", forget, cases, mistakes, parts=("image", "text", "positions"))
+cases = [(*visits(40, 40, 71), 0.05), (*visits(80, 30, 82), 0.05), (*visits(30, 50, 75, 1), 0.1)]
+cases += [(*visits(12, 20, 77), 0.25), (*visits(40, 10, 79), 0.05), (torch.full((6,), 0.9), torch.full((9,), 0.9), 0.2)]
+check_found = Exercise("07.4", "Does the bank remember you?", found, cases, mistakes)
 
 
 ANSWERS = ("unchanged", "changed", "cannot tell")

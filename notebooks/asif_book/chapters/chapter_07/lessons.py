@@ -1,17 +1,26 @@
 """Helpers of chapter 07: what a lesson brings."""
 
 import functools
+import io
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
+from PIL import Image, ImageFilter, ImageOps
 
 from asif_lib.defaults import DEFAULT_P
 from asif_lib.evaluation.choosing import sweep
+from asif_lib.evaluation.measures import mean_with_interval
 from asif_lib.explain.contribution import contributions
 from asif_lib.machine import for_small_matrices
 from asif_lib.settings import Settings
 from asif_lib.zeroshot import ASIF
+
+from .checks import found
+
+ALARM = 0.05
+"""Share of the other pictures that a visitor may take for anchors."""
 
 
 def enlarged(picture):
@@ -114,3 +123,71 @@ def switch_sweep(banks, prompts, validation, fractions, powers, hubs=(0,), white
         return np.mean([one.argmax(dim=1).numpy() == validation[1] for one in scores])
 
     return sweep(right, fractions, powers, n, whiten=whitens, hubs=hubs)
+
+
+def as_jpeg(picture, quality=10):
+    """Return a picture as a JPEG file of low quality shows it."""
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=quality)
+    return Image.open(file).convert("RGB")
+
+
+COPIES = {
+    "JPEG, quality 10": as_jpeg,
+    "edges cut off": lambda picture: ImageOps.crop(picture, round(0.15 * min(picture.size))),
+    "blurred": lambda picture: picture.filter(ImageFilter.GaussianBlur(0.02 * max(picture.size))),
+}
+"""Name → how a copy of an RGB picture is damaged."""
+
+
+@for_small_matrices()
+def remembered(old, asked, copies, draws) -> pd.DataFrame:
+    """Let pairs join a bank, and ask which pictures are anchors, before and after the removal of these pairs.
+
+    One visitor sees how similar the most similar anchor is, the other sees only the score of the picture's own caption.
+
+    Parameters
+    ----------
+    old : AnchorBank
+        Holds none of the pairs that are asked.
+    asked : AnchorBank of q pairs
+        In each draw both halves of them join in turn, so that a bank which tells nothing has the AUC 0.5 exactly.
+    copies : dict of str to Tensor of shape (q, d_image)
+        What the visitors bring: embeddings of the pictures, or of damaged copies.
+    draws : int
+
+    Returns
+    -------
+    DataFrame
+        Columns ``bank`` ("joined" or "removed"), ``sees`` ("nearest anchor" or "score") and ``copy``; ``auc``, the mean
+        over draws as a `Measure` over pictures, and ``found``, the share of the anchors that `ALARM` false alarms find.
+    """
+    tried = {}
+    for draw in range(draws):
+        half = np.random.default_rng(draw).permutation(len(asked)) < len(asked) // 2  # (q,) bool
+        for joined in (half, ~half):
+            full = old.add(asked.subset(np.flatnonzero(joined).tolist()))
+            gone = full.remove(ids=full.pairs.id[len(old) :].tolist())
+            for bank, model in (("joined", ASIF(full, device="cpu")), ("removed", ASIF(gone, device="cpu"))):
+                texts = model.texts(asked.text)
+                for copy, z in copies.items():
+                    nearest = model.anchors("image").cosines(z, 1).values[:, 0]  # (q,)
+                    score = model.images(z).similarity(texts).diagonal()  # (q,)
+                    for sees, values in (("nearest anchor", nearest), ("score", score)):
+                        told = _told_apart(values[joined], values[~joined], joined)
+                        share = found(values[joined], values[~joined], ALARM)
+                        tried.setdefault((bank, sees, copy), []).append((told, share))
+    rows = []
+    for key, of in tried.items():
+        told = np.sum([told for told, _ in of], axis=0) / len(of)  # (q,)
+        measure = mean_with_interval(told == 1 if np.isin(told, (0, 1)).all() else told)
+        rows.append((*key, measure, np.mean([share for _, share in of])))
+    return pd.DataFrame(rows, columns=["bank", "sees", "copy", "auc", "found"])
+
+
+def _told_apart(members, others, joined) -> np.ndarray:
+    """Return what each picture adds to the AUC, (q,): the mean is the AUC, and the spread its error (Hájek)."""
+    ahead = (members[:, None] > others).double() + (members[:, None] == others).double() / 2  # (m, o)
+    parts = np.empty(len(joined))
+    parts[joined], parts[~joined] = 2 * ahead.mean(dim=1), 2 * ahead.mean(dim=0)
+    return parts - ahead.mean().item()

@@ -184,7 +184,16 @@ check_relative_representation(my_relative_representation)
 # A **rotation** turns all vectors together. Because it keeps lengths and angles, it
 # keeps all cosines. A **shift** adds one vector $t$ to every embedding: $z + t$, $a +
 # t$. Angles are measured at the origin, and a shift moves everything away from there,
-# so that the angles change.
+# so that the angles change. Moving the origin the other way does the same:
+
+# %%
+draw.moving_origin(point_2d, anchors_2d, names_2d, origin=(-0.5, 2.0))
+
+# %% [markdown]
+# **What you see.** Drag the cross, or move its sliders. The dashed rays and the cosines
+# follow the origin. The solid lines, the differences between the points, stay as they
+# are. The button puts the origin at the mean of the landmarks. A shift moves this mean
+# along with the points, so that the cosines seen from there survive every shift.
 #
 # We do both to the embeddings of the stamps. The shift has a random direction and the
 # typical length of an embedding.

@@ -15,7 +15,7 @@ _NAMES = {
     "01": "bars_with_intervals neighbour_rows what_the_encoder_sees",
     "02": "coverage_by_count coverage_histogram group_sizes picture_pairs shared_neighbours shuffle_control"
     " similarity_density two_matrices",
-    "03": "before_after caption_search cosines_before_after picture_rows relative_matrix"
+    "03": "before_after caption_search cosines_before_after moving_origin picture_rows relative_matrix"
     " relative_under_changes star_of_angles",
     "04": "four_steps sparse_and_ranking sparse_vector sweep_heatmaps",
     "05": "confusion_matrix paired_squares trust_curves who_sees_what worst_bin",

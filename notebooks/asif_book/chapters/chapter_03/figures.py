@@ -167,6 +167,30 @@ def _map(point, anchors, names):
     return {"point": point[0].tolist(), "landmarks": landmarks}
 
 
+def moving_origin(point, anchors, names, origin) -> HTML:
+    """Draw a point and landmarks in a plane whose origin a script lets the reader move.
+
+    Beside the cosines seen from (0, 0) stand those seen from the moved origin, and the distances, which none changes.
+
+    Parameters
+    ----------
+    point : Tensor of shape (1, 2)
+    anchors : Tensor of shape (n, 2)
+        Coordinates between -3 and 3.
+    names : sequence of n
+        Of the landmarks.
+    origin : (float, float)
+        Where the origin stands first, and without scripts.
+    """
+    mean = anchors.mean(dim=0).mul(10).round() / 10  # where a slider can stand
+    cosines = [relative_representation(point - o, anchors - o)[0].tolist() for o in (0, torch.tensor(origin))]
+    rows = list(zip(*cosines, (anchors - point).norm(dim=1).tolist(), strict=True))
+    return self_contained(
+        "chapters/chapter_03/origin", points=torch.cat([point, anchors]).tolist(), names=["the point", *names],
+        mean=mean.tolist(), origin=origin, rows=rows,
+    )  # fmt: skip
+
+
 def relative_matrix(new, anchors, items, i, j) -> HTML:
     """Draw cosines of some new pictures with their nearest anchors, in the same order; row i and column j are marked.
 

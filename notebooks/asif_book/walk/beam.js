@@ -50,7 +50,6 @@ function addSlab(pan, a, i) {
   slab.addEventListener("pointerenter", (event) => { if (event.pointerType === "mouse") look(a, i); });
   slab.addEventListener("focus", () => { if (!beam.finger) look(a, i); });
   pan.slabs.set(a, slab);
-  pan.stack.append(slab);
   return slab;
 }
 
@@ -65,7 +64,8 @@ function stackUp() {
     const order = blind() ? [...shown].sort((a, b) => a - b) : shown;
     order.forEach((a, place) => {
       const slab = pan.slabs.get(a) ?? addSlab(pan, a, i), height = products[a] * unit, side = Math.min(44, height - 4);
-      Object.assign(slab.style, { height: blind() ? "" : `${height}px`, order: place });
+      if (pan.stack.children[place] !== slab) pan.stack.insertBefore(slab, pan.stack.children[place]);
+      slab.style.height = blind() ? "" : `${height}px`;
       slab.style.setProperty("--small", (blind() ? 36 : side) / 24);
       slab.classList.toggle("thin", !blind() && height < 17);
       slab.querySelector(".number").textContent = blind() ? "" : products[a].toFixed(3);
@@ -75,7 +75,6 @@ function stackUp() {
     pan.rest.firstChild.textContent = rest.length ? `+ ${rest.length} more: ${sum.toFixed(3)}` : "";
     pan.stack.style.setProperty("--tick", blind() ? "999px" : `${tick * unit}px`);
     pan.stack.classList.toggle("blind", blind());
-    rove(pan.stack);
   });
   find("ruler").textContent = blind() ? "All sizes are hidden." : `A line is ${tick}. A sum is 1 at most.`;
   beam.drawn = now;
@@ -96,7 +95,7 @@ function dropSlabs({ slowly }) {
       falls.animate([{}, { transform: `translateX(${away * 90}%)`, offset: 0.55 }, { transform: `translate(${away * 105}%, 12rem) rotate(${away * 25}deg)`, opacity: 0 }], STEPS.out).finished.finally(() => falls.remove());
     }
     slab.remove();
-    if (focused) (rove(stack) ?? find("back")).focus();
+    if (focused) (stack.querySelector("button:not([aria-hidden])") ?? find("back")).focus();
   }
 }
 
@@ -171,23 +170,6 @@ function choose(i, text) {
     words[i] = word;
     update({ words, game: null }, { again: true });
   }
-}
-
-/** One stop of the Tab key for a group of buttons; the arrow keys walk within. Returns the button of the stop. */
-function rove(group) {
-  const buttons = [...group.querySelectorAll("button:not([aria-hidden])")].sort((one, other) => one.style.order - other.style.order);
-  const stop = buttons.find((each) => each.tabIndex === 0) ?? buttons[0];
-  for (const each of buttons) each.tabIndex = each === stop ? 0 : -1;
-  group.onkeydown ??= ({ key }) => {
-    const now = [...group.querySelectorAll("button:not([aria-hidden])")].sort((one, other) => one.style.order - other.style.order);
-    const at = now.indexOf(document.activeElement), up = group.matches(".stack") ? 1 : -1;
-    const to = now[at + ({ ArrowUp: up, ArrowDown: -up, ArrowLeft: -1, ArrowRight: 1 }[key] ?? NaN)];
-    if (!to) return;
-    now[at].tabIndex = -1;
-    to.tabIndex = 0;
-    to.focus();
-  };
-  return stop;
 }
 
 showAt("out", dropSlabs);

@@ -24,16 +24,8 @@ const map = {
     }
     pen.fill();
     this.resize();
-    this.wall();
     new ResizeObserver(() => this.resize()).observe(this.canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.resize());
-  },
-
-  /** All anchors in rows: the bank, before anything is asked. */
-  wall() {
-    const n = bank.captions.length, columns = Math.ceil(Math.sqrt(n * this.width / this.height)), step = this.width / columns, r = 0.44 * step;
-    this.dots = bank.captions.map((_, a) => ({ a, x: (a % columns + 0.5) * step, y: (Math.floor(a / columns) + 0.5) * step, r, light: 1, fall: 0 }));
-    this.hold = performance.now() + 700;
   },
 
   resize() {
@@ -60,17 +52,15 @@ const map = {
     const across = place(decision.image, 0.618), up = place(text, 0.755), unit = Math.min(wide, high) * 0.2;
     const out = [...gone], gap = Math.min(38, wide / Math.max(out.length, 1)), small = this.width < 500 ? 5 : 7;
     this.dots.length = Math.min(this.dots.length, bank.captions.length);
-    while (this.dots.length < bank.captions.length) this.dots.push({ a: this.dots.length, x: 0, y: 0, r: unit, light: 1, fall: 0 });  // it flies in
+    while (this.dots.length < bank.captions.length) this.dots.push({ a: this.dots.length, x: left, y: top, r: small, light: 1 });  // it flies in
     for (const dot of this.dots) {
       const { a } = dot, product = decision.products[this.axis][a], kept = [decision.image.entries[a] > 0, text.entries[a] > 0];
       dot.kind = a === hidden ? "hidden" : gone.has(a) ? "gone" : product > 0 ? "speaks" : kept[0] ? "picture" : kept[1] ? "sentence" : "silent";
       dot.product = product;
       if (dot.kind === "gone") {
-        dot.fall ||= 1;
         dot.aim = { x: left + gap * (out.indexOf(a) + 0.5), y: this.height - 22, r: 15, light: 0.9 };
         continue;
       }
-      dot.fall = 0;
       const r = product > 0 ? secret ? 14 : Math.max(small, unit * Math.sqrt(product)) : small;
       dot.aim = {
         r, x: Math.min(left + wide * across(a), this.width - r - 8), y: Math.max(top + high * (1 - up(a)), top + r),
@@ -96,8 +86,8 @@ const map = {
     const step = (time) => {
       const dt = Math.min(0.05, Math.max(0, (time - last) / 1000));
       last = time;
-      let moving = time < this.hold;
-      if (!moving) for (const dot of this.dots) moving = this.move(dot, dt) || moving;
+      let moving = false;
+      for (const dot of this.dots) moving = this.move(dot, dt) || moving;
       this.draw();
       this.running = moving;
       if (moving) requestAnimationFrame(step);
@@ -105,19 +95,11 @@ const map = {
     requestAnimationFrame(step);
   },
 
-  /** One step towards the aim; an anchor that was taken out falls. */
+  /** One step towards the aim. */
   move(dot, dt) {
     const { aim } = dot, share = 1 - Math.exp(-dt * (4 + (dot.a % 7) / 2));
-    for (const key of ["x", "r", "light"]) dot[key] += (aim[key] - dot[key]) * share;
-    if (dot.fall) {
-      dot.fall += 2600 * dt;
-      dot.y += dot.fall * dt;
-      if (dot.y >= aim.y) {
-        dot.y = aim.y;
-        dot.fall = dot.fall > 240 ? -0.32 * dot.fall : 1e-9;
-      }
-    } else dot.y += (aim.y - dot.y) * share;
-    return Math.abs(aim.x - dot.x) + Math.abs(aim.y - dot.y) + Math.abs(aim.r - dot.r) + 20 * Math.abs(aim.light - dot.light) > 0.4 || Math.abs(dot.fall) > 1;
+    for (const key of ["x", "y", "r", "light"]) dot[key] += (aim[key] - dot[key]) * share;
+    return Math.abs(aim.x - dot.x) + Math.abs(aim.y - dot.y) + Math.abs(aim.r - dot.r) + 20 * Math.abs(aim.light - dot.light) > 0.4;
   },
 
   draw() {
@@ -162,7 +144,7 @@ const map = {
     pen.translate(x, y);
     pen.rotate(turned);
     Object.assign(pen, { font: `${this.width < 500 ? 11 : 13}px system-ui, sans-serif`, fillStyle: this.colours[colour], textAlign: align });
-    pen.fillText(text, 0, 0, turned ? this.height - this.frame.floor : this.width);
+    pen.fillText(text, 0, 0, turned ? this.height - this.frame.floor : this.width / 2 - 26);
     pen.restore();
   },
 

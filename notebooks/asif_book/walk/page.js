@@ -1,4 +1,6 @@
 // The page: its picture, its list, its settings, and the start.
+const NUMBERS = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'><text x='1' y='6' font-size='4'>0.3…</text></svg>";
+
 function showPicture() {
   const { question, own } = state, known = bank.questions[question];
   if (known) {
@@ -6,18 +8,10 @@ function showPicture() {
     find("hidden-caption").replaceChildren("The model never saw its caption: “", named(known.row, "bdi"), "”");
   } else {
     const sent = `Only the numbers of this picture were sent${own.word && `, and its word, ${quoted(own.word)}`}.`;
-    Object.assign(find("picture"), { src: own.src ?? drawn(own.z), alt: own.src ? "Your own picture" : sent });
+    Object.assign(find("picture"), { src: own.src ?? NUMBERS, alt: own.src ? "Your own picture" : sent });
     find("hidden-caption").textContent = own.src ? "Your own picture. It stays on this machine." : sent;
   }
-  for (const button of find("gallery").children) button.setAttribute("aria-pressed", button.dataset.question === String(question));
-}
-
-/** An embedding as a picture: a square for each number, the darker the larger. */
-function drawn(z) {
-  const columns = Math.ceil(Math.sqrt(z.length)), canvas = element("canvas", { width: columns, height: columns }), pen = canvas.getContext("2d"), most = Math.max(...z);
-  pen.fillStyle = map.colours["is-picture"];
-  z.forEach((value, i) => { pen.globalAlpha = Math.max(0, value / most); pen.fillRect(i % columns, Math.floor(i / columns), 1, 1); });
-  return canvas.toDataURL();
+  for (const radio of find("gallery").querySelectorAll("input")) radio.checked = radio.value === String(question);
 }
 
 function showSettings() {
@@ -68,11 +62,10 @@ async function start() {
   }));
   find("words").append(...bank.words.map((word) => element("option", { value: word })));
   find("gallery").append(...bank.questions.map((question, i) => {
-    const button = element("button", { type: "button", "data-question": i, "aria-label": `Picture ${i + 1}` }, tile(question.row, 48));
-    button.addEventListener("click", () => update({ ...fresh(i), game: null }, { again: true }));
-    return button;
+    const radio = element("input", { type: "radio", name: "picture", value: i, "aria-label": `Picture ${i + 1}` });
+    radio.addEventListener("change", () => update({ ...fresh(i), game: null }, { again: true }));
+    return element("label", {}, radio, tile(question.row, 48));
   }));
-  rove(find("gallery"));
   map.begin(sheet);
   listen();
   trouble(...readAddress());

@@ -171,7 +171,8 @@ def test_a_removal_is_shown_step_by_step_and_the_verdict_is_the_last(browser, ma
     tab = opened(browser, made[0], reduced_motion=motion)
     tab.wait_for_function("typeof now !== 'undefined' && now !== null && moving === null")
     slab, total, heights, lean, verdict = tab.evaluate(STEPS, 104)
-    assert slab[0] < total[0] < heights[-1] < lean[0] < verdict[0] < 1300 + 200  # a frame, and a busy machine
+    assert slab[0] < total[0] < heights[-1] < lean[0] < verdict[0]
+    assert tab.evaluate("Object.values(STEPS).reduce((sum, time) => sum + time)") <= 1300
     assert len(verdict) == len(lean) == 1
     assert (len(total) == 2) == (motion == "reduce")  # still steps; else the numbers roll
     notes = tab.locator(".note").all_text_contents()
@@ -206,7 +207,7 @@ def test_the_first_screen_holds_picture_sentences_and_beam(browser, made):
         tab.context.close()
 
 
-def test_the_first_sentence_is_five_stops_away_at_most_and_arrows_walk_in_a_stack(tab):
+def test_the_first_sentence_is_five_stops_away_at_most_and_slabs_are_pressed(tab):
     stops = []
     while "first-word" not in stops:
         tab.keyboard.press("Tab")
@@ -214,7 +215,7 @@ def test_the_first_sentence_is_five_stops_away_at_most_and_arrows_walk_in_a_stac
         assert len(stops) <= 5
     tab.keyboard.press("Tab")
     assert tab.evaluate("beam.looked.a") == 149
-    tab.keyboard.press("ArrowUp")  # from the largest slab to the next
+    tab.keyboard.press("Tab")  # from the largest slab to the next
     assert tab.evaluate("document.activeElement.matches('.slab.lit') && beam.looked.a") == 16
     tab.keyboard.press("Enter")
     settled(tab)

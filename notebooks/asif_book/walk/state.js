@@ -2,8 +2,8 @@
 // `state`, decides (`now`), and calls the views in the order of STEPS. A section of the page adds its view by
 // `showAt(step, view)`; a view reads `state`, `now`, `first` and writes only into its own elements. It gets `{ again }`,
 // true where another question is asked and not only anchors went. Words and anchors may be added at the end of their lists:
-// `addWord` does one, and `regrow` is called after `rows`, `bank.captions` and `thumbs.added` have changed. STEPS are shown one
-// after the other when an anchor goes out; the verdict is the last.
+// `addWord` does one, and `regrow`, with `bank.captions` and `thumbs.added`, the other. STEPS are shown one after the other when an
+// anchor goes out; the verdict is the last.
 const find = (id) => document.getElementById(id);
 const bank = JSON.parse(find("bank").textContent);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -19,11 +19,11 @@ const STEPS = { out: 260, sum: 240, scale: 320, tilt: 300, verdict: 0 };  // how
 const views = Object.fromEntries(Object.keys(STEPS).map((step) => [step, []]));
 const showAt = (step, view) => views[step].push(view);
 
-const rows = bank.embeddings.slice(0, 2).map(halves);  // of both sides, (n, d) each
-const sides = rows.map((each, i) => Side.of(each, bank.dimensions[i]));
+const base = bank.captions.length;  // the bank's own anchors; those of a reader are base, base + 1, …
+const sides = bank.embeddings.slice(0, 2).map((text, i) => Side.of(halves(text), bank.dimensions[i]));
 const listed = halves(bank.embeddings[2]), depth = bank.dimensions[1], asked = new Map();
 const prompts = bank.words.map((_, word) => listed.subarray(word * depth, word * depth + depth));
-const question = (side, z) => [side.products(z), z.reduce((sum, v) => sum + v * v, 0)];
+const question = (side, z) => [side.products(z), dot(z, z)];
 
 /** A word's question to the captions: its inner products, and its product with itself. */
 const sentence = (word) => asked.get(word) ?? asked.set(word, question(sides[1], prompts[word])).get(word);
@@ -34,22 +34,22 @@ function addWord(word, embedding) {
   return bank.words.push(word) - 1;
 }
 
-/** After rows were added or taken away: all inner products are computed again. */
-function regrow() {
-  rows.forEach((each, i) => { sides[i] = Side.of(each, bank.dimensions[i]); });
+/** Let these pairs of embeddings, [image, text] each, be the anchors behind the bank's own. */
+function regrow(pairs) {
+  sides.forEach((side, i) => side.extend(pairs.map((pair) => pair[i])));
   asked.clear();
-  update({}, { again: true });
 }
 
-/** The decision of a state. A picture of the bank (`question` ≥ 0) is asked without its own pair; else `own.z` is asked. */
-function answer({ question: number, own, words, gone, k, p }) {
-  const row = number < 0 ? -1 : bank.questions[number].row;
-  const picture = row < 0 ? question(sides[0], own.z) : [sides[0].column(row), sides[0].squares[row]];
-  return decide(sides, picture, words.map(sentence), row < 0 ? gone : new Set([...gone, row]), k, p);
+/** The decision of a state. A picture of the bank (`question` ≥ 0) is asked without its own pair; else `own.z` is asked.
+ *  `alone`: without the bank's own anchors. */
+function answer({ question: number, own, words, gone, k, p, whiten, alone }) {
+  const row = bank.questions[number]?.row, out = new Set([...gone, ...(alone ? Array(base).keys() : []), ...(number < 0 ? [] : [row])]);
+  const picture = number < 0 ? question(sides[0], own.z) : [sides[0].column(row), sides[0].squares[row]];
+  return decide(sides, picture, words.map(sentence), out, k, p, { whiten });
 }
 
-const fresh = (number) => ({ question: number, words: [...bank.questions[number].pair], gone: new Set() });
-const state = { ...fresh(0), own: null, k: bank.k, p: bank.p, game: null, language: "" };  // own: { z, src, word } of the reader's picture
+const fresh = (number) => ({ question: number, words: [...bank.questions[number].pair], gone: new Set(), whiten: 1 });
+const state = { ...fresh(0), own: null, alone: false, k: bank.k, p: bank.p, game: null, language: "" };  // own: { z, src, word } of the reader's picture
 let now = null, first = null, moving = null;  // the decision, the one with all anchors, the change that is being shown
 
 /** Decide after a change, and show it everywhere; `again`: a new question, and not only other anchors. An anchor that goes
@@ -82,7 +82,7 @@ function toggle(anchor, stays = state.gone.has(anchor)) {
 /** An anchor's caption as it is read, its first `most` letters. One that the language lacks is the bank's own, and marked. */
 function caption(a, most) {
   const { language } = state, own = bank.captions[a].slice(0, most);
-  return language ? bank.translations[language][a].slice(0, most) || `${own} (not translated)` : own;
+  return language ? bank.translations[language][a]?.slice(0, most) || `${own} (not translated)` : own;
 }
 
 /** The tag of a language by its code among the translations. */

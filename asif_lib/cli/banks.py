@@ -40,7 +40,7 @@ Splits = Annotated[list[str] | None, Option("--split", metavar="NAME", help="may
 Encoder = Annotated[str, Option(metavar="NAME", help="a name, or a folder")]
 TextEncoder = Annotated[str | None, Option(metavar="NAME", help=f"default: {ENGLISH}; with --language, {MULTILINGUAL}")]
 Model = Annotated[str | None, Option(metavar="NAME", help="the model that made the embeddings")]
-Matrix = Annotated[str, Option(metavar="FILE", help="an (n, d) matrix, .npy or .pt, or a folder of parts")]
+Matrix = Annotated[str | None, Option(metavar="FILE", help="an (n, d) matrix, .npy or .pt, or a folder of parts")]
 Precision = Annotated[
     StrEnum("Precision", "float32 float16 bfloat16"),
     Option(help="of the stored embeddings; 16 bits take half the disk and memory"),
@@ -143,12 +143,14 @@ def build_once(name, **options):
     "asif bank import mine --image-embeddings a.npy --text-embeddings b.npy --captions c.csv --image-encoder dinov2",
     "asif bank import mine --image-embeddings a.npy --text-embeddings b.npy --captions c.csv --encoders-of stamps",
     "asif bank import laion --image-embeddings img_emb --text-embeddings text_emb --captions metadata",
+    "asif bank import mine taught.safetensors",
 )  # fmt: skip
 def _import(
     name: Name,
-    image_embeddings: Matrix,
-    text_embeddings: Matrix,
-    captions: Annotated[str, Option(metavar="FILE", help="a table with a column caption, or a folder of its parts")],
+    taught: Annotated[str | None, Argument(metavar="FILE", help="that a page exported; it needs no options")] = None,
+    image_embeddings: Matrix = None,
+    text_embeddings: Matrix = None,
+    captions: Annotated[str | None, Option(metavar="FILE", help="a table with a column caption, or its parts")] = None,
     image_encoder: Model = None,
     text_encoder: Model = None,
     encoders_of: Annotated[str | None, Option(metavar="BANK", help="whose encoders made the embeddings")] = None,
@@ -156,8 +158,16 @@ def _import(
     precision: Precision = "float32",
     replace: Replace = False,
 ):
-    """Make a bank of embeddings of your own."""
+    """Make a bank of embeddings of your own, or of the pairs that you taught the page of a bank."""
+    given = image_embeddings, text_embeddings, captions
+    if any(given) if taught else not all(given):
+        need = "either a FILE that a page exported, or --image-embeddings, --text-embeddings and --captions"
+        raise ParameterError(f"asif bank import takes {need}")
     check_replace(name, replace)
+    if taught:
+        from asif_lib.bank.taught import read_taught
+
+        return _saved(read_taught(taught, bank_name(name)), name, precision)
     if encoders_of:
         if image_encoder or text_encoder:
             raise ParameterError("--encoders-of BANK goes in place of names of encoders")

@@ -10,14 +10,13 @@ from drawn_pages import DESKTOP, opened
 from asif_book.walk.building import bank_page
 from asif_lib import ASIF, AnchorBank
 
-DECIDE = """cases => cases.map(({ added, question, sentences, gone, k, p, hubs, whiten }) => {
+DECIDE = """cases => cases.map(({ added, z, sentences, gone, k, p, ...corrections }) => {
     const read = (text) => new Float32Array(bytesOf(text).buffer);
     sides.forEach((side, i) => side.extend(added.map((pair) => read(pair[i]))));
-    const asked = sentences.map((text) => question_of(sides[1], read(text)));
-    const start = performance.now();
-    const { scores, best } = decide(sides, question_of(sides[0], read(question)), asked, new Set(gone), k, p, { hubs, whiten });
-    return { scores, best, time: performance.now() - start };
-})""".replace("question_of", "globalThis.eval('question')")
+    const texts = sentences.map((text) => question(sides[1], read(text)));
+    const { scores, best } = decide(sides, question(sides[0], read(z)), texts, new Set(gone), k, p, corrections);
+    return { scores, best };
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +58,7 @@ def drawn_case(draw, matrices):
     whiten = draw.choice([1, 0.8, 0.3]) if len(stay) < 200 or draw.random() < 0.1 else 1
     hubs = draw.choice([0, 0.5, 1]) if len(stay) > 10 else 0
     return {
-        "added": pairs, "question": new_rows(draw, matrices[0], 1), "sentences": new_rows(draw, matrices[1], 2),
+        "added": pairs, "z": new_rows(draw, matrices[0], 1), "sentences": new_rows(draw, matrices[1], 2),
         "gone": np.setdiff1d(np.arange(n + added), stay).tolist(), "k": int(draw.choice([1, 5, 20, 79])),
         "p": float(draw.choice([1, 2, 2.5, 8])), "hubs": float(hubs), "whiten": float(whiten),
     }  # fmt: skip
@@ -74,7 +73,7 @@ def library(matrices, case):
     bank = AnchorBank.from_embeddings(*rows, ["a stamp"] * left)
     settings = {"hubs": case["hubs"], "whiten": None if case["whiten"] == 1 else case["whiten"]}
     model = ASIF(bank, min(case["k"], left), case["p"], device="cpu", **settings)
-    return model.similarity(case["question"], case["sentences"])[0]
+    return model.similarity(case["z"], case["sentences"])[0]
 
 
 def sent(rows, scale):
@@ -88,8 +87,8 @@ def test_a_bank_that_is_taught_decides_as_the_library_does(tab, stamps_bank):
     cases, given = [drawn_case(draw, matrices) for _ in range(200)], []
     for case in cases:
         pairs = zip(*map(sent, case["added"], scales), strict=True)
-        [question], sentences = sent(case["question"], scales[0]), sent(case["sentences"], scales[1])
-        given.append(case | {"added": list(pairs), "question": question, "sentences": sentences})
+        [z], sentences = sent(case["z"], scales[0]), sent(case["sentences"], scales[1])
+        given.append(case | {"added": list(pairs), "z": z, "sentences": sentences})
     answers = tab.evaluate(DECIDE, given)
     page, right = (torch.tensor([[*each] for each in them]) for them in (
         [answer["scores"] for answer in answers], [library(matrices, case).tolist() for case in cases]

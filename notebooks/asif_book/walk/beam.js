@@ -6,7 +6,6 @@ const beam = {
   drawn: null,  // the decision whose slabs are seen
   finger: false,
 };
-const SMALLEST = 8;  // pixels of a slab of its own
 const blind = () => Boolean(state.game && !state.game.done);
 const touched = matchMedia("(hover: none)");
 const wordOf = (i) => bank.words[state.words[i]];
@@ -26,7 +25,7 @@ function speakers(i, { products } = now) {
 /** Inspect an anchor: its slabs and its disc are lit, and its product is written. */
 function look(a, i) {
   beam.looked = { a, i };
-  const hint = state.game && blind() ? "Its size is hidden." : touched.matches ? "Tap again: the anchor goes out." : "A click takes the anchor out.";
+  const hint = blind() ? "Its size is hidden." : touched.matches ? "Tap again: the anchor goes out." : "A click takes the anchor out.";
   const why = ["The slab is as high as ", element("span", { class: "picture" }, "● the picture’s entry"), " × ", element("span", { class: "sentence" }, "■ the sentence’s"), ". ", hint];
   find("looked").replaceChildren(tile(a, 48), named(a, "b"), ...(blind() ? [] : [element("p", { class: "times" }, ...product(a, i))]), element("p", { class: "quiet" }, ...(blind() ? [hint] : why)));
   for (const { slabs } of beam.pans) for (const [each, slab] of slabs) slab.classList.toggle("lit", each === a);
@@ -53,14 +52,14 @@ function addSlab(pan, a, i) {
   return slab;
 }
 
-/** The slabs of the decision `now`. A slab keeps its element, so that it grows. */
-function stackUp() {
+/** The slabs of the decision `now`. A slab keeps its element, so that it grows, but for another question (`again`). */
+function stackUp(again) {
   const most = Math.max(...first.scores, ...now.scores, 1e-9), room = beam.pans[0].stack.clientHeight - 22, unit = room / most;
   const tick = [0.01, 0.02, 0.05, 0.1, 0.2].find((each) => each * unit > 18) ?? 0.5;
   beam.pans.forEach((pan, i) => {
-    const products = now.products[i], all = speakers(i), shown = blind() ? all : all.filter((a) => products[a] * unit >= SMALLEST);
+    const products = now.products[i], all = speakers(i), shown = blind() ? all : all.filter((a) => products[a] * unit >= 8);
     const rest = all.slice(shown.length), sum = rest.reduce((total, a) => total + products[a], 0);
-    for (const [a, slab] of pan.slabs) if (!shown.includes(a)) { slab.remove(); pan.slabs.delete(a); }
+    for (const [a, slab] of pan.slabs) if (again || !shown.includes(a)) { slab.remove(); pan.slabs.delete(a); }
     const order = blind() ? [...shown].sort((a, b) => a - b) : shown;
     order.forEach((a, place) => {
       const slab = pan.slabs.get(a) ?? addSlab(pan, a, i), height = products[a] * unit, side = Math.min(44, height - 4);
@@ -125,13 +124,13 @@ function subtract({ slowly }) {
 }
 
 /** The lists are scaled to length 1 again, so that the others grow. */
-function scaleAgain({ slowly }) {
+function scaleAgain({ again, slowly }) {
   if (slowly && beam.drawn) beam.pans.forEach((pan, i) => {
     const stay = speakers(i, beam.drawn).filter((a) => now.products[i][a] > 0), total = ({ products }) => stay.reduce((sum, a) => sum + products[i][a], 0);
     noteOf(pan).textContent = stay.length && !blind() ? `all are scaled again, × ${(total(now) / total(beam.drawn)).toFixed(2)}` : "";
     roll(sumOf(pan), now.scores[i], STEPS.scale);
   });
-  stackUp();
+  stackUp(again);
 }
 
 /** The pan of the larger sum sinks. */

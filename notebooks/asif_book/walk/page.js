@@ -37,7 +37,7 @@ function listen() {
   map.canvas.addEventListener("click", (event) => map.press(event));
   map.canvas.addEventListener("pointermove", (event) => { if (event.pointerType === "mouse") map.tip(event); });
   map.canvas.addEventListener("pointerleave", () => map.tip());
-  new ResizeObserver(() => { if (now && !moving) stackUp(); }).observe(find("scales"));
+  new ResizeObserver(() => { if (now && !moving) stackUp(false); }).observe(find("scales"));
   ["first", "second"].forEach((id, i) => {
     find(`${id}-word`).addEventListener("change", (event) => choose(i, event.target.value));
     find(`${id}-word`).addEventListener("focus", (event) => event.target.select());
@@ -46,7 +46,7 @@ function listen() {
   });
   for (const name of ["k", "p"]) find(name).addEventListener("input", (event) => update({ [name]: Number(event.target.value), game: null }, { again: true }));
   find("language")?.addEventListener("change", (event) => update({ language: event.target.value }, { again: true }));
-  find("back").addEventListener("click", () => update({ gone: new Set(state.game?.base), game: null }));
+  find("back").addEventListener("click", () => update({ gone: new Set(state.game?.base), game: blind() ? state.game : null }));
   addEventListener("hashchange", () => { trouble(...readAddress()); update({ game: null }, { again: true }); });
 }
 

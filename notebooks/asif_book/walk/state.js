@@ -75,7 +75,7 @@ async function update(change, { again = false } = {}) {
 function toggle(anchor, stays = state.gone.has(anchor)) {
   const { game } = state, gone = new Set(game?.least === 1 && !game.done ? game.base : state.gone);
   gone[stays ? "delete" : "add"](anchor);
-  if (game && !stays) game.tries += 1;
+  if (game && !game.done && !stays) game.tries += 1;
   return update({ gone });
 }
 

@@ -25,7 +25,7 @@ const map = {
     pen.fill();
     this.resize();
     new ResizeObserver(() => this.resize()).observe(this.canvas);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.resize());
+    for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", () => this.resize());
   },
 
   resize() {

@@ -1032,9 +1032,8 @@ show_progress("05")
 # - Compare two methods on the same questions, pair by pair. A tie does not count as
 #   found.
 # - On held-out stamps ASIF finds captions and classes far above chance, and captions
-#   better than five baselines, over twenty draws of the splits. (Chapter 09 names four
-#   that tie.) On Fashion-MNIST
-#   ridge, CCA and CSA are better (one split).
+#   better than five baselines, over twenty draws. (Chapter 09 names four that are not
+#   behind.) On Fashion-MNIST ridge, CCA and CSA are better (one split).
 # - A temperature that is fitted inside the bank turns scores into confidences, which
 #   are not yet calibrated. Answers of low confidence can be held back.
 #

@@ -27,6 +27,7 @@ from asif_book.report import (
     schedule,
 )
 from asif_book.report.__main__ import main
+from asif_book.report.book import results_in_lanes
 from asif_lib.files import ROOT
 
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
@@ -350,6 +351,7 @@ def test_what_a_chapter_says_of_itself(tmp_path):
 
 # The report ------------------------------------------------------------------------------------------
 
+REACHED = f"# It reaches\n\n{results.BEGIN}\n| a |\n{results.END}\n"
 RECORD = "from asif_book.results import record\nrecord({!r}, 0.25, n=100)"
 
 
@@ -364,7 +366,7 @@ def notebooks(tmp_path):
 
 def test_the_whole_report(notebooks, build, capsys):
     links = "[code](../asif_lib/sparse.py), [start](00_start_here.ipynb), [more](results.md)"
-    for name, text in {"library": f"# The library\n\n## Part\n\n{links}\n", "results": "# It reaches\n"}.items():
+    for name, text in {"library": f"# The library\n\n## Part\n\n{links}\n", "results": REACHED}.items():
         (notebooks / f"{name}.md").write_text(text)
     write(notebooks / "01_encoders.ipynb", f"# Encoders & friends\n\n![{METHOD_ALT}]({METHOD})", PARAMETERS_CELL)
     (notebooks / "drawings").mkdir()
@@ -375,7 +377,8 @@ def test_the_whole_report(notebooks, build, capsys):
     page = index.read_text()
     for words in (">00 · Strangers?<", ">01 · Encoders &amp; friends<", "Can two strangers talk, at <math"):
         assert words in page
-    assert "strangers, R@1" in page and "25.0 %" in page
+    reached = (index.parent / "results.html").read_text()
+    assert ">00 · Strangers?</h2>" in reached and "strangers, R@1" in reached and "25.0\N{NO-BREAK SPACE}%" in reached
     assert loads_from_elsewhere(page) == []
     library = (index.parent / "library.html").read_text()
     found = [{a["href"] for a in Tags(text).all("a")} for text in (page, library)]
@@ -391,6 +394,26 @@ def test_the_whole_report(notebooks, build, capsys):
     first = (index.parent / "00_start_here.html").read_text()
     neighbours = {(a["rel"], a["href"]) for a in Tags(first).all("a") if "rel" in a}
     assert neighbours == {("next", "01_encoders.html")}
+
+
+def test_results_stand_in_lanes_by_chapter_with_their_chance_and_verdict():
+    def entry(value, low, high, unit="", note="", verdict="", chapter="05_zero_shot"):
+        about = {"ci": (low, high), "n": 150, "unit": unit, "note": note, "split": "test", "verdict": verdict}
+        return {"value": value, **about, "run": {"chapter": chapter, "parameters": {}}}
+
+    recorded = {
+        "R@1": entry(0.36, 0.28, 0.44, note="chance 0.7%"),
+        "ridge minus ASIF": entry(-4.8, -8.4, -1.1, "points", verdict="undecided"),
+        "<audit>": entry(0.96, 0.95, 0.97, "AUC", chapter="06_x"),
+    }
+    html = results_in_lanes(recorded, {"05_zero_shot": "05 · Zero-shot"})
+    page = BeautifulSoup(html, "html.parser")
+    assert [title.text for title in page.find_all("h2")] == ["05 · Zero-shot", "06_x"] and "\n\n" not in html
+    share, gap = page.select(".lane:has(.plot)")
+    assert " ".join(share.text.split()) == "R@1 (chance 0.7%) 36.0 % [28.0, 44.0] n = 150; test"
+    assert "-4.8 points [-8.4, -1.1]" in gap.svg["aria-label"] and "n = 150; test; undecided" in gap.text
+    assert [len(lane.select(".chance")) for lane in (share, gap)] == [1, 1]  # and a line at 0
+    assert page.find_all("p")[-1].text == "<audit>: 0.96 AUC [0.95 to 0.97]; n = 150; test"
 
 
 def test_only_what_changed_runs_again(notebooks, monkeypatch, capsys):

@@ -13,16 +13,18 @@ import nbformat
 from bs4 import BeautifulSoup, NavigableString
 from markupsafe import Markup
 
+from asif_book.figures import interval_dots
 from asif_book.figures.method import as_in_chapter_00, method_picture
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.errors import AsifError, version_of
+from asif_lib.evaluation.measures import Measure
 from asif_lib.files import ROOT, build_dir, write_whole
 
 from ..contents import METHOD, METHOD_ALT, put_between
 from ..editions import CHAPTERS, GUIDE
 from ..outline import Chapter, heading
-from ..results import BEGIN, END, by_chapter, load_results, results_path, results_table
+from ..results import BEGIN, END, by_chapter, load_results, results_path
 from .api import api_pages
 from .page import BOOK, layout
 from .rendering import render, render_page, to_html
@@ -92,8 +94,9 @@ def build_report(
 
     finished = run_chapters(book, Runner(runs, parameters, reuse), then=make_page)
     for name, markdown in texts.items():
-        if BEGIN in markdown and results_path().exists():  # the numbers of the index
-            markdown = put_between(markdown, BEGIN, END, results_table(load_results()))
+        if BEGIN in markdown and results_path().exists():
+            titles = {chapter.name: chapter.title for chapter in book.values()}
+            markdown = put_between(markdown, BEGIN, END, results_in_lanes(load_results(), titles))
         write_whole(pages / f"{name}.html", render_page(notebooks / f"{name}.md", markdown, **around).encode())
     names = [*(path.stem for path in book), *texts]
     write_whole(pages / "search.html", search_page(pages, names, **around).encode())
@@ -116,6 +119,33 @@ def chapters_in(folder: Path, wanted: list[str] | None) -> list[Path]:
     for name in set(wanted).difference(*names.values()):
         raise ReportError(f"There is no chapter {name!r}: {', '.join(path.stem for path in paths)}.")
     return [path for path in paths if names[path].intersection(wanted)]
+
+
+def results_in_lanes(results: dict, titles: dict[str, str]) -> str:
+    """Draw the recorded numbers as HTML without empty lines: a heading for each chapter, a lane for each number."""
+    parts = []
+    for chapter, rows in by_chapter(results).items():
+        groups, chance, notes, others = {"share, %": {}, "difference, points": {}}, {}, {}, []
+        for entry, what, value, interval, n, *claim in rows:
+            unit, ends = entry["unit"], [entry["value"], *(entry["ci"] or [entry["value"]] * 2)]
+            notes[what] = "; ".join(filter(None, [n and f"n = {n}", *claim]))
+            if unit not in ("", "points"):
+                within = f" [{interval}]" if interval else ""
+                others.append(Markup("<p>{}: <b>{}</b>{}; {}</p>").format(what, value, within, notes[what]))
+                continue
+            signed = unit or "minus" in what
+            measure = Measure(*(end / (100 if unit else 1) for end in ends), entry["n"] or 0)
+            groups["difference, points" if signed else "share, %"][what] = measure
+            if guessing := re.search(r"chance (\d+(?:\.\d+)?) ?%", entry["note"]):
+                chance[what] = float(guessing[1]) / 100
+        parts.append(Markup("<h2>{}</h2>").format(titles.get(chapter) or chapter or "Recorded by hand"))
+        for about, measures in groups.items():
+            guesses = {what: chance[what] for what in measures if what in chance}
+            options = {"zero": True} if about.startswith("difference") else {"chance": guesses or None}
+            lanes = interval_dots({"": measures}, xlabel=f"{about}; 95 % interval", notes=notes, **options)
+            parts += [Markup(lanes.data)] * bool(measures)
+        parts += others
+    return re.sub(r"\n\s*\n", "\n", "\n".join(parts))
 
 
 # The index -------------------------------------------------------------------------------------------
@@ -148,7 +178,6 @@ def _method(notebooks: Path) -> Markup:
 
 
 def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, edition: str, walk: str | None) -> str:
-    results = by_chapter(load_results()) if results_path().exists() else {}
     facts = {
         "profile": parameters["profile"],
         "device": f"{parameters['device']} ({platform.machine()}, {os.cpu_count()} CPU cores)",
@@ -162,8 +191,7 @@ def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, 
     }
     book = around["chapters"]
     place = around | {"current": "index", "previous": None, "next": book[0]}
-    titles = {entry["chapter"].name: entry["chapter"].title for entry in entries}
-    shown = {"entries": entries, "method": method, "results": results, "titles": titles, "facts": facts, "walk": walk}
+    shown = {"entries": entries, "method": method, "facts": facts, "walk": walk}
     return layout("index.html.j2", title=BOOK, **shown, **place)
 
 

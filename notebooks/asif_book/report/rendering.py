@@ -83,6 +83,10 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
     around = {"sections": pages.sections(body), "chapters": chapters, "more": more, "current": source.stem}
     around["previous"] = chapters[here - 2] if here > 1 else None
     around["next"] = chapters[here] if 0 < here < len(chapters) else None
+    first = {}
+    for style in body.find_all("style"):  # the same for all drawings
+        if first.setdefault(style.string, style) is not style:
+            style.decompose()
     pages.fold_deeper(body)
     pages.make_accessible(body)
     pages.keep_punctuation(body)

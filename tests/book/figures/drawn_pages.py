@@ -40,7 +40,7 @@ def report_page(folder, *drawn):
 
 
 def check_views(browser, page, root):
-    """No view has a barrier, is wider than its window, or has letters below 11 pixels."""
+    """No view has a barrier, is wider than its window, or has letters below 12 pixels."""
     for viewport in (DESKTOP, PHONE):
         for scheme in ("light", "dark"):
             tab = opened(browser, page, viewport, color_scheme=scheme)
@@ -49,7 +49,7 @@ def check_views(browser, page, root):
             right = "all => Math.max(...all.map(one => one.getBoundingClientRect().right))"
             assert tab.eval_on_selector_all(f"{root} *", right) <= viewport["width"]
             smallest = "all => Math.min(...all.map(one => parseFloat(getComputedStyle(one).fontSize)))"
-            assert tab.eval_on_selector_all(f"{root} *", smallest) >= 11
+            assert tab.eval_on_selector_all(f"{root} *", smallest) >= 12
             cut = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.textContent)"
             assert tab.eval_on_selector_all(f"{root} :is(th, td)", cut) == []
             assert tab.complaints == []

@@ -69,7 +69,7 @@ async function start() {
   map.begin(sheet);
   listen();
   trouble(...readAddress());
-  update({}, { again: true });
+  await update({}, { again: true });
 }
 
 start().catch((error) => trouble(`This browser cannot show the page: ${error.message}.`));

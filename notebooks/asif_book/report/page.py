@@ -95,8 +95,9 @@ def _scrolls(box: Tag, label: str) -> None:
 
 def _name_headers(table: Tag) -> None:
     for header in table.find_all("th"):
-        if not header.get_text(strip=True):
+        if not header.get_text(strip=True) and not header.find("img"):
             header.name = "td"  # the corner of a data frame, which heads nothing
+            header.attrs.pop("scope", None)
         elif not header.get("scope"):
             group = "group" if header.get("colspan" if header.find_parent("thead") else "rowspan", "1") != "1" else ""
             header["scope"] = ("col" if header.find_parent("thead") else "row") + group

@@ -140,26 +140,27 @@ print("\n".join(f"{name}: {measure}" for name, measure in board.items()))
 
 # %% tags=["hide-input"]
 # Make wrong captions by rules, ask, draw and record how often they win.
-from asif_book.chapters.chapter_05 import lessons
+from asif_lab.wrong_captions import CHANGES, wrong_captions
+
+from asif_book.chapters.chapter_05.lessons import side_by_side, wrong_wins
 from asif_lib.errors import DataError
 
 captions, wins = stamps.captions, {}
 order = np.random.default_rng(seed).permutation(len(captions)).tolist()
 wrong = {"another stamp's caption": dict(enumerate(captions[i] for i in order))}
-for what, (rule, example) in lessons.CHANGES.items():
+for what, (rule, example) in CHANGES.items():
     print(f"{what}: “{example}” becomes “{rule(example)}”")
     try:
-        wrong[what] = lessons.wrong_captions(captions, what)
+        wrong[what] = wrong_captions(captions, what)
     except DataError as error:
         print(f"    {error}")
 for what, of in wrong.items():
     rows = [i for i in order if i in of and of[i] != captions[i]][: 30 if fast else 150]
     z = embed(text_encoder, [of[i] for i in rows], progress=False)  # (m, 384)
-    won = lessons.wrong_wins(everything, rows, z, seed)  # (m,) bool
-    wins[what] = mean_with_interval(won, seed)
+    wins[what] = mean_with_interval(wrong_wins(everything, rows, z), seed)
 try:
     asked = stamps.split("test")
-    both, *told = lessons.side_by_side(asked.pictures, asked.captions)
+    both, *told = side_by_side(asked.pictures, asked.captions)
     print(f"role: “{told[0][0]}” becomes “{told[1][0]}”")
     images = model.images(embed(image_encoder, both, progress=False))
     own, copy = (images.similarity(model.texts(t)).diagonal() for t in told)  # (m,)

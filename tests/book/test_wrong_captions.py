@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from asif_book.chapters.chapter_05.lessons import CHANGES, side_by_side, wrong_captions, wrong_wins
+from asif_book.chapters.chapter_05.lessons import side_by_side, wrong_wins
 from asif_book.chapters.chapter_07.lessons import COPIES, remembered
+from asif_lab.wrong_captions import CHANGES, wrong_captions
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.errors import DataError
 
@@ -15,7 +16,6 @@ WRONG = {
     "colour": {"A Red hat.": "A Green hat.", "A redbreast.": None, "A red and black hat.": None, "silver": "black"},
     "number": {"Two boars.": "Three boars.", "Someone.": None},
     "negation": {"An old hat.": "No old hat.", "Hat.": None, "A hat. It is old.": None},
-    "word order": {"A cat on a boat.": "boat a on cat A", "A hat.": None},
 }
 
 
@@ -24,7 +24,7 @@ def test_a_rule_makes_a_caption_wrong_or_leaves_it_out(what):
     right, changed = list(WRONG[what]), WRONG[what].values()
     assert wrong_captions(right, what) == {i: caption for i, caption in enumerate(changed) if caption}
     rule, example = CHANGES[what]
-    assert rule(example) not in (None, example)
+    assert rule(example) != example
     with pytest.raises(DataError, match=f"^none of 2 captions has a {what} to change, as “{example}” has; leave"):
         wrong_captions(["Hm.", ""], what)
 
@@ -89,8 +89,8 @@ def test_the_auc_of_the_visitors_is_that_of_scikit_learn():
     generator = torch.Generator().manual_seed(9)
     old, asked = torch.randn(40, 8, generator=generator), torch.randn(20, 8, generator=generator)
     noisy, means = asked + torch.randn(20, 8, generator=generator), []
-    half = np.random.default_rng(0).permutation(20) < 10
-    for joined in (half, ~half):
+    half = np.random.default_rng(0).permutation(20) % 2
+    for joined in (half == 0, half == 1):
         anchors = torch.cat([old, asked[joined]])
         centred = [torch.nn.functional.normalize(z - anchors.mean(dim=0), dim=1) for z in (noisy, anchors)]
         means.append(roc_auc_score(joined, (centred[0] @ centred[1].T).amax(dim=1)))

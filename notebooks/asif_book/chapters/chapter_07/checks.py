@@ -127,7 +127,6 @@ mistakes = {
         "float((members > limit).float().mean())", "float(limit)"
     ),
     "You returned how many members are found; divide by the number of members.": but(".mean()", ".sum()"),
-    "You allow no false alarm at all. A share of `alarm` of the others may be called anchors.": but("[allowed]", "[0]"),
     "That is the AUC of exercise 06.5, over all limits. Here one limit is wanted.": lambda m, o, _: (
         (m[:, None] > o).float() + (m[:, None] == o) / 2
     ).mean(),

@@ -125,10 +125,10 @@ def switch_sweep(banks, prompts, validation, fractions, powers, hubs=(0,), white
     return sweep(right, fractions, powers, n, whiten=whitens, hubs=hubs)
 
 
-def as_jpeg(picture, quality=10):
+def as_jpeg(picture):
     """Return a picture as a JPEG file of low quality shows it."""
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=quality)
+    picture.save(file, "JPEG", quality=10)
     return Image.open(file).convert("RGB")
 
 
@@ -144,50 +144,30 @@ COPIES = {
 def remembered(old, asked, copies, draws) -> pd.DataFrame:
     """Let pairs join a bank, and ask which pictures are anchors, before and after the removal of these pairs.
 
-    One visitor sees how similar the most similar anchor is, the other sees only the score of the picture's own caption.
-
-    Parameters
-    ----------
-    old : AnchorBank
-        Holds none of the pairs that are asked.
-    asked : AnchorBank of q pairs
-        In each draw both halves of them join in turn, so that a bank which tells nothing has the AUC 0.5 exactly.
-    copies : dict of str to Tensor of shape (q, d_image)
-        What the visitors bring: embeddings of the pictures, or of damaged copies.
-    draws : int
-
-    Returns
-    -------
-    DataFrame
-        Columns ``bank`` ("joined" or "removed"), ``sees`` ("nearest anchor" or "score") and ``copy``; ``auc``, the mean
-        over draws as a `Measure` over pictures, and ``found``, the share of the anchors that `ALARM` false alarms find.
+    In each of the `draws` both halves of the q `asked` pairs join `old` in turn: a bank that tells nothing has the AUC
+    0.5. Visitors bring `copies`, embeddings (q, d_image) by name. One sees the cosine of the nearest anchor, the other
+    only the score of the own caption. The columns are ``bank`` ("joined" or "removed"), ``sees``, ``copy``, ``auc``, a
+    `Measure` over pictures, and ``found``: the share of the anchors that are found with `ALARM` false alarms.
     """
-    tried = {}
-    for draw in range(draws):
-        half = np.random.default_rng(draw).permutation(len(asked)) < len(asked) // 2  # (q,) bool
-        for joined in (half, ~half):
-            full = old.add(asked.subset(np.flatnonzero(joined).tolist()))
-            gone = full.remove(ids=full.pairs.id[len(old) :].tolist())
-            for bank, model in (("joined", ASIF(full, device="cpu")), ("removed", ASIF(gone, device="cpu"))):
-                texts = model.texts(asked.text)
-                for copy, z in copies.items():
-                    nearest = model.anchors("image").cosines(z, 1).values[:, 0]  # (q,)
-                    score = model.images(z).similarity(texts).diagonal()  # (q,)
-                    for sees, values in (("nearest anchor", nearest), ("score", score)):
-                        told = _told_apart(values[joined], values[~joined], joined)
-                        share = found(values[joined], values[~joined], ALARM)
-                        tried.setdefault((bank, sees, copy), []).append((told, share))
+    told, shares = {}, {}
+    for draw in range(2 * draws):
+        joined = np.random.default_rng(draw // 2).permutation(len(asked)) % 2 == draw % 2  # (q,) bool
+        full = old.add(asked.subset(np.flatnonzero(joined).tolist()))
+        gone = full.remove(ids=full.pairs.id[len(old) :].tolist())
+        for name, model in (("joined", ASIF(full, device="cpu")), ("removed", ASIF(gone, device="cpu"))):
+            texts = model.texts(asked.text)
+            for copy, z in copies.items():
+                nearest = model.anchors("image").cosines(z, 1).values[:, 0]  # (q,)
+                score = model.images(z).similarity(texts).diagonal()  # (q,)
+                for sees, values in (("nearest anchor", nearest), ("score", score)):
+                    members, others = values[joined], values[~joined]
+                    ahead = (members[:, None] > others).double() + (members[:, None] == others).double() / 2
+                    parts = told.setdefault((name, sees, copy), np.zeros(len(asked)))  # their mean becomes the AUC
+                    parts[joined] += (ahead.mean(dim=1) - ahead.mean() / 2).numpy() / draws
+                    parts[~joined] += (ahead.mean(dim=0) - ahead.mean() / 2).numpy() / draws
+                    shares.setdefault((name, sees, copy), []).append(found(members, others, ALARM))
     rows = []
-    for key, of in tried.items():
-        told = np.sum([told for told, _ in of], axis=0) / len(of)  # (q,)
-        measure = mean_with_interval(told == 1 if np.isin(told, (0, 1)).all() else told)
-        rows.append((*key, measure, np.mean([share for _, share in of])))
+    for key, parts in told.items():
+        all_told = np.allclose(parts, 1)  # then an exact interval, since no resample differs
+        rows.append((*key, mean_with_interval(parts > 0.5 if all_told else parts), np.mean(shares[key])))
     return pd.DataFrame(rows, columns=["bank", "sees", "copy", "auc", "found"])
-
-
-def _told_apart(members, others, joined) -> np.ndarray:
-    """Return what each picture adds to the AUC, (q,): the mean is the AUC, and the spread its error (Hájek)."""
-    ahead = (members[:, None] > others).double() + (members[:, None] == others).double() / 2  # (m, o)
-    parts = np.empty(len(joined))
-    parts[joined], parts[~joined] = 2 * ahead.mean(dim=1), 2 * ahead.mean(dim=0)
-    return parts - ahead.mean().item()

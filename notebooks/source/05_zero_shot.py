@@ -174,9 +174,9 @@ xlabel = "the wrong caption wins, with 95 % interval"
 draw.show(draw.interval_dots({"stamps": wins}, xlabel=xlabel, chance=0.5))
 
 # %% [markdown]
-# **What you see.** A caption of another stamp hardly ever wins. But with another
-# colour, or “left” the other way round, the copy wins about as often as a coin. So a
-# good recall does not show that the model reads colours or roles.
+# **What you see.** A caption of another stamp hardly ever wins. But another colour, or
+# “left” the other way round, lies near the dotted line, which is a coin. So a good
+# recall does not show that the model reads colours or roles.
 
 # %% [markdown]
 # ## 3 · Find the caption, find the picture

@@ -741,12 +741,12 @@ for of in visits.itertuples():
         record(name, of.auc, unit="AUC", note="guessing 0.5")
 print(f"(shares of the anchors, at {ALARM:.0%} false alarms)")
 xlabel = "AUC, mean of four halves; 95 % interval"
-draw.show(draw.interval_dots(shown, xlabel=xlabel, chance=0.5))
+draw.show(draw.interval_dots(shown, xlabel=xlabel, chance=0.5, plain=True))
 
 # %% [markdown]
 # **What you see.** While a pair is in the bank, the nearest anchor gives the picture
 # itself away. One score tells much, too, and a JPEG hides little. After the removal the
-# bank is the old bank, bit for bit, so no visitor can do better than a coin.
+# marks lie on the dotted line, because the bank is the old bank, bit for bit.
 #
 # **A contributor.** Ben wants his pictures back. `remove` only *marks* pairs as
 # removed, so it can be undone. `compact` writes the other pairs into new files and

@@ -86,8 +86,8 @@ print(f"{(answers == own).sum()} of {len(shown)} answers are right")
 #
 # You can see why this model answers as it does, and you can change its mind. Here it
 # takes the black shape of a kangaroo for a sheep. Each row of the next table is one
-# captioned picture, an **anchor**. The model adds up the numbers below each label, and
-# the label with the larger sum wins.
+# captioned picture, an **anchor**. The model adds up the products below each label
+# (green bars), and the larger sum wins.
 #
 # **Untick “A baby sheep (a lamb).”**, look at the two sums, and tick it again. Try
 # other rows.

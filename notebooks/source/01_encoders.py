@@ -419,10 +419,10 @@ check_same_group_share(same_group_share)
 # - *random weights*: the same network, without training;
 # - for captions, *shared words*: how often each word occurs.
 #
-# The thin line at the end of a bar is the **95 % interval**. It says how far the share
+# The thin line through a dot is the **95 % interval**. It says how far the share
 # might move with other stamps of the same kind (chapter 05).
 #
-# **Before you run the next cell:** sort the five bars by what you expect. Is the
+# **Before you run the next cell:** sort the five dots by what you expect. Is the
 # untrained network at chance?
 
 # %%
@@ -445,18 +445,17 @@ for name, z in embeddings.items():
     first = nearest_others(z, range(n), 1).indices[:, 0]  # (n,): the nearest other
     measures[name] = mean_with_interval(group[first] == group, seed)
 chance = np.mean([(group == g).sum() - 1 for g in group]) / (n - 1)
-label = "nearest neighbour of the same group (% of stamps)"
-meanings = ["picture", "control", "control", "text", "control"]
-draw.show(draw.bars_with_intervals(measures, chance, label, meanings))
+xlabel = "nearest neighbour of the same group, share of stamps; 95 % interval"
+draw.show(draw.interval_dots({"": measures}, xlabel=xlabel, chance=chance))
 kind = "same group as the nearest other stamp"
 for name in [*measures][:1] + [*measures][2:4]:  # the encoders and the random weights
     record(f"{kind}, {name}", measures[name], note=f"chance {chance:.1%}")
 
 # %% [markdown]
-# **What you see.** The first and the fourth bar are the trained encoders. Both reach
+# **What you see.** The first and the fourth dot are the trained encoders. Both reach
 # far beyond their controls, and the thin lines do not meet.
 #
-# But no control is at chance, the dashed line. Colour alone tells something about the
+# But no control is at chance, the dotted line. Colour alone tells something about the
 # group. So does a network with random weights, because pixels still pass through it.
 # Training added only the distance between the trained bar and the control.
 

@@ -218,12 +218,6 @@ def legend_above(figure, axis, columns=2):
     figure.legend(handles, names, loc="outside upper center", ncols=columns, frameon=False)
 
 
-def with_errors(measures):
-    """Return the values of m measures, (m,), and how far their intervals reach below and above them, (2, m)."""
-    value, low, high = np.array([(m.value, m.low, m.high) for m in measures]).T
-    return value, np.stack([value - low, high - value])
-
-
 def caption_bars(axis, ranking, width):
     """Draw captions (rank, caption, score, own) as bars, the best on top; its own one has another colour and a tick."""
     places, scores = np.arange(len(ranking))[::-1], [score for _, _, score, _ in ranking]

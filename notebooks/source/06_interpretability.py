@@ -103,8 +103,8 @@ draw.show(draw.labelled_pictures([picture], [answer], [labels[right]]))
 # The next table is the **ledger** of this decision. Each row is an anchor. The blue
 # column (●) has its entry in the picture's vector. The column of each prompt (vermilion
 # ■) multiplies the prompt's entry: the contribution, with a green bar. The last row has
-# both sums, with a frame around the answer. If you untick a row, its anchor leaves, other
-# anchors enter, and all entries are normalised again.
+# both sums, with a frame around the answer. If you untick a row, its anchor leaves,
+# other anchors enter, and all entries are normalised again.
 #
 # **Before you run the next cell:** which anchors will speak for “deer”? In chapter 00,
 # one unticked anchor turned an answer. Will one be enough here?

@@ -3,7 +3,7 @@
 #
 # > **Question.** What does a frozen encoder know, and what can it not compare?
 #
-# <details><summary>Goals, minutes, what runs</summary>
+# <details><summary>Goals, minutes, path, what runs</summary>
 #
 # - say what identifies an encoder, and why its preprocessing belongs to it;
 # - compute a matrix of cosines and find nearest neighbours with it;
@@ -18,15 +18,14 @@
 #
 # </details>
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
+# Set up this chapter. To choose encoders, device or pictures, open this cell.
 profile = "offline"  # or "hub": larger encoders
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 seed = 0  # of everything that is drawn at random
 fast = False  # True: a third of the pictures
 pairs = "stamps"  # or a folder of pictures with captions
 
-# %% tags=["hide-input"]
-# The tools of this chapter. Run this cell; you need not read it.
 import numpy as np
 import pandas as pd
 import torch
@@ -57,8 +56,6 @@ from asif_lib.evaluation import mean_with_interval
 
 draw.use_style()
 
-# %% tags=["hide-input"]
-# Load the encoders and the captioned pictures.
 image_encoder, text_encoder, stamps, _ = open_chapter(profile, device, pairs)
 stamps = stamps.split("train", "validation")
 if fast:
@@ -66,6 +63,13 @@ if fast:
 n = len(stamps)
 group = np.array([g.split("/")[0] for g in stamps.groups])  # (n,): "animals", …
 print(f"{n} captioned pictures")
+
+# %% tags=["hide-input"]
+# Draw a stamp, and the five that the image encoder finds most similar.
+picture_vectors = embed(image_encoder, stamps.pictures, progress=False)
+first = int(np.argmax(group == "vehicles"))
+values, near = nearest_others(picture_vectors, [first], 5)  # (1, 5) each
+draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, [first], near, values))
 
 # %% [markdown]
 # ## 1 · An encoder's identity

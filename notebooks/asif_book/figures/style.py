@@ -64,7 +64,7 @@ class Drawing(Figure):
         return super().colorbar(*what, **options | ({"location": "bottom"} if narrow() else {}))
 
 
-PHONE, PHONE_INCHES = "(max-width: 44rem)", 3.25
+PHONE, PHONE_INCHES = "screen and (max-width: 63.99rem)", 3.25
 """Where a page shows the narrow form of a figure, and its width: 358 pixels, a phone's without the page's margins."""
 PAGE_INCHES, LEAST = 7.7, 9
 """The width of a page, and the smallest letters on it in points: 12 pixels on a desk and on a tablet."""

@@ -84,7 +84,7 @@ classroom-kit: setup
 # a Chromium for the tests in a browser: the one that is there, else Debian's; without one they are skipped
 browser: $(TESTER)
 	@$(BIN)/python tests/chromium.py
-	@$(ASIF) data onnxruntime_web > /dev/null || echo "the tests of pictures that are encoded in a browser are skipped"
+	@$(ASIF) data onnxruntime_web tokenizers_web > /dev/null || echo "the tests of pictures that are encoded in a browser are skipped"
 
 # the student and the solved edition, from notebooks/source
 notebooks: $(STUDENT)

@@ -26,6 +26,10 @@ FASHION_MNIST_FILES = [
     f"{part}-{what}" for part in ("train", "t10k") for what in ("images-idx3-ubyte", "labels-idx1-ubyte")
 ]
 ONNXRUNTIME_FILES = "ort.wasm.min.js", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"
+TOKENIZERS_FILE = "tokenizers.min.cjs"
+FONT_FILES = (
+    "lohit-devanagari/Lohit-Devanagari.ttf", "vlgothic/VL-PGothic-Regular.ttf", "wqy/wqy-microhei.ttc",
+)  # fmt: skip
 
 
 @functools.cache
@@ -239,7 +243,7 @@ def _select_files(names):
         for name in names:
             is_packed = (source / f"{name}.gz").exists()
             with gzip.open(source / f"{name}.gz") if is_packed else open(source / name, "rb") as file:
-                (target / name).write_bytes(file.read())
+                (target / Path(name).name).write_bytes(file.read())
 
     return select
 
@@ -247,5 +251,6 @@ def _select_files(names):
 SELECT = {
     "stamps": _select_stamps, "cifar10": select_cifar10, "clipart": select_clipart, "eurosat": shutil.copytree,
     "fashion_mnist": _select_files(FASHION_MNIST_FILES), "onnxruntime_web": _select_files(ONNXRUNTIME_FILES),
+    "tokenizers_web": _select_files([TOKENIZERS_FILE]), "fonts": _select_files(FONT_FILES),
     "emoji": _select_files([FONT]),  # `draw_emoji` draws later: another version of Pillow may write other bytes
 }  # fmt: skip

@@ -31,8 +31,9 @@ function readAddress() {
   read("k", (text) => whole(text, 1, bank.captions.length - 1) && (state.k = Number(text)), `whole number from 1 to ${bank.captions.length - 1}`);
   read("p", (text) => Number(text) >= 0.5 && Number(text) <= 64 && (state.p = Number(text)), "number from 0.5 to 64");
   read("language", (text) => Object.hasOwn(bank.translations, text) && (state.language = text), "language of these captions");
-  const chosen = ["a", "b"].map((name, i) => (given.has(name) ? words.indexOf(given.get(name)) : state.words[i]));
-  if (chosen[0] === chosen[1] || Math.min(...chosen) < 0) wrong.push("The address names no two sentences of this page.");
+  const texts = ["a", "b"].map((name, i) => given.get(name) ?? words[state.words[i]]), chosen = texts.map((text) => words.indexOf(text));
+  if (texts[0] === texts[1]) wrong.push("The address names no two sentences.");
+  else if (Math.min(...chosen) < 0) waiting = texts;
   else state.words = chosen;
   read("out", (text) => text.split(",").every((a) => whole(a, 0, bank.captions.length - 1) && Number(a) !== questions[state.question]?.row)
     && (state.gone = new Set(text.split(",").map(Number))), "list of anchors");

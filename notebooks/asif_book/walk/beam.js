@@ -154,24 +154,6 @@ function showVerdict({ again }) {
   } else look(a, i);
 }
 
-/** Another word for a sentence; with one that is not on the list, the sentence stays as it was. */
-function choose(i, text) {
-  const word = bank.words.findIndex((each) => each.toLowerCase() === text.trim().toLowerCase());
-  if (word < 0) {
-    const last = text.trim().toLowerCase().split(" ").at(-1), near = bank.words.filter((each) => last && each.toLowerCase().includes(last));
-    trouble(`${quoted(text.slice(0, 60))} is not on the list of ${bank.words.length} words.`, near.length ? `On it is ${quoted(near[0])}.` : "Choose one of them.");
-    showVerdict({});
-  } else if (word === state.words[1 - i]) {
-    trouble("Both sentences would be the same. Choose another word.");
-    showVerdict({});
-  } else {
-    trouble();
-    const words = [...state.words];
-    words[i] = word;
-    update({ words, game: null }, { again: true });
-  }
-}
-
 showAt("out", dropSlabs);
 showAt("sum", subtract);
 showAt("scale", scaleAgain);

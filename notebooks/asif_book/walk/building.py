@@ -4,14 +4,12 @@ A picture of the page is one of the bank's own, and its own pair never answers f
 """
 
 import base64
-import gzip
 import hashlib
 import io
 import json
-import math
 import re
-import sys
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -24,17 +22,18 @@ from asif_book.figures.templates import filled
 from asif_lib.bank.checks import IMAGE_TEXT
 from asif_lib.datasets.captions import read_translations
 from asif_lib.datasets.pairs import load_pairs
-from asif_lib.datasets.providers import ONNXRUNTIME_FILES, dataset_dir, fetch
+from asif_lib.datasets.providers import dataset_dir
 from asif_lib.defaults import BARE_TEMPLATE
-from asif_lib.encoders.onnx import onnx_file
-from asif_lib.encoders.pictures import MAX_PIXELS
-from asif_lib.encoders.registry import REGISTRY_IMAGE_ENCODERS
-from asif_lib.errors import AsifError, BankError
+from asif_lib.errors import BankError, ParameterError
 from asif_lib.explain.counterfactual import without
+from asif_lib.explain.out_of_distribution import own_coverage
 from asif_lib.explain.removals import Removals
 from asif_lib.files import write_whole
 from asif_lib.settings import default_k
 from asif_lib.zeroshot import ASIF
+
+from .beside import files_beside
+from .fonts import font_faces
 
 MOST_PAIRS, FEWEST_PAIRS = 2_000, 20
 """A page holds all embeddings: 2,000 pairs make about 15 MB."""
@@ -46,11 +45,9 @@ TILE, COLUMNS, LARGE = 64, 32, 280
 """Pixels of an anchor's thumbnail, thumbnails in a row of their sheet, and pixels of a picture that is asked."""
 PREVIEW = 10, 19
 """Rows and columns of thumbnails in the picture that a message with a link to the page shows."""
-OURS = b"\nglobalThis.bankEncoder = "
-"""Stands in each encoder beside a page."""
-SCRIPTS = "model", "ledger", "state", "address", "map", "beam", "game", "save", "own", "page"
+SCRIPTS = "model", "ledger", "state", "address", "map", "beam", "game", "save", "beside", "own", "words", "page"
 """In the order in which they run."""
-LANGUAGES = "ar", "de", "es", "fr", "he", "hi", "it", "ja", "pt", "ru", "tr", "zh_CN"
+LANGUAGES = "ar", "de", "es", "fr", "he", "hi", "it", "ja", "ko", "pt", "ru", "tr", "zh_CN"
 """In which the captions of the stamps can be read: 0.28 MB."""
 SURE = 2e-3
 """A lead below this is a tie for the page, whose embeddings have half precision."""
@@ -71,7 +68,7 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
     home : str, optional
         The address of a book to link.
     own : bool
-        Whether a reader's own picture can be asked: this writes a second file, by `encoder_beside`.
+        Whether a reader's own picture and own words can be asked: this writes three more files, by `files_beside`.
     """
     name, n = bank.name, len(bank)
     if bank.sides != IMAGE_TEXT:
@@ -103,6 +100,9 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
     scale = [256 / float(bank.matrix(side).abs().max()) for side in bank.sides]  # no cosine changes
     matrices = zip((bank.image, bank.text, prompts), (*scale, scale[1]), strict=True)
     halves = [(z.float() * by).numpy().astype("<f2") for z, by in matrices]
+    image_encoder, text_encoder = (
+        files_beside(bank, Path(file)) if own else [{"why": "this page was made without its encoders"}] * 2
+    )
     content = {
         "captions": captions, "translations": captions_by_language(bank),
         "words": words, "dimensions": [bank.image.shape[1], bank.text.shape[1]],
@@ -110,7 +110,8 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
         "digest": hashlib.sha256(b"".join(half.tobytes() for half in halves)).hexdigest()[:8],
         "questions": shown, "large": [_webp(thumbnail(pictures[asked["row"]], LARGE), 82) for asked in shown],
         "tile": TILE, "columns": COLUMNS, "sheet": _webp(sheet, 74), "k": model.k, "p": model.p,
-        "encoder": encoder_beside(bank, Path(file)) if own else {"why": "this page was made without an image encoder"},
+        "encoder": image_encoder, "textEncoder": text_encoder | {"scale": scale[1]},
+        "coverage": _coverage(model),
     }  # fmt: skip
     about = {"page": str(file), "anchors": n, "pictures": len(shown), "words": len(words), "asked": asked}
     tries = _tries(model, shown)
@@ -118,7 +119,8 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
     data = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     parts = ["page.css", *(f"{script}.js" for script in SCRIPTS)]
     style, *scripts = (Path(__file__).with_name(part).read_text(encoding="utf-8") for part in parts)
-    parts = {"style": Markup(style), "script": Markup("\n".join(scripts)), "data": Markup(data)}
+    fonts = font_faces(content["translations"])
+    parts = {"style": Markup(f"{style}\n{fonts}"), "script": Markup("\n".join(scripts)), "data": Markup(data)}
     high, wide = (count * TILE for count in PREVIEW)
     preview = np.resize(sheet[:, :wide], (high, wide, 3))
     parts |= {"translated": bool(content["translations"]), "preview": _webp(preview, 40)}
@@ -126,6 +128,14 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
     page = filled("walk/page.html.j2", bank=bank, home=home, large=LARGE, before=before, about=about, **parts)
     write_whole(Path(file), page.encode())
     return about
+
+
+def _coverage(model) -> dict | None:
+    """The threshold below which a picture is unlike the bank's, and its promise; None where the bank gives none."""
+    try:
+        return asdict(own_coverage(model, model.bank.image[:1])[0])
+    except ParameterError:
+        return None
 
 
 def captions_by_language(bank) -> dict:
@@ -138,32 +148,6 @@ def captions_by_language(bank) -> dict:
     # an id that another picture has, too, does not say that it is the stamp: its caption does
     own = [each if caption in each.values() else {} for each, caption in zip(found, bank.pairs["caption"], strict=True)]
     return {code: [each.get(code, "") for each in own] for code in LANGUAGES} if any(own) else {}
-
-
-def encoder_beside(bank, page) -> dict:
-    """Write the bank's image encoder for browsers beside the page, and return what the page needs to use it.
-
-    The script ``NAME-encoder.js`` (22 MB) holds ONNX Runtime and the model. Without it, the result says ``why``.
-    """
-    identity, beside = bank.encoder_of("image"), page.with_name(f"{page.stem}-encoder.js")
-    entry = REGISTRY_IMAGE_ENCODERS.get(identity.name)
-    if entry is None or entry.sha256 != identity.checksum:
-        return {"why": f"the image encoder of this bank, {identity.name}, is not one that runs in a browser"}
-    if beside.exists() and OURS not in beside.read_bytes():
-        raise BankError(f"{beside}: is no encoder of a page, and would be replaced; give the page another name")
-    try:
-        runtime = fetch("onnxruntime_web")
-        model = onnx_file(identity.name).read_bytes()
-    except (AsifError, OSError) as error:
-        print(f"{page.name} cannot ask a reader's own picture: {error}", file=sys.stderr)
-        return {"why": "ONNX Runtime for browsers was not there when this page was made (asif data onnxruntime_web)"}
-    script, module, wasm = (runtime / name for name in ONNXRUNTIME_FILES)
-    packed = [base64.b64encode(gzip.compress(part, mtime=0)).decode() for part in (wasm.read_bytes(), model)]
-    parts = json.dumps({"module": module.read_text(encoding="utf-8"), "wasm": packed[0], "model": packed[1]})
-    write_whole(beside, script.read_bytes() + OURS + f"{{ ort, parts: {parts} }};\n".encode())
-    steps = json.loads(re.search(r"timm (\{.*?\})", identity.preprocessing)[1])
-    size = steps["input_size"][1]
-    return steps | {"side": math.floor(size / steps["crop_pct"]), "size": size, "file": beside.name, "most": MAX_PIXELS}
 
 
 def _words_of(caption) -> str | None:

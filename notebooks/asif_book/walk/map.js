@@ -168,7 +168,7 @@ const map = {
   /** The captions of the largest discs, where they cover no disc and no other name. */
   names() {
     const { pen, colours, width } = this, taken = [];
-    Object.assign(pen, { font: "600 13px system-ui, sans-serif", textAlign: "center", lineWidth: 4, lineJoin: "round" });
+    Object.assign(pen, { font: `600 13px system-ui, captions-${tagOf(state.language).split("-")[0]}, sans-serif`, textAlign: "center", lineWidth: 4, lineJoin: "round" });
     const loud = this.dots.filter(({ kind, r }) => kind === "speaks" && r > 11).sort((one, other) => other.product - one.product);
     const discs = this.dots.filter(({ kind, light }) => light > 0.5 && kind !== "gone");
     for (const dot of loud.slice(0, 8)) {

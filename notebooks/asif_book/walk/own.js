@@ -46,31 +46,11 @@ function crop(bitmap, { side, size, mean, std }) {
   return pixels;
 }
 
-/** The encoder, loaded once from the file beside the page. */
-let loading = null;
-function encoder() {
-  const blobOf = (parts, type) => URL.createObjectURL(new Blob(parts, { type }));
-  const unpacked = (text) => new Response(new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
-  loading ??= (async () => {
-    if (typeof WebAssembly === "undefined") throw new Error("WebAssembly is switched off in this browser");
-    if (typeof DecompressionStream === "undefined") throw new Error("this browser is too old to unpack it (it has no DecompressionStream)");
-    await new Promise((done, failed) => {
-      const script = element("script", { src: encodeURIComponent(bank.encoder.file) });
-      script.addEventListener("load", done);
-      script.addEventListener("error", () => failed(new Error(`the file ${bank.encoder.file} is not beside this page`)));
-      document.head.append(script);
-    });
-    const { ort, parts } = globalThis.bankEncoder, [wasm, model] = await Promise.all([parts.wasm, parts.model].map(unpacked));
-    Object.assign(ort.env.wasm, { numThreads: 1, wasmBinary: wasm, wasmPaths: { mjs: blobOf([parts.module], "text/javascript") } });
-    const session = await ort.InferenceSession.create(new Uint8Array(model), { executionProviders: ["wasm"] });
-    return async (pixels) => {
-      const { size } = bank.encoder, pictures = new ort.Tensor("float32", pixels, [1, 3, size, size]);
-      return (await session.run({ [session.inputNames[0]]: pictures }))[session.outputNames[0]].data;
-    };
-  })();
-  loading.catch(() => { loading = null; });
-  return loading;
-}
+/** The bank's image encoder, out of the file beside the page: from pixels to an embedding. */
+const imageEncoder = once(async () => {
+  const { model } = await script(bank.encoder.file, "bankEncoder"), run = await computing(model), { size } = bank.encoder;
+  return (pixels) => run(["float32", pixels, [1, 3, size, size]]);
+});
 
 /** The orientation that the EXIF of a WebP states, 1 to 8, which is taken out of its bytes; 1 for another file. */
 function takeOrientation(bytes) {
@@ -110,17 +90,37 @@ async function upright(file) {
   return new File([await new Promise((done) => canvas.toBlob(done))], file.name);
 }
 
+/** Throw why a file cannot be asked, before its pixels are read; true for an animation, of which the first picture counts. */
+async function checkFile(file) {
+  const name = quoted(file.name);
+  if (!file.size) throw new Error(`the file ${name} is empty; choose another one`);
+  const start = new TextDecoder("latin1").decode(await file.slice(0, 4096).arrayBuffer());
+  if (file.type === "image/svg+xml" || /<svg[\s>]/i.test(start)) throw new Error(`${name} is a drawing in SVG, which may hold a program; save it as PNG`);
+  const picture = new Image(), src = URL.createObjectURL(file);
+  await new Promise((done, failed) => Object.assign(picture, { src, onload: done, onerror: failed }))
+    .catch(() => { throw new Error(`this browser cannot read ${name}; save it as JPEG or PNG`); }).finally(() => URL.revokeObjectURL(src));
+  const { naturalWidth: width, naturalHeight: height } = picture;
+  if (Math.min(width, height) < 2 || width * height > bank.encoder.most || Math.max(width, height) > 16384) {
+    throw new Error(`${name} has ${width} × ${height} pixels; choose a smaller picture, of at least 2 × 2 pixels`);
+  }
+  return /NETSCAPE2\.0|ANMF|acTL/.test(start);
+}
+
 /** The embedding of an upright picture file, in the scale of the page. */
 async function embed(file) {
   const how = { imageOrientation: "from-image", colorSpaceConversion: "none" };
-  const bitmap = await createImageBitmap(file, how).catch(() => { throw new Error(`this browser cannot read ${quoted(file.name)}; save it as JPEG or PNG`); });
-  const { width, height } = bitmap;
-  if (Math.min(width, height) < 2 || width * height > bank.encoder.most || width > 16384) {
-    throw new Error(`${quoted(file.name)} has ${width} × ${height} pixels; choose a smaller picture, of at least 2 × 2 pixels`);
-  }
+  const bitmap = await createImageBitmap(file, how).catch(() => { throw new Error(`${quoted(file.name)} is broken, or too large for this browser; save it again as JPEG or PNG`); });
   const pixels = crop(bitmap, bank.encoder);
   bitmap.close();
-  return (await (await encoder())(pixels)).map((value) => value * bank.scale);
+  return (await (await imageEncoder())(pixels)).map((value) => value * bank.scale);
+}
+
+/** A warning for a picture unlike the bank’s: its largest cosine with an anchor, and the promise of the threshold. */
+function unfamiliar(picture) {
+  if (!bank.coverage) return "";
+  const { cosines } = sides[0].represent(...picture, sides[0].without(new Set()), 1, 1), most = Math.max(...cosines);
+  const { threshold, false_alarm: rate } = bank.coverage, [cosine, least] = [most, threshold].map((value) => value.toFixed(2));
+  return most >= threshold ? "" : ` Never seen anything like it: no anchor has a larger cosine with it than ${cosine}. On average, at most ${100 * rate} of 100 pictures like the bank’s are below ${least}. Take the answer as a guess.`;
 }
 
 /** Positions of all words, the best label of a picture first. */
@@ -135,13 +135,13 @@ async function ask(file) {
   if (!file) return;
   try {
     if (bank.encoder.why) throw new Error(bank.encoder.why);
-    says.textContent = loading ? "Looking …" : "Loading the image encoder. This takes some seconds the first time …";
+    says.textContent = imageEncoder.ready ? "Looking …" : "Loading the image encoder. This takes some seconds the first time …";
+    const moves = await checkFile(file);
     file = await upright(file).catch(() => file);  // what cannot be decoded, `embed` names
-    const z = await embed(file);
-    const best = labels(question(sides[0], z));
+    const z = await embed(file), picture = question(sides[0], z), best = labels(picture);
     trouble();
     update({ question: -1, own: { z, src: URL.createObjectURL(file) }, words: best.slice(0, 2), gone: new Set(), game: null }, { again: true });
-    says.replaceChildren(sentenceOf(`Of all ${bank.words.length} words, ${quoted(bank.words[best[0]])} fits best. Now take its anchors out.`));
+    says.replaceChildren(sentenceOf(`Of all ${bank.words.length} words, ${quoted(bank.words[best[0]])} fits best.${unfamiliar(picture)}${moves ? " Of an animation the first picture is asked." : ""} Now take its anchors out.`));
     scrollTo({ top: 0, behavior: calm.matches ? "instant" : "smooth" });
   } catch (error) {
     says.textContent = `No answer: ${error.message}.`;

@@ -46,8 +46,17 @@ function listen() {
   });
   for (const name of ["k", "p"]) find(name).addEventListener("input", (event) => update({ [name]: Number(event.target.value), game: null }, { again: true }));
   find("language")?.addEventListener("change", (event) => update({ language: event.target.value }, { again: true }));
+  document.fonts.addEventListener("loadingdone", () => map.draw());  // the names on the map, in the font of their script
   find("back").addEventListener("click", () => update({ gone: new Set(state.game?.base), game: blind() ? state.game : null }));
-  addEventListener("hashchange", () => { trouble(...readAddress()); update({ game: null }, { again: true }); });
+  addEventListener("hashchange", arrive);
+}
+
+/** Show what the address says. */
+async function arrive() {
+  const wrong = readAddress();
+  trouble(...wrong);
+  await update({ game: null }, { again: true });
+  if (!wrong.length) chooseWaiting();
 }
 
 async function start() {
@@ -57,8 +66,8 @@ async function start() {
   document.body.style.setProperty("--sheet", `url(${bank.sheet})`);
   find("k").max = bank.captions.length - 1;
   find("language")?.append(...Object.keys(bank.translations).map((value) => {
-    const lang = tagOf(value);
-    return element("option", { value, lang }, new Intl.DisplayNames([lang], { type: "language" }).of(lang));
+    const { language } = new Intl.Locale(tagOf(value)), [name, own] = ["en", language].map((one) => new Intl.DisplayNames([one], { type: "language" }).of(language));
+    return element("option", { value }, `${name} (${own})`);
   }));
   find("words").append(...bank.words.map((word) => element("option", { value: word })));
   find("gallery").append(...bank.questions.map((question, i) => {
@@ -68,8 +77,7 @@ async function start() {
   }));
   map.begin(sheet);
   listen();
-  trouble(...readAddress());
-  await update({}, { again: true });
+  await arrive();
 }
 
 start().catch((error) => trouble(`This browser cannot show the page: ${error.message}.`));

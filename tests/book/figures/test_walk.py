@@ -330,7 +330,7 @@ def test_a_decision_takes_20_ms_and_the_map_draws_50_frames_a_second(browser, ma
     [
         ("#k=abc", "k = “abc”"), ("#k=0&p=2", "whole number from 1 to 792"), ("#p=NaN", "p = “NaN”"),
         ("#out=1,,x", "list of anchors"), ("#picture=99999", "picture here"), ("#bank=beef&k=3", "another bank"),
-        ("#a=<b>x</b>&b=%E0%A4%A", "no two sentences"),
+        ("#a=<b>x</b>&b=<b>x</b>", "no two sentences"), ("#a=<b>x</b>&b=%E0%A4%A", "“<b>x</b>” is not on the list"),
         ("#own=AAAA", "picture’s embedding"), (f"#own={'A' * 1712}", "picture’s embedding"),
     ],
 )  # fmt: skip
@@ -395,7 +395,7 @@ def test_captions_are_read_in_a_language_and_the_decision_stays(browser, made):
         assert tab.evaluate("document.documentElement.scrollWidth") == viewport["width"] and tab.complaints == []
         tab.context.close()
     tab = shown(browser, made, ending="#language=he")
-    assert tab.locator("#language option:checked").text_content() == "עברית"
+    assert tab.locator("#language option:checked").text_content() == "Hebrew (עברית)"
     tab = shown(browser, made, ending="#language=constructor")
     assert "language = “constructor”" in tab.get_by_role("alert").text_content() and tab.complaints == []
 
@@ -565,7 +565,7 @@ def test_the_command_refuses_a_large_bank_and_makes_a_page(tmp_cache, tmp_path, 
 
 def test_the_first_page_of_the_report_links_the_page_first(tmp_path, monkeypatch, tmp_cache, stamps_bank, capsys):
     monkeypatch.setattr(building, "QUESTIONS", 3)
-    monkeypatch.setattr(building, "encoder_beside", lambda bank, page: {"why": "no"})
+    monkeypatch.setattr(building, "files_beside", lambda bank, page: [{"why": "no"}] * 2)
     page = tmp_path / "build" / "report" / "bank.html"  # of a new clone, which has no such folder
     walk_the_bank(page)
     assert "without the page bank.html" in capsys.readouterr().err

@@ -97,6 +97,7 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
     if {*pair} <= {*words} and (rows := [row for row, each in enumerate(pictures) if each.endswith(file_name)]):
         found = [_asked(model, prompts, texts, words, rows[0], *pair), *(one for one in found if one["row"] != rows[0])]
     shown, sheet = found[:SHOWN], _sheet(pictures)
+    order = repr([one["row"] for one in shown]).encode()  # an address of a page with other questions is not read
     scale = [256 / float(bank.matrix(side).abs().max()) for side in bank.sides]  # no cosine changes
     matrices = zip((bank.image, bank.text, prompts), (*scale, scale[1]), strict=True)
     halves = [(z.float() * by).numpy().astype("<f2") for z, by in matrices]
@@ -107,7 +108,7 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
         "captions": captions, "translations": captions_by_language(bank),
         "words": words, "dimensions": [bank.image.shape[1], bank.text.shape[1]],
         "embeddings": [base64.b64encode(half).decode() for half in halves], "scale": scale[0],
-        "digest": hashlib.sha256(b"".join(half.tobytes() for half in halves)).hexdigest()[:8],
+        "digest": hashlib.sha256(b"".join([order, *map(bytes, halves)])).hexdigest()[:8],
         "questions": shown, "large": [_webp(thumbnail(pictures[asked["row"]], LARGE), 82) for asked in shown],
         "tile": TILE, "columns": COLUMNS, "sheet": _webp(sheet, 74), "k": model.k, "p": model.p,
         "encoder": image_encoder, "textEncoder": text_encoder | {"scale": scale[1]},

@@ -91,14 +91,15 @@ def _post_build(folder, asif, **environment):
 # -- Colab
 
 
-def first_code_cell(notebook):
-    """The text of the cell that sets a chapter up on Colab."""
-    return next(cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code")
+def set_up_on_colab(notebook):
+    """The lines of the first cell before it imports anything of the workbook."""
+    first = next(cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code")
+    return first.partition("output.enable_custom_widget_manager()")[0] + "output.enable_custom_widget_manager()"
 
 
 @pytest.mark.parametrize("chapter", CHAPTER_FILES, ids=lambda path: path.stem)
 def test_every_chapter_sets_itself_up_on_colab_before_it_imports_the_library(chapter, project):
-    cell = first_code_cell(chapter)
+    cell = set_up_on_colab(chapter)
     assert f'"asif-workbook[workbook] @ git+{project["urls"]["Repository"]}"' in cell and "google.colab" in cell
     assert "asif_lib" not in cell and "asif_book" not in cell
 
@@ -114,7 +115,7 @@ def shell():
 
 
 def test_colab_cell_installs_and_fetches_on_colab_and_nowhere_else(shell, project, monkeypatch):
-    colab_cell = first_code_cell(CHAPTER_FILES[0])
+    colab_cell = set_up_on_colab(CHAPTER_FILES[0])
     shell.run_cell(colab_cell).raise_error()
     assert shell.done == []
     google, colab, output = (types.ModuleType(name) for name in ("google", "google.colab", "google.colab.output"))

@@ -55,15 +55,15 @@ def picture_of(chapter: Chapter, folder: Path) -> tuple[Path, str] | None:
     return (picture, ElementTree.parse(picture).findtext("{*}title")) if picture.exists() else None
 
 
-def under_title(chapters: list[Chapter], at: int, opening: str, picture: str = "", alt: str = "") -> str:
-    """Put the strip of the method's steps under the title of a chapter's opening cell.
+def with_path(chapters: list[Chapter], at: int, opening: str, picture: str = "", alt: str = "") -> str:
+    """Put the strip of the method's steps at the end of a chapter's opening cell, in its folded part if it has one.
 
     Each step links to its chapter, and the steps of chapter `at` are marked. `picture` is the path of a picture of the
     method, which stands below the strip, with the words `alt`.
     """
     shown = {"chapters": chapters, "here": chapters[at], "picture": picture, "alt": alt}
     strip = filled("templates/thread.md.j2", **shown)
-    return re.sub(r"^# .+$", lambda title: f"{title[0]}\n\n{strip}", opening, count=1, flags=re.MULTILINE)
+    return re.sub(r"(\n\n</details>)?\s*\Z", lambda end: f"\n\n{strip.strip()}{end[1] or ''}", opening, count=1)
 
 
 def chapters_table(chapters: list[Chapter]) -> str:

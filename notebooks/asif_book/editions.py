@@ -5,9 +5,9 @@ tagged ``exercise`` the lines between ``### BEGIN SOLUTION`` and ``### END SOLUT
 markers) belong to the solved edition only. Where no line stands there, the solution is the reference of the exercise's
 check, which stands beside its mistakes. Cells tagged ``teacher`` go into the guide only, and those tagged ``say`` into
 the notes of the next cell's slide. The code of a cell tagged ``hide-input`` is folded but for its first line, a
-comment. Each notebook
-gets two more cells: one sets up Colab, one links the chapters before and after. Under each chapter's title comes a
-strip of the method's steps, with links, and a picture of the method. The README's table of chapters is made from the
+comment. One cell sets a chapter up, also on Colab: it is tagged ``parameters``, and begins with them. Each notebook
+gets one more cell, which links the chapters before and after. The folded part of the opening cell gets a strip of the
+method's steps, with links, and a picture of the method. The README's table of chapters is made from the
 sources too. ``{minutes}`` in an opening cell becomes the chapter's minutes. A cell tagged ``core`` begins a section of
 the core path, and ``open`` one of another chapter; JupyterLab folds the other numbered sections of the chapter.
 
@@ -39,7 +39,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_notebook, new_raw_cell
+from nbformat.v4 import new_notebook, new_raw_cell
 
 from asif_book.figures.templates import TEMPLATES, filled
 from asif_lib.errors import AsifError
@@ -122,9 +122,8 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
             cell.metadata["jupyter"] = _HIDDEN
         seen[identity] += 1
         for notebook, text in zip((student, solved), texts, strict=True):
+            text = _with_colab(text) if "parameters" in tags_of(cell) else text
             notebook.cells.append(nbformat.from_dict(cell | {"source": text}))
-            if len(notebook.cells) == 1:
-                notebook.cells.append(_colab_cell(source.stem))
     for notebook in (student, solved):
         _mark_the_core_path(notebook, source.name)
     return student, solved
@@ -289,10 +288,11 @@ def published_at() -> str | None:
     return None if "/OWNER/" in address else address
 
 
-def _colab_cell(chapter: str) -> NotebookNode:
-    text = filled("templates/colab.py.j2", repository=repository())
-    metadata = {"tags": ["colab"], "jupyter": _HIDDEN}
-    return new_code_cell(source=text, metadata=metadata, id=_cell_id(chapter, "colab", "", 0))
+def _with_colab(set_up: str) -> str:
+    """Put the installation on Colab behind the first lines of the cell that sets up a chapter, its parameters."""
+    parameters, _, rest = set_up.partition("\n\n")
+    colab = filled("templates/colab.py.j2", repository=repository())
+    return "\n\n".join(filter(None, [parameters, colab.strip(), rest]))
 
 
 def _sources(source_dir: Path) -> list[Path]:
@@ -336,7 +336,7 @@ def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
             if len(chapters) > 1:
                 shown = (os.path.relpath(picture[0], folder), picture[1]) if picture else ()
                 for opening in [cell for cell in notebook.cells if cell.cell_type == "markdown"][:1]:
-                    opening.source = contents.under_title(chapters, at, opening.source, *shown)
+                    opening.source = contents.with_path(chapters, at, opening.source, *shown)
                 notebook.cells.append(contents.neighbours(chapters, at))
             yield folder / f"{chapter.name}.ipynb", (nbformat.writes(notebook).rstrip("\n") + "\n").encode()
 

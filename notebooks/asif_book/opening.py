@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from asif_book import results
+from asif_book.running import show_what_runs
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import Pairs, load_pairs
 from asif_lib.defaults import DEFAULT_BANK, PROFILES
@@ -32,6 +33,7 @@ def open_chapter(profile="offline", device="auto", pairs=DEFAULT_BANK) -> Openin
     pairs : str or Path
         As for `load_pairs`: a name, or a folder of pictures with captions, at least 20 pairs.
     """
+    show_what_runs()
     if profile not in PROFILES:
         raise ParameterError(f"profile = {profile!r}: the profiles are {', '.join(PROFILES)}")
     found = load_pairs(pairs)

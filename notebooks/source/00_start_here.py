@@ -4,7 +4,7 @@
 # > **Question.** One model has only ever looked at pictures. Another has only ever read
 # > text. Can they understand each other, if nobody trains them to?
 #
-# <details><summary>Goals, minutes, what runs</summary>
+# <details><summary>Goals, minutes, path, what runs</summary>
 #
 # - say in two sentences how ASIF turns two separate models into one image–text model;
 # - compute the cosine of two vectors, the only comparison that the whole method uses;
@@ -21,15 +21,13 @@
 #
 # </details>
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input", "quiz"]
+# Set up this chapter. To choose encoders, device or pictures, open this cell.
 profile = "offline"  # or "hub": larger encoders
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 seed = 0  # of everything that is drawn at random
-fast = False  # no effect in this chapter: nothing here is slow
 pairs = "stamps"  # or a folder of pictures with captions
 
-# %% tags=["hide-input"]
-# Load the two models, and put the captioned pictures between them. Only run this cell.
 import numpy as np
 import torch
 from torch import Tensor
@@ -51,16 +49,14 @@ anchors = stamps.splits["train"] + stamps.splits["validation"]
 bank, test = everything.subset(anchors), stamps.splits["test"]  # rows of `everything`
 model = ASIF(bank, **encoders, device=device)
 
-# %% tags=["quiz", "hide-input"]
-# Eight questions before you begin: answer them, or leave the test out.
 Quiz("before", pairs)
 
-# %% [markdown] tags=["core"]
+# %% [markdown] tags=["number", "core"]
 # ## 1 · Eight answers
 #
-# Two models that never met answer here. Nobody trained them together, but a few hundred
-# captioned pictures stand between them. Each of eight new pictures, the first of each
-# of eight groups, gets one of eight labels, nouns from the eight captions.
+# Two models that never met answer here. Only a few hundred captioned pictures stand
+# between them. Each of eight new pictures, the first of each of eight groups, gets one
+# of eight labels, nouns from the eight captions.
 #
 # **Before you run the next cell:** bet on how many of the eight answers are right.
 
@@ -86,8 +82,8 @@ print(f"{(answers == own).sum()} of {len(shown)} answers are right")
 #
 # You can see why this model answers as it does, and you can change its mind. Here it
 # takes the black shape of a kangaroo for a sheep. Each row of the next table is one
-# captioned picture, an **anchor**. The model adds up the numbers below each label, and
-# the label with the larger sum wins.
+# captioned picture, an **anchor**. The model adds up the products below each label
+# (green bars), and the larger sum wins.
 #
 # **Untick “A baby sheep (a lamb).”**, look at the two sums, and tick it again. Try
 # other rows.
@@ -305,7 +301,7 @@ check_shares(shares)
 #
 # </details>
 
-# %% [markdown] tags=["core"]
+# %% [markdown] tags=["number", "core"]
 # ## 6 · How often is it right?
 #
 # Each test picture gets eight captions: its own, and seven captions of other test
@@ -317,8 +313,8 @@ check_shares(shares)
 # A share is printed with its **95 % interval** in brackets, which says how far the
 # share might move with other test pictures of the same kind (chapter 05).
 #
-# **Before you run the next cell:** guess two percentages, with the true bank and with a
-# shuffled one. Chance is one in eight.
+# **Before you run the next cell:** guess the percentage with the true bank, then the
+# one with a shuffled bank. Chance is one in eight.
 
 # %% tags=["hide-input"]
 # Draw seven other captions for each picture, and say what counts as a win.

@@ -3,7 +3,7 @@
 #
 # > **Question.** What does a frozen encoder know, and what can it not compare?
 #
-# <details><summary>Goals, minutes, what runs</summary>
+# <details><summary>Goals, minutes, path, what runs</summary>
 #
 # - say what identifies an encoder, and why its preprocessing belongs to it;
 # - compute a matrix of cosines and find nearest neighbours with it;
@@ -18,15 +18,14 @@
 #
 # </details>
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
+# Set up this chapter. To choose encoders, device or pictures, open this cell.
 profile = "offline"  # or "hub": larger encoders
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 seed = 0  # of everything that is drawn at random
 fast = False  # True: a third of the pictures
 pairs = "stamps"  # or a folder of pictures with captions
 
-# %% tags=["hide-input"]
-# The tools of this chapter. Run this cell; you need not read it.
 import numpy as np
 import pandas as pd
 import torch
@@ -57,8 +56,6 @@ from asif_lib.evaluation import mean_with_interval
 
 draw.use_style()
 
-# %% tags=["hide-input"]
-# Load the encoders and the captioned pictures.
 image_encoder, text_encoder, stamps, _ = open_chapter(profile, device, pairs)
 stamps = stamps.split("train", "validation")
 if fast:
@@ -66,6 +63,13 @@ if fast:
 n = len(stamps)
 group = np.array([g.split("/")[0] for g in stamps.groups])  # (n,): "animals", …
 print(f"{n} captioned pictures")
+
+# %% tags=["hide-input"]
+# Draw a stamp, and the five that the image encoder finds most similar.
+picture_vectors = embed(image_encoder, stamps.pictures, progress=False)
+first = int(np.argmax(group == "vehicles"))
+values, near = nearest_others(picture_vectors, [first], 5)  # (1, 5) each
+draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, [first], near, values))
 
 # %% [markdown]
 # ## 1 · An encoder's identity
@@ -419,10 +423,10 @@ check_same_group_share(same_group_share)
 # - *random weights*: the same network, without training;
 # - for captions, *shared words*: how often each word occurs.
 #
-# The thin line at the end of a bar is the **95 % interval**. It says how far the share
+# The thin line through a dot is the **95 % interval**. It says how far the share
 # might move with other stamps of the same kind (chapter 05).
 #
-# **Before you run the next cell:** sort the five bars by what you expect. Is the
+# **Before you run the next cell:** sort the five dots by what you expect. Is the
 # untrained network at chance?
 
 # %%
@@ -445,18 +449,17 @@ for name, z in embeddings.items():
     first = nearest_others(z, range(n), 1).indices[:, 0]  # (n,): the nearest other
     measures[name] = mean_with_interval(group[first] == group, seed)
 chance = np.mean([(group == g).sum() - 1 for g in group]) / (n - 1)
-label = "nearest neighbour of the same group (% of stamps)"
-meanings = ["picture", "control", "control", "text", "control"]
-draw.show(draw.bars_with_intervals(measures, chance, label, meanings))
+xlabel = "nearest neighbour of the same group, share of stamps; 95 % interval"
+draw.show(draw.interval_dots({"": measures}, xlabel=xlabel, chance=chance))
 kind = "same group as the nearest other stamp"
 for name in [*measures][:1] + [*measures][2:4]:  # the encoders and the random weights
     record(f"{kind}, {name}", measures[name], note=f"chance {chance:.1%}")
 
 # %% [markdown]
-# **What you see.** The first and the fourth bar are the trained encoders. Both reach
+# **What you see.** The first and the fourth dot are the trained encoders. Both reach
 # far beyond their controls, and the thin lines do not meet.
 #
-# But no control is at chance, the dashed line. Colour alone tells something about the
+# But no control is at chance, the dotted line. Colour alone tells something about the
 # group. So does a network with random weights, because pixels still pass through it.
 # Training added only the distance between the trained bar and the control.
 

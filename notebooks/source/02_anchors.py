@@ -3,7 +3,7 @@
 #
 # > **Question.** Are captions of similar pictures similar?
 #
-# <details><summary>Goals, minutes, what runs</summary>
+# <details><summary>Goals, minutes, path, what runs</summary>
 #
 # - say what an anchor is and what a bank of anchors holds;
 # - look closely at a data set: groups, odd captions, near-duplicate pictures;
@@ -19,15 +19,14 @@
 #
 # </details>
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
+# Set up this chapter. To choose encoders, device or pictures, open this cell.
 profile = "offline"  # or "hub": larger encoders
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 pairs = "stamps"  # or a folder of pictures with captions
 seed = 0  # of everything that is drawn at random
 fast = False  # True: fewer shuffles and resamples
 
-# %% tags=["hide-input"]
-# The tools of this chapter. Run this cell; you need not read it.
 import numpy as np
 import pandas as pd
 import torch
@@ -42,8 +41,6 @@ from asif_lib.relative import unit_rows
 
 draw.use_style()
 
-# %% tags=["hide-input"]
-# The checks of this chapter's exercises. Run this cell; you need not read it.
 from asif_book.checks import (
     check_coverage,
     check_farthest_first,
@@ -94,7 +91,14 @@ draw.show(draw.show_pictures([pictures[i] for i in some], [captions[i] for i in 
 
 # %% [markdown]
 # **What you see.** The stamps of the drawing program Tux Paint are cut-out photographs
-# and drawings.
+# and drawings. Each chapter has its anchors among them:
+#
+# | anchors | which stamps | who is asked | where |
+# |---:|---|---|---|
+# | 493 | train | validation, in 05 and 07 also the test | 03, 04, 05 |
+# | 643 | train and validation | the 150 of the test | 00, 05, 06, 07, 09, README |
+# | 792 | all but one | this one | 00 section 2 |
+# | 793 | all | Fashion-MNIST, your pictures | 05, 07, *Walk the bank* |
 
 # %% [markdown]
 # ## 2 · Look before you measure
@@ -579,7 +583,8 @@ draw.show(draw.picture_pairs(pictures, captions, two, notes))
 # picture to its nearest anchor. In the upper row, the worst coverage, the nearest
 # anchor mostly shows another thing, alike in colour or shape at best. In the lower row,
 # the best coverage, it is nearly a twin.
-#
+
+# %% [markdown]
 # Does coverage matter for captions? Compare the caption of each new stamp with the
 # caption of its nearest anchor by picture, in three parts from bad to good coverage:
 

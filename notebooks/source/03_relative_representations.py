@@ -3,7 +3,7 @@
 #
 # > **Question.** What stays the same when coordinates change?
 #
-# <details><summary>Goals, minutes, what runs</summary>
+# <details><summary>Goals, minutes, path, what runs</summary>
 #
 # - compute a relative representation, and say what its rows and columns mean;
 # - say what a shift breaks and how centring repairs it;
@@ -18,15 +18,14 @@
 #
 # </details>
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
+# Set up this chapter. To choose encoders, device or pictures, open this cell.
 profile = "offline"  # or "hub": larger encoders
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 pairs = "stamps"  # or a folder of pictures with captions
 seed = 0  # of everything that is drawn at random
 fast = False  # True: fewer random rotations
 
-# %% tags=["hide-input"]
-# The tools of this chapter. Run this cell; you need not read it.
 import numpy as np
 import pandas as pd
 import torch
@@ -42,8 +41,6 @@ from asif_lib.relative import unit_rows
 
 draw.use_style()
 
-# %% tags=["hide-input"]
-# Load the encoders, and split the stamps into anchors and new ones.
 image_encoder, text_encoder, stamps, everything = open_chapter(profile, device, pairs)
 train, validation = stamps.splits["train"], stamps.splits["validation"]
 anchors, new = everything.subset(train), everything.subset(validation)
@@ -51,8 +48,6 @@ captions = new.pairs.caption.tolist()
 generator = torch.Generator().manual_seed(seed)
 print(f"{len(anchors)} anchors and {len(new)} new stamps")
 
-# %% tags=["hide-input"]
-# The checks of this chapter's exercises. Run this cell; you need not read it.
 from asif_book.checks import (
     check_best_caption,
     check_centred_representation,
@@ -66,22 +61,11 @@ from asif_book.checks import (
 # ## 1 · A place without coordinates
 #
 # Where is Trento? You can give latitude and longitude. Or you can say: close to
-# Bolzano, a little further from Verona, far from Rome. The second answer needs no
-# coordinates, only landmarks that both of us know.
+# Bolzano, a little further from Verona, far from Rome. The second answer needs only
+# landmarks that both of us know.
 #
-# A **relative representation** is an answer of the second kind. Let $z_i$ be an
-# embedding and $a_1, …, a_n$ the embeddings of $n$ anchors under the *same* encoder.
-# Then
-#
-# $$r_{ij} = \cos(z_i, a_j) = \frac{z_i \cdot a_j}{\|z_i\|\,\|a_j\|}$$
-#
-# is the cosine of the angle between $z_i$ and anchor $j$, as in chapter 00. Row $i$
-# describes item $i$; column $j$ belongs to anchor $j$. A row has $n$ entries, whatever
-# the dimension $d$ of the encoder is. The idea is by Moschella et al. (ICLR 2023); ASIF
-# builds on it.
-#
-# Here are three anchors and one point in the plane, on two maps. Somebody turned the
-# paper before drawing the second map.
+# Here are three landmarks and one point, on two maps. Somebody turned the paper before
+# drawing the second map.
 
 # %%
 anchors_2d = torch.tensor([[3.0, 0.5], [-0.5, 2.5], [-2.0, -1.5]])  # (3, 2)
@@ -93,7 +77,18 @@ draw.star_of_angles(point_2d, anchors_2d, names_2d, degrees=50)
 # **What you see.** The coordinates in brackets differ between the two maps. The rays of
 # the star show the angles between the point ● and each landmark ▲. The dashed rays of
 # the second map lie on the broad pale rays of the first, because turning the paper
-# changes no angle. The cosines beside the rays are the relative representation of the
+# changes no angle.
+#
+# A **relative representation** is an answer of the second kind. Let $z_i$ be an
+# embedding and $a_1, …, a_n$ the embeddings of $n$ anchors under the *same* encoder.
+# Then
+#
+# $$r_{ij} = \cos(z_i, a_j) = \frac{z_i \cdot a_j}{\|z_i\|\,\|a_j\|}$$
+#
+# is the cosine of the angle between $z_i$ and anchor $j$, as in chapter 00. Row $i$
+# describes item $i$; column $j$ belongs to anchor $j$. A row has $n$ entries, whatever
+# the dimension $d$ of the encoder is. The idea is by Moschella et al. (ICLR 2023); ASIF
+# builds on it. The cosines beside the rays are the relative representation of the
 # point. You can compute them by hand:
 
 # %%
@@ -221,7 +216,8 @@ draw.show(draw.before_after(plain.ravel()[some], after))
 # because every embedding now contains the same vector $t$. All pictures seem to have
 # become alike. The cloud is thick: of two entries, the larger one before is
 # sometimes the smaller one now.
-#
+
+# %% [markdown]
 # **Centring** repairs this damage. Subtract the mean $m$ of the anchors from the new
 # embedding and from each anchor:
 #
@@ -283,7 +279,7 @@ draw.show(draw.before_after(centred(z, a).ravel()[some], after))
 # **What you see.** With centring, all dots of both panels lie on the diagonal: neither
 # change has an effect. **Break it:** set `how_far = 10` above, and run the cells again.
 
-# %% [markdown] tags=["core"]
+# %% [markdown] tags=["number", "core"]
 # ## 3 · Two strangers, one description
 #
 # Now comes the step that makes ASIF. An image embedding and a text embedding cannot be

@@ -3,11 +3,7 @@
 #
 # > **Question.** Why forget most of the similarities?
 #
-# In chapter 03 a picture became a list of numbers: its cosine with each anchor, once
-# the mean of the anchors was subtracted (**centring**). ASIF forgets most of these
-# entries, and gives the large ones more weight.
-#
-# <details><summary>Goals, minutes, what runs</summary>
+# <details><summary>Goals, minutes, path, what runs</summary>
 #
 # - carry out the four steps of sparsification: top $k$, clamp, power, normalise;
 # - look at the vector of one picture for several $k$ and $p$;
@@ -24,15 +20,14 @@
 #
 # </details>
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
+# Set up this chapter. To choose encoders, device or pictures, open this cell.
 profile = "offline"  # or "hub": larger encoders
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 pairs = "stamps"  # or a folder of pictures with captions
 seed = 0  # for the intervals
 fast = False  # True: fewer values of k and p
 
-# %% tags=["hide-input"]
-# The tools of this chapter. Run this cell; you need not read it.
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -47,15 +42,12 @@ from asif_lib.evaluation import mean_with_interval, paired_difference, ranks, sa
 
 draw.use_style()
 
-# %%
 _, _, stamps, everything = open_chapter(profile, device, pairs)
 bank = everything.subset(stamps.splits["train"])  # the anchors of this chapter
 held_out = everything.subset(stamps.splits["validation"])  # to choose k and p
 n = len(bank)
 print(f"{n} anchors, {len(held_out)} stamps for validation")
 
-# %% tags=["hide-input"]
-# The checks of this chapter's exercises. Run this cell; you need not read it.
 from asif_book.checks import (
     check_choice,
     check_clamp_and_power,
@@ -69,17 +61,50 @@ from asif_book.checks import (
 # one step each, with k = 4 and p = 2. Ask why the clamp stands before the power.
 
 # %% [markdown] tags=["core"]
-# ## 1 · Four steps, by hand
+# ## 1 · Four steps
 #
-# Take the cosines of one picture with five anchors, already centred. Four steps shorten
-# this list. They have two settings: $k$, the number of entries that stay, and $p$, an
-# exponent.
-#
+# In chapter 03 a picture became a list: its cosine with each anchor, once the mean of
+# the anchors was subtracted (**centring**). Four steps shorten the list, here for a
+# held-out stamp of a beaver. They have two settings: $k$, the number of entries that
+# stay, and $p$, an exponent.
+
+# %% tags=["hide-input"]
+# Draw the four steps for a stamp of a beaver.
+ids, beaver = held_out.pairs.id.tolist(), "animals/mammals/rodents/beaver.png"
+chosen = ids.index(beaver) if beaver in ids else 0
+caption = held_out.pairs.caption[chosen]
+picture = held_out.image[[chosen]]  # (1, d)
+relative = relative_representation(picture, bank.image, mean=bank.image_mean)  # (1, n)
+places = np.r_[:6, np.linspace(min(40, n // 2), n - 1, 6).astype(int)]
+twelve = relative[0].argsort(descending=True)[places]  # the most similar one first
+anchors, cosines = bank.pairs.loc[twelve.tolist()], relative[0, twelve]  # (12,)
+draw.four_steps(caption, cosines, [*anchors.picture], [*anchors.caption], k=6, p=2)
+
+# %% [markdown]
 # 1. **Top $k$.** Keep the $k$ largest entries and set the others to 0.
 # 2. **Clamp.** Set negative entries to 0.
 # 3. **Power.** Raise each entry to the power $p$. With $p > 1$, large entries become
 #    larger beside small ones.
 # 4. **Normalise.** Divide the row by its length, so that its length is 1.
+#
+# The rows are twelve anchors: the six most similar ones, and six from the rest. A
+# filled blue bar is an entry. A dashed outline is a cosine that a step has forgotten.
+#
+# **Before you move the sliders:** from which $k$ on does the clamp change an entry?
+# With $p = 8$, in which column do the blue bars almost vanish, and which step brings
+# them back?
+#
+# <details><summary>Open this after your guess</summary>
+#
+# **What you see.** The dashed line is the cut after $k$ entries. If a blue bar above
+# this line points to the left of zero, even a short one, a negative entry was kept, and
+# the clamp removes it. In the column *power* all bars are shorter, and the small ones
+# lose most. In the column *normalise* all bars have grown by one common factor, so the
+# small ones stay small.
+#
+# </details>
+#
+# Now by hand, with five anchors.
 #
 # **Before you run the next cell:** the cosines are 0.8, −0.6, 0.4, 0.1 and −0.2, with
 # $k = 4$ and $p = 2$. Which anchors have an entry above 0 in the end? How many times
@@ -106,33 +131,6 @@ pd.DataFrame(steps, row.index).T.round(3)
 # entries stay and only three cosines are positive. The clamp sets this entry to 0
 # before the power can make it positive. So three anchors have an entry above 0 in the
 # end. In the row of the power, a ratio of 2 has become a ratio of 4.
-#
-# The next table takes the same steps with a real picture, a held-out stamp of a beaver.
-# The rows are twelve anchors: the six most similar ones, and six from the rest. A
-# filled blue bar is an entry. A dashed outline is a cosine that a step has forgotten.
-# The sliders set $k$ and $p$.
-#
-# **Before you move them:** from which $k$ on does the clamp change an entry? With $p =
-# 8$, in which column do the blue bars almost vanish, and which step brings them back?
-
-# %% tags=["hide-input"]
-# Draw the four steps for a stamp of a beaver.
-ids, beaver = held_out.pairs.id.tolist(), "animals/mammals/rodents/beaver.png"
-chosen = ids.index(beaver) if beaver in ids else 0
-caption = held_out.pairs.caption[chosen]
-picture = held_out.image[[chosen]]  # (1, d)
-relative = relative_representation(picture, bank.image, mean=bank.image_mean)  # (1, n)
-places = np.r_[:6, np.linspace(min(40, n // 2), n - 1, 6).astype(int)]
-twelve = relative[0].argsort(descending=True)[places]  # the most similar one first
-anchors, cosines = bank.pairs.loc[twelve.tolist()], relative[0, twelve]  # (12,)
-draw.four_steps(caption, cosines, [*anchors.picture], [*anchors.caption], k=6, p=2)
-
-# %% [markdown]
-# **What you see.** The dashed line is the cut after $k$ entries. If a blue bar above
-# this line points to the left of zero, even a short one, a negative entry was kept, and
-# the clamp removes it. In
-# the column *power* all bars are shorter, and the small ones lose most. In the column
-# *normalise* all bars have grown by one common factor, so the small ones stay small.
 #
 # ### Exercise 04.1 · Clamp, then power
 #
@@ -208,7 +206,7 @@ check_sparsify(my_sparsify)
 #
 # </details>
 
-# %% [markdown] tags=["core"]
+# %% [markdown] tags=["number", "core"]
 # ## 2 · One picture, before and after
 #
 # Twelve anchors were only a sample, so here is the same picture with all anchors. The
@@ -345,7 +343,8 @@ print(f"best for both: k = {best_k} ({best.fraction:g} of the anchors), p = {bes
 # panel. Along the column of $p = 1$ a cut seems to help. Along $p = 2$, from a tenth of
 # the anchors upwards, little changes, because the power has already made the small
 # entries very small. So $k$ and $p$ are two tools for one job.
-#
+
+# %% [markdown]
 # How sure are we that one setting is better than another? In a **paired difference**
 # both settings answer for the same stamps, and we take the difference stamp by stamp.
 # If its interval holds 0, these stamps cannot tell the two settings apart.
@@ -381,7 +380,7 @@ table = {name: (gap.value, gap.low, gap.high) for name, gap in gaps.items()}
 table = pd.DataFrame(table, ["difference, points", "from", "to (95 % interval)"]).T
 table.rename_axis("chosen setting minus …").round(1)
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # **What you see.** The first row of the table tells what the cut alone brings with the
 # best $p$: its interval holds 0. With $p = 1$ the printed gain is larger, but its
 # interval holds 0 too. The last row takes the paper's $k = 800$. With a small bank this
@@ -591,7 +590,7 @@ check_trap(my_trap)
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # ## 5 · When p grows without end
 #
 # Divide a vector by its largest entry. The largest entry is then 1, and the others are

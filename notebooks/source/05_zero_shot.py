@@ -7,7 +7,7 @@
 # measure the model on pictures that had no part in any choice. Beside each number stand
 # an interval, chance and simpler methods, because a number alone says little.
 #
-# <details><summary>Goals, minutes, what runs</summary>
+# <details><summary>Goals, minutes, path, what runs</summary>
 #
 # - **retrieval**, sections 1 to 3: find the captions of held-out stamps, and compare
 #   ASIF with five baselines;
@@ -22,15 +22,14 @@
 #
 # </details>
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
+# Set up this chapter. To choose encoders, device or pictures, open this cell.
 profile = "offline"  # or "hub": larger encoders, from the hub
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 pairs = "stamps"  # or a folder of pictures with captions
 seed = 0  # for samples and intervals
 fast = False  # True: fewer pictures, seeds and settings
 
-# %% tags=["hide-input"]
-# The tools of this chapter. You need not read this cell; run it.
 from collections import Counter
 from collections.abc import Callable
 
@@ -53,8 +52,6 @@ from asif_lib.evaluation import (
 
 draw.use_style()
 
-# %% tags=["hide-input"]
-# The checks, the encoders and the stamps. You need not read this cell; run it.
 from asif_book.checks import (
     WordingTask,
     check_average_templates,
@@ -83,7 +80,7 @@ rows = with_classes(stamps, validation, classes)[0][:8]
 given = small_model.classify(everything.image[rows], classes).best
 given = [name or "nothing decides" for name in given]
 pictures, right = [stamps.pictures[i] for i in rows], [names[i] for i in rows]
-draw.show(draw.labelled_pictures(pictures, given, right, columns=8))
+draw.show(draw.labelled_pictures(pictures, given, right, columns=4))
 
 # %% [markdown]
 # ## 1 · Retrieval: from the scoreboard to the test
@@ -174,9 +171,9 @@ xlabel = "the wrong caption wins, with 95 % interval"
 draw.show(draw.interval_dots({"stamps": wins}, xlabel=xlabel, chance=0.5))
 
 # %% [markdown]
-# **What you see.** A caption of another stamp hardly ever wins. But with another
-# colour, or “left” the other way round, the copy wins about as often as a coin. So a
-# good recall does not show that the model reads colours or roles.
+# **What you see.** A caption of another stamp hardly ever wins. But another colour, or
+# “left” the other way round, lies near the dotted line, which is a coin. So a good
+# recall does not show that the model reads colours or roles.
 
 # %% [markdown]
 # ## 3 · Find the caption, find the picture
@@ -314,7 +311,7 @@ check_recall_with_ties(my_recall)
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # **Break it on purpose:** the next cell counts a tie as found. We ask the model with a
 # small $k$, and a silent "model" that says 0 to everything.
 #
@@ -636,7 +633,7 @@ values = {name: measure.value for name, measure in by_template["mean"].items()}
 best = max(values, key=values.get)  # of equals, the first in the list
 print(f"chosen, with the mean: {best}")
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # **What you see.** On these few stamps, the wording matters little. We take the best
 # template with the mean, and ask the test stamps. The next figure also shows chance,
 # and a model that always answers the most frequent class.
@@ -692,8 +689,9 @@ draw.show(draw.confusion_matrix(counts, classes))
 # that only *one* of the two gets right. If both methods were equally good, each such
 # stamp would be a toss of a coin. The **p-value** is the chance of a result at least as
 # uneven.
-#
-# In the matrix, the rows are the true classes, and the dark diagonal is right.
+
+# %% [markdown]
+# In the matrix, rows are true classes, and the dark diagonal is right.
 
 # %% tags=["hide-input"]
 # Draw twelve mistakes.
@@ -736,7 +734,7 @@ your_picture(model, my_labels, template=DEFAULT_TEMPLATE, pictures=anchor_pictur
 # **What you see.** A score is never a probability (section 8 makes one of it). The
 # model must choose among your labels.
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # ## 7 · Pictures of another kind
 #
 # Fashion-MNIST holds small grey pictures of clothing in ten classes, **white on
@@ -795,7 +793,8 @@ print("stamps of clothes:", sum(group.startswith("clothes") for group in stamps.
 # CSA do better. The matrix shows *how* ASIF fails: a few prompts take most pictures.
 # There are few anchors of clothing, and none looks like a grey picture of 28 × 28
 # pixels. Chapter 07 adds such anchors; the two switches of chapter 09 help, too.
-#
+
+# %% [markdown]
 # Would other words help? An honest answer needs untouched pictures, of which
 # Fashion-MNIST has more.
 
@@ -866,7 +865,7 @@ check_wording(my_wording, task)
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # ## 8 · May it say “I do not know”?
 #
 # An answer with the score 0.3 may be right nearly always or nearly never, so we want a

@@ -7,7 +7,7 @@
 # we can ask a decision for its reasons, take some reasons away, and see the new
 # decision.
 #
-# <details><summary>Goals, minutes, what runs</summary>
+# <details><summary>Goals, minutes, path, what runs</summary>
 #
 # - take a wrong decision apart, anchor by anchor;
 # - remove anchors, exactly, and say what the repair costs;
@@ -24,15 +24,14 @@
 #
 # </details>
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
+# Set up this chapter. To choose encoders, device or pictures, open this cell.
 profile = "offline"  # or "hub": larger encoders, from the hub
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 pairs = "stamps"  # or a folder of pictures with captions
 seed = 0  # for samples, random orders and intervals
 fast = False  # True: fewer pictures, seeds and random orders
 
-# %% tags=["hide-input"]
-# The tools of this chapter. You need not read this cell; run it.
 import numpy as np
 import pandas as pd
 import torch
@@ -47,8 +46,6 @@ from asif_lib.zeroshot import make_prompts
 
 draw.use_style()
 
-# %% tags=["hide-input"]
-# The checks, the encoders, the stamps and the model. You need not read this cell.
 from asif_book.checks import (
     FailureTask,
     check_contrast,
@@ -102,10 +99,9 @@ draw.show(draw.labelled_pictures([picture], [answer], [labels[right]]))
 #
 # The next table is the **ledger** of this decision. Each row is an anchor. The blue
 # column (●) has its entry in the picture's vector. The column of each prompt (vermilion
-# ■) has its contribution to that score, with a green bar. The last row has both sums,
-# with a frame around the answer. If you
-# untick a row, its anchor leaves the model, other anchors enter, and all entries are
-# normalised again.
+# ■) multiplies the prompt's entry: the contribution, with a green bar. The last row has
+# both sums, with a frame around the answer. If you untick a row, its anchor leaves,
+# other anchors enter, and all entries are normalised again.
 #
 # **Before you run the next cell:** which anchors will speak for “deer”? In chapter 00,
 # one unticked anchor turned an answer. Will one be enough here?
@@ -183,7 +179,7 @@ print("entered the picture's vector:", "; ".join(bank.pairs.caption[came]))
 # anchor and every two, but not every three. So the removal that it finds is small, and
 # perhaps not the smallest.
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # **What you see.** “Deer” still leads. Although the doe gave a third of its score, it
 # falls by less, and the score of “kangaroo” rises. Both happen because the vectors lost
 # a large entry, so that all other entries grow when they are normalised.
@@ -700,7 +696,7 @@ check_rank_auc(my_auc)
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # ## 7 · Your turn: explain a failure
 #
 # The next table has a small removal for *all* wrong decisions of the validation

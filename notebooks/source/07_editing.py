@@ -7,7 +7,7 @@
 # it in a list of pairs. To teach the model, add pairs; to make it forget, take pairs
 # out.
 #
-# <details><summary>Goals, minutes, what runs</summary>
+# <details><summary>Goals, minutes, path, what runs</summary>
 #
 # - repair a wrong answer with one pair, count the side effects, and undo the edit;
 # - teach a new kind of picture, and prove that nothing changed elsewhere;
@@ -22,15 +22,14 @@
 #
 # </details>
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
+# Set up this chapter. To choose encoders, device or pictures, open this cell.
 profile = "offline"  # or "hub": larger encoders, from the hub
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 pairs = "stamps"  # or a folder of pictures with captions
 seed = 0  # for samples, lessons and intervals
 fast = False  # True: fewer pictures, lessons and settings
 
-# %% tags=["hide-input"]
-# The tools of this chapter. You need not read this cell; run it.
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -61,8 +60,6 @@ from asif_lib.zeroshot import make_prompts
 
 draw.use_style()
 
-# %% tags=["hide-input"]
-# The checks, the encoders, the stamps and their bank. You need not read this cell.
 from asif_book.checks import (
     LessonTask,
     check_add,
@@ -76,6 +73,23 @@ from asif_lib.defaults import DEFAULT_K_SHARE
 
 image_encoder, text_encoder, stamps, bank = open_chapter(profile, device, pairs)
 print(bank)
+
+# %% tags=["hide-input"]
+# Ask about the red kangaroo of chapter 00, and draw the answer.
+row = first_held_out(stamps)  # the photograph of the red kangaroo
+held_out, others = stamps.splits["test"], stamps.splits["train"]
+old = bank.subset(others + stamps.splits["validation"])  # the anchors
+if stamps.captions[row] == "A red kangaroo.":
+    caption, template = "A kangaroo.", "a photo of a {}."
+    labels = ["kangaroo", "dog", "deer", "marsupial", "Australia"]
+    labels += ["something that jumps"]
+else:  # pairs of a class
+    caption, template = stamps.captions[row], "{}"
+    labels = list(dict.fromkeys([caption, *(stamps.captions[i] for i in others)]))[:6]
+z = bank.image[[row]]  # (1, d_image), the photograph itself
+prompts = embed(text_encoder, make_prompts(labels, [template]), progress=False)
+answer = labels[int(ASIF(old, device=device).similarity(z, prompts)[0].argmax())]
+draw.show(draw.labelled_pictures([stamps.pictures[row]], [answer], labels[:1]))
 
 # %% [markdown] tags=["core"]
 # ## 1 · One pair more
@@ -97,25 +111,10 @@ print(bank)
 # Read the row of the kangaroo from left to right: without the black shape, before, and
 # with the new pair.
 
-# %% tags=["hide-input"]
-# Choose the picture and the labels.
-row = first_held_out(stamps)  # the photograph of the red kangaroo
-held_out, others = stamps.splits["test"], stamps.splits["train"]
-old = bank.subset(others + stamps.splits["validation"])  # the anchors
-if stamps.captions[row] == "A red kangaroo.":
-    caption, template = "A kangaroo.", "a photo of a {}."
-    labels = ["kangaroo", "dog", "deer", "marsupial", "Australia"]
-    labels += ["something that jumps"]
-else:  # pairs of a class
-    caption, template = stamps.captions[row], "{}"
-    labels = list(dict.fromkeys([caption, *(stamps.captions[i] for i in others)]))[:6]
-
 # %%
 mirrored = ImageOps.mirror(open_picture(stamps.pictures[row]))
 pair = Pairs("lesson", [mirrored], [caption], ["lesson/1"], ["lesson"], {})
 one_more = old.add(pair, image_encoder, text_encoder)
-z = bank.image[[row]]  # (1, d_image), the photograph itself
-prompts = embed(text_encoder, make_prompts(labels, [template]), progress=False)
 no_shape = old.subset([i for i, name in enumerate(old.pairs.id) if name != SILHOUETTE])
 names = "without the black kangaroo", "before", "one pair added"
 models = [ASIF(anchors, device=device) for anchors in (no_shape, old, one_more)]
@@ -144,7 +143,8 @@ draw.best_anchors(stamps.pictures[row], labels[0], stages)
 # “kangaroo” is larger. The label's list has length 1, so the large entry of the black
 # kangaroo makes all other entries smaller. Its picture hardly resembles the photograph,
 # so it adds little itself. An anchor needs the right name and a similar picture.
-#
+
+# %% [markdown] tags=["number"]
 # What did the new pair cost elsewhere? Each of the 150 held-out stamps looks for its
 # own caption among all 150. **R@1** is the share of stamps that find it in the first
 # place.
@@ -176,7 +176,8 @@ print("difference:", in_points(paired_difference(first[1], first[0], seed)))
 # and we compare picture by picture. In brackets stands its 95 % **interval**: all
 # changes that agree with these pictures. It reaches below 0, because a single change
 # among 150 proves little. So a gain, no change and a small loss are all possible.
-#
+
+# %% [markdown]
 # On the disk, each edit makes a new **version** of the bank, so `diff` can list what
 # changed, and `undo` can take the edit back.
 
@@ -365,7 +366,7 @@ check_add(my_add)
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # ## 3 · Learning
 #
 # A **lesson** adds $m$ pairs of each class, and a longer lesson holds the shorter ones.
@@ -741,12 +742,12 @@ for of in visits.itertuples():
         record(name, of.auc, unit="AUC", note="guessing 0.5")
 print(f"(shares of the anchors, at {ALARM:.0%} false alarms)")
 xlabel = "AUC, mean of four halves; 95 % interval"
-draw.show(draw.interval_dots(shown, xlabel=xlabel, chance=0.5))
+draw.show(draw.interval_dots(shown, xlabel=xlabel, chance=0.5, plain=True))
 
 # %% [markdown]
 # **What you see.** While a pair is in the bank, the nearest anchor gives the picture
 # itself away. One score tells much, too, and a JPEG hides little. After the removal the
-# bank is the old bank, bit for bit, so no visitor can do better than a coin.
+# marks lie on the dotted line, because the bank is the old bank, bit for bit.
 #
 # **A contributor.** Ben wants his pictures back. `remove` only *marks* pairs as
 # removed, so it can be undone. `compact` writes the other pairs into new files and
@@ -797,7 +798,7 @@ display(pd.DataFrame(rows), histories["removed"], histories["compacted"])
 # “compacted” they are gone, and so is the history. The *cache of embeddings* and
 # backups lie outside the bank.
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # ## 6 · A poisoned pair
 #
 # A contributor may also add a wrong pair. We plant one in a bank with a short lesson:
@@ -930,7 +931,8 @@ print(f"place in the audit of the whole bank: {places[1]} of {len(audit)}")
 # sneaker may look like a boot, so it does harm although its caption is right. A person
 # decides. The audit fails here: the other pairs know too little of clothes to
 # contradict this one.
-#
+
+# %% [markdown]
 # Now take out the suspect, and measure on the *test* pictures, which had no part in
 # finding it.
 
@@ -1057,7 +1059,7 @@ record(
     note=f"drawn at random: {right[1].mean():.0%}",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # **What you see.** At the left end the solid line (typical pictures) is far above the
 # dashed line (drawn at random). To the right they meet.
 #

@@ -4,10 +4,9 @@
 # > **Question.** What does it cost at 1.6 million anchors, and beyond one machine?
 #
 # In chapter 07 one pair turned “deer” into “kangaroo”, in a bank of some hundred
-# anchors. The paper's bank has 1.6 million. Is the edit still quick there? And what
-# does each question cost?
+# anchors. Is the edit still quick in the paper's bank, and what does a question cost?
 #
-# <details><summary>Goals, minutes, what runs</summary>
+# <details><summary>Goals, minutes, path, what runs</summary>
 #
 # - say where time and memory go, before you run anything;
 # - compute with 8 bits of precision and prove that the answer is exact all the same;
@@ -23,15 +22,14 @@
 #
 # </details>
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
+# Set up this chapter. To choose encoders, device or pictures, open this cell.
 profile = "offline"  # or "hub": larger encoders, from the hub
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 pairs = "stamps"  # or a folder of pictures with captions
 seed = 0  # for samples and made-up embeddings
 fast = True  # False: up to the paper's 1.6 million anchors, where the disk allows it
 
-# %% tags=["hide-input"]
-# The tools of this chapter. You need not read this cell; run it.
 import tempfile
 from pathlib import Path
 
@@ -48,8 +46,6 @@ from asif_lib.search import centred_unit, round_rows, top_anchors
 
 draw.use_style()
 
-# %% tags=["hide-input"]
-# The checks, the encoders, the stamps and their bank. You need not read this cell.
 from asif_book.checks import (
     check_bytes,
     check_error_bound,
@@ -62,14 +58,6 @@ from asif_book.checks import (
 from asif_book.opening import open_chapter
 
 image_encoder, text_encoder, stamps, bank = open_chapter(profile, device, pairs)
-print(bank)
-
-# %% [markdown]
-# For questions of size we **make embeddings up**: pictures of a few hundred concepts,
-# in 256 and 128 dimensions. Their accuracy says nothing about a real model, but their
-# cost does, because a dot product takes the same time for all numbers.
-
-# %%
 from asif_book.made_up import World
 
 CLASSES = 100  # concepts that the questions come from, of 200
@@ -77,27 +65,14 @@ world = World(seed=seed)
 many, many_captions, _ = world.pairs(50_000, number=1)  # (50000, 256), (50000, 128)
 asked, _, asked_concepts = world.pairs(400, number=0, concepts=CLASSES)  # (400, 256)
 many_mean = many.mean(dim=0)  # (256,)
-print(f"{len(many):,} made-up anchors in {many.shape[1]} dimensions")
-print(f"{len(asked)} pictures to ask about")
 
 # %% [markdown]
 # ## 1 · The price of an edit
 #
-# An edit encodes one picture and one caption, and writes one row. A question takes
-# three stages:
+# An edit encodes one picture and one caption, and writes one row.
 #
-# 1. **encode** the picture;
-# 2. **search** the $k$ most similar of $n$ anchors: $n \cdot d$ multiplications for
-#    each of $q$ pictures;
-# 3. **score**: compare $q$ sparse vectors with the $t$ sparse vectors of the texts.
-#
-# Before the first question, all anchors were encoded once. We measure a small size, and
-# compute the paper's: 1.6 million anchors in 768 dimensions, 10,000 pictures, and 7,000
-# texts.
-#
-# **Before you run the next two cells:** a stored bank grows fifty times larger. How
-# much longer does it take to add a pair? And which stage is largest at the paper's
-# size?
+# **Before you run the next cell:** a stored bank grows fifty times larger. How much
+# longer does it take to add a pair?
 
 # %% tags=["hide-input"]
 # Add one pair to stored banks of growing size.
@@ -117,6 +92,30 @@ for size in (1_000, 10_000, 50_000):
         times.append(took)
     edits[f"{size:,} anchors"] = min(times)
 draw.show(draw.stage_bars({"to add one pair to a bank on the disk": edits}))
+
+# %% [markdown]
+# **What you see.** Fifty times the anchors take far less than fifty times as long,
+# because an edit writes only its own rows. The new mean follows from the old one
+# (exercise 07.2), and only the ids are compared with all others. So the kangaroo's pair
+# should cost a moment at 1.6 million anchors, too.
+
+# %% [markdown]
+# These embeddings were **made up**: pictures of a few hundred concepts, in 256 and 128
+# dimensions. Their accuracy says nothing about a real model, but their cost does,
+# because a dot product takes the same time for all numbers.
+#
+# A question takes three stages:
+#
+# 1. **encode** the picture;
+# 2. **search** the $k$ most similar of $n$ anchors: $n \cdot d$ multiplications for
+#    each of $q$ pictures;
+# 3. **score**: compare $q$ sparse vectors with the $t$ sparse vectors of the texts.
+#
+# Before the first question, all anchors were encoded once. We measure a small size, and
+# compute the paper's: 1.6 million anchors in 768 dimensions, 10,000 pictures, and 7,000
+# texts.
+#
+# **Before you run the next cell:** which stage is largest at the paper's size?
 
 # %% tags=["hide-input"]
 # Time the three stages, and draw them, here and at the paper's size.
@@ -156,13 +155,9 @@ print(f"a question to 1.6 million anchors, afterwards: {draw.duration(question)}
 print(f"encode all pairs again: {draw.duration(paper[next(iter(paper))])}")
 
 # %% [markdown]
-# **What you see.** In the first figure fifty times the anchors take far less than fifty
-# times as long, because an edit writes only its own rows. The new mean follows from the
-# old one (exercise 07.2), and only the ids are compared with all others. So the
-# kangaroo's pair should cost a moment at 1.6 million anchors, too. In the second figure
-# the longest hatched bar is paid once, but every *question* pays for the search. The
-# rest of this chapter makes the search smaller and faster, and asks: is the answer
-# still the same?
+# **What you see.** The longest hatched bar is paid once, but every *question* pays for
+# the search. The rest of this chapter makes the search smaller and faster, and asks: is
+# the answer still the same?
 
 # %% [markdown]
 # ## 2 · The memory wall
@@ -279,7 +274,8 @@ for name in ("float32", "bf16", "torch"):
 # two rows memory is a choice. Although each method sums in another order, the answer is
 # the same to the last bit. The library computes the returned cosines once more, in
 # double precision.
-#
+
+# %% [markdown]
 # Can the answer be the same if cosines tie, as copies of a pair do? **Shards**, parts
 # of a bank on several machines, finish in any order, so this order must not decide.
 #
@@ -323,7 +319,7 @@ check_merge(my_merge)
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # ## 3 · Fast, and still exact
 #
 # A float32 has 24 significant bits. A **bfloat16** keeps only 8 of them, two or three
@@ -453,7 +449,7 @@ check_keep(my_candidates)
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # **Third: look again.** The few kept anchors get their true cosine, in double
 # precision. The $k$ best of these are the exact answer. (If too many anchors must be
 # kept, the library notices, and takes a slower way.)
@@ -642,7 +638,7 @@ multiplied = int(lengths[pictures.indices.numpy()].sum())
 dense = len(pictures) * len(few) * pictures.n
 print(f"multiplications: dense {dense:,}; index {multiplied:,}")
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # ## 5 · Half the bytes
 #
 # In half precision a number takes 2 bytes. **float16** has 11 significant bits and a
@@ -728,7 +724,7 @@ pd.DataFrame(rows, columns=columns).style.hide(axis="index")
 # decision of 1,000 changed, a bootstrap sees no spread and claims certainty, [+0.00,
 # +0.00]. An honest interval still reaches about 3.8 in 1,000 to each side.
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # ## 6 · Approximate search
 #
 # A search can also look at fewer anchors. **IVF**, an **approximate index**, puts the

@@ -3,12 +3,7 @@
 #
 # > **Question.** Is a rival better than ASIF, if all get the same pairs?
 #
-# The paper compares ASIF with CLIP and LiT. They differ from ASIF in method *and* in
-# data, so that its table cannot say which *method* is better. Here all methods get the
-# same pairs. Section 1 asks one question. The other sections are folded, because each
-# answers a further question.
-#
-# <details><summary>Goals, minutes, what runs</summary>
+# <details><summary>Goals, minutes, path, what runs</summary>
 #
 # - read the paper's table, and say what it compares and what it does not;
 # - compare many methods on the same pairs, and name a winner only where you may;
@@ -23,15 +18,14 @@
 #
 # </details>
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
+# Set up this chapter. To choose encoders, device or pictures, open this cell.
 profile = "offline"  # or "hub": larger encoders, from the hub
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 pairs = "stamps"  # or a folder of pictures with captions
 seed = 0  # for samples
 fast = False  # True: fewer methods, sizes, draws and pictures
 
-# %% tags=["hide-input"]
-# The tools of this chapter. You need not read this cell; run it.
 import json
 from collections.abc import Callable
 
@@ -58,8 +52,6 @@ from asif_lib.machine import for_small_matrices
 draw.use_style()
 results = build_dir() / "benchmark"
 
-# %% tags=["hide-input"]
-# The checks, the encoders and the stamps. You need not read this cell; run it.
 from asif_book.checks import (
     RivalTask,
     check_holm,
@@ -77,19 +69,12 @@ print(f"{len(train)} stamps for training, {len(validation)} for validation")
 print(f"{len(test)} for the test")
 
 # %% [markdown] tags=["open"]
-# ## 1 · One question, one table
+# ## 1 · One question, one figure
 #
-# Five rivals are fitted on the same pairs of the same embeddings:
-#
-# - **label transfer** replaces a picture by the mean caption of its nearest anchors, so
-#   that only the pictures choose anchors;
-# - **ridge** and **CSA** are the linear maps of chapter 05;
-# - the **LiT head** *trains* one matrix after the text encoder, so that a picture likes
-#   its own caption best (LiT itself trains the whole text encoder);
-# - the **CLIP heads** are one trained matrix after each encoder.
-#
-# Each method chooses its settings on the validation pairs, and is asked the test pairs
-# only then. The measure is the **mean of R@1, R@5 and R@10** over both directions.
+# Five rivals are fitted on the same pairs: **label transfer** takes the mean caption of
+# the nearest anchors, **ridge** and **CSA** are linear maps (chapter 05), the **LiT
+# head** *trains* a matrix after the text encoder, and the **CLIP heads** train one
+# after each.
 #
 # **Before you run the next cells:** which rival comes closest to ASIF? Is one of them
 # ahead?
@@ -150,6 +135,9 @@ for row in drawn[drawn.index.str.contains("both ways|kernel CCA")].itertuples():
 # “undecided” that our 150 questions cannot tell. The verdict is stricter than each
 # interval, because five comparisons give luck five chances (section 3).
 #
+# Each method chose its settings on the validation pairs, before the test. The measure
+# is the **mean of R@1, R@5 and R@10** over both directions.
+#
 # One split may deceive us, so we drew train, validation and test stamps twenty times
 # (`benchmarks/accuracy/repeated_splits.toml`). The squares are stored: the means of
 # these draws. There each of the five is behind ASIF after Holm's correction.
@@ -167,7 +155,8 @@ for row in drawn[drawn.index.str.contains("both ways|kernel CCA")].itertuples():
 #
 # CLIP and LiT are *trained* on captioned pictures. CLIP trains both encoders. LiT locks
 # the image encoder and trains the text encoder. ASIF trains nothing, and it needs the
-# pairs as anchors only.
+# pairs as anchors only. They differ in method *and* in data, so that the paper's table
+# cannot say which *method* is better.
 #
 # **Before you run the next cell:** CLIP and LiT appear with several numbers of pairs.
 # With how many pairs does a trained model fall behind ASIF on ImageNet?
@@ -279,7 +268,7 @@ check_holm(my_holm)
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # ## 4 · Hubs
 #
 # Each picture keeps its $k$ nearest anchors. A **hub** is an anchor that is among the
@@ -329,7 +318,8 @@ draw.show(draw.line_chart(series, xlabel=xlabel, ylabel=ylabel, percent=True))
 # %% [markdown]
 # **What you see.** The line without the subtraction (round marks) is steepest: at its
 # right end stand anchors that hardly any picture keeps.
-#
+
+# %% [markdown]
 # Two more corrections look at the bank alone, and are switches of the library,
 # `ASIF(bank, hubs=…, whiten=…)`:
 #
@@ -542,7 +532,7 @@ pd.DataFrame(rows, columns=names).style.hide(axis="index")
 # Our rule for a default is strict: an inductive change, whose whole interval on the
 # *validation* pairs lies above 0.
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # ## 6 · The last rows of the scoreboard
 #
 # The scoreboard of chapters 03 and 04 asks the validation captions, with the training
@@ -729,7 +719,7 @@ named = {f"ASIF with {n} pairs": of_rivals for n, of_rivals in shares.items()}
 xlabel = "pairs of ASIF over pairs of the rival; 95 % interval"
 draw.show(draw.interval_dots(named, xlabel=xlabel))
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # **What you see.** Left of 100 %, ASIF needs fewer pairs than the rival. An interval
 # that holds 100 % cannot tell. Without Holm's correction the others are no verdicts.
 #

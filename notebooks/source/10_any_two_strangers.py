@@ -7,7 +7,7 @@
 # An **anchor** is anything that both sides can point at. The method never asked for a
 # picture: it asks each side only which items are alike.
 #
-# <details><summary>Goals, minutes, what runs</summary>
+# <details><summary>Goals, minutes, path, what runs</summary>
 #
 # - translate between two text encoders through paired captions, without a dictionary;
 # - ask one set of pictures in fifteen languages;
@@ -23,14 +23,13 @@
 #
 # </details>
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
+# Set up this chapter. To choose encoders, device or pictures, open this cell.
 profile = "offline"  # or "hub": larger encoders, as in the paper
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 seed = 0  # of intervals, shuffles and draws
 fast = False  # True: five languages in the place of fifteen
 
-# %% tags=["hide-input"]
-# The tools of this chapter. Run this cell; you need not read it.
 from collections.abc import Callable
 
 import numpy as np
@@ -65,8 +64,6 @@ draw.use_style()
 image_encoder, minilm, stamps, everything = open_chapter(profile, device)
 e5 = load_multilingual(profile, device)
 
-# %% tags=["hide-input"]
-# Embed the captions of all languages. The first time, this takes minutes.
 names = ["Arabic", "French", "German", "Hindi", "Japanese"] if fast else [*LANGUAGES]
 languages = {name: spoken(LANGUAGES[name], e5, stamps) for name in names}
 pictures, english = everything.image, everything.text  # (793, 1280), (793, 384)
@@ -75,9 +72,7 @@ print("captions:", ", ".join(f"{n} {len(s.captions)}" for n, s in languages.item
 # %% [markdown]
 # ## 1 · Translate without a dictionary
 #
-# Volunteers translated the captions of the stamps into 77 languages, some of them
-# visibly with a machine. We took fifteen languages in nine scripts, and left none
-# out for its numbers.
+# Volunteers translated the captions of the stamps, some of them visibly with a machine.
 
 # %% tags=["hide-input"]
 # Show two held-out stamps, and their captions in seven languages.
@@ -94,6 +89,8 @@ for language in ("German", "Arabic", "Hebrew", "Hindi", "Japanese", "Korean"):
 draw.words_of_scripts(head, rows)
 
 # %% [markdown]
+# Of 77 languages we took fifteen in nine scripts, and left none out for its numbers.
+#
 # **What you see.** Two stamps in many scripts. (Boxes mean that your computer has no
 # font for a script.) Arabic and Hebrew run from right to left. The Arabic bird is “in
 # Turkey”, the country. The Arabic and the Hebrew mine is one that explodes, and the
@@ -163,7 +160,7 @@ for chosen, side in ((WORDS, english), (PICTURES, pictures)):
 print(f"words: k = {WORDS['share']:g} of the anchors, p = {WORDS['p']:g}")
 print(f"pictures: k = {PICTURES['share']:g} of the anchors, p = {PICTURES['p']:g}")
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # A rule chooses the eight answers that you will see: all questions are sorted by the
 # score of their best answer, the list is cut into eight equal parts, and the middle of
 # each part is shown, the surest first.
@@ -541,7 +538,7 @@ pd.DataFrame({"R@1": {name: str(measure) for name, measure in found.items()}})
 # weights still give similar vectors to similar pictures. The random vectors say nothing
 # about likeness, and they stay near chance.
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # ## 5 · How many pairs does a language need?
 #
 # **Before you run the next cell:** with all pairs Hindi has more than 60 %. With 20?
@@ -656,7 +653,7 @@ def my_two_bridges(first: Tensor, second: Tensor) -> Tensor:
 # %% tags=["check"]
 check_two_bridges(my_two_bridges)
 
-# %% [markdown]
+# %% [markdown] tags=["number"]
 # <details><summary>Hint</summary>
 #
 # `first.argmax(dim=1)` names the English captions. Pick their rows from

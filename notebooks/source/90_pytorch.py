@@ -3,7 +3,7 @@
 #
 # > **Question.** How do you compute with whole matrices, without a loop?
 #
-# <details><summary>Goals, minutes, what runs</summary>
+# <details><summary>Goals, minutes, path, what runs</summary>
 #
 # - read the shape of a tensor, and pick rows, columns and entries;
 # - say along which dimension a sum, a mean or a length is taken;
@@ -18,20 +18,18 @@
 #
 # </details>
 
-# %% tags=["parameters"]
-profile = "offline"  # no effect in this chapter: no encoder is loaded
-device = "auto"  # no effect in this chapter
-seed = 0  # no effect in this chapter: nothing is drawn at random
-fast = False  # no effect in this chapter: nothing here is slow
-pairs = "stamps"  # no effect in this chapter: no pictures are loaded
-
-# %% tags=["hide-input"]
-# The tools of this chapter. Run this cell; you need not read it.
+# %% tags=["parameters", "hide-input"]
+# Set up this chapter. Run this cell; you need not read it.
 import torch
 from torch import Tensor
 
 import asif_book.figures as draw
 from asif_book.checks import check_largest_elsewhere, check_unit_length
+
+# %% tags=["hide-input"]
+# Draw a subtraction for all rows of a matrix, without a loop.
+m = torch.tensor([[3.0, 4.0, 0.0, 0.0], [1.0, 2.0, 2.0, 4.0], [2.0, -2.0, 1.0, 0.0]])
+draw.lined_up([{"m": m, "columns": m.amax(dim=0)}])
 
 # %% [markdown]
 # ## 1 · Tensors and their shapes
@@ -123,8 +121,8 @@ print(m.norm())  # (): one length for the whole matrix
 # 3. a missing dimension, on the left, counts as 1;
 # 4. all other sizes raise an error.
 #
-# **Before you run the next cell:** which of these work: (3, 4) with (4,)? (3, 4) with
-# (3, 1)? (3, 4) with (3,)?
+# **Before you run the next cell:** which of these work: (3, 4) with (3, 1)? (3, 4) with
+# (3,)?
 
 # %%
 columns = m.amax(dim=0)  # (4,): the largest entry of each column

@@ -76,11 +76,10 @@ def test_a_new_chapter_renews_table_and_neighbours_and_check_finds_what_is_stale
     assert links(out / "93_third.ipynb") == "[← 92 · Second](92_second.ipynb)"
 
 
-def test_the_strip_of_steps_stands_under_the_title_and_marks_this_chapter(house):
+def test_the_strip_of_steps_ends_the_opening_in_its_fold_and_marks_this_chapter(house):
     for folder in ("", "solutions"):
-        title, strip, rest = re.split(r"\n*<nav.*?>\n\n|\n\n</nav>\n\n", opening(house / "notebooks" / folder / NAME))
-        assert title == "# 92 · Second"
-        assert rest == "> **Question.** Why second?"
+        head, strip, rest = re.split(r"\n*<nav.*?>\n\n|\n\n</nav>", opening(house / "notebooks" / folder / NAME))
+        assert head == "# 92 · Second\n\n> **Question.** Why second?" and rest == ""
         first, here = strip.split(" →\n", 1)
         assert first == "[first](91_first.ipynb)"
         assert re.fullmatch(r'<strong aria-current="page"><mark\s[^>]+>▶ second</mark></strong> \(this chapter\)', here)
@@ -89,9 +88,10 @@ def test_the_strip_of_steps_stands_under_the_title_and_marks_this_chapter(house)
 def test_two_steps_of_a_chapter_have_a_link_each_and_are_marked_together():
     steps = {"03_a": (), "04_b": ("keep k", "power p"), "05_c": ("score",)}
     chapters = [Chapter(name, name, "", "", [], named_steps=named) for name, named in steps.items()]
-    strip = contents.under_title(chapters, 0, "# Title")
+    strip = contents.with_path(chapters, 0, "# Title\n\n<details>\n\nmore\n\n</details>")
+    assert strip.startswith("# Title\n\n<details>\n\nmore\n\n<nav") and strip.endswith("</nav>\n\n</details>")
     assert "[keep k](04_b.ipynb) →\n[power p](04_b.ipynb) →\n[score](05" in strip
-    assert ">▶ keep k → power p</mark>" in contents.under_title(chapters, 1, "# Title")
+    assert ">▶ keep k → power p</mark>" in contents.with_path(chapters, 1, "# Title")
 
 
 def test_an_appendix_is_no_step_and_closes_the_strip(house):
@@ -111,7 +111,7 @@ def test_a_chapter_shows_its_part_of_the_method_where_there_is_a_picture_of_it(h
     (out / "drawings" / "method_92.svg").write_text(svg)
     build(source, out)
     assert "![" not in opening(out / "91_first.ipynb")
-    assert "</nav>\n\n![The second part](drawings/method_92.svg)\n\n> **Q" in opening(out / NAME)
+    assert opening(out / NAME).endswith("</nav>\n\n![The second part](drawings/method_92.svg)")
     assert "](../drawings/method_92.svg)" in opening(out / "solutions" / NAME)
 
 
@@ -119,7 +119,7 @@ def test_the_strip_links_every_chapter_of_the_workbook_and_every_link_is_there()
     sources = sorted((ROOT / "notebooks" / "source").glob("[0-9][0-9]_*.py"))
     assert not any("<nav" in source.read_text(encoding="utf-8") for source in sources)  # the builder writes it
     for notebook in editions.notebooks_in(ROOT / "notebooks"):
-        strip = opening(notebook).split("</nav>")[0]
+        strip = opening(notebook).split("<nav")[1].split("</nav>")[0]
         assert len(set(re.findall(r"\]\((.+?)\)", strip))) == len(sources) - 1
         assert all((notebook.parent / link).exists() for link in re.findall(r"\]\((.+?)\)", opening(notebook)))
 
@@ -159,7 +159,7 @@ def test_a_page_has_one_strip_of_steps_with_links_to_pages_and_its_own_links_to_
     chapters = [Chapter(name, name, "", "", []) for name in ("01_a", "02_b")]
     cell = contents.neighbours([], 0)
     cell.source = "[here](00_here.ipynb)"
-    page = Tags(render(write(tmp_path / "01_a.ipynb", contents.under_title(chapters, 0, "# Title"), cell)))
+    page = Tags(render(write(tmp_path / "01_a.ipynb", contents.with_path(chapters, 0, "# Title"), cell)))
     (strip,) = (nav for nav in page.all("nav") if nav.get("class") == "thread")
     assert strip["aria-label"] == "The method, step by step"
     assert "02_b.html" in [a["href"] for a in page.all("a")] and "00_here" not in str(page)

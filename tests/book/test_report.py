@@ -85,7 +85,7 @@ def test_a_widget_is_no_error_and_a_note_stands_for_it_but_not_for_a_progress_ba
     )
     assert 0 < run_notebook(path, tmp_path / "out" / "a.ipynb", {"device": "cpu", "fast": True}) < 600
     executed = nbformat.read(tmp_path / "out" / "a.ipynb", as_version=4)
-    assert executed.cells[2].outputs[0].text == "found cpu True\n"  # in its folder, with its parameters
+    assert executed.cells[1].outputs[0].text == "found cpu True\n"  # in its folder, with its parameters
     assert "OutputModel" in json.dumps(executed.metadata["widgets"])  # the scan for errors had something to scan
     assert "FloatProgressModel" in json.dumps(executed.metadata["widgets"])
     page = render(tmp_path / "out" / "a.ipynb")
@@ -250,8 +250,8 @@ def test_tables_name_their_headers_and_scroll(tmp_path):
     ],
 )
 def test_a_picture_without_words_is_refused_and_its_cell_named(tmp_path, output):
-    cells = ["# Title", PARAMETERS_CELL, code("seed = 1", "injected-parameters"), code("plot()", outputs=[output])]
-    with pytest.raises(ReportError, match=r"01_anchors\.ipynb, cell 4 \(`plot\(\)`\): a picture has no alternative"):
+    cells = ["# Title", PARAMETERS_CELL, code("plot()", outputs=[output])]
+    with pytest.raises(ReportError, match=r"01_anchors\.ipynb, cell 3 \(`plot\(\)`\): a picture has no alternative"):
         page_of(tmp_path, *cells)
 
 
@@ -308,10 +308,18 @@ def test_the_search_page_holds_every_section_of_the_book(notebooks, build, monke
 
 def test_parameters_are_shown_as_they_were_set_and_set_up_and_progress_not_at_all(tmp_path):
     words = new_markdown_cell("The exercises that you have solved:", metadata={"tags": ["progress"]})
-    hidden = [code("colab_setup()", "colab"), words, code("show_progress()", "progress", "hide-input")]
-    page = page_of(tmp_path, PARAMETERS_CELL, code('device = "cuda"', "injected-parameters"), *hidden, "shown()")
-    assert "cuda" in page and "offline" not in page
-    assert "shown" in page and not any(words in page for words in ("colab_setup", "solved", "show_progress"))
+    set_up = code('# Set up.\nprofile = "offline"\ndevice = "cuda"\n\nprepare()', "parameters", "hide-input")
+    left_out = new_output("display_data", {"text/html": '<p class="asif-left-out">no encoder</p>'})
+    set_up.outputs = [new_output("stream", text="prepared"), left_out]
+    main = main_of(tmp_path, "# Title", set_up, words, code("show_progress()", "progress", "hide-input"), "shown()")
+    assert "cuda" in main.details.get_text() and "no encoder" in main.get_text() and "shown" in main.get_text()
+    assert not any(words in main.get_text() for words in ("prepare", "solved", "show_progress"))
+
+
+def test_a_figure_stands_above_its_code_and_a_table_below(tmp_path):
+    cells = code("draw()", outputs=[FIGURE]), code("table()", outputs=[said("solved")])
+    drawn, printed = main_of(tmp_path, *cells).select(".code")
+    assert drawn.select_one(".output ~ .highlight") and not printed.select_one(".output ~ .highlight")
 
 
 ELSEWHERE = ["![a](https://x.org/a.png)", "![a](missing.png)", '<script src="//x.org/a.js"></script>']

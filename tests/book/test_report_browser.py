@@ -62,6 +62,12 @@ display(frame, frame.style.format(precision=1), Verdict("Exercise 00.1", "wrong"
 """
 
 
+LANE = """from IPython.display import HTML
+print('The product:', 6 * 7)
+HTML("<svg class='asif-drawn' data-low='40' data-high='60' width='200' height='20'><path d='M20 0V20'/></svg>")
+"""
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """A report of two small chapters; the first one shows a figure, tables and a verdict."""
@@ -70,10 +76,14 @@ def small(tmp_path_factory):
     write(folder / "notebooks" / "00_strangers.ipynb", FIRST, PARAMETERS_CELL, new_code_cell(SHOW), folded)
     write(
         folder / "notebooks" / "01_encoders.ipynb",
-        "# 01 · Encoders\n\n**Before you run the next cell:** what is six times seven?",
         PARAMETERS_CELL,
-        "print('The product:', 6 * 7)",
-        new_markdown_cell("**What you see.** It is larger than forty.".join(WHAT_YOU_SEE) + "\n\nOn we go."),
+        new_markdown_cell(
+            "# 01 · Encoders\n\n**Before you run the next cell:** what is six times seven?",
+            metadata={"tags": ["number"]},
+        ),
+        new_code_cell(LANE),
+        new_markdown_cell("**What you see.** It is larger than forty.".join(WHAT_YOU_SEE) + "\n\nBy two."),
+        new_markdown_cell("On we go."),
         "# Next:\n\n[00](00_strangers.ipynb)",
         new_markdown_cell("## 2 · Below · deeper", metadata={"jp-MarkdownHeadingCollapsed": True}),
         "### A part\n\nThe okapi is folded.",
@@ -241,12 +251,9 @@ def test_the_index_shows_question_goals_minutes_and_icon(small, open_page):
 
 def test_the_book_is_searched_by_keyboard(small, open_page):
     page = open_page(small / "01_encoders.html")
-    page.get_by_role("searchbox", name="Search this page").fill("zebra")
     page.get_by_role("link", name="Search the book").press("Enter")
     box, said = page.get_by_role("searchbox", name="Words that a section must hold"), page.locator("main output")
-    expect(said).to_have_text("1 section")
-    assert box.input_value() == "zebra"
-    page.keyboard.press("ControlOrMeta+A")  # the box has the focus
+    expect(box).to_be_focused()
     page.keyboard.type("FOLDED zebra")
     assert said.text_content() == "1 section" and said.get_attribute("aria-live") == "polite"
     assert page.locator(".found mark").all_inner_texts() == ["zebra", "folded"]
@@ -257,45 +264,11 @@ def test_the_book_is_searched_by_keyboard(small, open_page):
     page.screenshot(path=SCREENSHOTS / "book-search.png")
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/00_strangers.html?find=folded#A-long-section")
-    assert page.get_by_text("The zebra is folded").is_visible()
-    assert page.evaluate("[...CSS.highlights.get('current')].map(String)") == ["folded"]
+    page.wait_for_url("**/00_strangers.html?show=all#A-long-section*")  # and the browser marks the words
+    expect(page.get_by_text("The zebra is folded")).to_be_visible()
     page.go_back()
     page.wait_for_url("**/search.html#FOLDED%20zebra")
     assert box.input_value() == "FOLDED zebra"
-
-
-def test_search_counts_steps_and_opens_what_is_folded(small, open_page):
-    page = open_page(small / "00_strangers.html")
-    box, said = page.get_by_role("searchbox", name="Search this page"), page.locator("header output")
-    assert said.get_attribute("aria-live") == "polite"
-    box.fill("AN ANCHOR")  # once on one line, once over two
-    assert said.text_content() == "2 found"
-    assert page.evaluate("CSS.highlights.get('found').size") == 2
-    for key, expected in [("Enter", "1 of 2"), ("Enter", "2 of 2"), ("Enter", "1 of 2"), ("Shift+Enter", "2 of 2")]:
-        box.press(key)
-        assert said.text_content() == expected
-    for name, expected in [("Previous match", "1 of 2"), ("Next match", "2 of 2")]:
-        page.get_by_role("button", name=name).click()
-        assert said.text_content() == expected
-
-    hint = page.get_by_text("The zebra is folded")
-    assert not hint.is_visible()
-    box.fill("zebra")
-    box.press("Enter")
-    assert said.text_content() == "1 of 1" and hint.is_visible()
-    marked = "[...CSS.highlights.get('current')].map(String)"
-    assert page.evaluate(marked) == ["zebra"]
-    page.screenshot(path=SCREENSHOTS / "search.png")
-
-    box.fill("plt.subplots(")  # over several coloured pieces of code, with a bracket
-    box.press("Enter")
-    assert page.evaluate(marked) == ["plt.subplots("]
-    box.fill("no-such [words")
-    assert said.text_content() == "none found"
-    box.press("Escape")
-    assert box.input_value() == "" and said.text_content() == ""
-    assert page.evaluate("CSS.highlights.get('found').size") == 0
 
 
 def test_a_section_that_goes_deeper_opens_for_a_link_into_it_and_the_search(small, open_page):
@@ -306,10 +279,9 @@ def test_a_section_that_goes_deeper_opens_for_a_link_into_it_and_the_search(smal
         expect(okapi).to_be_hidden()
         page.locator(".contents a").get_by_text(name).click()
         expect(okapi).to_be_visible()
-    for address in ("#A-part", "?find=okapi#2-·-Below-·-deeper"):  # from another page, and from the search in the book
-        page.goto((small / "search.html").as_uri())
-        page.goto((small / "01_encoders.html").as_uri() + address)
-        expect(okapi).to_be_visible()
+    page.goto((small / "search.html").as_uri())
+    page.goto((small / "01_encoders.html").as_uri() + "#A-part")  # from another page
+    expect(okapi).to_be_visible()
     assert barriers(page) == {}
 
 
@@ -348,8 +320,9 @@ def test_by_keyboard(small, open_page):
     assert page.get_by_text("Skip to the text").bounding_box()["y"] >= 0
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.tagName") == "MAIN"
-    page.keyboard.press("Tab")
-    assert page.evaluate(focused) == "paper"  # code that fits its box is no stop
+    for stop in ("Guess first", "Show all", "paper"):  # code that fits its box is no stop
+        page.keyboard.press("Tab")
+        assert page.evaluate(focused) == stop
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
     page.get_by_role("link", name="Next").press("Enter")
@@ -388,32 +361,59 @@ def test_without_scripts_the_page_is_complete_and_shows_no_dead_controls(small, 
     assert page.get_by_role("searchbox").count() == page.get_by_role("button").count() == 0
 
 
-def test_a_guess_comes_before_what_answers_it(small, open_page):
-    def answers(page):
-        return [page.get_by_text(words).is_visible() for words in ("The product: 42", "larger than forty", "On we go")]
+def answers(page):
+    texts = "The product: 42", "larger than forty", "By two", "On we go"
+    return [page.get_by_text(words).is_visible() for words in texts]
 
+
+def test_a_guess_comes_before_what_answers_it_and_a_number_is_drawn_on_its_plot(small, open_page):
     path = small / "01_encoders.html"
-    page = open_page(path)
-    assert answers(page) == [False, False, True]
-    page.get_by_label("Your guess").fill("fifty")
-    page.get_by_role("button", name="Show the result").press("Enter")
-    page.get_by_text("Your guess: fifty").wait_for()  # a fold tells that it opened after it has opened
-    assert answers(page) == [True, True, True]
+    for guess, place in (("50", "50%"), ("45", "25%"), ("70", None)):
+        page = open_page(path)
+        assert answers(page) == [False, False, False, True]
+        field = page.get_by_label("Your guess")
+        assert field.get_attribute("type") == "number"
+        field.fill(guess)
+        page.get_by_role("button", name="Show the result").press("Enter")
+        page.get_by_text(f"Your guess: {guess}").wait_for()  # a fold tells that it opened after it has opened
+        assert answers(page) == [True] * 4
+        lines = page.locator(".guessed line")
+        assert [line.get_attribute("x1") for line in lines.all()] == ([place] if place else [])
     page = open_page(path)
     page.emulate_media(media="print")
     assert page.get_by_text("larger than forty").is_visible()
-    assert answers(open_page(path, java_script_enabled=False)) == [True, True, True]
+    assert answers(open_page(path, java_script_enabled=False)) == [True] * 4
+
+
+def test_a_reader_or_a_link_chooses_to_see_all_and_it_is_kept(small, open_page):
+    page = open_page(small / "01_encoders.html")
+    question = page.get_by_text("How do you want to read")
+    assert question.is_visible() and barriers(page) == {}
+    page.locator("header").get_by_role("button", name="Show all").click()
+    expect(page.get_by_text("The product: 42")).to_be_visible()
+    assert answers(page) == [True] * 4 and not page.get_by_label("Your guess").is_visible()
+    page.reload()
+    assert answers(page) == [True] * 4 and not question.is_visible()
+    page.goto((small / "index.html").as_uri())
+    assert question.is_visible()  # the index always asks
+    page = open_page(small / "01_encoders.html")
+    for address, shown in (("?show=all", True), ("?show=<b>some", False)):
+        page.goto((small / "01_encoders.html").as_uri() + address)
+        expect(page.get_by_text("The product: 42")).to_be_visible(visible=shown)
+        assert answers(page)[:3] == [shown] * 3
+    told = page.get_by_text("How do you want to read").inner_text()
+    assert told.startswith("No way to read is called “<b>some”; choose one of the two.")
 
 
 def test_on_paper(small, open_page):
     page = open_page(small / "00_strangers.html", color_scheme="dark")
-    hint = page.get_by_text("The zebra is folded")
     visible = "element => element.checkVisibility({ contentVisibilityAuto: true }) && element.offsetHeight > 0"
-    assert not hint.evaluate(visible)
+    hint, code = page.get_by_text("The zebra is folded"), page.locator(".fold")
     page.emulate_media(media="print")
-    assert hint.evaluate(visible)
-    page.locator(".fold").evaluate_all("folds => folds.forEach((fold) => { fold.open = true; })")
-    assert page.locator(".fold").count() == 2 and page.locator(".fold:visible").count() == 0
+    for asked in (False, True):  # what the reader opened is printed
+        assert (hint.evaluate(visible), code.is_visible()) == (asked, asked)
+        page.locator(".fold, main .text details").evaluate_all("all => all.forEach((fold) => { fold.open = true; })")
+    assert page.locator(".code > .highlight:visible").count() == 0
     assert not page.locator("header, .contents, .pager").evaluate_all(f"all => all.some({visible})")
     assert background(page) == "rgb(255, 255, 255)"
     address = page.get_by_text("paper", exact=True).evaluate("link => getComputedStyle(link, '::after').content")

@@ -12,7 +12,7 @@ _NAMES = {
     "figures.dots": "interval_dots",
     "figures.benchmark": "curves_by_bank curves_by_method encoder_heat_map",
     "00": "deciding_anchors score_table two_profiles",
-    "01": "bars_with_intervals neighbour_rows what_the_encoder_sees",
+    "01": "neighbour_rows what_the_encoder_sees",
     "02": "coverage_by_count coverage_histogram group_sizes picture_pairs shared_neighbours shuffle_control"
     " similarity_density two_matrices",
     "03": "before_after caption_search cosines_before_after moving_origin picture_rows relative_matrix"

@@ -8,7 +8,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from asif_book.figures import style
-from asif_book.figures.palette import INK, LINES, MARK, SERIES, series_style
+from asif_book.figures.palette import INK, LINES, SERIES, series_style
 from asif_book.figures.style import alt, draw_picture, image_tag, listed, picture_grid, subplots, wrapped
 from asif_book.figures.templates import self_contained
 from asif_lib.errors import ParameterError
@@ -29,7 +29,7 @@ def cosine_histograms(series, xlabel="cosine (no unit)") -> Figure:
 
 
 def labelled_pictures(pictures, labels, true, *, columns=6) -> Figure:
-    """Draw pictures with their labels and a check mark or a cross; below a wrong label stands the true one.
+    """Draw pictures with their labels: a check mark and a frame, or a cross and the true label.
 
     Parameters
     ----------
@@ -42,8 +42,7 @@ def labelled_pictures(pictures, labels, true, *, columns=6) -> Figure:
         right = label == truth
         lines = [f"✔ {label}"] if right else [f"✘ {label}", f"({truth})"]
         below = "\n".join(wrapped(line, 20, 2) for line in lines)
-        draw_picture(axis, picture, below, frame=INK if right else MARK)
-        axis.spines[:].set_linewidth(1 if right else 2.5)
+        draw_picture(axis, picture, below, frame=INK if right else None)
     words = listed(f"{label} (true: {truth})" for label, truth in zip(labels, true, strict=True))
     return alt(figure, f"Pictures with their labels: {words}")
 

@@ -1,7 +1,5 @@
 """Measures as dots with their intervals, drawn in HTML: the same numbers on paper, on a desk and on a phone."""
 
-from dataclasses import dataclass
-
 from IPython.display import HTML
 from matplotlib.ticker import MaxNLocator
 
@@ -9,45 +7,30 @@ from asif_book.figures.style import listed
 from asif_book.figures.templates import self_contained
 from asif_lib.evaluation.measures import in_points
 
-FIRST, STEP, JOINED = 9, 13, 24
-"""Pixels: where the first mark of a lane is, how far below it the next one is, and the height of a joined lane."""
 
-
-@dataclass
 class Axis:
-    """Values from `low` to `high`, in the unit of the axis: a share is drawn in per cent, a difference in points."""
+    """Values in per cent or points, or as they are if `plain`: it reaches a little beyond them, and else to 0."""
 
-    low: float
-    high: float
-    plain: bool
-    signed: bool
-
-    @classmethod
-    def around(cls, values, plain, signed):
-        """Make an axis that reaches a little beyond the values, and to 0 unless it is `plain`."""
-        scaled = [value * (1 if plain else 100) for value in values] + [0] * (not plain)
+    def __init__(self, values, plain, signed):
+        self.scale, self.sign = 1 if plain else 100, "+" * signed
+        scaled = [self.scale * value for value in values] + [0] * (not plain)
         room = 0.03 * (max(scaled) - min(scaled) or 1)
-        return cls(min(scaled) - room * (plain or min(scaled) < 0), max(scaled) + room, plain, signed)
+        self.low, self.high = min(scaled) - room * (plain or min(scaled) < 0), max(scaled) + room
+        self.unit = "" if plain or signed else "\N{NO-BREAK SPACE}%"
 
     def at(self, value):
         """Return where a value stands, in per cent of the width."""
-        return round(100 * (value * (1 if self.plain else 100) - self.low) / (self.high - self.low), 2)
+        return round(100 * (value * self.scale - self.low) / (self.high - self.low), 2)
 
     def written(self, value, digits):
-        """Write a value in the unit of the axis."""
-        return f"{value * (1 if self.plain else 100):{'+' * self.signed}.{digits}f}".replace("-", "−")
-
-    @property
-    def unit(self):
-        return "" if self.plain or self.signed else "\N{NO-BREAK SPACE}%"
+        return f"{self.scale * value:{self.sign}.{digits}}".replace("-", "−")
 
     def ticks(self):
         """Return where ticks stand, their words, and on which side of the place the words are."""
-        for tick in MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(self.low, self.high):
-            if self.low <= tick <= self.high:
-                at = 100 * (tick - self.low) / (self.high - self.low)
-                words = f"{tick:{'+' * bool(self.signed and tick)}.3g}".replace("-", "−") + self.unit
-                yield round(at, 2), words, "start" if at < 5 else "end" if at > 95 else "middle"
+        for tick in MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(self.low, self.high) / self.scale:
+            if 0 <= (at := self.at(tick)) <= 100:
+                words = self.written(tick, "3g") if tick else "0"
+                yield at, words + self.unit, "start" if at < 5 else "end" if at > 95 else "middle"
 
 
 def interval_dots(
@@ -84,14 +67,14 @@ def interval_dots(
         return HTML(f"<p>Nothing is drawn here, because these pairs have no numbers for it: {xlabel}.</p>")
     by_label = chance if isinstance(chance, dict) else dict.fromkeys(labels, chance) if chance is not None else {}
     ends = [end for measures in series.values() for m in measures.values() for end in m.ci]
-    axis = Axis.around([*ends, *by_label.values(), *([-margin, margin] if margin else [])], plain, zero)
+    axis = Axis([*ends, *by_label.values(), *([-margin, margin] if margin else [])], plain, zero)
     lanes = []
     for label in labels:
         here = [(i, name, measures[label]) for i, (name, measures) in enumerate(series.items()) if label in measures]
         marks = [
             {
                 "series": i, "at": axis.at(m.value), "low": axis.at(m.low), "high": axis.at(m.high),
-                "y": JOINED / 2 if joined else FIRST + STEP * row, "words": _words(m, axis, joined, len(series)),
+                "y": 12 if joined else 9 + 13 * row, "words": _words(m, axis, joined, len(series)),
             }
             for row, (i, _, m) in enumerate(here)
         ]  # fmt: skip
@@ -109,7 +92,6 @@ def interval_dots(
 def _words(m, axis, joined, count):
     """Write a measure beside its mark: the narrower the place, the shorter."""
     if joined:
-        return axis.written(m.value, 0)
-    digits = 3 if axis.plain else 1
-    interval = f" [{axis.written(m.low, digits)}, {axis.written(m.high, digits)}]" if count == 1 else ""
-    return axis.written(m.value, digits) + axis.unit + interval
+        return axis.written(m.value, "0f")
+    value, low, high = (axis.written(end, "3f" if axis.scale == 1 else "1f") for end in (m.value, *m.ci))
+    return value + axis.unit + f" [{low}, {high}]" * (count == 1)

@@ -41,6 +41,7 @@ DRAWINGS = {  # caption → symbol of the template, with its coat, neck and horn
     "A caribou.": ("quadruped", {"coat": "#8d8478", "neck": 4, "horns": "antlers"}),
     "A doe.": ("quadruped", {"coat": "#c08a52", "neck": 6, "horns": ""}),
     "A guinea fowl.": ("bird", {"coat": "#667"}),
+    "A Tamworth pig.": ("pig", {"coat": "#b06a2c"}),
     "A helmeted guinea fowl.": ("bird", {"coat": "#667"}),
     "A red kangaroo.": ("kangaroo", {"coat": "#b5651d"}),
     "A sheep.": ("sheep", {"coat": "#eee8d8"}),

@@ -64,7 +64,7 @@ class Drawing(Figure):
         return super().colorbar(*what, **options | ({"location": "bottom"} if narrow() else {}))
 
 
-PHONE, PHONE_INCHES = "(max-width: 44rem)", 3.25
+PHONE, PHONE_INCHES = "screen and (max-width: 63.99rem)", 3.25
 """Where a page shows the narrow form of a figure, and its width: 358 pixels, a phone's without the page's margins."""
 PAGE_INCHES, LEAST = 7.7, 9
 """The width of a page, and the smallest letters on it in points: 12 pixels on a desk and on a tablet."""
@@ -216,12 +216,6 @@ def legend_above(figure, axis, columns=2):
         columns, names = 1, [textwrap.fill(name, 34) for name in names]
         figure.set_figheight(figure.get_figheight() + 0.23 * len("\n".join(names).split("\n")))
     figure.legend(handles, names, loc="outside upper center", ncols=columns, frameon=False)
-
-
-def with_errors(measures):
-    """Return the values of m measures, (m,), and how far their intervals reach below and above them, (2, m)."""
-    value, low, high = np.array([(m.value, m.low, m.high) for m in measures]).T
-    return value, np.stack([value - low, high - value])
 
 
 def caption_bars(axis, ranking, width):

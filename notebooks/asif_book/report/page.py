@@ -59,6 +59,13 @@ def fold_deeper(body: BeautifulSoup) -> None:
         fold.extend([summary, *cells])
 
 
+def figures_first(body: BeautifulSoup) -> None:
+    """Put what a cell drew above its code."""
+    for cell in body.select(".code"):
+        if cell.select(".output img, .output svg, .output .asif-drawn"):
+            cell.extend(cell.find_all(class_=["fold", "highlight"], recursive=False))
+
+
 def pictures_without_text(body: BeautifulSoup) -> list[Tag]:
     """Find the pictures whose alternative text is missing or empty."""
     return [picture for picture in body.find_all("img") if not picture.get("alt", "").strip()]

@@ -87,6 +87,7 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
     for style in body.find_all("style"):  # the same for all drawings
         if first.setdefault(style.string, style) is not style:
             style.decompose()
+    pages.figures_first(body)
     pages.fold_deeper(body)
     pages.make_accessible(body)
     pages.keep_punctuation(body)
@@ -128,15 +129,19 @@ def _exporter(folder: Path) -> TemplateExporter:
 
 def for_paper(notebook: NotebookNode) -> NotebookNode:
     """Copy what a reader of the page needs: without widgets (a note for each cell with some, none for a progress bar),
-    output in JavaScript, overruled parameters, the set-up of Colab, the progress of a student, the checks of exercises
-    that nobody attempted, words about a figure that was not drawn, and the links to neighbours, which a page has of its
-    own. A cell that is folded gets the
-    label that stands for it."""
+    output in JavaScript, the progress of a student, the checks of exercises that nobody attempted, words about a figure
+    that was not drawn, and the links to neighbours, which a page has of its own. Of the set-up only the parameters are
+    left, in the opening cell. A cell that is folded gets the label that stands for it."""
     notebook = copy.deepcopy(notebook)
     for number, cell in enumerate(notebook.cells):
         cell.metadata["number"] = number
-    injected = any("injected-parameters" in tags_of(cell) for cell in notebook.cells)
-    left_out = {"colab", NEIGHBOURS, PROGRESS, QUIZ} | ({"parameters"} if injected else set())
+    for cell in [cell for cell in notebook.cells if "parameters" in tags_of(cell)]:
+        _fold_parameters(notebook.cells[0], cell)
+        cell.source = ""
+        cell.outputs = [output for output in cell.outputs if "asif-left-out" in str(output)]
+        if not cell.outputs:
+            notebook.cells.remove(cell)
+    left_out = {NEIGHBOURS, PROGRESS, QUIZ}
     notebook.cells = [c for c in notebook.cells if left_out.isdisjoint(tags_of(c)) and not _is_unanswered_check(c)]
     states = widget_states(notebook)
     above = False  # whether the last cell of code drew something
@@ -164,10 +169,18 @@ def for_paper(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
+def _fold_parameters(opening: NotebookNode, set_up: NotebookNode) -> None:
+    """Write the parameters, the first lines of the set-up, into the folded part of the opening cell."""
+    lines = [line for line in set_up.source.partition("\n\n")[0].splitlines() if not line.startswith("#")]
+    shown = "\n".join(["**The parameters of this run**", "", "```python", *lines, "```"])
+    if lines and opening.cell_type == "markdown":
+        before, fold, _ = opening.source.rpartition("\n\n</details>")
+        begin = before if fold else f"{opening.source}\n\n<details><summary>What runs</summary>"
+        opening.source = f"{begin}\n\n{shown}\n\n</details>"
+
+
 def _label(cell: NotebookNode) -> str:
     """Return the words that stand for a folded cell; an open cell has none."""
-    if "injected-parameters" in tags_of(cell):
-        return "The parameters of this run."
     if "exercise" in tags_of(cell) and NOT_ATTEMPTED in cell.source:
         name = re.search(r"def (\w+)", cell.source)[1]
         return f"Not attempted: write {name} in the notebook."

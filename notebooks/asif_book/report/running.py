@@ -29,7 +29,7 @@ from traitlets.config import Config
 
 from asif_lib.errors import AsifError
 
-from ..outline import CELL_SECONDS, SETTINGS
+from ..outline import CELL_SECONDS, SETTINGS, tags_of
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 _STATE = "application/vnd.jupyter.widget-state+json"
@@ -92,12 +92,12 @@ def run_notebook(path: Path | str, output: Path | str, parameters: dict, environ
 
 def _execute(path: Path, output: Path, parameters: dict, environment: dict[str, str]) -> tuple[NotebookNode, float]:
     """Return the executed notebook, and its seconds."""
-    settings = nbformat.read(path, as_version=4).metadata.get(SETTINGS, {})
-    limit = settings.get("cell_seconds", CELL_SECONDS)
+    notebook = with_parameters(nbformat.read(path, as_version=4), parameters)
+    limit = notebook.metadata.get(SETTINGS, {}).get("cell_seconds", CELL_SECONDS)
     options = {"engine_name": ENGINE, "limit": limit, "folder": path.parent, "environment": environment}
     start = time.monotonic()
     try:
-        executed = papermill.execute_notebook(path, output, parameters, progress_bar=False, **options)
+        executed = papermill.execute_notebook(notebook, output, progress_bar=False, **options)
         return executed, time.monotonic() - start
     except PapermillExecutionError as error:
         message = f"{cell_name(error.cell_index, error.source)}: {error.ename}: {error.evalue}"
@@ -109,6 +109,16 @@ def _execute(path: Path, output: Path, parameters: dict, environment: dict[str, 
         raise NotebookError(f"{path.name}: the kernel died; perhaps the machine has too little memory.") from None
     except RuntimeError as error:
         raise NotebookError(f"{path.name}: the kernel did not start ({error}).") from error
+
+
+def with_parameters(notebook: NotebookNode, parameters: dict) -> NotebookNode:
+    """Set parameters in the cell tagged ``parameters``, whose first lines name them with a default each."""
+    for cell in notebook.cells:
+        if "parameters" in tags_of(cell):
+            for name, value in parameters.items():
+                line = f"{name} = {value!r}"
+                cell.source = re.sub(rf"^{name} = \S+", lambda _, line=line: line, cell.source, count=1, flags=re.M)
+    return notebook
 
 
 def _plain(traceback: list[str]) -> str:

@@ -45,7 +45,6 @@ SHUFFLES = np.array([[0.1, 0.2], [0.2, 0.1]])
 SMALL = {
     "anchor_bars": (lambda f: f(STAMP, "a stamp", [(STAMP, "a", 0.2), (STAMP, "b", -0.1)], xlabel="x"), {ANCHOR}),
     "around_the_threshold": (lambda f: f(FOUR, FOUR, 2, 0.3), {}),
-    "bars_with_intervals": (lambda f: f({"a": MEASURE, "b": MEASURE}, 0, "x", ["text", "control"]), {TEXT, CONTROL}),
     "before_after": (lambda f: f(FOUR, {"a change": FOUR, "another": -FOUR}), {}),
     "caption_search": (lambda f: f([STAMP], [RANKING]), {ANCHOR}),
     "cluster_timeline": (lambda f: f([(1, 1, 0, 1), (2, 2, 0, 1)], killed=(1, 0.5)), {}),

@@ -27,7 +27,6 @@ from small import (
 )
 
 from asif_book import figures
-from asif_lib.evaluation.measures import Measure
 from asif_lib.sparse import SparseVectors
 
 R, G, B = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -115,18 +114,6 @@ def test_neighbour_rows_start_with_the_query():
     assert titles(figure) == ["picture", "cosine 0.75", "cosine 0.50"] and below(figure) == captions
     assert [colour_at_centre(axis) for axis in figure.axes] == [R, G, B]
     assert [axis.spines["top"].get_visible() for axis in figure.axes] == [True, False, False]
-
-
-def test_bars_stand_with_intervals_in_per_cent_beside_chance():
-    measures = {"trained": Measure(0.7, 0.6, 0.8, 50), "random": Measure(0.3, 0.25, 0.4, 50)}
-    figure = figures.bars_with_intervals(measures, 0.1, "same group (%)", ["picture", "control"])
-    (axis,) = drawn(figure, labels=False).axes
-    assert "trained 70.0% [60.0%, 80.0%], n = 50" in figure.alt and "chance 10.0%" in figure.alt
-    assert widths(axis) == pytest.approx([70, 30])
-    assert ends(axis.containers[1], "x") == pytest.approx(np.array([[60, 80], [25, 40]]))
-    assert axis.get_xlabel() == "same group (%)" and row_names(axis) == ["trained", "random"]
-    assert "70 %" in texts(axis) and "chance 10 %" in texts(axis)
-    assert any(line.get_xdata()[0] == pytest.approx(10) for line in axis.lines if len(set(line.get_xdata())) == 1)
 
 
 def test_cosine_histograms_have_equal_area_and_different_lines():

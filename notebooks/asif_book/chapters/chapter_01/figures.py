@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from asif_book.figures.palette import CONTROL, INK, PAPER, PICTURE, TEXT
-from asif_book.figures.style import alt, draw_picture, listed, subplots, with_errors, wrapped
+from asif_book.figures.palette import PICTURE
+from asif_book.figures.style import alt, draw_picture, listed, subplots, wrapped
 
 
 def what_the_encoder_sees(rows) -> Figure:
@@ -58,34 +58,3 @@ def neighbour_rows(pictures, captions, queries, neighbours, cosines) -> Figure:
         line[0].title.set_fontweight("bold")
     words = [f"{captions[query]} has {' '.join(captions[i] for i in near)}" for query, near, _ in rows]
     return alt(figure, f"Pictures with their nearest neighbours: {listed(words)}")
-
-
-def bars_with_intervals(measures, chance, xlabel, meanings) -> Figure:
-    """Draw one bar for each measure, in per cent, with its interval and a line at chance.
-
-    A bar of a trained encoder has the colour of its side, and the bar of a control is hollow.
-
-    Parameters
-    ----------
-    measures : dict of str to Measure
-    chance : float
-    xlabel : str
-    meanings : sequence of str
-        Of each measure: ``"picture"``, ``"text"`` or ``"control"``.
-    """
-    figure, axis = subplots(figsize=(7.2, 0.55 * len(measures) + 1.3))
-    value, errors = (100 * array for array in with_errors(measures.values()))
-    places = np.arange(len(measures))
-    fills = [{"picture": PICTURE, "text": TEXT, "control": PAPER}[meaning] for meaning in meanings]
-    edges = [CONTROL if fill == PAPER else fill for fill in fills]
-    axis.barh(places, value, height=0.6, color=fills, edgecolor=edges, linewidth=2)
-    axis.errorbar(value, places, xerr=errors, fmt="none", ecolor=INK, capsize=4)
-    for place, (at, above) in enumerate(zip(value, errors[1], strict=True)):
-        axis.text(at + above + 1.5, place, f"{at:.0f} %", va="center", fontsize=10)
-    axis.axvline(100 * chance, color=INK, linestyle="--", linewidth=1.8)
-    beside = {"xytext": (5, 0), "textcoords": "offset points", "fontsize": 9.5, "va": "bottom"}
-    axis.annotate(f"chance {100 * chance:.0f} %", (100 * chance, -0.45), **beside)
-    axis.set_yticks(places, list(measures))
-    axis.set(ylim=(len(measures) - 0.5, -0.95), xlim=(0, 100), xlabel=xlabel)
-    words = listed(f"{name} {measure}" for name, measure in measures.items())
-    return alt(figure, f"Bars with 95 % intervals, {xlabel}: {words}; chance {chance:.1%}")

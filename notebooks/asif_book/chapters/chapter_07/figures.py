@@ -5,7 +5,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from asif_book.figures.palette import ANCHOR, INK, SERIES, series_style
-from asif_book.figures.style import alt, image_tag, listed, rows_down, subplots, with_errors, wrapped
+from asif_book.figures.style import alt, image_tag, listed, rows_down, subplots, wrapped
 from asif_book.figures.templates import self_contained
 
 SHORTEST = 0.005
@@ -26,8 +26,8 @@ def learning_curve(series, *, chance) -> Figure:
     figure, axis = subplots(figsize=(7, 4.4))
     for i, (name, curve) in enumerate(series.items()):
         x = np.array([sizes.index(size) for size in curve]) + 0.1 * (i - (len(series) - 1) / 2)
-        values, errors = with_errors(m for m, _ in curve.values())
-        axis.errorbar(x, values, yerr=errors, capsize=4, label=name, **series_style(i))
+        values, low, high = np.array([(m.value, m.low, m.high) for m, _ in curve.values()]).T
+        axis.errorbar(x, values, yerr=[values - low, high - values], capsize=4, label=name, **series_style(i))
         for at, (_, lessons) in zip(x, curve.values(), strict=True):
             axis.scatter([at] * len(lessons), lessons, s=14, color=SERIES[i], alpha=0.5, edgecolors="none")
     axis.axhline(chance, color=INK, linestyle=":", label=f"chance, {chance:.0%}")

@@ -1,16 +1,16 @@
-// What a page can do beside being read: a dark theme, contents that fold on a phone, and two searches.
+// What a page can do beside being read: a dark theme, guesses, contents that fold on a phone, and the search.
 "use strict";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-function remembered() {
-  try { return localStorage.getItem("asif-theme"); } catch { return null; }
+// a browser may refuse storage to a page from disk; a choice then holds for this page
+function remembered(what) {
+  try { return localStorage.getItem(`asif-${what}`); } catch { return null; }
 }
 
-function remember(theme) {
-  // a browser may refuse storage to a page from disk; the choice then holds for this page
+function remember(what, choice) {
   try {
-    if (theme) localStorage.setItem("asif-theme", theme); else localStorage.removeItem("asif-theme");
+    if (choice) localStorage.setItem(`asif-${what}`, choice); else localStorage.removeItem(`asif-${what}`);
   } catch { }
 }
 
@@ -22,7 +22,7 @@ function setTheme(theme) {
   if (theme) document.documentElement.dataset.theme = theme; else delete document.documentElement.dataset.theme;
 }
 
-setTheme(remembered()); // before anything is drawn
+setTheme(remembered("theme")); // before anything is drawn
 
 document.addEventListener("DOMContentLoaded", () => {
   themeButton(document.querySelector("#theme"));
@@ -33,8 +33,7 @@ document.addEventListener("DOMContentLoaded", () => {
   addEventListener("hashchange", openTarget);
   openTarget();
   for (const words of document.querySelectorAll(".text > p > strong:first-child")) guessFirst(words);
-  const initial = new URLSearchParams(location.search).get("find");
-  for (const form of document.querySelectorAll("#page-search")) search(form, document.querySelector("main"), initial);
+  waysToRead(document.querySelectorAll(".ways button"), document.querySelector("main .ways"));
   for (const form of document.querySelectorAll("#book-search")) searchBook(form, document.querySelector(".found"));
 });
 
@@ -46,7 +45,7 @@ function themeButton(button) {
     // what the system wants anyway is not kept, so that the page goes on following it
     const choice = wanted === (dark.matches ? "dark" : "light") ? null : wanted;
     setTheme(choice);
-    remember(choice);
+    remember("theme", choice);
     show();
   });
   dark.addEventListener("change", show);
@@ -54,7 +53,7 @@ function themeButton(button) {
 }
 
 function foldContents(contents) {
-  const wide = matchMedia("(min-width: 64rem)");
+  const wide = matchMedia("(min-width: 79rem)");
   const fold = () => { contents.open = wide.matches; };
   wide.addEventListener("change", fold);
   contents.addEventListener("click", (event) => { if (event.target.closest("a")) fold(); });
@@ -101,6 +100,25 @@ function focusOnlyWhatScrolls(boxes) {
   }
 }
 
+// two ways to read, guess first or show all; an address may choose: ?show=all
+function waysToRead(buttons, question) {
+  const show = (way) => {
+    document.documentElement.dataset.show = way;
+    for (const button of buttons) button.setAttribute("aria-pressed", button.value === way);
+    for (const answer of document.querySelectorAll(".answer")) answer.open = way === "all";
+  };
+  for (const button of buttons) {
+    button.parentElement.hidden = false;
+    button.addEventListener("click", () => { show(button.value); remember("show", button.value); });
+  }
+  const wanted = new URLSearchParams(location.search).get("show"), known = ["guess", "all"];
+  const kept = [wanted, remembered("show")].find((way) => known.includes(way));
+  show(kept ?? "guess");
+  if (!question) return;
+  question.hidden = known.includes(wanted ?? kept) && !question.matches(".always");
+  if (wanted && !known.includes(wanted)) question.prepend(`No way to read is called “${wanted}”; choose one of the two. `);
+}
+
 // "Before you run …": a field for a guess, and what follows, up to "What you see", opens after it
 function guessFirst(words) {
   if (!words.textContent.startsWith("Before you run")) return;
@@ -111,20 +129,24 @@ function guessFirst(words) {
   if (!hidden.length) return;
   const form = document.createElement("form"), answer = document.createElement("details"), guessed = document.createElement("p");
   form.className = "guess";
-  form.innerHTML = "<label>Your guess <input autocomplete='off'></label> <button>Show the result</button>";
+  const number = asked.matches(".celltag_number") ? "type='number' step='any' inputmode='decimal'" : "";
+  form.innerHTML = `<label>Your guess <input autocomplete='off' ${number}></label> <button>Show the result</button>`;
   answer.className = "answer";
   answer.innerHTML = "<summary>The result</summary>";
   answer.append(guessed, ...hidden);
   if (seen?.textContent.startsWith("What you see")) {
     const text = document.createElement("div");
     text.className = "text";
-    text.append(seen.parentElement);
+    const seenOf = [seen.parentElement]; // its words go on to a heading, but what asks the next question stays
+    for (let next = seenOf[0].nextElementSibling; next && !next.matches("h2, h3, h4"); next = next.nextElementSibling) seenOf.push(next);
+    text.append(...(seenOf.some((part) => part.textContent.startsWith("Before you")) ? seenOf.slice(0, 1) : seenOf));
     answer.append(text);
   }
   asked.after(form, answer);
   answer.addEventListener("toggle", () => {
     const guess = form.querySelector("input").value.trim();
-    guessed.textContent = guess && `Your guess: ${guess}`;
+    const drawn = number && guess && markGuess(answer, Number(guess));
+    guessed.textContent = guess && `Your guess: ${guess}${drawn ? ", the dashed line with a ring" : ""}`;
     form.hidden = answer.open;
   });
   form.addEventListener("submit", (event) => {
@@ -132,6 +154,17 @@ function guessFirst(words) {
     answer.open = true;
     answer.querySelector("summary").focus();
   });
+}
+
+// on each plot of the answer whose edges have a value; false where none can show the guess
+function markGuess(answer, guess) {
+  answer.querySelectorAll(".guessed").forEach((mark) => mark.remove());
+  const plots = [...answer.querySelectorAll("svg[data-low]")].filter(({ dataset }) => guess >= dataset.low && guess <= dataset.high);
+  for (const plot of plots) {
+    const at = `${(100 * (guess - plot.dataset.low)) / (plot.dataset.high - plot.dataset.low)}%`;
+    plot.insertAdjacentHTML("beforeend", `<g class="guessed"><line x1="${at}" x2="${at}" y2="100%"/><circle cx="${at}" cy="50%" r="5"/></g>`);
+  }
+  return plots.length > 0;
 }
 
 // a link into a folded section
@@ -149,101 +182,14 @@ function openAround(element) {
 function openToPrint() {
   let opened = [];
   addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("main details:not([open], .fold)")];
+    opened = [...document.querySelectorAll("main :is(.answer, .deeper):not([open])")];
     opened.forEach((details) => { details.open = true; });
   });
   addEventListener("afterprint", () => opened.forEach((details) => { details.open = false; }));
 }
 
-// The text of all text nodes in a row, and where in it each of them starts.
-function textOf(root) {
-  const nodes = [], starts = [];
-  let text = "";
-  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT, (node) =>
-    node.parentElement.closest("style, script, .pager") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT);
-  while (walker.nextNode()) {
-    nodes.push(walker.currentNode);
-    starts.push(text.length);
-    text += walker.currentNode.data;
-  }
-  return { nodes, starts, text };
-}
-
 function escaped(words) {
   return words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-}
-
-// In this page; `initial` are words to begin with, behind the section of the address.
-function search(form, root, initial) {
-  if (!("highlights" in CSS)) return; // an older browser: its own search will do
-  const input = form.querySelector("input"), status = form.querySelector("output"), book = form.querySelector("a");
-  const all = new Highlight(), one = new Highlight();
-  one.priority = 1;
-  CSS.highlights.set("found", all);
-  CSS.highlights.set("current", one);
-  let matches = [], current = -1, sought = "";
-
-  function find(words) {
-    const { nodes, starts, text } = textOf(root);
-    const pattern = escaped(words).replace(/\s+/g, "\\s+");
-    let node = 0;
-    const place = (offset) => { // offsets come in order
-      while (node + 1 < starts.length && starts[node + 1] <= offset) node++;
-      return [nodes[node], offset - starts[node]];
-    };
-    return [...text.matchAll(new RegExp(pattern, "giu"))].map((match) => {
-      const range = new Range();
-      range.setStart(...place(match.index));
-      const [last, offset] = place(match.index + match[0].length - 1);
-      range.setEnd(last, offset + 1);
-      return range;
-    });
-  }
-
-  function go(to) {
-    current = (to + matches.length) % matches.length;
-    const range = matches[current];
-    one.clear();
-    one.add(range);
-    const element = range.startContainer.parentElement;
-    openAround(element);
-    element.scrollIntoView({ block: "center", inline: "nearest" });
-    const box = range.getBoundingClientRect(); // a long listing: the element's middle may be far from the match
-    if (box.top < 80 || box.bottom > innerHeight) scrollBy(0, box.top - innerHeight / 3);
-    status.textContent = `${current + 1} of ${matches.length}`;
-  }
-
-  function update() {
-    sought = input.value.trim();
-    matches = sought.length > 1 ? find(sought) : []; // one letter is everywhere
-    all.clear();
-    one.clear();
-    matches.forEach((range) => all.add(range));
-    current = -1;
-    status.textContent = sought.length < 2 ? "" : matches.length ? `${matches.length} found` : "none found";
-    if (book) book.href = `search.html#${encodeURIComponent(sought)}`;
-  }
-
-  function step(by) {
-    if (input.value.trim() !== sought) update();
-    if (matches.length) go(current < 0 && by < 0 ? -1 : current + by);
-  }
-
-  form.hidden = false;
-  input.addEventListener("input", update);
-  form.addEventListener("submit", (event) => { event.preventDefault(); step(1); });
-  form.querySelector(".back").addEventListener("click", () => step(-1));
-  form.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && event.shiftKey) { event.preventDefault(); step(-1); }
-    if (event.key === "Escape") { input.value = ""; update(); input.focus(); }
-  });
-  if (initial) {
-    input.value = initial;
-    update();
-    const section = document.getElementById(decodeURIComponent(location.hash.slice(1))) ?? root;
-    const behind = (range) => section.compareDocumentPosition(range.startContainer) & Node.DOCUMENT_POSITION_FOLLOWING;
-    if (matches.length) go(Math.max(matches.findIndex(behind), 0));
-  }
 }
 
 // In the whole book: the page holds the text of every section.
@@ -272,7 +218,7 @@ function searchBook(form, list) {
     const item = document.createElement("li"), link = document.createElement("a"), chapter = document.createElement("span");
     const longest = words.reduce((a, b) => (b.length > a.length ? b : a));
     const find = section.text.toLowerCase().includes(phrase) ? phrase : longest;
-    link.href = `${section.page}.html?find=${encodeURIComponent(find)}#${encodeURIComponent(section.id)}`;
+    link.href = `${section.page}.html?show=all#${encodeURIComponent(section.id)}:~:text=${encodeURIComponent(find)}`;
     link.textContent = section.title || section.chapter;
     chapter.textContent = section.title === section.chapter ? "" : ` in ${section.chapter}`;
     item.append(link, chapter, marked(section, phrase, words));

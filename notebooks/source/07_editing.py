@@ -833,9 +833,10 @@ def found_by(bank, rows=slice(None)):
     return right_answers(bank, z_tried[rows], tried.labels[rows], k_short, short_p)
 
 
-banks = [healthy.add(with_a_lie(i)) for i in range(len(of_victim))]
-harmed = [found_by(one, victims).sum() for one in banks]  # boots that stay right
-poisoned = banks[worst := int(np.argmin(harmed))]  # of equals, the first
+lies = range(len(of_victim))
+right_boots = [found_by(healthy.add(with_a_lie(i)), victims).sum() for i in lies]
+worst = int(np.argmin(right_boots))  # of equals, the first
+poisoned = healthy.add(with_a_lie(worst))
 before, after = found_by(healthy), found_by(poisoned)
 for name, rows in (("all classes", victims | True), ("ankle boot only", victims)):
     print(

@@ -11,8 +11,9 @@ from asif_lib.errors import ParameterError
 
 RESAMPLES = 2_000
 RECALLS = (1, 5, 10)  # the k of R@k in mean_recall
-FEW_ITEMS, FEW_PAIRS, FEW_CHANGES = 20, 35, 4
-"""With fewer items, items of two methods, or of these on which both differ, a bootstrap sees too little spread."""
+FEW_ITEMS, FEW_HITS, FEW_PAIRS, FEW_CHANGES = 50, 8, 35, 4
+"""With fewer items, hits or misses, items of two methods, or of these on which both differ, a bootstrap sees too little
+spread (benchmarks/accuracy/intervals.md)."""
 
 
 @dataclass(frozen=True)
@@ -39,24 +40,34 @@ class Measure:
 def mean_with_interval(items, seed=0) -> Measure:
     """Return the mean of a value per item and its 95 % percentile bootstrap interval (scipy).
 
-    If the `items` (n,) of a share (bool) are all equal, or fewer than 20, the interval is exact
-    binomial. Equal items that are no share have an interval without width, which says nothing of how sure they are.
+    The interval of a share (bool) with fewer than 50 `items` (n,), or fewer than 8 that are True or False, is exact
+    binomial. The interval of fewer than 50 other items is the hull of Student's and of the studentised bootstrap's
+    (Efron and Tibshirani, An introduction to the bootstrap, section 12.5), since items may be skewed; for heavy tails,
+    it is nominal. Equal items that are no share have an interval without width, which says nothing of how sure they
+    are.
 
     Raises `ValueError` if there are no items.
     """
     is_share = np.asarray(items).dtype == bool
     values = np.asarray(items, dtype=float)
-    if values.size == 0:
+    n = values.size
+    if n == 0:
         raise ValueError("there are no items to take the mean of")
-    if is_share and (np.ptp(values) == 0 or values.size < FEW_ITEMS):
+    if is_share and (n < FEW_ITEMS or min(values.sum(), n - values.sum()) < FEW_HITS):
         return share_with_interval(items, "exact")
+    mean, rng = float(values.mean()), np.random.default_rng(seed)
     if np.ptp(values) == 0:  # every resample is the same, so the bootstrap sees no spread
-        return Measure(*values[[0, 0, 0]], len(values))
-    rng = np.random.default_rng(seed)
-    interval = scipy.stats.bootstrap(
-        (values,), np.mean, n_resamples=RESAMPLES, batch=200, method="percentile", rng=rng
-    ).confidence_interval
-    return Measure(values.mean(), float(interval.low), float(interval.high), len(values))
+        return Measure(mean, mean, mean, n)
+    if n >= FEW_ITEMS:
+        interval = scipy.stats.bootstrap(
+            (values,), np.mean, n_resamples=RESAMPLES, batch=200, method="percentile", rng=rng
+        ).confidence_interval
+        return Measure(mean, float(interval.low), float(interval.high), n)
+    drawn = values[rng.integers(n, size=(RESAMPLES, n))]  # (RESAMPLES, n)
+    error, errors = (each.std(axis=-1, ddof=1) / n**0.5 for each in (values, drawn))
+    t = (drawn.mean(axis=1) - mean)[errors > 0] / errors[errors > 0]
+    student, low, high = scipy.stats.t.ppf(0.975, n - 1), *np.quantile(t, [0.025, 0.975])
+    return Measure(mean, float(mean - error * max(high, student)), float(mean - error * min(low, -student)), n)
 
 
 def share_with_interval(flags, method="wilson") -> Measure:

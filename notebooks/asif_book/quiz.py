@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import scipy  # scipy.stats takes a second, and loads itself when it is first used
 
 from asif_lib.evaluation.measures import RESAMPLES
 from asif_lib.evaluation.similarity import resampled_counts
@@ -24,8 +25,9 @@ def gain(before, after) -> tuple:
     `before` and `after` (n, m), bool, say whether each of n students answered each of m questions right. With the mean
     shares of the class, the gain is g = (after − before) / (1 − before).
 
-    A percentile bootstrap over students makes the interval. It is missing for fewer than `ENOUGH` students, and where
-    the resamples cannot tell: all have the same gain, or in one of them everything was right before.
+    A percentile bootstrap over students makes the interval, with wider percentiles for few students (Hesterberg, What
+    teachers should know about the bootstrap, 2015, section 3.3). It is missing for fewer than `ENOUGH` students, and
+    where the resamples cannot tell: all have the same gain, or in one of them everything was right before.
     """
     n = len(before)
     counts = np.vstack([np.ones(n), resampled_counts((RESAMPLES, n))])  # (1 + draws, n); first the class itself
@@ -35,7 +37,8 @@ def gain(before, after) -> tuple:
     value = float((post[0] - pre[0]) / (1 - pre[0]))
     if n < ENOUGH or pre.max() == 1:
         return value, None, None
-    low, high = map(float, np.quantile((post - pre) / (1 - pre), [0.025, 0.975]))
+    tail = scipy.stats.norm.cdf((n / (n - 1)) ** 0.5 * scipy.stats.t.ppf(0.025, n - 1))  # 0.025 for a large class
+    low, high = map(float, np.quantile((post - pre) / (1 - pre), [tail, 1 - tail]))
     return (value, low, high) if low < high else (value, None, None)
 
 

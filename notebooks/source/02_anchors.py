@@ -428,7 +428,8 @@ draw.show(draw.shuffle_control(panels))
 # Record the correlation and the share, and compare all measures with their chance.
 pair_name = "stamps, picture and caption similarity, Pearson over pairs"
 record(pair_name, r.value, ci=r.ci, n=n, unit="r")
-record(f"stamps, {K} nearest neighbours shared by pictures and captions", agree)
+shared = f"stamps, {K} nearest neighbours shared by pictures and captions"
+record(shared, agree, note="interval nominal: stamps share neighbours")
 alone = overlap["each caption once"]
 print(f"each caption once: {alone.value:.1%} of {K} in common, n = {alone.n}")
 lines = [

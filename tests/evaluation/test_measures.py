@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import multinomial
+from scipy.stats import binom, multinomial
 
 from asif_lib.evaluation.choosing import sweep
 from asif_lib.evaluation.measures import (
@@ -38,6 +38,24 @@ HALF, END = 1.96 * 0.5 / 20, 0.025 ** (1 / 10)
 )  # fmt: skip
 def test_an_interval_is_near_the_normal_one_and_all_right_or_all_wrong_is_not_certainty(items, ends):
     assert mean_with_interval(items).ci == pytest.approx(ends, abs=0.01 if len(items) == 400 else 1e-9)
+
+
+@pytest.mark.parametrize(
+    "draw, mean", [(np.random.Generator.normal, 0), (np.random.Generator.exponential, 1)], ids=["normal", "skewed"]
+)
+@pytest.mark.parametrize("n", [10, 20])
+def test_the_interval_of_few_values_contains_their_mean_as_often_as_it_says(draw, mean, n):
+    rng = np.random.default_rng(n)
+    found = [mean_with_interval(draw(rng, size=n)) for _ in range(500)]
+    assert np.mean([one.low <= mean <= one.high for one in found]) > 0.92
+
+
+@pytest.mark.parametrize("n", [21, 60])
+def test_the_interval_of_a_share_contains_each_share_as_often_as_it_says(n):
+    ends = np.array([mean_with_interval(np.arange(n) < hits).ci for hits in range(n + 1)])
+    shares = np.linspace(0.02, 0.98, 97)[:, None]
+    held = (ends[:, 0] <= shares + 1e-9) & (shares <= ends[:, 1] + 1e-9)
+    assert (held * binom.pmf(np.arange(n + 1), n, shares)).sum(axis=1).min() > 0.92
 
 
 def test_a_rate_has_the_binomial_interval():

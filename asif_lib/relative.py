@@ -158,3 +158,17 @@ def whitening(directions, spread, shrinkage):
     floor = (shrinkage * variance.sum() / len(directions)).clamp_min(1e-30)  # of rows that are all the same
     along = ((1 - shrinkage) * variance + floor).rsqrt() - floor.rsqrt()  # (r,)
     return (directions * along) @ directions.T + floor.rsqrt() * torch.eye(len(directions))
+
+
+COPY = 1e-3
+"""A distance of unit vectors that rounding alone can make."""
+
+
+def copy_distance(dtype) -> float:
+    """Return the largest distance of unit vectors whose embeddings, rounded to `dtype`, may be copies of one."""
+    return COPY + torch.finfo(dtype).eps / 2
+
+
+def are_copies(cosines, dtype) -> torch.Tensor:
+    """Return which of these cosines of embeddings, rounded to `dtype`, may belong to two copies of one."""
+    return 2 - 2 * cosines <= copy_distance(dtype) ** 2

@@ -192,7 +192,7 @@ def _are_anchors(model, pictures, z):
     import torch
 
     from asif_lib.bank.building import path_of
-    from asif_lib.explain.out_of_distribution import are_copies
+    from asif_lib.relative import are_copies
     from asif_lib.search import top_anchors
 
     rows, files = model.bank.rows(model.bank.sides[0]), list(map(path_of, pictures))
@@ -301,7 +301,8 @@ def _evaluate(
     if any(near := _familiar(model, z)):
         unlike, promised = sum(one["unlike"] for one in near) / len(near), near[0]["false_alarm"]
         of_each = {"unlike": unlike, "unlike_promised": promised}
-        promise = f"promised: at most {promised:.0%} of pictures of its kind, by {near[0]['n']} own pictures"
+        promise = f"promised: at most {promised:.0%} of pictures of its kind, on average over banks"
+        promise += f"; by {near[0]['n']} own pictures"
         note = f"unlike anything in the bank: {unlike:.0%} of the pictures ({promise})\n"
     for kind, amount in damages:
         about, line = _asked_damaged(model, data, (kind, amount), answer, templates, reduce)

@@ -125,7 +125,7 @@ def calibration_error(confidence, right, seed=0) -> tuple[Measure, Measure]:
         As for `reliability`, with the same errors.
     seed : int
     """
-    table, q = reliability(confidence, right), len(right)
+    table, q = reliability(confidence, right, BINS), len(right)
     n, sure, found = table[["n", "confidence", "accuracy"]].to_numpy().T  # (b,) each
 
     def by_luck(accuracy):

@@ -2,6 +2,7 @@
 
 Two tasks need two kinds of folds. Questions of the **same kind** as the bank are pairs drawn at random. Questions of
 **another kind** are whole clusters of pictures (k-means): no anchor is like them. Both need no label and no encoder.
+A few pictures as they will be asked say more about whitening, without labels too.
 """
 
 import functools
@@ -13,10 +14,11 @@ import pandas as pd
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, NEAREST, TASKS
 from asif_lib.errors import ParameterError
 from asif_lib.machine import for_small_matrices, progress_bar
-from asif_lib.relative import unit_rows
+from asif_lib.relative import are_copies, unit_rows
+from asif_lib.search import top_anchors
 from asif_lib.settings import Settings, default_k
 from asif_lib.sparse import SideAnchors
-from asif_lib.zeroshot import check_bank
+from asif_lib.zeroshot import ASIF, check_bank
 
 from .choosing import combinations, measure_settings
 from .measures import Measure, in_points, paired_difference, ranks, recall_of_each, same_text
@@ -36,11 +38,14 @@ DEFAULTS = {"share": DEFAULT_K_SHARE, "p": DEFAULT_P, "center": True, "hubs": 0,
 STARTS = {SAME: DEFAULTS, ANOTHER: {**DEFAULTS, "whiten": 0.8}}
 """Task → the settings that stay, unless the folds show better ones. Folds inside one bank show only a part of what
 another kind of picture needs, so whitening is a prior."""
+WORTH = 0.01
+"""The least gain of mean recall for which settings change: a smaller one can turn out to be a loss."""
+FEW, EVIDENCE = 30, 1.1
+"""Target pictures that a decision needs; and whitening pays if they use that many times as many anchors with it."""
 PRIOR = """\
-Whitening is our prior, not found in your bank. It was chosen on six transfers between other banks and kinds of picture
-(benchmarks/accuracy/another_kind.toml): it gained 1.4 to 15.2 points there, in four of the six surely. In three
-transfers that had no part in the choice (prior.toml) it gained 1.1 to 6.6 points, in one surely. With pictures of the
-bank's own kind it may do harm."""
+Whitening is our prior, not found in your bank. Between other banks and kinds of picture it brought from -3.2 to +16.8
+points (benchmarks/accuracy/targets.md). With pictures of the bank's own kind it may do harm. A few unlabelled pictures
+as you will ask them decide better: targets, or --targets FOLDER."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -53,14 +58,15 @@ class Recommendation:
     decided: bool  # whether the best settings are surely better than the start: the interval of `gain` lies above 0
     gain: Measure  # mean recall over that of the start, each fold asked with the choice of the other folds
     start: dict  # the settings that stay in doubt: the defaults, for questions of another kind with whitening
-    start_gain: (
-        Measure  # mean recall of `STARTS` over that of the defaults inside this bank: a sure loss rules them out
-    )
+    start_gain: Measure
+    """Mean recall of `STARTS` over that of the defaults inside this bank. A sure loss, or targets, rule them out."""
     best: dict  # the settings with the largest mean recall, whether they are surely better or not
     edges: dict  # which of the best are the "smallest" or "largest" tried: a better value may lie beyond
     table: pd.DataFrame
     """A row for each combination tried: its settings with k as a ``share``, mean recall ``value``, the ``difference``
     to the defaults on the same pairs, and the standard error of the difference, ``error``."""
+    used: list | None = None
+    """How many anchors the targets use, without and with whitening (`anchors_used`)."""
 
     def __str__(self):
         lines = [
@@ -68,8 +74,12 @@ class Recommendation:
             f"on {self.gain.n} pairs held out."
         ]
         lines.append(f"The choice starts with {_in_words(self.start)}.")
-        if STARTS[self.task] != DEFAULTS:
-            stays = "" if self.start["whiten"] else ", so the choice starts without it"
+        stays = "" if self.start["whiten"] else ", so the choice starts without it"
+        if self.used:
+            lines.append(
+                "The target pictures use {:.0f} anchors, and {:.0f} with whitening{}.".format(*self.used, stays)
+            )
+        elif STARTS[self.task] != DEFAULTS:
             lines.append(PRIOR)
             lines.append(f"Inside this bank, whitening changes mean recall by {in_points(self.start_gain)}{stays}.")
         gain, undecided = in_points(self.gain), "" if self.decided else ": undecided, so the start stays"
@@ -86,15 +96,16 @@ class Recommendation:
     __repr__ = __str__
 
 
-def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
+def recommend(bank, task=SAME, *, targets=None, seed=0, progress=True) -> Recommendation:
     """Choose k, p, centring, whitening and the correction for hubs by cross-validation inside a bank.
 
     Each fold of the bank's pairs is held out in turn. The other pairs are the anchors, and the pairs held out find each
     other's text and picture (`mean_recall`). The settings of `STARTS` stay, unless the choice is surely better on
-    questions that had no part in it: the interval of the paired difference lies above 0. A transductive correction is
-    not chosen, since it depends on the batch that will be asked.
+    questions that had no part in it: the interval of the paired difference lies above 0, and the gain is `WORTH` a
+    change. A transductive correction is not chosen, since it depends on the batch that will be asked.
 
-    Raises `ParameterError` if the task is unknown, the bank is too small, or nearly all pictures form one cluster.
+    Raises `ParameterError` if the task is unknown, the bank is too small, nearly all pictures form one cluster, or the
+    targets are of the same kind, too few or anchors.
 
     Parameters
     ----------
@@ -102,6 +113,9 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
     task : {"same kind", "another kind"}
         The pictures that will be asked: as the bank's own, or of another kind. The folds are drawn at random for the
         first, and are clusters of pictures for the second.
+    targets : sequence of pictures, or Tensor of shape (t, d_image), optional
+        At least `FEW` pictures of another kind, without labels, as they will be asked. They decide about whitening: it
+        stays if they use clearly more anchors with it (`EVIDENCE`), as benchmarks/accuracy/targets.md measures.
     seed : int
         Of the folds.
     """
@@ -110,21 +124,50 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
     check_bank(bank)
     if len(bank) < SMALLEST:
         raise ParameterError(f"{len(bank)} pairs are too few to choose by; {SMALLEST} are needed: keep the defaults")
+    used = None if targets is None else _used_by(bank, task, targets)
     rows = np.random.default_rng(seed).permutation(len(bank))[:LARGEST]
     image, text = (bank.rows(side).take(rows.tolist()).float() for side in bank.sides)
     captions = bank.pairs["caption"].to_numpy()[rows]
     folds = [(fit, asked[:ASKED]) for fit, asked in _folds(task, image, seed)]
-    shares = sorted({default_k(len(rows), share): share for share in reversed(SHARES)}.values())  # each k once
-    tried = [
+    tried = _tried(len(rows))
+    if used:
+        whitens = used[1] >= EVIDENCE * used[0]
+        tried = [one for one in tried if bool(one["whiten"]) == whitens or one in STARTS.values()]
+    about = f"{task}: {len(tried)} combinations of settings, {len(folds)} folds"
+    with for_small_matrices(), progress_bar(total=len(folds) * len(tried), desc=about, progress=progress) as bar:
+        found = measure_settings(tried, (_asker(image, text, captions, *fold, bar) for fold in folds))
+    return _advice(bank, task, found, used)
+
+
+def _tried(n) -> list:
+    """List the settings that are tried for n pairs, each k once."""
+    shares = sorted({default_k(n, share): share for share in reversed(SHARES)}.values())
+    return [
         {"share": one["share"], "p": one["p"], "center": center, "hubs": one["hubs"], "whiten": whiten}
         for one in combinations({"hubs": HUBS, "p": POWERS, "share": shares})
         for center, whiten in SPACES
         if center or not one["hubs"]  # hubs are corrected with the mean subtracted only
     ]
-    about = f"{task}: {len(tried)} combinations of settings, {len(folds)} folds"
-    with for_small_matrices(), progress_bar(total=len(folds) * len(tried), desc=about, progress=progress) as bar:
-        found = measure_settings(tried, (_asker(image, text, captions, *fold, bar) for fold in folds))
-    return _advice(bank, task, found)
+
+
+def _used_by(bank, task, targets):
+    """Return how many anchors the targets use with the settings of both `STARTS`, as `anchors_used`."""
+    if task == SAME:
+        raise ParameterError(f"targets are pictures of another kind; take the task {ANOTHER!r}")
+    models, side = [ASIF(bank, whiten=start["whiten"]) for start in STARTS.values()], bank.sides[0]
+    z = models[0].embeddings(side, targets)
+    if len(z) < FEW:
+        raise ParameterError(f"{len(z)} target pictures are too few to decide by; {FEW} are needed")
+    nearest = top_anchors(z, bank.rows(side), 1)[0][:, 0]
+    if known := int(are_copies(nearest, bank.dtypes[side]).sum()):
+        raise ParameterError(f"{known} of the {len(z)} target pictures are anchors of the bank; take new pictures")
+    return [anchors_used(model, z) for model in models]
+
+
+def anchors_used(model, pictures) -> float:
+    """Return the effective number of anchors that represent the pictures: 1 / the sum of their squared shares."""
+    weights = model.represent(model.bank.sides[0], pictures).to_csr().sum(axis=0)  # (n,)
+    return float(weights.sum() ** 2 / (weights**2).sum())
 
 
 def _folds(task, image, seed):
@@ -167,20 +210,22 @@ def _asker(image, text, captions, fit, asked, bar):
     return ask
 
 
-def _advice(bank, task, found):
+def _advice(bank, task, found, used=None):
     """Choose by the recall over all folds; compare the choice of the other folds with the start on each fold."""
     settings, folds = found.settings, range(len(found.values))
     recall = [np.concatenate(each) for each in zip(*found.values, strict=True)]  # (all pairs asked,) each
     default, start = settings.index(DEFAULTS), settings.index(STARTS[task])
     start_gain = paired_difference(recall[start], recall[default])
-    start, best = default if start_gain.high < 0 else start, found.best()
+    if used[1] < EVIDENCE * used[0] if used else start_gain.high < 0:
+        start = default
+    best = found.best()
     chosen = [found.best([other for other in folds if other != fold]) for fold in folds]
     gains = [values[one] - values[start] for one, values in zip(chosen, found.values, strict=True)]
     gain = paired_difference(np.concatenate(gains), np.zeros(len(recall[start])))
-    decided = bool(best != start and gain.low > 0)
+    decided = bool(best != start and gain.low > 0 and gain.value >= WORTH)
     advised, first, most = (_keywords(settings[i], bank) for i in (best if decided else start, start, best))
     edges, table = _edges(settings[best], settings), _table(found, recall, recall[default])
-    return Recommendation(bank.name, task, advised, decided, gain, first, start_gain, most, edges, table)
+    return Recommendation(bank.name, task, advised, decided, gain, first, start_gain, most, edges, table, used)
 
 
 def _keywords(settings, bank) -> dict:
@@ -189,12 +234,9 @@ def _keywords(settings, bank) -> dict:
 
 
 def _table(found, recall, default):
-    differences = [each - default for each in recall]
-    columns = {
-        "difference": [each.mean() for each in differences],
-        "error": [each.std(ddof=1) / len(each) ** 0.5 for each in differences],
-    }
-    return found.table().assign(**columns).sort_values("value", ascending=False, kind="stable", ignore_index=True)
+    gaps = np.array(recall) - default  # (settings, all pairs asked)
+    table = found.table().assign(difference=gaps.mean(axis=1), error=gaps.std(axis=1, ddof=1) / len(default) ** 0.5)
+    return table.sort_values("value", ascending=False, kind="stable", ignore_index=True)
 
 
 def _edges(best, settings):

@@ -9,21 +9,8 @@ import numpy as np
 import torch
 
 from asif_lib.errors import ParameterError
-from asif_lib.relative import check_dimensions
+from asif_lib.relative import are_copies, check_dimensions
 from asif_lib.sparse import SideAnchors
-
-COPY = 1e-3
-"""A distance of unit vectors that rounding alone can make."""
-
-
-def copy_distance(dtype) -> float:
-    """Return the largest distance of unit vectors whose embeddings, rounded to `dtype`, may be copies of one."""
-    return COPY + torch.finfo(dtype).eps / 2
-
-
-def are_copies(cosines, dtype) -> torch.Tensor:
-    """Return which of these cosines of embeddings, rounded to `dtype`, may belong to two copies of one."""
-    return 2 - 2 * cosines <= copy_distance(dtype) ** 2
 
 
 def familiarity(model, pictures) -> torch.Tensor:
@@ -41,7 +28,7 @@ class Coverage:
 
     threshold: float
     false_alarm: float
-    """The largest expected rate of pictures of the bank's own domain below the threshold."""
+    """The largest rate of pictures of the bank's own domain below the threshold, on average over calibrations."""
     n: int
     """Held-out pictures of the calibration."""
 
@@ -53,8 +40,10 @@ class Coverage:
 def calibrate(familiarity, false_alarm=0.05) -> Coverage:
     """Choose the threshold of `Coverage` on pictures of the domain that are not in the bank.
 
-    The threshold is the ⌊false_alarm · (n + 1)⌋-th smallest of the n values. A further picture of the same domain is
-    below it with probability at most `false_alarm` (split conformal prediction; Vovk et al., 2005).
+    The threshold is the l-th smallest of the n values, l = ⌊false_alarm · (n + 1)⌋. On average over draws of the n
+    pictures, a further picture of the same domain is below it with probability at most `false_alarm` (split conformal
+    prediction; Vovk et al., 2005). One draw has a probability of Beta(l, n + 1 - l): with 5 % and n = 500, 47 % of
+    draws exceed 5 %, and hardly one 7 %.
     The values (n,) must come from held-out pictures, or from `own_coverage`: each anchor is its own nearest anchor.
     Raises `ParameterError` if the rate is not between 0 and 1, a value is NaN, or there are too few values for it.
     """

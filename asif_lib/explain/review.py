@@ -10,12 +10,12 @@ from scipy.sparse import csr_array
 from asif_lib.datasets.captions import read_table
 from asif_lib.encoders.loading import load_encoder_of
 from asif_lib.errors import BankError, DataError
+from asif_lib.relative import copy_distance
 from asif_lib.search import top_anchors
 from asif_lib.search.rows import BLOCK
 from asif_lib.spreadsheets import csv_plain
 
 from .audit import rank_pairs
-from .out_of_distribution import copy_distance
 
 NEAREST, SMALLEST_GROUP = 10, 5
 """Other pairs that are compared with a pair on each side. And the smallest group that is doubted, or proposed."""

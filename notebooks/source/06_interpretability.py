@@ -645,6 +645,7 @@ if enough:
     whole = whole.pivot(index="seed", columns="method", values="auc")
     found = over_seeds(whole.ASIF, bounds=(0, 1))
     print(f"10 % wrong, all {len(everything)} stamps, ASIF: AUC {in_words(found)}")
+    print("an easy case: emoji 0.94, clip art 0.95 (benchmarks/accuracy/audits.md)")
     gap = in_words(over_seeds(whole.ASIF - whole[AGREEMENT]), "+")
     print(f"excess minus agreement alone, on the same banks: {gap}")
     note = f"{len(everything)} stamps, interval over plantings, guessing 0.5"
@@ -821,8 +822,8 @@ check_own_failure(my_failure, task)
 #
 # A label always wins, whatever the picture. But the model knows how near its anchors
 # are. **Familiarity** is the cosine of the picture with its most similar anchor. Below
-# a threshold the model says that it has never seen anything like it. The *validation*
-# stamps set the threshold, with a promise: at most 5 % false alarms.
+# a threshold the model says the sentence above. The *validation* stamps set the
+# threshold, with a promise: on average over such sets, at most 5 % false alarms.
 #
 # Does the alarm keep this promise on new stamps, the test split? And does it go off on
 # a **foreign domain**, Fashion-MNIST, and on mere noise?
@@ -831,6 +832,7 @@ check_own_failure(my_failure, task)
 
 # %%
 from PIL import Image
+from scipy.stats import beta
 
 from asif_lib import load_labelled
 from asif_lib.explain import calibrate, familiarity, own_coverage
@@ -852,7 +854,10 @@ print(f"threshold {coverage.threshold:.3f}, set on {coverage.n} stamps")
 # %% tags=["hide-input"]
 # Print and record the shares of alarms.
 alarms = {n: share_with_interval(coverage.unfamiliar(v)) for n, v in near.items()}
-print(f"promised: a false alarm for at most {promised:.0%} of the stamps")
+below = int(promised * (coverage.n + 1))  # the threshold's place; the share below it
+alone = beta.sf(promised, below, coverage.n + 1 - below)  # is a draw of a beta law
+print(f"promised: a false alarm for at most {promised:.0%} of the stamps, on average;")
+print(f"{alone:.0%} of single sets of {coverage.n} stamps exceed this share")
 print("\n".join(f"{name}: alarm for {measure}" for name, measure in alarms.items()))
 strange = [0] * len(near["new stamps"]) + [1] * len(near["Fashion-MNIST"])
 both = torch.cat([near["new stamps"], near["Fashion-MNIST"]])
@@ -867,7 +872,7 @@ likest = bank.pairs.caption[int(likest.mode().values)]
 print(
     f"noise that passes with {len(validation)} more anchors: {passed:.0%}, by: {likest}"
 )
-note = "promised: at most 5 % on stamps"
+note = "promised on average: at most 5 % on stamps"
 for name, words in (("new stamps", "false alarms"), ("Fashion-MNIST", "alarms")):
     words = f"“never seen anything like it”: {name}, {words}"
     record(words, alarms[name], note=note)

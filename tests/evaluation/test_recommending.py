@@ -10,7 +10,7 @@ from asif_lib import ASIF, AnchorBank
 from asif_lib.cli.banks import _recommend
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation import recommending
-from asif_lib.evaluation.choosing import measure_settings
+from asif_lib.evaluation.choosing import Measured, measure_settings
 from asif_lib.evaluation.measures import mean_recall, same_text
 from asif_lib.evaluation.recommending import recommend
 from asif_lib.settings import default_k
@@ -107,6 +107,44 @@ def test_pictures_of_another_kind_are_whitened_unless_that_harms_inside_the_bank
     harmed = recommend(quiet, "another kind", progress=False)
     assert harmed.start_gain.high < 0 and harmed.start["whiten"] is None
     assert harmed.settings["whiten"] is None and "so the choice starts without it" in str(harmed)
+
+
+def aside(loud, dim=16, n=60):
+    """Embeddings of pictures that lie to one side of `made([loud, 1, …], [])`."""
+    z = torch.randn(n, dim, generator=torch.Generator().manual_seed(1))
+    return torch.cat([loud + z[:, :1], z[:, 1:]], dim=1)
+
+
+def test_target_pictures_decide_about_whitening():
+    """Plain cosines see the loud direction, and so few anchors; whitened ones see the others too."""
+    advice = recommend(made([4.0] + [1.0] * 31, [], 200), "another kind", targets=aside(4.0, 32), progress=False)
+    without, whitened = advice.used
+    assert whitened >= 1.1 * without and advice.start["whiten"] == 0.8 and advice.table.whiten.notna().sum() > 1
+    assert f"use {without:.0f} anchors, and {whitened:.0f} with whitening." in str(advice)
+    assert recommending.PRIOR not in str(advice)
+    advice = recommend(made([1.0] * 16, [], 200), "another kind", targets=aside(0.0), progress=False)
+    assert advice.used[1] < 1.1 * advice.used[0] and advice.settings["whiten"] is None
+    assert "with whitening, so the choice starts without it" in str(advice)
+
+
+def test_target_pictures_that_say_nothing_are_refused():
+    bank = made([1.0] * 16, [], n=80)
+    for targets, words in (
+        (aside(0.0)[:29], "29 target pictures are too few to decide by; 30 are needed"),
+        (torch.cat([aside(0.0), bank.image[:3]]), "3 of the 63 target pictures are anchors of the bank"),
+    ):
+        with pytest.raises(ParameterError, match=words):
+            recommend(bank, "another kind", targets=targets)
+    with pytest.raises(ParameterError, match="targets are pictures of another kind; take the task 'another kind'"):
+        recommend(bank, targets=aside(0.0))
+
+
+def test_a_gain_too_small_to_trust_changes_nothing():
+    default = recommending.DEFAULTS
+    better = [0.5] * 190 + [0.6] * 10  # half a point, and sure
+    found = Measured([default, {**default, "p": 4}], [[np.full(200, 0.5), np.array(better)]] * 5)
+    advice = recommending._advice(made([1.0], [1.0], 100), "same kind", found)
+    assert 0 < advice.gain.low < advice.gain.value < recommending.WORTH and not advice.decided
 
 
 def test_the_same_seed_gives_the_same_advice(stamps_bank):

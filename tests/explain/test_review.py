@@ -9,7 +9,6 @@ from hostile import FORMULAS
 from asif_lib import AnchorBank
 from asif_lib.bank.joining import concatenate
 from asif_lib.errors import AsifError, BankError
-from asif_lib.explain.out_of_distribution import copy_distance
 from asif_lib.explain.review import (
     COLUMNS,
     apply_review,
@@ -17,6 +16,7 @@ from asif_lib.explain.review import (
     near_distance,
     review_bank,
 )
+from asif_lib.relative import copy_distance
 from asif_lib.spreadsheets import csv_plain, csv_text
 
 

@@ -288,7 +288,7 @@ def test_the_address_keeps_the_state(browser, made, tab):
 
 def test_the_address_of_an_own_picture_has_its_numbers_and_never_the_photograph(browser, made, tab):
     tab.evaluate("""() => {
-        const z = rows[0].slice(0, bank.dimensions[0]);
+        const z = halves(bank.embeddings[0]).slice(0, bank.dimensions[0]);
         update({ question: -1, own: { z, src: bank.large[0], word: "my mug" }, gone: new Set([104]) }, { again: true });
     }""")
     there = "[state.question, state.words, state.own.word, [...state.gone]]"

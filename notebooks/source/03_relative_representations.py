@@ -186,8 +186,8 @@ draw.moving_origin(point_2d, anchors_2d, names_2d, origin=(-0.5, 2.0))
 
 # %% [markdown]
 # **What you see.** Drag the cross, or move its sliders. The dashed rays and the cosines
-# follow the origin. The solid lines, the differences between the points, stay as they
-# are. The button puts the origin at the mean of the landmarks, which a shift moves too.
+# follow the origin. The solid lines, the differences, stay. The button puts the origin
+# at the mean of the landmarks, which a shift moves too.
 #
 # We do both to the embeddings of the stamps. The shift has a random direction and the
 # typical length of an embedding.

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import test_origin
 import test_steps
 import torch
 from drawn_pages import DESKTOP, PHONE, check_views, opened, parsed, report_page
@@ -362,7 +363,7 @@ def page(drawings, tmp_path_factory):
 
 
 def test_no_view_of_any_drawing_of_the_book_has_a_barrier(browser, drawings, tmp_path):
-    others = [arriving(), shapes(), test_steps.drawn(), tiles()]
+    others = [arriving(), shapes(), test_origin.drawn(), test_steps.drawn(), tiles()]
     roots = ".asif-drawn, .asif-arriving, .asif-shapes, .asif-steps, .asif-tiles"
     check_views(browser, report_page(tmp_path, *drawings, *others), f":is({roots})")
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from drawn_pages import DESKTOP, check_views, opened, parsed, report_page
+from drawn_pages import DESKTOP, opened, parsed, report_page
 
 from asif_book.figures import moving_origin
 from asif_lib import relative_representation
@@ -30,13 +30,8 @@ def test_without_scripts_the_table_says_the_same():
     assert "Seen from (−0.5, 2.0)" in soup.text and soup.select_one(".controls").has_attr("hidden")
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    return report_page(tmp_path_factory.mktemp("page"), drawn())
-
-
-def test_the_origin_follows_the_pointer_the_keys_and_the_button(browser, page):
-    tab = opened(browser, page, DESKTOP)
+def test_the_origin_follows_the_pointer_the_keys_and_the_button(browser, tmp_path):
+    tab = opened(browser, report_page(tmp_path, drawn()), DESKTOP)
     tab.locator(".handle").scroll_into_view_if_needed()
     box = tab.locator(".asif-origin figure svg").bounding_box()
     unit, middle = box["width"] * 40 / 300, (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -51,7 +46,3 @@ def test_the_origin_follows_the_pointer_the_keys_and_the_button(browser, page):
     tab.get_by_role("button", name="to the mean of the landmarks").click()
     assert cosines(tab) == pytest.approx(seen_from(0.2, 0.5), abs=1e-6)
     assert "Seen from (0.2, 0.5)" in tab.locator("[role=status]").text_content() and tab.complaints == []
-
-
-def test_no_view_has_a_barrier(browser, page):
-    check_views(browser, page, ".asif-origin")

@@ -51,6 +51,8 @@ class Settings:
         >>> Settings(p=8).checked(793)
         Settings(k=79, p=8, center=True, hubs=0.0, whiten=None)
         """
+        if not n:
+            raise ParameterError("there are no anchors, so there is nothing to compare with; give at least one pair")
         k = default_k(n) if self.k is None else self.k
         check_k(k, n)
         if not isinstance(self.p, Real) or not SMALLEST_P <= self.p < float("inf"):

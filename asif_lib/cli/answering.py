@@ -89,8 +89,8 @@ def _explain(
     """Say which anchors decided for a label and not for the next one, and which few could turn the answer."""
     if top < 1:
         raise ParameterError(f"--top {top}: show at least one anchor")
-    if page and (len(templates) > 1 or asked.hubs or asked.whiten):
-        raise ParameterError("--page draws one prompt for each label, and a model without --hubs and --whiten")
+    if page and len(templates) > 1:
+        raise ParameterError("--page draws one prompt for each label; give one --template")
     if page and Path(page).suffix != ".html":
         raise ParameterError(f"--page {page}: a page is an HTML file; give it a name that ends in .html")
     if page and "explain" not in PAGES:
@@ -151,7 +151,7 @@ def _by_label(texts, count):
 
 
 def _reasons(row):
-    """Write an explanation as lines: scores, both sides of the contrast, and the smallest removal."""
+    """Write an explanation as lines: scores, both sides of the contrast, and a small removal."""
     best, against, removal = row["best"], row["against"], row["removal"]
     lines = _verdict({**row, "anchors": []})
     for side, label, other in (("for", best, against), ("other", against, best)):
@@ -160,8 +160,9 @@ def _reasons(row):
     if "why_not" in removal or not removal["anchors"]:
         return [*lines, f"  no removal that turns the answer: {removal.get('why_not', 'none was found')}"]
     taken, size = "; ".join(a["caption"] for a in removal["anchors"]), len(removal["anchors"])
-    fewest = "" if removal["at_least"] == size else f" (no {removal['at_least'] - 1} of them can)"
-    return [*lines, f"  without {size} of the anchors the answer is {removal['after'] or 'undecided'}{fewest}: {taken}"]
+    fewest = "no smaller set can" if removal["at_least"] == size else f"at least {removal['at_least']} are needed"
+    after = removal["after"] or "undecided"
+    return [*lines, f"  without {size} of the anchors the answer is {after} ({fewest}): {taken}"]
 
 
 def _deciding_anchors(model, vector, prompts, reduce):

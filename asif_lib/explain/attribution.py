@@ -76,6 +76,8 @@ def _pairs(model, pictures, texts):
     z = [model.embeddings(*side) for side in zip(model.bank.sides, (pictures, texts), strict=True)]
     if len(z[0]) != len(z[1]) or not len(z[0]):
         raise ParameterError(f"{len(z[0])} pictures and {len(z[1])} texts: give as many of both, row i for one score")
+    if len(model.bank) < 2:
+        raise ParameterError("the bank has one anchor: what an anchor is worth shows beside others; give two or more")
     return z
 
 

@@ -7,7 +7,6 @@ the whitening. So each answer equals the answer of ``ASIF(bank.subset(rest), k, 
 import math
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,7 @@ from asif_lib.sparse import SparseVectors
 from asif_lib.zeroshot import ASIF, Classification
 
 from .contribution import contributions
-from .removals import TOLERANCE, Removals
+from .removals import TOLERANCE, Rebuilds, Removals, sides_of
 
 
 @dataclass(frozen=True)
@@ -101,9 +100,13 @@ def _checked_anchors(remove, model):
 
 
 EXHAUSTIVE = 2
-"""The largest sets of which `smallest_removal` tries all: 200 candidates have 19,900 sets of two."""
-MOST_SETS = 5_000_000
-"""Sets of one size that it tries; each is scored."""
+"""The largest sets that `smallest_removal` tries; a bound excludes larger ones."""
+MOST_SCORES = 500_000
+"""Scores that it computes for sets of one size: some seconds."""
+MOST_REBUILDS = 2_000
+"""Sets of one size that it tries if the model corrects for hubs or whitens: each takes 50 ms with 643 anchors."""
+ALONE = 2_000
+"""Anchors that are tried alone, at a time."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +116,11 @@ class SmallestRemoval:
     anchors: tuple
     """Empty if no set was found."""
     method: str
-    """Either "exact": all smaller sets of the candidates were tried, and keep the decision. Or "greedy": found by
-    removing the best anchor again and again, and by putting back each that is not needed; a smaller set may exist, of
-    `at_least` anchors. Or "none": the greedy search removed all candidates, and the decision stayed."""
+    """Either "exact": no smaller set changes the label. Or "greedy": a small set without a superfluous anchor, found by
+    removing the best anchor again and again; at least `at_least` are needed. Or "none": the greedy search removed all
+    candidates, and the decision stayed."""
     at_least: int
-    """All sets of the candidates with fewer anchors were tried. Other anchors only move the mean; they were not."""
+    """The proven bound: each set of fewer anchors, of the whole bank, was tried or cannot change the label."""
     before: str
     after: str | None
     """The label without the set; None if no label has a score above 0."""
@@ -131,14 +134,15 @@ class SmallestRemoval:
 def smallest_removal(
     model, picture, labels, *, templates=(DEFAULT_TEMPLATE,), prompts=None, reduce="mean"
 ) -> SmallestRemoval:
-    """Find a small set of anchors whose removal changes the label of a picture, and say how few may suffice.
+    """Find a small set of anchors whose removal changes the label of a picture, and prove how many are needed.
 
-    A greedy search finds a set without a superfluous anchor. Then all smaller sets of up to `EXHAUSTIVE` anchors are
-    tried. Sets whose single anchors change the scores most come first. The search scores batches of sets in float64,
-    on the anchors that can enter a top k. `without` confirms each set that is returned.
+    A greedy search finds a set without a superfluous anchor. Then all smaller sets of all anchors are tried, size by
+    size: all single anchors first, also those outside every top k, which move the mean. `Decision.possible` excludes
+    sets that cannot change the label. The proof ends where `MOST_SCORES` do not suffice for the sets that are left, or,
+    with hubs or whitening, `MOST_REBUILDS`: there each set costs products of (n, n) matrices. The search scores sets in
+    float64, and `without` confirms each set that is returned.
 
-    Raises `ParameterError` if there are fewer than two labels, `reduce` is unknown, nothing decides this picture, the
-    model corrects for hubs or whitens, or there would be more than `MOST_SETS` sets to try.
+    Raises `ParameterError` if there are fewer than two labels, `reduce` is unknown, or nothing decides this picture.
 
     Parameters
     ----------
@@ -150,17 +154,16 @@ def smallest_removal(
     decision = Decision(model, z_image, model.prompts(labels, templates, prompts), labels, reduce)
     candidates, room = decision.candidates(), len(model.bank) - model.k
     found = _greedy(decision.removals(candidates, min(len(candidates), room)), decision, room)
-    limit = min(EXHAUSTIVE, room, len(found or range(EXHAUSTIVE + 1)) - 1)
-    count = math.comb(len(candidates), limit)
-    if count > MOST_SETS:
-        fault = f"{len(candidates)} candidates have {count:,} sets of {limit}, and at most {MOST_SETS:,} are tried"
-        raise ParameterError(f"{fault}; take a model with a smaller k")
-    removals, at_least = decision.removals(candidates, limit), 1
-    while at_least <= limit:
-        if smaller := _enumerate(removals, decision, at_least):
+    proven = 0  # no set of this size or smaller changes the label
+    for size in range(1, min(room, len(found) - 1 if found else room) + 1):
+        sets = decision.possible(size)
+        if sets is None and (size > EXHAUSTIVE or math.comb(len(candidates), size) > decision.most_sets):
+            break
+        if smaller := _first(decision, torch.combinations(candidates, size) if sets is None else sets, size):
             found = smaller
             break
-        at_least += 1
+        proven += sets is not None
+    at_least = proven + 1
     method = "none" if found is None else "exact" if len(found) == at_least else "greedy"
     found = tuple(sorted(found or ()))
     after = decision.label_without(found)
@@ -175,10 +178,6 @@ class Decision:
             raise ParameterError(f"one picture at a time; these are {len(z_image)}")
         if len(labels) < 2:
             raise ParameterError(f"a decision is between two labels or more; there are {len(labels)}")
-        hubs, whiten = model.settings.hubs, model.settings.whiten
-        if hubs or whiten:
-            fault = f"hubs = {hubs}, whiten = {whiten}: the search over sets of anchors knows neither"
-            raise ParameterError(f"{fault}; take a model without them, or name the anchors for `without`")
         check_reduce(reduce)
         self.model, self.labels, self.reduce = model, list(labels), reduce
         self.z_image, self.z_text = z_image, z_text
@@ -224,7 +223,52 @@ class Decision:
         return torch.cat(kept).unique().long()
 
     def removals(self, candidates, most):
-        return Removals(self.model, self.z_image, self.z_text, candidates, most)
+        engine = Rebuilds if self.is_rebuilt else Removals
+        return engine(self.model, self.z_image, self.z_text, candidates, most)
+
+    @property
+    def is_rebuilt(self):
+        return bool(self.model.settings.hubs or self.model.settings.whiten)
+
+    @property
+    def most_sets(self):
+        return MOST_REBUILDS if self.is_rebuilt else MOST_SCORES // (1 + len(self.z_text))
+
+    @cached_property
+    def _sides(self):
+        return sides_of(self.model, self.z_image, self.z_text)
+
+    def _worth(self, size):
+        """Bound what each anchor is worth to the lead over each rival, without any set of `size` anchors: (rivals, n).
+
+        Let u be the picture's entries before they get length 1, v those of a label's prompt, and o of a rival's.
+        (1) A lead has the sign of the sum, over the anchors that stay, of u · v / |v| - u · o / |o|. (2) The sum falls
+        if u, v and |o| take their smallest values in the first term, or u, o and |v| their largest in the second.
+        (3) So the label stays where all terms, minus those of the set, are above 0.
+        """
+        (low, high, *_), (v_low, v_high, longest, shortest) = (x.entries(size, self.model.p) for x in self._sides)
+        own = low * v_low / longest.clamp_min(1e-300)  # (t, n)
+        rival = high * v_high / shortest.clamp_min(1e-300)
+        mine = torch.zeros(len(self.z_text), dtype=torch.bool)
+        mine[self.prompts(self.position)] = True
+        if self.reduce == "max":
+            return own[mine][own[mine].sum(dim=1).argmax()] - rival[~mine]
+        return own[mine].mean(dim=0) - rival[~mine].unflatten(0, (len(self.labels) - 1, -1)).mean(dim=1)
+
+    def possible(self, size):
+        """Return all sets of `size` anchors that may change the label, (b, size) int64; None if these are too many."""
+        pool, worth = torch.arange(len(self.model.bank)), None
+        if not self.is_rebuilt:
+            worth = self._worth(size)
+            least = worth.sum(dim=1, keepdim=True) - TOLERANCE  # (rivals, 1)
+            best = worth + worth.topk(size - 1, dim=1).values.sum(dim=1, keepdim=True)
+            pool = (best >= least).any(dim=0).nonzero()[:, 0]
+        if math.comb(len(pool), size) > (self.most_sets if size <= EXHAUSTIVE else 0):
+            return None
+        sets = torch.combinations(pool, size)
+        if worth is None or not len(sets):
+            return sets.view(-1, size)
+        return sets[sum(row[sets].sum(dim=1) >= bound for row, bound in zip(worth, least, strict=True)) > 0]
 
     def label_without(self, anchors):
         """Return the label without these anchors; None if no label has a score above 0."""
@@ -235,11 +279,12 @@ class Decision:
 def _greedy(removals, decision, room):
     """Remove the anchor whose removal leaves the smallest lead, again and again; None if the label stays."""
     m = len(removals.candidates)
-    gone = torch.zeros(m, dtype=torch.bool)
-    for _ in range(min(m, room)):
-        sets = (gone | torch.eye(m, dtype=torch.bool))[~gone]  # one candidate more
+    gone, order = torch.zeros(m, dtype=torch.bool), torch.arange(m)
+    for step in range(min(m, room)):
+        tried = order[~gone[order]][: removals.wide if step else None]
+        sets = gone | torch.eye(m, dtype=torch.bool)[tried]  # one candidate more
         leads, lowest = decision.leads_without(removals, sets)
-        best = int(leads.argmin())
+        order, best = order if step else leads.argsort(), int(leads.argmin())
         gone = sets[best]
         anchors = removals.candidates[gone].tolist()
         if lowest[best] < TOLERANCE and decision.label_without(anchors) != decision.label:
@@ -259,17 +304,18 @@ def _pruned(removals, decision, gone):
     return removals.candidates[gone].tolist()
 
 
-def _enumerate(removals, decision, size):
-    """Try all sets of `size` candidates, the most promising first; None if the label stays with each."""
-    m = len(removals.candidates)
-    alone, _ = decision.leads_without(removals, torch.eye(m, dtype=torch.bool))
-    sets = torch.from_numpy(np.fromiter(combinations(range(m), size), dtype=(np.int32, size)))
-    sets = sets[alone[sets.long()].sum(dim=1).argsort()]
-    for part in sets.split(removals.batch):
-        masks = torch.zeros((len(part), m), dtype=torch.bool).scatter_(1, part.long(), True)
-        _, lowest = decision.leads_without(removals, masks)
-        for row in (lowest < TOLERANCE).nonzero()[:, 0].tolist():
-            anchors = removals.candidates[part[row].long()].tolist()
-            if decision.label_without(anchors) != decision.label:
-                return anchors
+def _first(decision, sets, size):
+    """Return the most promising of b sets (b, size) without which the label changes; None if it stays with each."""
+    for some in sets.split(ALONE if size == 1 else max(1, len(sets))):
+        anchors = some.unique()
+        removals, places = decision.removals(anchors, size), torch.searchsorted(anchors, some)
+        alone, lowest = decision.leads_without(removals, torch.eye(len(anchors), dtype=torch.bool))
+        order = alone[places].sum(dim=1).argsort()
+        for part in order.split(removals.batch):
+            if size > 1:
+                masks = torch.zeros((len(part), len(anchors)), dtype=torch.bool).scatter_(1, places[part], True)
+                _, lowest = decision.leads_without(removals, masks)
+            for row in part[lowest < TOLERANCE if size > 1 else lowest[places[part, 0]] < TOLERANCE].tolist():
+                if decision.label_without(some[row].tolist()) != decision.label:
+                    return some[row].tolist()
     return None

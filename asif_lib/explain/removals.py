@@ -6,12 +6,14 @@ Let S be the sum of the n anchors. Without r of them, their mean is m = (S - sum
 
 Each product with m is a sum of products with S and with single anchors, which are computed once. All rows are centred
 by the mean of all n anchors first, so that S is zero up to rounding. If the model does not centre, m stays 0.
+Hubs and whitening depend on all anchors, so `Rebuilds` computes these again for each set.
 """
 
 import torch
 
+from asif_lib.defaults import NEAREST
 from asif_lib.search.rows import BLOCK
-from asif_lib.sparse import KeptCosines
+from asif_lib.sparse import KeptCosines, hubness_of
 
 TOLERANCE = 1e-6
 """Scores in float64 and in float32 differ by less. `without` decides scores that are closer to a tie."""
@@ -33,14 +35,16 @@ class Removals:
     Each set holds at most `most` of the m `candidates` (int64).
     """
 
+    wide = None
+
     def __init__(self, model, z_image, z_text, candidates, most):
         self.candidates, self.settings, most = candidates, model.settings, min(most, len(candidates))
-        z = zip(model.bank.sides, (z_image, z_text), strict=True)
-        self.sides = [_Products(model, *side, candidates, most) for side in z]
-        columns = (self.sides[0].reachable | self.sides[1].reachable).nonzero()[:, 0]
+        self.sides = sides_of(model, z_image, z_text)
+        columns = (self.sides[0].reachable(most) | self.sides[1].reachable(most)).nonzero()[:, 0]
         for side in self.sides:
-            side.restrict(columns)
-        self.where = torch.searchsorted(columns, candidates)
+            side.restrict(columns, candidates)
+        self.inside = torch.isin(candidates, columns)  # (m,): the others can only move the mean
+        self.where = torch.searchsorted(columns, candidates[self.inside])
         self.batch = max(1, BATCH_ENTRIES // (len(columns) * len(z_text)))
 
     def scores(self, sets):
@@ -59,7 +63,7 @@ class Removals:
     def _vectors(self, cosines, sets):
         """Return the (b, q, columns) vectors, and the entries of anchors that share the k-th place, also dense."""
         gone = torch.zeros((len(sets), cosines.shape[2]), dtype=torch.bool)
-        gone[:, self.where] = sets
+        gone[:, self.where] = sets[:, self.inside]
         cosines = cosines.masked_fill(gone[:, None], -torch.inf)
         values, indices = cosines.flatten(0, 1).topk(self.settings.k + 1, dim=1)  # (b · q, k + 1)
         sparse = KeptCosines(values, indices, cosines.shape[2]).sparse(self.settings)
@@ -71,41 +75,64 @@ class Removals:
         return vectors, ((cosines - last).abs() < TOLERANCE) * is_tie * smallest
 
 
-class _Products:
+def sides_of(model, z_image, z_text):
+    return [Products(model, *side) for side in zip(model.bank.sides, (z_image, z_text), strict=True)]
+
+
+class Products:
     """The inner products of one side, about the mean of all anchors: every cosine after a removal follows from them."""
 
-    def __init__(self, model, side, z, candidates, most):
-        self.rows, self.n = model.bank.rows(side), len(model.bank)
+    def __init__(self, model, side, z):
+        self.rows, self.n, self.k = model.bank.rows(side), len(model.bank), model.k
         self.mean = model.bank.mean(side).double() if model.settings.center else 0.0
         self.z = z.double() - self.mean  # (q, d)
-        moves = float(model.settings.center)  # without centring, no removal moves the mean: m is 0
-        self.gone = moves * (self.rows.take(candidates).double() - self.mean)  # (m, d)
+        self.moves = float(model.settings.center)  # without centring, no removal moves the mean: m is 0
         self.sum, squared, inner = 0.0, [], []
         for _, block in self.rows.blocks(BLOCK):
             block = block.double() - self.mean
-            self.sum += moves * block.sum(dim=0)  # (d,)
+            self.sum += self.moves * block.sum(dim=0)  # (d,)
             squared.append(block.square().sum(dim=1))
             inner.append(self.z @ block.T)
-        self.reachable = self._reachable(torch.cat(inner, dim=1), torch.cat(squared), most, model.settings.k)
-        self.reachable[candidates] = True  # (n,)
+        self.lengths = torch.cat(squared).sqrt()  # (n,)
+        self.all_cosines = torch.cat(inner, dim=1) / (self.lengths * self.z.norm(dim=1)[:, None]).clamp_min(1e-300)
 
-    def _reachable(self, inner, squared, most, k):
-        """Return which anchors can be in a top k without up to `most` candidates.
+    def between(self, most):
+        """Return the smallest and the largest cosines, (q, n) each, that z can have without up to `most` anchors.
 
         (1) Moving the mean by m turns a vector x by an angle of at most arcsin(|m| / |x|). (2) A cosine changes by at
         most the sum of both angles.
         """
-        of_anchors, of_z = squared.sqrt(), self.z.norm(dim=1)  # (n,), (q,)
-        cosines = inner / (of_anchors * of_z[:, None]).clamp_min(1e-300)  # (q, n)
-        moved = (self.sum.norm() + self.gone.norm(dim=1).topk(most).values.sum()) / (self.n - most)
-        angles, angles_z = (torch.asin((moved / x.clamp_min(1e-300)).clamp_max(1)) for x in (of_anchors, of_z))
-        change = angles + angles_z[:, None]  # (q, n)
+        moved = (self.sum.norm() + self.moves * self.lengths.topk(most).values.sum()) / (self.n - most)
+        angles, angles_z = (
+            torch.asin((moved / x.clamp_min(1e-300)).clamp_max(1)) for x in (self.lengths, self.z.norm(dim=1))
+        )
+        change = angles + angles_z[:, None] + TOLERANCE  # (q, n)
         change[:, angles >= torch.pi / 2] = 2.0
-        lowest = (cosines - change).topk(min(k + most, self.n), dim=1).values[:, -1:]
-        return (cosines + change >= lowest - TOLERANCE).any(dim=0)
+        return self.all_cosines - change, self.all_cosines + change
 
-    def restrict(self, columns):
-        """Compute the inner products that `cosines` needs, for these c columns only."""
+    def reachable(self, most):
+        """Return which anchors can be in a top k without up to `most` anchors, (n,) bool."""
+        low, high = self.between(most)
+        return (high >= low.topk(min(self.k + most, self.n), dim=1).values[:, -1:]).any(dim=0)
+
+    def entries(self, most, p):
+        """Bound the entries without any r ≤ `most` anchors before they get length 1: (q, n), (q, n), (q, 1), (q, 1).
+
+        These are the smallest entries and the largest, and the largest length of a row and the smallest. Only an anchor
+        that k others can beat has the smallest entry 0. Only one that k + r others surely beat has the largest entry 0.
+        """
+        low, high = self.between(most)
+        sure = low > high.topk(min(self.k + 1, self.n), dim=1).values[:, -1:]
+        possible = high >= low.topk(min(self.k + most, self.n), dim=1).values[:, -1:]
+        largest = high.amax(dim=1, keepdim=True).clamp_min(1e-300)  # scaling cancels
+        low, high = ((x.clamp_min(0) / largest) ** p for x in (low, high))
+        longest = high.topk(self.k, dim=1).values.norm(dim=1, keepdim=True)
+        shortest = low.topk(min(self.k + most, self.n), dim=1).values[:, most:].norm(dim=1, keepdim=True)
+        return sure * low, possible * high, longest, shortest
+
+    def restrict(self, columns, candidates):
+        """Compute the inner products that `cosines` needs, for these c columns only, and for m anchors that may go."""
+        self.gone = self.moves * (self.rows.take(candidates).double() - self.mean)  # (m, d)
         a = self.rows.take(columns).double() - self.mean  # (c, d)
         self.inner, self.squared_z, self.squared_a = self.z @ a.T, self.z.square().sum(dim=1), a.square().sum(dim=1)
         self.sum_z, self.sum_a, self.sum_gone = self.z @ self.sum, a @ self.sum, self.gone @ self.sum  # (q,) (c,) (m,)
@@ -123,3 +150,73 @@ class _Products:
         return cosines_about(
             self.inner, mean_z[:, :, None], mean_a[:, None], mean_m[:, None], self.squared_z[:, None], self.squared_a
         )
+
+
+class Rebuilds:
+    """As `Removals`, for models that correct for hubs or whiten: each set costs some products of (n, n) matrices.
+
+    Let the rows of X be the r anchors that stay, about their mean and of length 1, and C = f + g · X̃ᵀX̃ their shrunk
+    covariance, where X̃ is X minus its mean row. Whitened vectors a and b have the inner product
+
+        a · C⁻¹ · b = (a · b - g · (X̃a)ᵀ (f + g · X̃X̃ᵀ)⁻¹ (X̃b)) / f
+    """
+
+    wide = 24
+    """After the first step, the greedy search tries this number of the best candidates only."""
+
+    def __init__(self, model, z_image, z_text, candidates, most):
+        self.candidates, self.settings, self.batch, self.products = candidates, model.settings, 64, []
+        for side, z in zip(model.bank.sides, (z_image, z_text), strict=True):
+            rows = torch.cat([model.bank.rows(side).gathered(), z]).double()  # (n + q, d)
+            if model.settings.center:
+                rows -= model.bank.mean(side).double()
+            shrinkage = model.settings.whiten if side == model.bank.sides[0] else None
+            self.products.append((rows @ rows.T, shrinkage, rows.shape[1]))
+        self.n = len(model.bank)
+
+    def scores(self, sets):
+        """Return the (b, t) scores without each of b sets of candidates, and infinity where a tie decides, (b,)."""
+        found = [self._without(self.candidates[gone]) for gone in sets]
+        return torch.cat([scores for scores, _ in found]), torch.tensor([ties for _, ties in found])
+
+    def _without(self, gone):
+        vectors = [self._vectors(gone, *side) for side in self.products]
+        (image, tied), (text, text_tied) = vectors
+        return (image.double() @ text.double().T), torch.inf if tied or text_tied else 0.0
+
+    def _vectors(self, gone, products, shrinkage, d):
+        stay = torch.ones(len(products), dtype=torch.bool).index_fill_(0, gone, False)
+        r, inner = self.n - len(gone), products[stay][:, stay]  # (r + q, r + q)
+        if self.settings.center:
+            mean = inner[:r].mean(dim=0)  # (r + q,) m · x
+            inner = inner - mean - mean[:, None] + mean[:r].mean()
+        inner = scaled(inner, inner.diagonal())
+        if shrinkage:
+            inner = whitened(inner, r, shrinkage, d, 0 if self.settings.hubs else r)
+        hubness = None
+        if self.settings.hubs:
+            hubness = hubness_of(inner[:r, :r].clone().fill_diagonal_(-torch.inf).topk(NEAREST, dim=1).values)
+        kept = self.settings.k
+        values, indices = inner[:r, -(len(products) - self.n) :].T.topk(min(kept + 1, r), dim=1)  # (q, k + 1)
+        is_tied = bool((values[:, kept - 1 : -1] - values[:, kept:] < TOLERANCE).any())  # not if k anchors are left
+        return KeptCosines(values, indices, r, hubness).sparse(self.settings).to_dense(), is_tied
+
+
+def scaled(inner, squared):
+    """Turn the last c columns (r, c) of the inner products of r vectors into cosines, by the squared lengths (r,)."""
+    lengths = squared.clamp_min(0).sqrt()
+    return inner / (lengths[:, None] * lengths[-inner.shape[1] :]).clamp_min(torch.finfo(inner.dtype).tiny)
+
+
+def whitened(cosines, r, shrinkage, d, first):
+    """Return the cosines of whitened vectors in d dimensions, from the column `first`; the first r vectors are anchors.
+
+    The `cosines` are those before, (r + q, r + q).
+    """
+    about_mean = cosines[:r] - cosines[:r].mean(dim=0)  # (r, r + q): X̃ times all vectors
+    both = about_mean[:, :r] - about_mean[:, :r].mean(dim=1, keepdim=True)  # (r, r): X̃X̃ᵀ
+    f, g = (shrinkage * both.diagonal().sum() / r / d).clamp_min(1e-30), (1 - shrinkage) / r
+    factor = torch.linalg.cholesky(g * both + f * torch.eye(r, dtype=cosines.dtype))
+    part = torch.linalg.solve_triangular(factor, about_mean, upper=False)  # (r, r + q)
+    squared = cosines.diagonal() - g * part.square().sum(dim=0)  # (r + q,)
+    return scaled(cosines[:, first:] - g * part.T @ part[:, first:], squared)

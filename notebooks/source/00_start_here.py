@@ -99,7 +99,7 @@ draw.score_ledger(other, *asked, two, other.prompts(two))
 
 # %% [markdown]
 # **What you see.** Without the lamb the answer is “kangaroo”, although nothing was
-# trained: you took one pair out of a list. The other rows change a little too, because
+# trained: you took one pair out of a list. The other rows change too, because
 # another anchor takes the lamb's place and all numbers are scaled again (section 4).
 # (We chose this example because one anchor decides it. All other stamps are its
 # anchors.) The rest of the chapter explains this table.

@@ -516,7 +516,7 @@ def test_an_explanation_is_a_page_that_escapes_all_text(stamps_bank_saved, stamp
     status, row, _ = run(*arguments)
     soup = BeautifulSoup(page.read_text(), "html.parser")
     assert status == 0 and soup.h1.get_text() == "Why “kangaroo” and not “<b>deer</b>”?"
-    sections = ["The ledger", "Why here", "The contrast", "The smallest removal"]
+    sections = ["The ledger", "Why here", "The contrast", "A small removal"]
     assert [h.get_text() for h in soup.find_all("h2")] == sections
     assert not soup.find("i", string=True) and loads_from_elsewhere(page.read_text()) == []
     words = " ".join(image["alt"] for image in soup.select(".output img"))
@@ -538,7 +538,10 @@ def test_an_explanation_is_a_page_that_escapes_all_text(stamps_bank_saved, stamp
         (["nowhere.png", "--labels", "a,b"], "nowhere.png: there is no such file"),
         ([__file__, "--labels", "a,b", "--top", "0"], "--top 0: show at least one anchor"),
         ([__file__, "--labels", "a"], "one label has no rival"),
-        ([__file__, "--labels", "a,b", "--page", "p.html", "--hubs", 0.5], "--page draws one prompt for each label"),
+        (
+            [__file__, "--labels", "a,b", "--page", "p.html", "--template", "{}", "--template", "{}!"],
+            "--page draws one prompt",
+        ),
         ([__file__, "--labels", "a,b", "--page", __file__], "test_cli.py: a page is an HTML file; give it a name that"),
         ([__file__, "--labels", "a,b", "--page", "nowhere/p.html"], "--page nowhere/p.html: cannot be written"),
     ],

@@ -62,6 +62,10 @@ def test_errors_shrink_with_the_root_of_the_permutations():
 def test_questions_that_are_no_pairs_are_refused(of):
     with pytest.raises(ParameterError, match="3 pictures and 2 texts: give as many of both"):
         of(model(), ASKED.image, ASKED.text[:2])
+    with pytest.raises(ParameterError, match="the bank has one anchor"):
+        of(ASIF(BANK.subset([0]), device="cpu"), ASKED.image, ASKED.text)
+    with pytest.raises(ParameterError, match="there are no anchors"):
+        ASIF(BANK.subset([]), device="cpu")
     with pytest.raises(ParameterError, match="0 pictures and 0 texts"):
         of(model(), ASKED.image[:0], ASKED.text[:0])
 

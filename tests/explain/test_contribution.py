@@ -111,6 +111,7 @@ def test_credit_is_shared_exactly_by_a_column_of_the_bank():
     assert shares.sum() == pytest.approx(1) and shares.is_monotonic_decreasing
     first = table[table.group == shares.index[0]].contribution.sum()
     assert shares.iloc[0] == pytest.approx(first / table.contribution.sum())
+    assert "group 9" not in credit(table.assign(group="group 8"))  # a group that gave nothing is not there
     with pytest.raises(
         ParameterError, match="by = 'owner' is no column of the contributions; the columns are 'anchor'"
     ):

@@ -11,7 +11,6 @@ from asif_book.figures import style
 from asif_book.figures.palette import INK, LINES, SERIES, series_style
 from asif_book.figures.style import alt, draw_picture, image_tag, listed, picture_grid, subplots, wrapped
 from asif_book.figures.templates import self_contained
-from asif_lib.errors import ParameterError
 
 
 def cosine_histograms(series, xlabel="cosine (no unit)") -> Figure:
@@ -55,9 +54,8 @@ def score_ledger(model, picture, caption, z, labels, prompts) -> HTML:
     """Draw the scores of a picture and two labels as sums over anchors, a row for each of the largest products.
 
     Without scripts it is a table. A script adds a box to each row that takes the anchor out of the model: others enter
-    the top k, and all entries are normalised again, as by `asif_lib.explain.without`.
-
-    Raises `ParameterError` if the model corrects for hubs or whitens: the script knows neither.
+    the top k, and all entries are normalised again, as by `asif_lib.explain.without`. If the model corrects for hubs or
+    whitens, there are no boxes, because these depend on all anchors.
 
     Parameters
     ----------
@@ -70,8 +68,6 @@ def score_ledger(model, picture, caption, z, labels, prompts) -> HTML:
     prompts : Tensor of shape (2, d_text)
         The embeddings of one prompt for each label.
     """
-    if model.settings.hubs or model.settings.whiten:
-        raise ParameterError("the boxes of a ledger know neither hubs nor whitening; take a model without them")
     image, texts = model.images(z).to_dense()[0], model.texts(prompts).to_dense()
     products = texts * image  # (2, n)
     scores, order = products.sum(dim=1).tolist(), products.amax(dim=0).argsort(descending=True, stable=True)
@@ -86,7 +82,7 @@ def score_ledger(model, picture, caption, z, labels, prompts) -> HTML:
         }
         for a in shown
     ]  # fmt: skip
-    numbers = {
+    numbers = not (model.settings.hubs or model.settings.whiten) and {
         "labels": labels, "k": model.k, "p": model.p, "center": model.settings.center,
         "anchors": [(a, captions[a]) for a in shown],
         "sides": [_products(model, *side, shown) for side in zip(model.bank.sides, (z, prompts), strict=True)],

@@ -1,4 +1,4 @@
-"""The page of ``asif explain``: ledger, regions, contrast and smallest removal, in one file that needs no network."""
+"""The page of ``asif explain``: ledger, regions, contrast and a small removal, in one file that needs no network."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def explain_page(row, model, asked, anchor, found) -> str:
     """Lay out the answer of ``asif explain``, `row`, as an HTML page.
 
     `asked` is the picture's embedding (1, d_image), the best two labels, and their prompts (2, d_text). The `anchor`
-    speaks most for the best label, and `found` is the smallest removal, or None.
+    speaks most for the best label, and `found` is of `smallest_removal`, or None.
     """
     draw.use_style()
     (z, two, prompts), pairs, picture = asked, model.bank.pairs, row["picture"]

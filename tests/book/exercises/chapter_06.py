@@ -3,7 +3,9 @@
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import torch
+from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from asif_book.chapters.chapter_06.checks import contrast
@@ -84,6 +86,16 @@ def auc_in_loops(scores, wrong):
 
 def ties(scores, wrong):
     return float((scores[wrong][:, None] == scores[~wrong]).float().mean())
+
+
+def foretelling_by_scipy(values, stays, scores):
+    sums = [sum(v for v, here in zip(values.tolist(), row, strict=True) if here) for row in stays.tolist()]
+    return float(spearmanr(sums, scores.numpy()).statistic)
+
+
+def foretelling_by_pandas(values, stays, scores):
+    sums = pd.Series((stays * values).sum(dim=1).numpy())
+    return sums.corr(pd.Series(scores.numpy()), method="spearman")
 
 
 def explain(task, picture):
@@ -167,6 +179,7 @@ RIGHT = {
     "06.3": [without, without_by_masking],
     "06.4": [flip, flip_by_sorting],
     "06.5": [auc_in_loops, lambda s, w: roc_auc_score(w.numpy(), -s.numpy())],
+    "06.7": [foretelling_by_scipy, foretelling_by_pandas],
     "06.6": [solved, solved_with_a_tensor, lambda task: explain(task, 29)],
 }
 
@@ -191,6 +204,11 @@ WRONG = {
     "06.5": [
         (lambda s, w: auc_in_loops(s, w) + ties(s, w) / 4, "(some scores are tied)"),
         (lambda s, w: float(average_precision_score(w, -s)), "off by"),
+    ],
+    "06.7": [
+        (lambda v, s, y: torch.corrcoef(torch.stack([s.float() @ v, y]))[0, 1], "their ranks"),
+        (lambda v, s, y: -foretelling_by_scipy(v, s, y), "gone"),
+        (lambda v, s, y: float((s.float() @ v).mean()), "you do not use it"),
     ],
     "06.6": [
         (changed(picture=lambda t, r: int(np.flatnonzero(t.predicted == t.labels)[0])), "which is right"),

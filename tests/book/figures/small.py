@@ -60,6 +60,7 @@ SMALL = {
     "deciding_anchors": (lambda f: f([(STAMP, "a", REASONS)]), {}),
     "faithfulness": (lambda f: f(CURVES), {}),
     "familiarity_curves": (lambda f: f(dict.fromkeys("abcd", FOUR), 0.3), {}),
+    "why_and_what_if": (lambda f: f([0.2, 0.1, 0], [0.1, -0.1, -0.01], ["a", "b", "c"]), {ANCHOR}),
     "group_sizes": (lambda f: f(["a", "b", "b"]), {}),
     "harm_profile": (lambda f: f(FOUR, list("abcd")), {ANCHOR}),
     "important_regions": (lambda f: f([(STAMP, "a stamp", FOUR.reshape(2, 2))] * 2), {}),

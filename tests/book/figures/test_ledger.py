@@ -6,7 +6,6 @@ from bs4 import BeautifulSoup
 from drawn_pages import check_views, opened, parsed, report_page
 
 from asif_book.figures import four_steps, score_ledger
-from asif_lib.errors import ParameterError
 from asif_lib.explain.counterfactual import without
 from asif_lib.zeroshot import ASIF
 
@@ -104,7 +103,11 @@ def test_without_scripts_the_table_stays(browser, tmp_path, asked):
     assert soup.select("table.drawn img") and soup.select("table.drawn .scroll") == []
 
 
-def test_a_model_that_corrects_for_hubs_has_no_ledger(asked):
+@pytest.mark.parametrize("settings", [{"hubs": 0.5}, {"whiten": 0.8}])
+def test_a_model_that_corrects_for_hubs_or_whitens_has_a_table_without_boxes(asked, settings):
     model, z, prompts, picture = asked
-    with pytest.raises(ParameterError, match="neither hubs nor whitening"):
-        drawn((ASIF(model.bank, hubs=0.5, device="cpu"), z, prompts, picture))
+    model = ASIF(model.bank, **settings, device="cpu")
+    soup = BeautifulSoup(drawn((model, z, prompts, picture)).data, "html.parser")
+    assert soup.script is None and len(soup.select("tbody tr")) == 10
+    sums = [float(x["value"]) for x in soup.select("data")]
+    assert sums == pytest.approx(model.similarity(z, prompts)[0].tolist(), abs=1e-6)

@@ -274,6 +274,42 @@ mistakes = {
 check_flip = Exercise("06.4", "The one that flips it", flip, cases, mistakes, form=no_position, explain=explained)
 
 
+def foretelling(values, stays, scores):
+    ranks = torch.stack([stays.float() @ values, scores]).argsort(dim=1).argsort(dim=1).float()
+    x, y = ranks - ranks.mean(dim=1, keepdim=True)
+    return float((x @ y) / (x.norm() * y.norm()))
+
+
+def parts_of_a_bank(m, n, seed, noise):
+    """Draw values of n anchors, m parts of different sizes, and scores that the sums foretell in part."""
+    random = torch.Generator().manual_seed(seed)
+    values = torch.rand(n, generator=random) ** 3
+    stays = torch.rand(m, n, generator=random) < 0.2 + 0.6 * torch.rand(m, 1, generator=random)
+    share = (stays.float() @ values) / values.sum() + noise * torch.randn(m, generator=random)
+    return values, stays, share.sigmoid() ** 6
+
+
+cases = [parts_of_a_bank(30, 20, 101, 0.1), parts_of_a_bank(25, 40, 102, 0.3), parts_of_a_bank(40, 15, 103, 0.02)]
+RANKED = ".argsort(dim=1).argsort(dim=1).float()"
+mistakes = {
+    "That is Pearson's correlation of the numbers; Spearman's is that of their ranks.": but(RANKED, ""),
+    "`argsort` once says which part stands at each rank; apply it twice for the rank of each part.": but(
+        RANKED, ".argsort(dim=1).float()"
+    ),
+    "You added up the anchors that are gone; add up those that stay.": but("stays.float()", "(~stays).float()"),
+    "You took the mean over the anchors that stay; a large part then counts no more than a small one. Take the sum.": (
+        but("stays.float() @ values", "(stays.float() @ values) / stays.sum(dim=1)")
+    ),
+    "Subtract the mean rank first; without this step all correlations are too large.": but(
+        "ranks - ranks.mean(dim=1, keepdim=True)", "ranks"
+    ),
+    "You counted the anchors that stay; add up their values.": but(
+        "stays.float() @ values", "stays.sum(dim=1) + 0.001 * values.sum()"
+    ),
+}
+check_foretelling = Exercise("06.7", "Does it foretell?", foretelling, cases, mistakes)
+
+
 # 06.6, the open investigation: a wrong decision of the model, explained with evidence that can be checked
 
 MOST = 12

@@ -105,6 +105,35 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
     return alt(figure, f"Scores with all anchors, then without some: {scores}. Without {went}; new: {came}")
 
 
+def why_and_what_if(contributions, effects, captions) -> Figure:
+    """Draw an anchor's contribution to a score against the fall of the score when this anchor alone is removed.
+
+    `contributions` and `effects` are (n,), and the anchors with the largest contributions get their `captions` (n).
+    """
+    figure, axis = subplots(figsize=(7.4, 4.6))
+    contributions, effects = np.asarray(contributions), np.asarray(effects)
+    gives = contributions > 0
+    rises = (effects < 0) & gives
+    axis.scatter(contributions[~gives], effects[~gives], marker="_", color=ANCHOR, label="no contribution")
+    axis.scatter(contributions[gives & ~rises], effects[gives & ~rises], color=ANCHOR, s=26, label="the score falls")
+    look = {"facecolor": PAPER, "edgecolor": ANCHOR, "marker": "v", "s": 30, "zorder": 3}
+    axis.scatter(contributions[rises], effects[rises], label="the score rises", **look)
+    most = contributions.max()
+    axis.plot([0, most], [0, most], color=INK, linestyle="--", linewidth=1, label="both are equal")
+    axis.axhline(0, color=INK, linewidth=0.8)
+    for i in {int(contributions.argmax()), int((contributions * rises).argmax())}:
+        axis.annotate(wrapped(captions[i], 24), (contributions[i], effects[i]), (-6, -6), textcoords="offset points",
+                      ha="right", va="top", fontsize=9)  # fmt: skip
+    axis.set(xlabel="contribution of the anchor (no unit)", ylabel="fall of the score without it")
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False, fontsize=9, loc="upper left")
+    return alt(
+        figure,
+        f"Contributions and effects of {len(effects)} anchors; they add up to {contributions.sum():.3f} and "
+        f"{effects.sum():.3f}. The score rises without {rises.sum()} of {(contributions > 0).sum()} that contribute",
+    )
+
+
 def faithfulness(table) -> Figure:
     """Draw the curves of `faithfulness_curves`: the mean over pictures, and where the middle half of them lies.
 

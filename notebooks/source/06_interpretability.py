@@ -272,8 +272,8 @@ rises = ((gives > 0) & (effects < 0)).sum()
 print(f"without it the score rises: {rises} of {len(reasons)} contributing anchors")
 print(f"added up: contributions {gives.sum():.3f}, effects {effects.sum():.3f}")
 rng = np.random.default_rng(seed)
-order = [rng.permutation(len(bank)) for _ in range(20 if fast else 200)]
-halves = np.stack([o < len(bank) // 2 for o in order])  # (200, n) bool, True stays
+order = [rng.permutation(len(bank)) for _ in range(20 if fast else 100)]
+halves = np.stack([o < len(bank) // 2 for o in order])  # (100, n) bool, True stays
 truth = [without(model, *asked_for, np.flatnonzero(~h)).scores.item() for h in halves]
 ways = {"contributions": gives, "Shapley values": worth, "removal of one": effects}
 ways["the picture's entry alone"] = image.to_dense()[0].numpy()

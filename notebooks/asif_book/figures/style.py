@@ -8,6 +8,7 @@ import re
 import textwrap
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from urllib.parse import quote
 
 import IPython.display
@@ -386,9 +387,11 @@ def drawn_pairs(bank, rows, entries) -> list:
 
 
 def log_axis(axis, numbers):
-    """Make the x axis logarithmic, with ticks at the numbers only."""
+    """Make the x axis logarithmic, with ticks at the numbers only; one too close to the next has no name."""
     axis.set_xscale("log")
-    axis.set_xticks(numbers, [str(number) for number in numbers])
+    least = (numbers[-1] / numbers[0]) ** 0.12
+    close = [after / before < least for before, after in pairwise(numbers)] + [False]
+    axis.set_xticks(numbers, ["" if near else str(number) for number, near in zip(numbers, close, strict=True)])
     axis.minorticks_off()
 
 

@@ -17,6 +17,12 @@ MEASURE = """() => {
     const first = [...document.querySelectorAll(places)].find(shown);
     return first ? Math.round(first.getBoundingClientRect().top + scrollY) : null;
   };
+  const found = {
+    figure: top("main .output :is(img, svg, .asif-drawn)"),
+    live: top("main :is(.guess, .output input, .output button)"),
+    sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  };
+  document.querySelectorAll("main details").forEach((fold) => { fold.open = true; });
   let least = Infinity, where = "";
   const note = (size, words) => { if (size < least) [least, where] = [size, words.trim().slice(0, 40)]; };
   const texts = (root, scale) => {
@@ -43,12 +49,7 @@ MEASURE = """() => {
     texts(box.shadowRoot, width / box.shadowRoot.querySelector("svg").viewBox.baseVal.width);
     box.remove();
   }
-  return {
-    figure: top("main .output :is(img, svg, .asif-drawn)"),
-    live: top("main :is(.guess, .output input, .output button)"),
-    sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    least: Math.round(10 * least) / 10, where,
-  };
+  return { ...found, least: Math.round(10 * least) / 10, where };
 }"""
 
 

@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 from bs4 import BeautifulSoup
+from measured import LEAST, SCREENS, WITHIN, measured
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from pages import DESKTOP, barriers, opened
 from playwright.sync_api import expect
@@ -124,32 +125,18 @@ def open_page(browser):
     assert [complaint for tab in tabs for complaint in tab.complaints] == []
 
 
-# words below 11 pixels, but for the indices of formulas, and figures, whose smallest words are 8 points at 110 dpi
-SMALL = """() => {
-  const found = [...document.querySelectorAll(".output .figure img[width]")]
-    .filter((image) => image.offsetWidth * image.currentCSSZoom * 8 * 110 / 72 / image.naturalWidth < 10.9);
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const words = walker.currentNode, around = words.parentElement;
-    if (!words.data.trim() || around.closest("math, script, style, noscript")) continue;
-    if (parseFloat(getComputedStyle(around).fontSize) < 11) found.push(words);
-  }
-  return found.map((place) => place.data ?? place.alt);
-}"""
 # what scrolls sideways, or would have to; code may, and a formula that no line can hold
 SIDEWAYS = """() => [...document.querySelectorAll("main *")]
   .filter((box) => box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX === "auto"
     && !box.matches("pre, [aria-label='formula']")).map((box) => box.textContent.trim().slice(0, 80))"""
 LOOK = """() => {
-  const shown = (element) => element.checkVisibility({ contentVisibilityAuto: true }) && element.offsetHeight > 0;
   const code = [...document.querySelectorAll(".code .highlight")];
   const open = code.filter((box) => !box.closest("details:not([open])"));
   const height = open.reduce((sum, box) => sum + box.offsetHeight, 0);
-  const picture = [...document.querySelectorAll("main img")].find(shown).getBoundingClientRect();
   const share = height / document.documentElement.scrollHeight;
   document.querySelectorAll("main details").forEach((fold) => { fold.open = true; });
   return {
-    share, top: picture.top, bottom: picture.bottom, cells: code.length,
+    share, cells: code.length,
     long: code.flatMap((box) => box.textContent.split("\\n")).filter((line) => line.length > 88),
     cut: code.map((box) => box.querySelector("pre")).filter((pre) => pre.scrollWidth > pre.clientWidth).length,
   };
@@ -186,7 +173,7 @@ def test_no_page_of_the_workbook_has_a_barrier(chapters, open_page):
 
 
 @of_the_chapters
-def test_code_is_mostly_folded_and_never_cut_and_the_method_stands_on_the_first_screen(chapters, open_page):
+def test_code_is_mostly_folded_and_never_cut(chapters, open_page):
     page = open_page(chapters / "index.html", {"width": 1280, "height": 800})
     for path in sorted(chapters.glob("0*.html")):  # in the appendix the code is what is taught
         page.goto(path.as_uri())
@@ -196,10 +183,6 @@ def test_code_is_mostly_folded_and_never_cut_and_the_method_stands_on_the_first_
         seen = page.evaluate(LOOK)
         assert seen["cells"] > 10 and 0 < seen["share"] <= 0.15, path.stem
         assert seen["long"] == [] and seen["cut"] == 0, path.stem
-        if path.stem == "00_start_here":  # it opens with the result
-            assert 0 < seen["top"] < 1000
-        else:
-            assert 0 < seen["top"] < seen["bottom"] <= 800, path.stem
 
 
 @of_the_chapters
@@ -217,11 +200,15 @@ def test_every_link_of_the_book_leads_somewhere(chapters):
 
 
 @of_the_chapters
-def test_on_a_phone_words_keep_eleven_pixels(chapters, open_page):
-    page = open_page(chapters / "index.html", PHONE)
+@pytest.mark.parametrize("screen", SCREENS)
+def test_the_first_figure_is_near_the_top_and_no_word_is_small(screen, chapters, open_page):
+    width, height = SCREENS[screen]
+    page = open_page(chapters / "index.html", {"width": width, "height": height})
     for path in sorted(chapters.glob("[0-9]*.html")):
-        page.goto(path.as_uri())
-        assert page.evaluate(SMALL) == [], path.stem
+        found = measured(page, path)
+        assert found["figure"] <= WITHIN.get(screen, height), path.stem
+        assert found["least"] >= LEAST, (path.stem, found["where"])
+        assert found["sideways"] == 0, path.stem
 
 
 @of_the_chapters

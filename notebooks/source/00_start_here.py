@@ -419,8 +419,7 @@ for i in mine.scores[0].argsort(descending=True).tolist():
 # **This red kangaroo is the story of the book.** Chapter 06 asks which anchors decided
 # here, and what it costs to take them out. Chapter 07 adds one pair, and asks again.
 #
-# The page of `asif page stamps` holds this model, too. Teach it your mug there, with
-# one picture and one word, and ask another photograph of the mug.
+# Teach the page of `asif page stamps` your mug, and ask a second photograph.
 
 # %% [markdown]
 # ## 9 · A picture of your own, and the cosine

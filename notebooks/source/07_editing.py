@@ -97,8 +97,8 @@ draw.show(draw.labelled_pictures([stamps.pictures[row]], [answer], labels[:1]))
 # Chapter 00 ended with a mistake: the model calls the photograph of a red kangaroo a
 # deer. Chapter 06 named the anchors that say so, first of all a doe, and took four good
 # anchors out to turn the answer. Now we *add* one pair instead: the mirror image of the
-# photograph, with the caption “A kangaroo.” Try it without code, too: teach your mug to
-# the page of `asif page stamps`.
+# photograph, with the caption “A kangaroo.” Without code, teach your mug to the page of
+# `asif page stamps`.
 #
 # The photograph is **held out**: no anchor shows it. The anchors are the stamps of the
 # two other splits, with $k = n/10$ and $p = 2$.

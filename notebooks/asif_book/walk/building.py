@@ -45,7 +45,9 @@ TILE, COLUMNS, LARGE = 64, 32, 280
 """Pixels of an anchor's thumbnail, thumbnails in a row of their sheet, and pixels of a picture that is asked."""
 PREVIEW = 10, 19
 """Rows and columns of thumbnails in the picture that a message with a link to the page shows."""
-SCRIPTS = "model", "ledger", "state", "address", "map", "beam", "game", "save", "beside", "own", "words", "page"
+SCRIPTS = (
+    "model", "ledger", "state", "address", "map", "beam", "game", "save", "beside", "own", "words", "teach", "page",
+)  # fmt: skip
 """In the order in which they run."""
 LANGUAGES = "ar", "de", "es", "fr", "he", "hi", "it", "ja", "ko", "pt", "ru", "tr", "zh_CN"
 """In which the captions of the stamps can be read: 0.28 MB."""
@@ -106,6 +108,7 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
     )
     content = {
         "captions": captions, "translations": captions_by_language(bank),
+        "encoders": [asdict(bank.encoders[side]) for side in IMAGE_TEXT], "template": BARE_TEMPLATE,
         "words": words, "dimensions": [bank.image.shape[1], bank.text.shape[1]],
         "embeddings": [base64.b64encode(half).decode() for half in halves], "scale": scale[0],
         "digest": hashlib.sha256(b"".join([order, *map(bytes, halves)])).hexdigest()[:8],

@@ -55,7 +55,7 @@ const map = {
     while (this.dots.length < bank.captions.length) this.dots.push({ a: this.dots.length, x: left, y: top, r: small, light: 1 });  // it flies in
     for (const dot of this.dots) {
       const { a } = dot, product = decision.products[this.axis][a], kept = [decision.image.entries[a] > 0, text.entries[a] > 0];
-      dot.kind = a === hidden ? "hidden" : gone.has(a) ? "gone" : product > 0 ? "speaks" : kept[0] ? "picture" : kept[1] ? "sentence" : "silent";
+      dot.kind = a === hidden || (state.alone && a < base) ? "hidden" : gone.has(a) ? "gone" : product > 0 ? "speaks" : kept[0] ? "picture" : kept[1] ? "sentence" : "silent";
       dot.product = product;
       if (dot.kind === "gone") {
         dot.aim = { x: left + gap * (out.indexOf(a) + 0.5), y: this.height - 22, r: 15, light: 0.9 };

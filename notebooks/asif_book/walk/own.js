@@ -123,10 +123,19 @@ function unfamiliar(picture) {
   return most >= threshold ? "" : ` Never seen anything like it: no anchor has a larger cosine with it than ${cosine}. On average, at most ${100 * rate} of 100 pictures like the bank’s are below ${least}. Take the answer as a guess.`;
 }
 
-/** Positions of all words, the best label of a picture first. */
-function labels(picture) {
-  const gone = new Set(), { scores } = decide(sides, picture, bank.words.map((_, i) => sentence(i)), gone, state.k, state.p);
-  return [...scores.keys()].sort((a, b) => scores[b] - scores[a]);
+/** The positions of words, those of the best label of a picture first: of all, or of the reader's own where only their anchors are in. */
+function labels(question) {
+  const own = [...new Set(taught.map(({ caption }) => placeOf(wordIn(caption))))], words = state.alone && own.length > 1 ? own : [...bank.words.keys()];
+  const { scores } = answer({ ...state, ...question, words });
+  return [...words.keys()].sort((a, b) => scores[b] - scores[a]).map((i) => words[i]);
+}
+
+/** Ask a picture of the reader's own, { z, src }, with its two best labels; return the positions of words, the best first. */
+function askOwn(own) {
+  const asked = { question: -1, own, gone: new Set(), whiten: state.alone ? 1 : WHITEN, game: null }, best = labels(asked);
+  own.word = bank.words[best[0]];
+  update({ ...asked, words: best.slice(0, 2) }, { again: true });
+  return best;
 }
 
 /** Ask a file, or say why not; the page goes on. */
@@ -138,10 +147,10 @@ async function ask(file) {
     says.textContent = imageEncoder.ready ? "Looking …" : "Loading the image encoder. This takes some seconds the first time …";
     const moves = await checkFile(file);
     file = await upright(file).catch(() => file);  // what cannot be decoded, `embed` names
-    const z = await embed(file), picture = question(sides[0], z), best = labels(picture);
+    const z = await embed(file), picture = question(sides[0], z);
     trouble();
-    update({ question: -1, own: { z, src: URL.createObjectURL(file) }, words: best.slice(0, 2), gone: new Set(), game: null }, { again: true });
-    says.replaceChildren(sentenceOf(`Of all ${bank.words.length} words, ${quoted(bank.words[best[0]])} fits best.${unfamiliar(picture)}${moves ? " Of an animation the first picture is asked." : ""} Now take its anchors out.`));
+    const best = askOwn({ z, src: URL.createObjectURL(file) });
+    says.replaceChildren(sentenceOf(`Of all ${best.length} words, ${quoted(bank.words[best[0]])} fits best.${unfamiliar(picture)}${moves ? " Of an animation the first picture is asked." : ""} Now take its anchors out.`));
     scrollTo({ top: 0, behavior: calm.matches ? "instant" : "smooth" });
   } catch (error) {
     says.textContent = `No answer: ${error.message}.`;
@@ -149,6 +158,7 @@ async function ask(file) {
 }
 
 find("file").addEventListener("change", (event) => ask(event.target.files[0]));
+document.addEventListener("paste", (event) => ask(event.clipboardData.files[0]));
 for (const kind of ["dragover", "drop"]) {
   document.addEventListener(kind, (event) => {
     event.preventDefault();

@@ -75,6 +75,7 @@ async function start() {
     radio.addEventListener("change", () => update({ ...fresh(i), game: null }, { again: true }));
     return element("label", {}, radio, tile(question.row, 48));
   }));
+  await restore();
   map.begin(sheet);
   listen();
   await arrive();

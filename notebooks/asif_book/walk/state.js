@@ -48,8 +48,8 @@ function answer({ question: number, own, words, gone, k, p, whiten, alone }) {
   return decide(sides, picture, words.map(sentence), out, k, p, { whiten });
 }
 
-const fresh = (number) => ({ question: number, words: [...bank.questions[number].pair], gone: new Set(), whiten: 1 });
-const state = { ...fresh(0), own: null, alone: false, k: bank.k, p: bank.p, game: null, language: "" };  // own: { z, src, word } of the reader's picture
+const fresh = (number) => ({ question: number, words: [...bank.questions[number].pair], gone: new Set(), whiten: 1, alone: false });
+const state = { ...fresh(0), own: null, k: bank.k, p: bank.p, game: null, language: "" };  // own: { z, src, word } of the reader's picture
 let now = null, first = null, moving = null;  // the decision, the one with all anchors, the change that is being shown
 
 /** Decide after a change, and show it everywhere; `again`: a new question, and not only other anchors. An anchor that goes

@@ -31,25 +31,35 @@ async function textEmbedding(text, { template = "{}" } = {}) {
 
 const placeOf = (text) => bank.words.findIndex((each) => each.toLowerCase() === text.toLowerCase());
 
-/** Another word for a sentence, and `then` more. A word off the list waits for the text encoder; the sentence stays till then. */
-async function choose(i, text, then) {
+/** The position of a word. One that is not on the list needs the text encoder: null without it, and `go` goes on once it is loaded. */
+async function wordFor(text, go) {
   const label = text.trim().replace(/\s+/g, " "), said = quoted(label.length > 60 ? `${label.slice(0, 60)}…` : label);
   let word = placeOf(label);
-  showVerdict({});  // the field shows what was asked until there is another answer
-  if (word < 0) {
-    const last = label.toLowerCase().split(" ").at(-1), near = last && bank.words.find((each) => each.toLowerCase().includes(last));
-    const beside = near ? [`On the list is ${quoted(near)}.`] : [];
-    try {
-      if (bank.textEncoder.why) throw new Error(`it is not on the list of ${bank.words.length} words, and other sentences cannot be read here: ${bank.textEncoder.why}`);
-      checkText(label);
-      if (!textEncoder.ready) return offer(`${said} is not on the list of ${bank.words.length} words.`, ...beside, () => choose(i, label, then));
-      const z = await textEmbedding(label, bank.textEncoder);
-      if ((word = placeOf(label)) < 0) word = addWord(label, z);
-      find("words").append(element("option", { value: label }));
-    } catch (error) {
-      return trouble(`${said} cannot be asked: ${error.message}.`, ...beside);
+  if (word >= 0) return word;
+  const last = label.toLowerCase().split(" ").at(-1), near = last && bank.words.find((each) => each.toLowerCase().includes(last));
+  const beside = near ? [`On the list is ${quoted(near)}.`] : [];
+  try {
+    if (bank.textEncoder.why) throw new Error(`it is not on the list of ${bank.words.length} words, and other sentences cannot be read here: ${bank.textEncoder.why}`);
+    checkText(label);
+    if (!textEncoder.ready) {
+      offer(`${said} is not on the list of ${bank.words.length} words.`, ...beside, go);
+      return null;
     }
+    const z = await textEmbedding(label, bank.textEncoder);
+    if ((word = placeOf(label)) < 0) word = addWord(label, z);
+    find("words").append(element("option", { value: label }));
+    return word;
+  } catch (error) {
+    trouble(`${said} cannot be asked: ${error.message}.`, ...beside);
+    return null;
   }
+}
+
+/** Another word for a sentence, which stays till there is one, and `then` more. */
+async function choose(i, text, then) {
+  showVerdict({});  // the field shows what was asked until there is another answer
+  const word = await wordFor(text, () => choose(i, text, then));
+  if (word === null) return;
   if (word === state.words[1 - i]) return trouble("Both sentences would be the same. Choose another word.");
   trouble();
   update({ words: state.words.with(i, word), game: null }, { again: true });

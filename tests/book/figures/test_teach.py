@@ -1,14 +1,20 @@
 """The bank that a reader teaches on its page: it decides as the library does with the same rows."""
 
 import base64
+import hashlib
+import io
+import json
 
 import numpy as np
 import pytest
 import torch
 from drawn_pages import DESKTOP, opened
+from PIL import Image, ImageDraw
+from safetensors.numpy import save
 
 from asif_book.walk.building import bank_page
 from asif_lib import ASIF, AnchorBank
+from asif_lib.bank.taught import read_taught
 
 DECIDE = """cases => cases.map(({ added, z, sentences, gone, k, p, ...corrections }) => {
     const read = (text) => new Float32Array(bytesOf(text).buffer);
@@ -98,3 +104,155 @@ def test_a_bank_that_is_taught_decides_as_the_library_does(tab, stamps_bank):
     assert (best[right.amax(dim=1) == 0] == -1).all() and (right.amax(dim=1) == 0).sum() > 10
     sure = right.diff(dim=1).abs()[:, 0] > 0.02
     assert sure.sum() > 60 and (best[sure] == right[sure].argmax(dim=1)).float().mean() >= 0.99
+
+
+# A reader teaches it
+
+
+THINGS = "a house", "a flower", "a mug"
+
+
+def drawn(thing, number):
+    """Draw a house, a flower or a mug of random colours, size and place."""
+    draw = np.random.default_rng([THINGS.index(thing), number])
+    ink, second, third = (tuple(draw.integers(30, 226, 3).tolist()) for _ in range(3))
+    picture = Image.new("RGB", (240, 240), tuple(draw.integers(150, 256, 3).tolist()))
+    pen, (x, y), r = ImageDraw.Draw(picture), draw.integers(85, 155, 2), int(draw.integers(45, 75))
+    if thing == "a house":
+        pen.rectangle([x - r, y - r / 3, x + r, y + r], ink)
+        pen.polygon([(x - 1.2 * r, y - r / 3), (x + 1.2 * r, y - r / 3), (x, y - 1.2 * r)], second)
+        pen.rectangle([x - r / 5, y + r / 4, x + r / 5, y + r], third)
+    elif thing == "a flower":
+        for angle in np.arange(0, 2 * np.pi, 2 * np.pi / draw.integers(5, 9)):
+            pen.circle((x + 0.6 * r * np.cos(angle), y - r / 3 + 0.6 * r * np.sin(angle)), r / 3, ink)
+        pen.circle((x, y - r / 3), r / 3, second)
+        pen.line([x, y, x, y + 1.3 * r], (40, 130, 40), 6)
+    else:
+        pen.rectangle([x - 0.6 * r, y - 0.8 * r, x + 0.5 * r, y + 0.8 * r], ink)
+        pen.ellipse([x - 0.6 * r, y - r, x + 0.5 * r, y - 0.6 * r], second)
+        pen.arc([x + 0.1 * r, y - 0.5 * r, x + r, y + 0.5 * r], -90, 90, ink, 12)
+    return picture.rotate(float(draw.integers(-15, 16)), fillcolor=picture.getpixel((0, 0)))
+
+
+def ask(tab, picture):
+    """Ask an own picture by its embedding, as the page does after its encoder; return the best word."""
+    z = tab.image_encoder.encode([picture])[0].tolist()
+    picture.save(file := io.BytesIO(), "png")
+    src = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    script = "([z, src]) => bank.words[askOwn({ z: Float32Array.from(z, (one) => one * bank.scale), src })[0]]"
+    return tab.evaluate(script, [z, src])
+
+
+def teach(tab, thing, number):
+    ask(tab, drawn(thing, number))
+    before = tab.evaluate("taught.length")
+    tab.locator("#teach-word").fill(thing)
+    tab.locator("#teach-word").press("Enter")
+    tab.wait_for_function(f"taught.length === {before + 1} && find('teach-says').textContent.includes('is anchor')")
+
+
+@pytest.fixture
+def teacher(tab, image_encoder):
+    """The page, of which the test encodes the pictures."""
+    tab.image_encoder = image_encoder
+    tab.evaluate("find('teach').hidden = false")
+    tab.on("dialog", lambda dialog: dialog.accept())
+    return tab
+
+
+def test_twelve_pictures_of_three_things_are_a_model_and_stay(teacher):
+    for thing in THINGS:
+        for number in range(4):
+            teach(teacher, thing, number)
+            a = teacher.evaluate("bank.captions.length - 1")
+            assert f"“{thing}” is anchor {a + 1} now" in teacher.locator("#teach-says").text_content()
+            assert teacher.evaluate("now.products[0].indexOf(Math.max(...now.products[0]))") == a  # it speaks at once
+    for alone in (True, False):
+        teacher.locator("#alone").set_checked(alone)
+        right = [ask(teacher, drawn(thing, number)) == thing for thing in THINGS for number in range(4, 7)]
+        assert sum(right) >= 8, (alone, right)
+        assert teacher.evaluate("[now.left, state.whiten, map.dots.length]") == (
+            [12, 1, 805] if alone else [805, 0.8, 805]
+        )
+    teacher.reload()
+    teacher.wait_for_function("typeof now !== 'undefined' && now !== null")
+    assert teacher.evaluate("[taught.length, now.left]") == [12, 805]
+    teacher.evaluate("find('teach').hidden = false")
+    teacher.get_by_role("button", name="Forget a photo of a house.").first.click()
+    teacher.wait_for_function("taught.length === 11 && bank.captions.length === 804")
+    teacher.locator("#forget").click()
+    teacher.wait_for_function("!taught.length")
+    assert "All your anchors are forgotten." in teacher.locator("#teach-says").text_content()
+    assert teacher.evaluate("stored('getAll', [])") == []
+
+
+def read(tab, name, content):
+    tab.evaluate("find('teach-says').textContent = ''")
+    tab.set_input_files("#import", {"name": name, "mimeType": "", "buffer": content})
+    tab.wait_for_function("find('teach-says').textContent")
+    return tab.locator("#teach-says").text_content()
+
+
+def test_an_exported_file_is_read_by_the_library_and_the_page(teacher, stamps_bank, tmp_path):
+    teach(teacher, "a mug", 0)
+    teach(teacher, "a house", 0)
+    with teacher.expect_download() as download:
+        teacher.locator("#export").click()
+    download.value.save_as(tmp_path / "taught.safetensors")
+    bank = read_taught(tmp_path / "taught.safetensors", "mine")
+    assert bank.encoders == stamps_bank.encoders and bank.pairs["caption"].tolist() == [
+        "a photo of a mug.",
+        "a photo of a house.",
+    ]
+    z = teacher.image_encoder.encode([drawn("a mug", 0), drawn("a house", 0)])
+    assert torch.allclose(bank.image, z, atol=1e-5) and len(stamps_bank.add(bank)) == 795
+    content = (tmp_path / "taught.safetensors").read_bytes()
+    assert "brought 0 anchors" in read(teacher, "a.safetensors", content)
+    teacher.locator("#forget").click()
+    teacher.wait_for_function("!taught.length")
+    for damaged, why in [
+        (content[:-4], "its checksum differs"), (content[:99], "cut off"), (b"", "cut off"), (b"PNG" * 99, "cut off"),
+        (content.replace(b"efficientnet", b"Efficientnet"), "its checksum differs"),
+        (forged(bank, encoder="0" * 64), "other encoders made"), (forged(bank, ids=["a", "a"]), "its counts"),
+        (forged(bank, captions=["a", "b" * 1001]), "its counts"), (forged(bank, ids=3), "no file that"),
+    ]:  # fmt: skip
+        said = read(teacher, "<b>.safetensors", damaged)
+        assert "“<b>.safetensors” is not read: " in said and why in said, (why, said)
+    hostile = "<img src=x onerror=document.title=1>"
+    read(
+        teacher,
+        "a.safetensors",
+        forged(bank, captions=[hostile, "b"], thumbnails=["javascript:1", "https://a.b"]),
+    )
+    assert teacher.locator("#taught li").first.text_content().startswith(hostile)
+    assert teacher.evaluate("[bank.captions.at(-2), document.title]") == [hostile, "Walk the bank · stamps"]
+    assert "brought 2 anchors" in read(teacher, "a.safetensors", content)
+    assert teacher.evaluate("stored('getAll', []).then((kept) => [kept.length, taught.length])") == [4, 4]
+
+
+def forged(bank, encoder=None, **columns):
+    """A file with other content, whose checksum is right."""
+    content = {f"{side}_encoder": vars(bank.encoders[side]) for side in bank.sides}
+    if encoder:
+        content["image_encoder"] = content["image_encoder"] | {"checksum": encoder}
+    content |= {"ids": ["c", "d"], "captions": ["c", "d"], "thumbnails": ["c", "d"]} | columns
+    body, matrices = json.dumps(content), {side: bank.matrix(side).numpy() for side in bank.sides}
+    digest = hashlib.sha256(body.encode() + b"".join(z.tobytes() for z in matrices.values())).hexdigest()
+    return save(matrices, {"taught": body, "sha256": digest})
+
+
+@pytest.mark.parametrize(
+    "refused",
+    ["indexedDB.open = refuse", "IDBObjectStore.prototype.put = refuse"],
+)
+def test_a_browser_that_keeps_nothing_says_so_and_goes_on(teacher, refused):
+    teach(teacher, "a mug", 0)
+    teacher.evaluate(
+        f"() => {{ const refuse = () => {{ throw new DOMException('full', 'QuotaExceededError') }}; {refused} }}"
+    )
+    teach(teacher, "a mug", 1)
+    assert "This browser cannot keep it" in teacher.locator("#teach-says").text_content()
+    assert teacher.evaluate("[taught.length, now.left]") == [2, 795]
+    teacher.reload()
+    teacher.wait_for_function("typeof now !== 'undefined' && now !== null")
+    assert teacher.evaluate("taught.length") == 1  # what was kept before is not lost

@@ -1,0 +1,159 @@
+// Teach it: a picture of the reader's own and its word become an anchor behind the bank's own, and this browser keeps it.
+const WHITEN = 0.8;  // a good start for pictures of another kind than the bank's, as the library says
+const scales = [bank.scale, bank.textEncoder.scale], [head, tail] = bank.template.split("{}");
+let taught = [];  // { id, caption, thumbnail, image, text }: anchors base, base + 1, …, with embeddings as the encoders give them
+const discs = new Map(), MOST = 500, SIDES = ["image", "text"];
+
+/** Call a method of the store in this browser, once for each value, all or nothing. */
+async function stored(method, ...calls) {
+  const ended = (request, good, bad) => new Promise((done, failed) => {
+    Object.assign(request, { [good]: done, [bad]: () => failed(request.error ?? new Error("it refuses")) });
+  });
+  const opening = indexedDB.open(`walk-the-bank-${bank.digest}`);
+  opening.onupgradeneeded = () => opening.result.createObjectStore("pairs", { keyPath: "id" });
+  await ended(opening, "onsuccess", "onerror");
+  const work = opening.result.transaction("pairs", "readwrite"), requests = calls.map((call) => work.objectStore("pairs")[method](...call));
+  await ended(work, "oncomplete", "onabort").finally(() => opening.result.close());
+  return requests[0].result;
+}
+
+/** The same for a change; a sentence where the browser does not keep it. */
+const keep = (...change) => stored(...change).then(() => "", (error) => `This browser cannot keep it (${error.message}): save your anchors as a file before you close the page.`);
+
+/** A thumbnail as a round canvas; one that is no picture stays empty. */
+async function disc({ thumbnail }) {
+  const { tile } = bank, canvas = element("canvas", { width: tile, height: tile }), pen = canvas.getContext("2d"), picture = new Image();
+  pen.arc(tile / 2, tile / 2, tile / 2, 0, 7);
+  pen.clip();
+  if (/^data:image\/(webp|jpeg|png);base64,/.test(thumbnail)) picture.src = thumbnail;
+  await picture.decode().then(() => pen.drawImage(picture, 0, 0, tile, tile), () => {});
+  return canvas;
+}
+
+/** The word of a caption in the template; of another, all of it. */
+const wordIn = (text) => (text.startsWith(head) && text.endsWith(tail) ? text.slice(head.length, -tail.length || undefined) : text);
+
+/** Add pairs behind the bank's own anchors, and take others away; those that stay are in or out as they were. */
+async function learn(added, gone = []) {
+  await Promise.all(added.map(async (pair) => discs.set(pair.id, await disc(pair))));
+  const name = (a) => taught[a - base]?.id ?? a, out = new Set([...state.gone].map(name)), scaled = (pair, i) => pair[SIDES[i]].map((value) => value * scales[i]);
+  taught = [...taught, ...added].filter((pair) => !gone.includes(pair));
+  bank.captions.splice(base, Infinity, ...taught.map(({ caption }) => caption));
+  thumbs.added = new Map(taught.map(({ id }, i) => [base + i, discs.get(id)]));
+  regrow(taught.map((pair) => [scaled(pair, 0), scaled(pair, 1)]));
+  for (const pair of added) if (placeOf(wordIn(pair.caption)) < 0) addWord(wordIn(pair.caption), scaled(pair, 1));
+  return { gone: new Set([...bank.captions.keys()].filter((a) => out.has(name(a)))), game: null };
+}
+
+const tell = (...sentences) => find("teach-says").replaceChildren(sentenceOf(sentences.filter(Boolean).join(" ")));
+
+/** The own picture that is asked, and the word that is written, become an anchor. */
+async function teach() {
+  const word = await wordFor(find("teach-word").value, teach);
+  if (word === null || state.question >= 0) return;
+  await find("picture").decode().catch(() => {});
+  const canvas = element("canvas", { width: bank.tile, height: bank.tile }), picture = find("picture"), { naturalWidth: w, naturalHeight: h } = picture;
+  const side = Math.min(w, h);
+  canvas.getContext("2d").drawImage(picture, (w - side) / 2, (h - side) / 2, side, side, 0, 0, bank.tile, bank.tile);
+  const pair = {
+    id: `own-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`, caption: head + bank.words[word] + tail, thumbnail: canvas.toDataURL("image/webp", 0.8),
+    image: state.own.z.map((value) => value / scales[0]), text: prompts[word].map((value) => value / scales[1]),
+  };
+  Object.assign(state, await learn([pair]));
+  update({ words: [word, (state.alone ? labels(state) : state.words).find((each) => each !== word)] }, { again: true });
+  tell(`${quoted(bank.words[word])} is anchor ${bank.captions.length} now, on both sides. Ask another picture of the same thing.`, await keep("put", [pair]));
+}
+
+/** Forget these pairs, here and in the store. */
+async function forget(pairs) {
+  update(await learn([], pairs), { again: true });
+  find("teach-word").focus();
+  tell(...(taught.length ? ["It is forgotten.", await keep("delete", [pairs[0].id])] : ["All your anchors are forgotten.", await keep("clear", [])]));
+}
+
+const digest = async (...parts) => [...new Uint8Array(await crypto.subtle.digest("SHA-256", await new Blob(parts).arrayBuffer()))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** All pairs in one file, as `asif bank import` reads it: safetensors. */
+async function exported() {
+  const column = (key) => taught.map((pair) => pair[key]), matrices = SIDES.map((side) => Float32Array.from(column(side).flatMap((z) => [...z])));
+  const content = JSON.stringify({ image_encoder: bank.encoders[0], text_encoder: bank.encoders[1], ids: column("id"), captions: column("caption"), thumbnails: column("thumbnail") });
+  const ends = [0, matrices[0].byteLength, matrices[0].byteLength + matrices[1].byteLength];
+  const about = { __metadata__: { taught: content, sha256: await digest(content, ...matrices) } };
+  SIDES.forEach((side, i) => { about[side] = { dtype: "F32", shape: [taught.length, bank.dimensions[i]], data_offsets: [ends[i], ends[i + 1]] }; });
+  const header = new TextEncoder().encode(JSON.stringify(about)), pad = " ".repeat(-header.length & 7);
+  return new Blob([BigUint64Array.of(BigInt(header.length + pad.length)), header, pad, ...matrices]);
+}
+
+/** The pairs of such a file; throws in words. */
+async function imported(file) {
+  if (file.size > 2 ** 27) throw new Error("it is larger than 128 MB");
+  const bytes = await file.arrayBuffer(), length = bytes.byteLength > 8 ? Number(new DataView(bytes).getBigUint64(0, true)) : Infinity;
+  let about, content, ids;
+  try {
+    about = JSON.parse(new TextDecoder().decode(bytes.slice(8, 8 + length))).__metadata__;
+    content = JSON.parse(about.taught);
+    ids = [...new Set(content.ids)];
+  } catch { throw new Error("it is no file that a page exported, or it is cut off"); }
+  const body = bytes.slice(8 + length), { captions, thumbnails } = content;
+  if (about.sha256 !== await digest(about.taught, body)) throw new Error("it is damaged: its checksum differs");
+  const same = ({ kind, checksum, preprocessing, dim } = {}) => JSON.stringify([kind, checksum, preprocessing, dim]);
+  if (SIDES.some((side, i) => same(content[`${side}_encoder`]) !== same(bank.encoders[i]))) throw new Error("other encoders made its embeddings");
+  const [d, e] = bank.dimensions, n = ids.length, numbers = new Float32Array(body), row = (at, size) => numbers.slice(at, at + size);
+  const texts = [[ids, LONGEST], [captions, LONGEST], [thumbnails, 1e5]].every(([column, most]) => column?.length === n && column.every((text) => typeof text === "string" && text.trim() && text.length <= most));
+  if (!texts || numbers.length !== n * (d + e) || !numbers.every(Number.isFinite)) throw new Error("its counts or numbers are wrong");
+  return ids.map((id, i) => ({ id, caption: captions[i], thumbnail: thumbnails[i], image: row(i * d, d), text: row(n * d + i * e, e) }));
+}
+
+/** A file becomes anchors, besides those that are here; or a sentence. */
+async function readBack(file) {
+  try {
+    const here = new Set(taught.map(({ id }) => id)), more = (await imported(file)).filter(({ id }) => !here.has(id));
+    if (taught.length + more.length > MOST) throw new Error(`with it there would be ${taught.length + more.length} anchors of your own, and the page holds ${MOST}`);
+    update(await learn(more), { again: true });
+    tell(`${quoted(file.name)} brought ${more.length} anchors that were not here.`, more.length && await keep("put", ...more.map((pair) => [pair])));
+  } catch (error) {
+    tell(`${quoted(file.name)} is not read: ${error.message}. Nothing is changed.`);
+  }
+}
+
+/** At the start: the pairs that this browser keeps. */
+async function restore() {
+  await learn(await stored("getAll", []).catch(() => []));
+}
+
+/** What whitening does to the answer. */
+function compared() {
+  if (state.whiten === 1) return "";
+  const plain = answer({ ...state, whiten: 1 }), label = ({ best }) => (best < 0 ? "nothing" : quoted(bank.words[state.words[best]]));
+  return `It says ${label(now)}; without whitening ${label(plain)}, ${plain.scores.map((score) => score.toFixed(3)).join(" to ")}.`;
+}
+
+showAt("verdict", ({ again }) => {
+  find("whiten-says").replaceChildren(sentenceOf(compared()));
+  if (!again) return;
+  find("teach-it").disabled = state.question >= 0;
+  for (const id of ["export", "forget"]) find(id).disabled = !taught.length;
+  [find("alone").checked, find("whiten").checked] = [state.alone, state.whiten < 1];
+  find("taught").replaceChildren(...taught.map((pair, i) => {
+    const button = element("button", { type: "button", "aria-label": `Forget ${pair.caption}` }, "×");
+    button.addEventListener("click", () => forget([pair]));
+    return element("li", {}, tile(base + i, 32), element("span", { dir: "auto" }, wordIn(pair.caption)), button);
+  }));
+});
+find("teach-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  teach().catch((error) => tell(`It is not taught: ${error.message}.`));
+});
+find("alone").addEventListener("change", ({ target }) => {
+  state.alone = target.checked;
+  if (state.question < 0) askOwn(state.own);
+  else update({ game: null }, { again: true });
+});
+find("whiten").addEventListener("change", ({ target }) => update({ whiten: target.checked ? WHITEN : 1, game: null }, { again: true }));
+find("export").addEventListener("click", async () => {
+  element("a", { href: URL.createObjectURL(await exported()), download: "taught.safetensors" }).click();
+  tell(`Read it here again, or in Python: asif bank import mine taught.safetensors.`);
+});
+find("import").addEventListener("change", ({ target }) => { if (target.files[0]) readBack(target.files[0]); });
+find("forget").addEventListener("click", () => { if (confirm(`Forget all ${taught.length} anchors of your own?`)) forget(taught); });
+find("teach").hidden = Boolean(bank.encoder.why);

@@ -94,8 +94,8 @@ async function upright(file) {
 async function checkFile(file) {
   const name = quoted(file.name);
   if (!file.size) throw new Error(`the file ${name} is empty; choose another one`);
-  const start = new TextDecoder("latin1").decode(await file.slice(0, 4096).arrayBuffer());
-  if (file.type === "image/svg+xml" || /<svg[\s>]/i.test(start)) throw new Error(`${name} is a drawing in SVG, which may hold a program; save it as PNG`);
+  const start = new TextDecoder("latin1").decode(await file.slice(0, 2 ** 20).arrayBuffer());
+  if (file.type === "image/svg+xml" || /<svg[\s>]/i.test(start.slice(0, 4096))) throw new Error(`${name} is a drawing in SVG, which may hold a program; save it as PNG`);
   const picture = new Image(), src = URL.createObjectURL(file);
   await new Promise((done, failed) => Object.assign(picture, { src, onload: done, onerror: failed }))
     .catch(() => { throw new Error(`this browser cannot read ${name}; save it as JPEG or PNG`); }).finally(() => URL.revokeObjectURL(src));
@@ -103,7 +103,7 @@ async function checkFile(file) {
   if (Math.min(width, height) < 2 || width * height > bank.encoder.most || Math.max(width, height) > 16384) {
     throw new Error(`${name} has ${width} × ${height} pixels; choose a smaller picture, of at least 2 × 2 pixels`);
   }
-  return /NETSCAPE2\.0|ANMF|acTL/.test(start);
+  return /^GIF8[^]*NETSCAPE2|^GIF8[^]*!ù\x04[^]*!ù\x04|ANMF|acTL/.test(start);  // two pictures of a GIF; an animated WebP, or PNG
 }
 
 /** The embedding of an upright picture file, in the scale of the page. */

@@ -22,6 +22,7 @@ from asif_lib.datasets.providers import dataset_dir
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import BankError, EncoderError
 from asif_lib.explain.counterfactual import without
+from asif_lib.explain.out_of_distribution import own_coverage
 
 HAS_RUNTIME = dataset_dir("onnxruntime_web").exists()
 needs_runtime = pytest.mark.skipif(not HAS_RUNTIME, reason="no ONNX Runtime for browsers: asif data onnxruntime_web")
@@ -475,14 +476,44 @@ def test_a_browser_that_cannot_encode_says_so_and_the_rest_works(browser, made, 
 
 
 @needs_runtime
-def test_pictures_that_cannot_be_asked_get_a_sentence(browser, made, tmp_path):
-    tab = shown(browser, made)
+def test_pictures_that_cannot_be_asked_get_a_sentence(browser, made, tmp_path, red_ball):
+    tab, noise = shown(browser, made), Image.effect_noise((90, 60), 90).convert("RGB")
+    said(tab, red_ball)
+    before = tab.evaluate("[state.own.z, state.words]")
+    noise.save(tmp_path / "whole.jpg")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:900])
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "hidden.png").write_text("<svg xmlns='http://www.w3.org/2000/svg'><script>own = null</script></svg>")
+    Image.new("L", (1, 30)).save(tmp_path / "line.png")
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "huge.png")
+    for file, word in {
+        "cut.jpg": "“cut.jpg” is broken", "empty.png": "“empty.png” is empty", "hidden.png": "is a drawing in SVG",
+        "line.png": "has 1 × 30 pixels", "huge.png": "has 20000 × 20000 pixels",
+    }.items():  # fmt: skip
+        answer = said(tab, tmp_path / file)
+        assert answer.startswith("No answer: ") and word in answer and answer.count(".") <= 2 + file.count(".")
     heic = {"name": "a.heic", "mimeType": "image/heic", "buffer": b"\0\0\0\x18ftypheic"}
     assert "cannot read “a.heic”" in said(tab, heic)
+    assert tab.evaluate("[state.own.z, state.words]") == before
+    for kind in ("gif", "webp", "png"):
+        noise.save(tmp_path / f"moves.{kind}", save_all=True, append_images=[noise.rotate(90)], loop=0)
+        assert "Of an animation the first picture is asked." in said(tab, tmp_path / f"moves.{kind}")
     Image.new("L", (8000, 6250)).save(tmp_path / "large.png")  # 50 megapixels are read in bands
     assert "fits best" in said(tab, tmp_path / "large.png")
-    Image.new("L", (1, 30)).save(tmp_path / "line.png")
-    assert "has 1 × 30 pixels" in said(tab, tmp_path / "line.png")
+
+
+def test_a_picture_unlike_the_bank_gets_the_warning_of_the_library(browser, made, stamps_bank):
+    tab, draw = shown(browser, made), torch.Generator().manual_seed(0)
+    z, share = stamps_bank.image[:60], torch.linspace(0, 1, 60)[:, None]  # from a stamp to noise
+    noise = stamps_bank.image.mean(dim=0) + 3 * z.std() * torch.randn(z.shape, generator=draw)
+    z = (1 - share) * z + share * noise
+    rule, near = own_coverage(ASIF(stamps_bank, device="cpu"), z)
+    scaled = (z * tab.evaluate("bank.scale")).tolist()
+    said = tab.evaluate("(all) => all.map((z) => unfamiliar(question(sides[0], Float32Array.from(z))))", scaled)
+    sure = (near - rule.threshold).abs() > 1e-3
+    warned = torch.tensor([text.startswith(" Never seen anything like it") for text in said])
+    assert (warned == rule.unfamiliar(near))[sure].all() and 5 < warned.sum() < 55
+    assert f"On average, at most 5 of 100 pictures like the bank’s are below {rule.threshold:.2f}." in said[-1]
 
 
 # Banks

@@ -7,9 +7,10 @@ import re
 import onnx
 import pytest
 import torch
+from fontTools.ttLib import TTFont
 from pages import DESKTOP, barriers, opened
 
-from asif_book.walk import beside, building
+from asif_book.walk import beside, building, fonts
 from asif_lib import ASIF
 from asif_lib.datasets.captions import read_translations
 from asif_lib.datasets.providers import dataset_dir
@@ -111,6 +112,15 @@ def test_a_word_off_the_list_loads_the_encoder_and_is_asked(tab):
 
 
 @needs_programs
+def test_an_address_with_own_sentences_asks_for_the_encoder(browser, page):
+    tab = opened(browser, page, DESKTOP, reduced_motion="reduce")
+    tab.goto(f"{page.as_uri()}#a=a+kangaroo&b=some+sheep+%26+lambs")
+    tab.get_by_role("alert").get_by_role("button").click()
+    tab.wait_for_function("wordOf(1) === 'some sheep & lambs'", timeout=60_000)
+    assert tab.evaluate("wordOf(0)") == "a kangaroo" and "b=some+sheep" in tab.evaluate("location.hash")
+
+
+@needs_programs
 @pytest.mark.parametrize(
     ("sentence", "word"),
     [
@@ -180,3 +190,31 @@ def test_a_matrix_is_kept_to_the_half_of_a_step_and_small_on_disk(text_encoder):
         int8, scale = (parts[f"{name}.{part}"] for part in ("int8", "scale"))
         error = abs(int8 * scale - whole[name].reshape(int8.shape))
         assert (error <= 0.5001 * scale).all()
+
+
+# Fonts
+
+
+@pytest.mark.skipif(not dataset_dir("fonts").exists(), reason="asif data fonts")
+def test_captions_in_four_scripts_have_a_font_within_the_page(browser, page, stamps_bank, tmp_path):
+    translations = building.captions_by_language(stamps_bank)
+    for code, (file, name) in fonts.FONTS.items():
+        wanted = {ord(one) for one in name + "".join(translations[code]) if ord(one) > 0x36F}
+        (tmp_path / code).write_bytes(fonts.subset_font(dataset_dir("fonts") / file, map(chr, wanted)))
+        assert wanted <= set(TTFont(tmp_path / code).getBestCmap())
+    tab = shown(browser, page)
+    for code, (_, name) in fonts.FONTS.items():
+        tab.get_by_label("Captions in").select_option(code)
+        tab.wait_for_function(f"document.fonts.check('16px captions-{code[:2]}')")
+        assert f"({name})" in tab.locator("#language option:checked").text_content()
+    assert page.stat().st_size < 6e6 and tab.complaints == []
+
+
+def test_without_fonts_the_page_goes_on(monkeypatch, capsys):
+    def lacking(name):
+        raise DataError("no apt-get here")
+
+    monkeypatch.setattr(fonts, "fetch", lacking)
+    assert fonts.font_faces({"ja": ["ねこ。"], "de": ["Eine Katze."]}) == ""
+    assert "without fonts for ja: no apt-get here" in capsys.readouterr().err
+    assert fonts.font_faces({"de": ["Eine Katze."]}) == ""

@@ -12,6 +12,8 @@ DEVICE  ?= auto
 PROFILE ?= offline
 # no: the student's folder has no solutions; yes: it has them; without either, as the last time
 SOLUTIONS ?=
+# yes: install exactly the versions of requirements.lock
+LOCKED  ?=
 # packages and data that came with this folder, for a room without a network
 KIT     := $(wildcard kit)
 BIN     := $(VENV)/bin
@@ -47,7 +49,7 @@ $(VENV)/.installed-%: pyproject.toml
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(if $(KIT),$(PYTHON) kit/check_kit.py)
 	@echo "installing packages into $(VENV) (the first time this takes minutes)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(KIT),--no-index --find-links kit/wheels) -e ".[$*]" --no-compile
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(KIT),--no-index --find-links kit/wheels)$(if $(filter yes,$(LOCKED)),--constraint requirements.lock) -e ".[$*]" --no-compile
 	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # pip compiles on one core; what fails here is not used
 	@$(BIN)/python -c 'import torch; from asif_lib.search import top_anchors; top_anchors(torch.eye(2), torch.eye(2), 1)'  # compiles the search
 	@touch $(STUDENT) $@
@@ -65,7 +67,7 @@ NUMERICAL := $(addprefix tests/,bank evaluation explain search test_laws.py test
 CHAPTERS := tests/book/test_notebooks.py tests/book/test_report_browser.py
 TESTER  := $(VENV)/.installed-dev
 
-.PHONY: test classroom-kit browser notebooks results lint bench coverage mutation
+.PHONY: test classroom-kit browser notebooks results lock lint bench coverage mutation
 
 # the packages of the tests first: they include those of the workbook
 test: $(TESTER) setup browser
@@ -94,6 +96,11 @@ notebooks: $(STUDENT)
 results: $(STUDENT)
 	$(BIN)/python -m asif_book.results notebooks/results.md
 	$(BIN)/python -m asif_book.figures.method notebooks/drawings
+
+# the versions of the packages that are installed here, for LOCKED=yes; run it where `make test` has passed
+lock: $(TESTER)
+	@{ head -n 2 requirements.lock; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+.*//'; } > build/lock
+	@mv build/lock requirements.lock
 
 lint: $(TESTER)
 	$(BIN)/python -m ruff check .

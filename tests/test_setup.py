@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from asif_lib.files import ROOT
 
@@ -62,6 +63,19 @@ def test_no_version_with_a_known_vulnerability_is_asked_for(project):
     groups = [project["dependencies"], *project["optional-dependencies"].values()]
     asked = ranges(requirement for group in groups for requirement in group if "[" not in requirement)
     assert [name for name, version in VULNERABLE.items() if SpecifierSet(asked[name]).contains(version)] == []
+
+
+def test_the_lock_holds_a_version_in_each_range_that_is_asked_for(project):
+    groups = [
+        project["dependencies"],
+        *(project["optional-dependencies"][extra] for extra in ("workbook", "cluster", "dev")),
+    ]
+    asked = ranges(requirement for group in groups for requirement in group if "[" not in requirement)
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    locked = {canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+)$", text, flags=re.M)}
+    assert [
+        name for name, spec in asked.items() if not SpecifierSet(spec).contains(locked[canonicalize_name(name)])
+    ] == []
 
 
 def test_conda_hands_pip_only_what_a_requirements_file_may_hold():

@@ -16,6 +16,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from packaging.specifiers import SpecifierSet
 
 from asif_book.editions import CHAPTERS
+from asif_book.licences import notice
 from asif_lib.bank.record import bank_dir
 from asif_lib.files import ROOT, cache_dir
 
@@ -132,14 +133,21 @@ def test_colab_cell_installs_and_fetches_on_colab_and_nowhere_else(shell, projec
 # -- README
 
 
+def test_only_the_list_for_an_owner_asks_for_one(project):
+    listed = subprocess.run(
+        ["git", "grep", "-l", "OWNER/asif-workbook"], cwd=ROOT, capture_output=True, text=True
+    ).stdout
+    assert set(listed.split()) <= {"notebooks/publish.md", "pyproject.toml"}
+
+
 def test_badges_of_the_readme_open_chapters_of_this_repository(project):
     owner_and_name = project["urls"]["Repository"].removeprefix("https://github.com/")
     colab = re.findall(r"https://colab\.research\.google\.com/github/([^/]+/[^/]+)/blob/main/([^)\s]+)", README)
     binder = re.findall(r"https://mybinder\.org/v2/gh/([^/]+/[^/]+)/main\?urlpath=lab/tree/([^)\s]+)", README)
-    assert colab and binder
     for repository, notebook in colab + binder:
         assert repository == owner_and_name and (ROOT / notebook) in CHAPTER_FILES
     assert set(re.findall(r"github\.com/([\w.-]+/asif-workbook)", README)) <= {owner_and_name}
+    assert bool(colab) == bool(binder) == ("OWNER" not in owner_and_name)
 
 
 def test_the_headline_number_is_the_one_of_the_page_of_results():
@@ -160,7 +168,8 @@ def test_the_five_lines_of_the_readme_print_what_they_say(stamps_bank, capsys):
 
 
 def test_the_workbook_is_cited_with_its_version(project):
-    assert f"version   = {{{project['version']}}},\n" in (ROOT / "notebooks" / "library.md").read_text(encoding="utf-8")
+    bibtex, page = notice()["bibtex"], (ROOT / "notebooks" / "library.md").read_text(encoding="utf-8")
+    assert f"version = {{{project['version']}}},\n" in bibtex and f"```bibtex\n{bibtex}\n" in page
 
 
 # -- the book online

@@ -8,6 +8,7 @@ import ast
 import contextlib
 import re
 import stat
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from asif_lib.errors import first_line
 from asif_lib.files import ROOT, read_file, write_whole
 
 from .classroom import ClassError, check_chapters, written_name
+from .copies import alike
 from .progress import VARIABLE
 from .quiz import LETTERS, QUESTIONS
 
@@ -153,8 +155,7 @@ class Grader:
         """Of each test, by its id ``check-00-1``."""
         calls = {test: ast.parse(cell.source).body[0].value for test, cell in tests.items()}
         self._names = {test: [name.id for name in call.args] for test, call in calls.items()}
-        functions = (one for one in _statements(self.notebook) if isinstance(one, ast.FunctionDef))
-        self._cards = {function.name: ast.get_docstring(function) for function in functions}
+        self._cards = {name: ast.get_docstring(one) for name, one in _functions(self.notebook).items()}
 
     def verdict(self, notebook, test):
         """Judge a submitted notebook's solution for one test; `sandbox.SetupError` if nothing can be judged here."""
@@ -219,7 +220,7 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
     folders = sorted(path for path in course.glob("submitted/*/*") if path.is_dir())
     if not folders:
         raise ClassError(f"{course} has no submissions: they stand in submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb.")
-    problems, suspicious, points, graders = {}, {}, {}, {}
+    problems, suspicious, points, graders, solutions = {}, {}, {}, {}, defaultdict(dict)
     for folder in folders:
         name, released = f"{folder.parent.name}/{folder.name}", course / "source" / folder.name / f"{folder.name}.ipynb"
         problems[name], notebook = _read_submission(folder, released)
@@ -229,6 +230,7 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
             graders[folder.name] = Grader(released)
             problems[f"source/{folder.name}"] = _trial(graders[folder.name])
         grader = graders[folder.name]
+        solutions[folder.name][written_name(folder.parent.name)] = _functions(notebook)
         if lines := suspicious_lines(notebook, grader.notebook):
             suspicious[written_name(name)] = lines
         if marks:
@@ -244,10 +246,15 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
     for name, words in suspicious.items():
         lines.append(f"{name}: read this one, it names {', '.join(words)}")
         lines += [f"    {line}" for line in dict.fromkeys(words.values())]
+    copies = {name: alike(each, _functions(graders[name].notebook)) for name, each in solutions.items()}
+    for name, groups in copies.items():
+        for students, functions in groups.items():
+            lines.append(f"{name}: {', '.join(students)} have the same {', '.join(functions)}, but for names; ask them")
     lines += [f"{name}: {sum(tests.values()):g} points" for name, tests in points.items()]
     if not hides_files():
         lines.append("a solution can read the files of this computer, as this system hides none: see what it names")
     result = {"ok": not problems, "submissions": total, "problems": problems, "suspicious": suspicious}
+    result["alike"] = [[name, *group] for name, groups in copies.items() for group in groups.items()]
     return result | ({"points": points} if marks else {}), "\n".join(lines)
 
 
@@ -258,7 +265,7 @@ def suspicious_lines(notebook, released) -> dict:
         one for one in known.values() if isinstance(one, ast.ImportFrom) and str(one.module).startswith("asif_l")
     )
     library = {alias.asname or alias.name for one in imports for alias in one.names}
-    solutions = {one.name: _names(one) for one in known.values() if isinstance(one, ast.FunctionDef)}
+    solutions = {name: _names(one) for name, one in _functions(released).items()}
     for statement in (one for one in _statements(notebook) if ast.dump(one) not in known):
         for name in library & _names(statement) - solutions.get(getattr(statement, "name", ""), set()):
             found[name] = "the library, where the course's own solution does without"
@@ -274,6 +281,10 @@ def suspicious_lines(notebook, released) -> dict:
 
 def _names(statement):
     return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+
+
+def _functions(notebook):
+    return {one.name: one for one in _statements(notebook) if isinstance(one, ast.FunctionDef)}
 
 
 def _statements(notebook):

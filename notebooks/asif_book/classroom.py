@@ -18,6 +18,8 @@ from .progress import FILE, SOLVED, Answers, Entry, ProgressError, in_order, loa
 from .quiz import class_gain
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+MANY, FASTEST = 10, 15
+"""Exercises from which a file can be too good, and seconds for each that nobody needs less than on average."""
 _AROUND_A_NAME = re.compile(r"(?<=.)((_\d+)_assignsubmission_.*|\.json)$", re.I)
 """In the name of a file or folder, also as Moodle has it: Ana Díaz_12345_assignsubmission_file_my_progress.json."""
 
@@ -121,6 +123,7 @@ def class_progress(folder: Path | str, csv_file=None, *, chapters=None, roster=N
         if others := sorted(entries.keys() - titles.keys(), key=in_order):
             found.remarks.append(f"{student}: this workbook has no exercise {_few(others)}; the table leaves it out.")
         same.setdefault(tuple(sorted(entries.items())) or student, []).append(student)
+    found.remarks.extend(filter(None, (_too_good(student, entries) for student, entries in found.students.items())))
     twins = (names for names in same.values() if len(names) > 1)
     found.remarks.extend(f"{', '.join(names)}: the same progress, to the second of each try." for names in twins)
     check_chapters(chapters, {number[:2] for number in titles})
@@ -154,17 +157,7 @@ def check_chapters(wanted, there):
 
 def _call(found, roster):
     """Compare the hand-ins with a list of names; a student who handed in nothing gets an empty entry."""
-    try:
-        if Path(roster).exists() and not Path(roster).is_file():
-            raise OSError("it is a folder, a pipe or a device")  # a pipe would be waited for
-        lines = list(csv.reader(Path(roster).read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ClassError(f"{roster}: the roster cannot be read ({first_line(error)}).") from None
-    names = [written_name(row[0].strip()) for row in lines if row and row[0].strip()]
-    names = names[1:] if names and names[0].casefold() in ("name", "student") else names
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ClassError(f"{roster}: the roster has {', '.join(twice)} more than once; give each student a name.")
+    names = names_on(roster)
     strangers = [name for name in found.students if name not in names]
     absent = [name for name in names if name not in found.students]
     if strangers:
@@ -172,6 +165,45 @@ def _call(found, roster):
     if absent:
         found.remarks.append(f"Nothing that can be read from {', '.join(absent)}.")
     found.students.update({name: {} for name in absent})
+
+
+def names_on(roster) -> list[str]:
+    """Return the names of a roster: one on each line, or in the first column below a line that names the columns.
+
+    Raises `ClassError` if the file cannot be read, a name is there twice, or a comma leaves open where a name ends.
+    """
+    try:
+        if Path(roster).exists() and not Path(roster).is_file():
+            raise OSError("it is a folder, a pipe or a device")  # a pipe would be waited for
+        lines = list(csv.reader(Path(roster).read_text(encoding="utf-8-sig").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ClassError(f"{roster}: the roster cannot be read ({first_line(error)}).") from None
+    lines = [(number, row) for number, row in enumerate(lines, 1) if row and row[0].strip()]
+    if lines and lines[0][1][0].strip().casefold() in ("name", "student"):
+        lines = lines[1:]
+    elif unclear := [number for number, row in lines if any(cell.strip() for cell in row[1:])]:
+        advice = 'put such a name in quotes, "Ng, Mai", or begin the file with a line that names its columns: name,…'
+        raise ClassError(f"{roster}: line {unclear[0]} has a comma, which may belong to the name; {advice}.")
+    names = [written_name(row[0].strip()) for _, row in lines]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ClassError(f"{roster}: the roster has {', '.join(twice)} more than once; give each student a name.")
+    if not names:
+        raise ClassError(f"{roster}: the roster holds no name.")
+    return names
+
+
+def _too_good(student, entries):
+    """Say what is hard to believe of a student's file: much solved within seconds, or nothing ever wrong."""
+    right = sorted(entry.first_right for entry in entries.values() if entry.first_right)
+    if len(right) < MANY:
+        return None
+    seconds = (pd.Timestamp(right[-1]) - pd.Timestamp(right[0])).total_seconds()
+    if seconds < FASTEST * len(right):
+        return f"{student}: {len(right)} exercises became right within {seconds:.0f} seconds; ask how."
+    if not any(entry.wrong for entry in entries.values()):
+        return f"{student}: {len(right)} exercises, and not one wrong try; ask for a word on two of them."
+    return None
 
 
 def _spreadsheet(frame) -> str:

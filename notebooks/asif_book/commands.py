@@ -21,7 +21,7 @@ class _FolderOrCommand(TyperGroup):
     """``asif class FOLDER`` is short for ``asif class FOLDER FOLDER``: all but the commands names a folder."""
 
     def parse_args(self, ctx, args):
-        known = ("export", "check", "slides", "quiz", "--help")
+        known = ("export", "check", "grades", "slides", "quiz", "--help")
         return super().parse_args(ctx, args if args and args[0] in known else ["FOLDER", *args])
 
 
@@ -31,11 +31,12 @@ class_app = group(
     "asif class FOLDER --chapters 00,01 --roster names.txt --csv progress.csv",
     "asif class export COURSE --chapters 01,02",
     "asif class check COURSE",
+    "asif class grades COURSE --moodle grades.csv",
     "asif class slides FOLDER",
     "asif class quiz",
     "asif class ./export     (a folder of that name)",
     cls=_FolderOrCommand,
-    subcommand_metavar="FOLDER [OPTIONS] | export COURSE [OPTIONS] | check COURSE | slides FOLDER | quiz",
+    subcommand_metavar="FOLDER [OPTIONS] | export COURSE [OPTIONS] | check, grades COURSE | slides FOLDER | quiz",
 )
 app.add_typer(class_app, name="class")
 
@@ -83,6 +84,20 @@ def _check(
     from asif_book.assignments import look_over
 
     return look_over(course, marks=marks)
+
+
+@command(class_app, "grades", "asif class grades COURSE --moodle grades.csv --roster names.txt")
+def _grades(
+    course: Annotated[str, Argument(metavar="COURSE", help="the folder with nbgrader_config.py")],
+    moodle: Annotated[str | None, Option(metavar="FILE", help="a new table for Moodle")] = None,
+    canvas: Annotated[str | None, Option(metavar="FILE", help="a new table for Canvas")] = None,
+    roster: Annotated[str | None, Option(metavar="FILE", help="the names of the class, one on each line")] = None,
+):
+    """Judge the submissions, and write grade files in which "not marked" is an empty cell, and no 0."""
+    _need("workbook", "nbformat")
+    from asif_book.grades import write_grades
+
+    return write_grades(course, moodle=moodle, canvas=canvas, roster=roster)
 
 
 @command(class_app, "slides", "asif class slides FOLDER", "asif class slides FOLDER --chapters 00,05")

@@ -15,6 +15,7 @@ from pathlib import Path
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, cache_dir
 
+from .licences import licences_md
 from .templates.check_kit import checksums
 
 TEACHERS = (
@@ -76,6 +77,7 @@ def _add_kit(folder):
         own.unlink()
     for name in SHARED_CACHE:
         shutil.copytree(cache_dir() / name, kit / "cache" / name)
+    (kit / "LICENCES.md").write_text(licences_md(), encoding="utf-8")
     python = ".".join(map(str, sys.version_info[:3]))
     about = {"python": python, "system": platform.system(), "machine": platform.machine()}
     about["files"] = checksums(kit)

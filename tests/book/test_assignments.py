@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from interpreter import PYTHON
 
@@ -462,3 +463,40 @@ def test_a_class_is_marked_and_no_forgery_earns_a_point(tmp_path, tiny, monkeypa
     assert error.evalue.strip() == "Replace the line that raises NotImplementedError by your own."
     assert not graded.cells[-1].outputs  # nothing but the solutions is run
     assert (course / "autograded" / "Una" / "00_tiny" / "my_progress.json").read_text() == "kept"  # grading is no try
+
+
+LONG = """\
+    both = (A * B).sum()
+    squares = [float((side * side).sum()) for side in (A, B)]
+    lengths = (squares[0] * squares[1]) ** 0.5
+    return float(both) / lengths if lengths else 0.0"""
+
+
+def test_grade_files_tell_not_marked_from_0_and_copies_are_named(tmp_path, tiny, course, asif):
+    """Ana and Ben have one solution under other names, Cy's is wrong, Dot's lacks the test, Eva handed in nothing."""
+
+    def handed_in(code):
+        notebook = assignment(tiny / "00_tiny.py")
+        cell = next(cell for cell in notebook.cells if "BEGIN SOLUTION" in cell.source)
+        cell.source = cell.source.partition("    ### BEGIN SOLUTION\n")[0] + code
+        return notebook
+
+    ana = LONG.replace("A", "a").replace("B", "b")
+    released_and(handed_in(ana), course, "Ana")
+    released_and(handed_in(ana.replace("squares", "s").replace("both", "x") + "  # mine"), course, "Ben")
+    released_and(handed_in("    return 0.0"), course, "Cy")
+    released_and(without_graded_cells(handed_in(ana)), course, "Dot")
+    (tmp_path / "names.txt").write_text('Ana\nBen\nCy\nDot\n"Ng, Eva"\n')
+    moodle, canvas = tmp_path / "moodle.csv", tmp_path / "canvas.csv"
+    options = ("--moodle", moodle, "--canvas", canvas, "--roster", tmp_path / "names.txt")
+    status, told = asif("grades", course, *options)
+    assert status == 0 and "Ng, Eva/00_tiny: not marked, nothing was handed in" in told.out
+    table = pd.read_csv(moodle).set_index("student")
+    assert table["00_tiny (of 3)"].fillna(-1).to_dict() == {"Ana": 3, "Ben": 3, "Cy": 0, "Dot": -1, "Ng, Eva": -1}
+    assert "graded cells are missing" in table.loc["Dot", "00_tiny (of 3), feedback"]
+    table = pd.read_csv(canvas).set_index("Student")["00_tiny"]
+    assert table["Points Possible"] == 3 and table["Cy"] == 0 and table[["Dot", "Ng, Eva"]].isna().all()
+    moodle.write_text("marks of mine")
+    status, told = asif("grades", course, "--moodle", moodle)
+    assert status == 1 and "is there already" in told.err and moodle.read_text() == "marks of mine"
+    assert "00_tiny: Ana, Ben have the same cosine, but for names" in asif("check", course)[1].out

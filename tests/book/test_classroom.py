@@ -151,6 +151,29 @@ def test_a_roster_names_the_absent_and_the_strangers_and_no_one_twice(folder, tm
     assert "roster cannot be read" in asif(folder, "--roster", tmp_path)[1].err
 
 
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("Ng, Mai\nNg, Tom\n", "line 1 has a comma, which may belong to the name"),
+        ("name,group\n", "the roster holds no name"),
+    ],
+)
+def test_a_roster_whose_names_are_not_clear_is_refused(folder, tmp_path, asif, text, said):
+    (tmp_path / "names.csv").write_text(text)
+    status, printed = asif(folder, "--roster", tmp_path / "names.csv")
+    assert status == 1 and said in printed.err
+
+
+def test_files_that_are_too_good_are_remarked(tmp_path, asif):
+    fast = {f"e0{i % 3}{i}": entry(minute=5) for i in range(10)}
+    hand_in(tmp_path / "Ana.json", **fast)
+    hand_in(tmp_path / "Ben.json", **{name: entry(minute=i) for i, name in enumerate(fast)})
+    hand_in(tmp_path / "Cem.json", **{name: entry(tries=2, wrong=1, minute=i) for i, name in enumerate(fast)})
+    told = asif(tmp_path)[1].out
+    assert "Ana: 10 exercises became right within 0 seconds" in told and "Cem: 10" not in told
+    assert "Ben: 10 exercises, and not one wrong try" in told
+
+
 def test_two_students_with_the_same_progress_are_remarked(folder, asif):
     (folder / "Bob.json").write_bytes((folder / "Anna.json").read_bytes())
     hand_in(folder / "Cem.json")

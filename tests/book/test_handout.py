@@ -91,6 +91,7 @@ def kit(tmp_path, monkeypatch):
 def test_a_kit_for_another_computer_is_one_sentence(kit, key, value):
     check = [sys.executable, str(kit / "check_kit.py")]
     assert subprocess.run(check, capture_output=True).returncode == 0
+    assert "GPL-2" in (kit / "LICENCES.md").read_text(encoding="utf-8")
     about = json.loads((kit / "about.json").read_text())
     (kit / "about.json").write_text(json.dumps(about | {key: value}))
     run = subprocess.run(check, capture_output=True, text=True)

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from asif_book.figures.templates import filled
 
+from ..licences import licences_html
 from ..outline import CORE
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -20,7 +21,9 @@ _LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data"}
 def layout(template: str, **content) -> str:
     """Fill one of the templates; all share head, contents, search and script."""
     style, script = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("style.css", "script.js"))
-    return filled(f"report/templates/{template}", book=BOOK, style=style, script=script, **content)
+    return filled(
+        f"report/templates/{template}", book=BOOK, style=style, script=script, licences=licences_html(), **content
+    )
 
 
 def stand_alone(title: str, content: str) -> str:

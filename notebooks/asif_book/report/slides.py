@@ -13,6 +13,7 @@ from asif_lib.files import ROOT, build_dir, write_whole
 
 from ..chapters.chapter_07.own import file_of
 from ..editions import cards, editions, teacher_text
+from ..licences import licences_html
 from ..outline import CORE, SAY, Chapter, minutes
 from .book import PARAMETERS, chapters_in
 from .rendering import cells_as_html, for_paper, to_html
@@ -75,7 +76,9 @@ def slides_of(executed: Path, folder: Path) -> str:
         own = file_of({card.number: card.solution for pair in pairs for card in cards(*pair)})
     for slide in deck.slides:
         slide |= {part: [Markup(str(piece)) for piece in slide.get(part, ())] for part in PARTS}
-    return filled("report/templates/slides.html.j2", chapter=chapter, slides=deck.slides, own=own)
+    return filled(
+        "report/templates/slides.html.j2", chapter=chapter, slides=deck.slides, own=own, licences=licences_html()
+    )
 
 
 def _below(text: str, heading: str) -> str:

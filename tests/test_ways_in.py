@@ -9,12 +9,12 @@ import sys
 import tomllib
 import types
 
-import nbformat
 import pytest
 import yaml
 from IPython.core.interactiveshell import InteractiveShell
 from packaging.specifiers import SpecifierSet
 
+from asif_book import editions
 from asif_book.editions import CHAPTERS
 from asif_book.licences import notice
 from asif_lib.bank.record import bank_dir
@@ -92,17 +92,21 @@ def _post_build(folder, asif, **environment):
 # -- Colab
 
 
-def set_up_on_colab(notebook):
-    """The lines of the first cell before it imports anything of the workbook."""
-    first = next(cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code")
+REPOSITORY = "https://github.com/someone/asif-workbook"
+
+
+@pytest.fixture(params=CHAPTER_FILES, ids=lambda path: path.stem)
+def colab_cell(request, monkeypatch):
+    """The lines of a chapter's first cell before it imports anything, once the workbook has an address."""
+    monkeypatch.setattr(editions, "repository", lambda: REPOSITORY)
+    source = ROOT / "notebooks" / "source" / f"{request.param.stem}.py"
+    first = next(cell.source for cell in editions.editions(source)[0].cells if cell.cell_type == "code")
     return first.partition("output.enable_custom_widget_manager()")[0] + "output.enable_custom_widget_manager()"
 
 
-@pytest.mark.parametrize("chapter", CHAPTER_FILES, ids=lambda path: path.stem)
-def test_every_chapter_sets_itself_up_on_colab_before_it_imports_the_library(chapter, project):
-    cell = set_up_on_colab(chapter)
-    assert f'"asif-workbook[workbook] @ git+{project["urls"]["Repository"]}"' in cell and "google.colab" in cell
-    assert "asif_lib" not in cell and "asif_book" not in cell
+def test_every_chapter_sets_itself_up_on_colab_before_it_imports_the_library(colab_cell):
+    assert f'"asif-workbook[workbook] @ git+{REPOSITORY}"' in colab_cell and "google.colab" in colab_cell
+    assert "asif_lib" not in colab_cell and "asif_book" not in colab_cell
 
 
 @pytest.fixture
@@ -115,8 +119,7 @@ def shell():
     return shell
 
 
-def test_colab_cell_installs_and_fetches_on_colab_and_nowhere_else(shell, project, monkeypatch):
-    colab_cell = set_up_on_colab(CHAPTER_FILES[0])
+def test_colab_cell_installs_and_fetches_on_colab_and_nowhere_else(shell, colab_cell, monkeypatch):
     shell.run_cell(colab_cell).raise_error()
     assert shell.done == []
     google, colab, output = (types.ModuleType(name) for name in ("google", "google.colab", "google.colab.output"))
@@ -126,7 +129,7 @@ def test_colab_cell_installs_and_fetches_on_colab_and_nowhere_else(shell, projec
         monkeypatch.setitem(sys.modules, module.__name__, module)
     shell.run_cell(colab_cell).raise_error()
     install, fetch, widgets = shell.done
-    assert install.startswith("pip install ") and project["urls"]["Repository"] in install
+    assert install.startswith("pip install ") and REPOSITORY in install
     assert fetch == "asif data stamps fashion_mnist" and widgets == "widgets"
 
 
@@ -137,7 +140,7 @@ def test_only_the_list_for_an_owner_asks_for_one(project):
     listed = subprocess.run(
         ["git", "grep", "-l", "OWNER/asif-workbook"], cwd=ROOT, capture_output=True, text=True
     ).stdout
-    assert set(listed.split()) <= {"notebooks/publish.md", "pyproject.toml"}
+    assert set(listed.split()) <= {"notebooks/publish.md", "pyproject.toml", "tests/test_ways_in.py"}
 
 
 def test_badges_of_the_readme_open_chapters_of_this_repository(project):

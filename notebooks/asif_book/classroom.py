@@ -170,7 +170,7 @@ def _call(found, roster):
 def names_on(roster) -> list[str]:
     """Return the names of a roster: one on each line, or in the first column below a line that names the columns.
 
-    Raises `ClassError` if the file cannot be read, a name is there twice, or a comma leaves open where a name ends.
+    Raises `ClassError` if the file cannot be read, it holds a name twice, or a comma leaves open where a name ends.
     """
     try:
         if Path(roster).exists() and not Path(roster).is_file():

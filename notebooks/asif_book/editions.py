@@ -122,7 +122,7 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
             cell.metadata["jupyter"] = _HIDDEN
         seen[identity] += 1
         for notebook, text in zip((student, solved), texts, strict=True):
-            text = _with_colab(text) if "parameters" in tags_of(cell) else text
+            text = _with_colab(text) if published_at() and "parameters" in tags_of(cell) else text
             notebook.cells.append(nbformat.from_dict(cell | {"source": text}))
     for notebook in (student, solved):
         _mark_the_core_path(notebook, source.name)

@@ -19,7 +19,10 @@ from .licences import licences_md
 from .templates.check_kit import checksums
 
 TEACHERS = (
-    *(f"notebooks/{name}" for name in ("solutions", "source", "teachers_guide.md", "change_the_course.md")),
+    *(
+        f"notebooks/{name}"
+        for name in ("solutions", "source", "teachers_guide.md", "change_the_course.md", "publish.md", "paper")
+    ),
     *("notebooks/what_you_may_rely_on.md", "tests", ".ci", ".github"),
 )
 """What holds solutions, or needs the files that hold them."""

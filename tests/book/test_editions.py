@@ -117,12 +117,15 @@ def test_ids_are_valid_unique_and_shared_by_both_editions_and_stay_when_another_
     assert [a == b for a, b in zip(before, after, strict=True)] == [True] * 3 + [False] + [True] * 3
 
 
-def test_the_set_up_does_nothing_for_colab_elsewhere_and_installs_there_from_the_repository(built):
-    cell = built[0].cells[1]
+def test_the_lines_for_colab_stand_only_in_a_published_copy_and_do_nothing_elsewhere(house, built, monkeypatch):
+    assert "google.colab" not in str(built[0])
+    monkeypatch.setattr(editions, "repository", lambda: "https://github.com/someone/asif-workbook")
+    build(*house)
+    cell = read(house[1] / "04_sparsification.ipynb").cells[1]
     assert cell.source.startswith("seed = 0\n\nimport sys")
     code = TransformerManager().transform_cell(cell.source)
     exec(code, {"get_ipython": None})  # would fail on any magic that ran
-    assert f"git+{editions.repository()}" in code
+    assert "git+https://github.com/someone/asif-workbook" in code
 
 
 def test_two_builds_are_the_same_bytes(house, tmp_path):

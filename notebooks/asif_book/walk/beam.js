@@ -10,6 +10,10 @@ const blind = () => Boolean(state.game && !state.game.done);
 const touched = matchMedia("(hover: none)");
 const wordOf = (i) => bank.words[state.words[i]];
 
+const SILENT = {  // what is told of an anchor without a product, by the kind of its disc
+  gone: "It is out: click to put it back.", picture: "Only the picture keeps it.", sentence: "Only the sentence keeps it.", silent: "Neither side keeps it.",
+};
+
 /** The factors of an anchor's product, as elements. */
 function product(a, i) {
   const part = (name, value) => element(name === "anchor" ? "b" : "span", { class: name }, value.toFixed(3));
@@ -22,12 +26,16 @@ function speakers(i, { products } = now) {
   return [...products[i].keys()].filter((a) => products[i][a] > 0).sort((a, b) => products[i][b] - products[i][a]);
 }
 
-/** Inspect an anchor: its slabs and its disc are lit, and its product is written. */
+/** Inspect an anchor, for sentence `i` or else for the other one: its slabs and its disc are lit, and its product is written. */
 function look(a, i) {
+  if (!(now.products[i][a] > 0)) i = 1 - i;
   beam.looked = { a, i };
+  const silent = now.products[i][a] > 0 ? null : SILENT[map.dots[a].kind];
   const hint = blind() ? "Its size is hidden." : touched.matches ? "Tap again: the anchor goes out." : "A click takes the anchor out.";
   const why = ["The slab is as high as ", element("span", { class: "picture" }, "● the picture’s entry"), " × ", element("span", { class: "sentence" }, "■ the sentence’s"), ". ", hint];
-  find("looked").replaceChildren(tile(a, 48), named(a, "b"), ...(blind() ? [] : [element("p", { class: "times" }, ...product(a, i))]), element("p", { class: "quiet" }, ...(blind() ? [hint] : why)));
+  const told = element("p", { class: "quiet" }, ...(silent ? [silent] : blind() ? [hint] : why));
+  const times = silent || blind() ? [] : [element("p", { class: "times" }, ...product(a, i))];
+  find("looked").replaceChildren(tile(a, 48), named(a, "b"), ...times, told);
   for (const { slabs } of beam.pans) for (const [each, slab] of slabs) slab.classList.toggle("lit", each === a);
   map.light(a);
 }

@@ -12,14 +12,13 @@ function once(work) {
   return Object.assign(call, { ready: false });
 }
 
-const missing = (file) => `the file ${file} is not beside this page; keep it in the same folder, or make the page again with “asif page”`;
-
 /** What a script beside the page leaves under a global name. */
 function script(file, name) {
   return new Promise((done, failed) => {
     const made = element("script", { src: encodeURIComponent(file) });
-    made.addEventListener("load", () => (globalThis[name] ? done(globalThis[name]) : failed(new Error(`the file ${file} is damaged; make the page again with “asif page”`))));
-    made.addEventListener("error", () => failed(new Error(missing(file))));
+    const fail = (why) => failed(new Error(`the file ${file} is ${why}make the page again with “asif page”`));
+    made.addEventListener("load", () => (globalThis[name] ? done(globalThis[name]) : fail("damaged; ")));
+    made.addEventListener("error", () => fail("not beside this page; keep it in the same folder, or "));
     document.head.append(made);
   });
 }

@@ -19,27 +19,23 @@ FONTS = {
 
 def font_faces(translations) -> str:
     """Return the style of ``:lang(…)`` with a subset of a font for each language of `FONTS`; "" without the fonts."""
-    wanted = FONTS.keys() & translations.keys()
-    try:
-        folder = fetch("fonts") if wanted else None
-    except (AsifError, OSError) as error:
-        print(f"the page goes on without fonts for {', '.join(sorted(wanted))}: {error}", file=sys.stderr)
+    families = {code: f"captions-{code[:2]}" for code in FONTS if code in translations}
+    if not families:
         return ""
-    rules = [f"#language {{ font-family: var(--sans), {', '.join(map(_family, sorted(wanted)))} }}"] if wanted else []
-    for code in sorted(wanted):
+    try:
+        folder = fetch("fonts")
+    except (AsifError, OSError) as error:
+        print(f"the page goes on without fonts for {', '.join(families)}: {error}", file=sys.stderr)
+        return ""
+    rules = [f"#language {{ font-family: var(--sans), {', '.join(families.values())} }}"]
+    for code, family in families.items():
         file, name = FONTS[code]
-        characters = {*name, *"".join(translations[code])}
-        source = base64.b64encode(subset_font(folder / file, {one for one in characters if ord(one) > 0x36F})).decode()
-        family = _family(code)
-        rules.append(
-            f'@font-face {{ font-family: {family}; src: url("data:font/woff;base64,{source}") format("woff") }}'
-        )
-        rules.append(f":lang({code.partition('_')[0]}) {{ font-family: var(--sans), {family} }}")
+        characters = {one for one in name + "".join(translations[code]) if ord(one) > 0x36F}
+        font = base64.b64encode(subset_font(folder / file, characters)).decode()
+        source = f'url("data:font/woff;base64,{font}") format("woff")'
+        rules.append(f"@font-face {{ font-family: {family}; src: {source} }}")
+        rules.append(f":lang({code[:2]}) {{ font-family: var(--sans), {family} }}")
     return "\n".join(rules)
-
-
-def _family(code):
-    return f"captions-{code.partition('_')[0]}"
 
 
 def subset_font(file, characters) -> bytes:
@@ -48,7 +44,7 @@ def subset_font(file, characters) -> bytes:
     options.drop_tables += ["FFTM"]  # times, which FontForge wrote
     font, content = TTFont(file, fontNumber=0), io.BytesIO()
     cutter = subset.Subsetter(options)
-    cutter.populate(unicodes=[ord(each) for each in characters])
+    cutter.populate(unicodes=map(ord, characters))
     cutter.subset(font)
     font.flavor = "woff"
     font.save(content)

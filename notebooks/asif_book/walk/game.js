@@ -71,14 +71,14 @@ async function play(kind) {
     const found = await puzzle(kind, baseOf(number));
     if (!found) continue;
     if (kind !== "wrong") return update({ question: number, words: found.words, gone: new Set(found.gone), game: found.game }, { again: true });
-    const right = bank.questions.filter((each) => each.right).map((each) => [each.row, each.pair[0]]), at = number % (right.length - 1);
+    const right = bank.questions.filter((_, i) => i !== number && answer(baseOf(i)).best === 0).map((each) => [each.row, each.pair[0]]);
+    const at = number % Math.max(right.length - 1, 1);
     const three = [...right.slice(at, at + 2), [bank.questions[number].row, found.words[1]]].sort(([one], [other]) => (one * 31) % 17 - (other * 31) % 17);
     find("says").textContent = "Three pictures, and the model’s answers. Which one is wrong?";
     return find("three").replaceChildren(...three.map(([row, word]) => {
       const button = element("button", { type: "button" }, tile(row, 64), element("span", {}, quoted(bank.words[word])));
       button.addEventListener("click", () => {
         if (row !== bank.questions[number].row) return find("says").replaceChildren(sentenceOf(`No, ${quoted(bank.words[word])} is right. Look again.`));
-        find("three").replaceChildren();
         return update({ question: number, words: found.words, gone: new Set(), game: found.game }, { again: true });
       });
       return button;
@@ -89,6 +89,7 @@ async function play(kind) {
 }
 
 showAt("verdict", say);
+showAt("verdict", ({ again }) => { if (again) find("three").replaceChildren(); });  // its answers are those of other anchors
 for (const button of find("puzzles").children) button.addEventListener("click", () => play(button.dataset.puzzle));
 find("stop").addEventListener("click", () => update({ game: null, gone: new Set(state.game.base) }));
 find("hint").addEventListener("click", () => {

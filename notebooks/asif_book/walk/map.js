@@ -192,25 +192,16 @@ const map = {
     return shown.findLast((dot) => dot.kind !== "silent" && away(dot) <= Math.max(dot.r + 3, 12)) ?? shown.findLast((dot) => away(dot) <= dot.r + 3);
   },
 
-  /** The disc under a pointer: its slab is lit, and a small card tells what it is. */
-  tip(event) {
-    const dot = event && this.at(event), tip = find("tip");
-    tip.hidden = !dot;
+  /** Inspect the disc under the pointer of a mouse. */
+  hover(event) {
+    const dot = this.at(event);
     this.canvas.style.cursor = dot ? "pointer" : "";
-    if (!dot) return;
-    const pan = [this.axis, 1 - this.axis].find((i) => now.products[i][dot.a] > 0);
-    const about = { gone: "It is out: click to put it back.", picture: "Only the picture keeps it.", sentence: "Only the sentence keeps it.", silent: "Neither side keeps it." }[dot.kind];
-    if (pan !== undefined) look(dot.a, pan);
-    tip.replaceChildren(tile(dot.a, 64), named(dot.a, "b"), element("span", {}, ...(about ? [about] : blind() ? [] : product(dot.a, this.axis))));
-    tip.style.left = `${Math.min(Math.max(dot.x, 90), this.width - 90)}px`;
-    tip.classList.toggle("below", dot.y < 150);
-    tip.style.top = `${dot.y < 150 ? dot.y + dot.r + 10 : dot.y - dot.r - 10}px`;
+    if (dot && dot.a !== this.lit) look(dot.a, this.axis);
   },
 
   /** Press the disc under a pointer. */
   press(event) {
     const dot = this.at(event);
-    this.tip(beam.finger && dot && beam.held !== dot.a ? event : null);
     if (dot) press(dot.a, this.axis);
   },
 };

@@ -31,23 +31,6 @@ function dot(one, other, first = 0, last = one.length) {
   return a + b + (c + d);
 }
 
-const NEAREST = 10;  // as in the library
-
-/** How much of a hub each anchor is, from all cosines (n, n): its mean cosine with its nearest others, less the average. */
-function hubness(cosines) {
-  const means = cosines.map((row) => {
-    const near = new Float64Array(NEAREST + 1).fill(-Infinity);  // ascending; the largest is the anchor itself
-    for (const value of row) {
-      let i = 0;
-      for (; value > near[i]; i++) if (i) near[i - 1] = near[i];
-      if (i) near[i - 1] = value;
-    }
-    return near.subarray(0, NEAREST).reduce((sum, value) => sum + value) / NEAREST;
-  });
-  const average = means.reduce((sum, mean) => sum + mean) / means.length;
-  return means.map((mean) => mean - average);
-}
-
 /** The columns of L⁻¹, with A = L Lᵀ a positive matrix (n, n) in rows: so that A⁻¹ = L⁻ᵀ L⁻¹. */
 function factor(rows) {
   const n = rows.length, lower = rows.map(() => new Float64Array(n)), columns = rows.map(() => new Float64Array(n));
@@ -73,9 +56,9 @@ class Whitening {
     const trace = cosines.reduce((sum, row, a) => sum + row[a] - all, 0), floor = Math.max(shrinkage * trace / n / d, 1e-30);
     this.columns = factor(cosines.map((row, a) => row.map((value, b) => share * (value - means[a] - means[b] + all) + (a === b ? floor : 0))));
     const h = means.map((value) => value - all), g = this.solved(h), rest = all - share * dot(h, g);
-    const inverse = (a, b) => dot(this.columns[a], this.columns[b], Math.max(a, b));
-    this.product = (a, b) => rest + floor * (((a === b) - floor * inverse(a, b)) / share + g[a] + g[b]);
-    const scale = cosines.map((_, a) => reciprocal(this.product(a, a), 1));
+    const inverse = (a) => dot(this.columns[a], this.columns[a], a);
+    const length = (a) => rest + floor * ((1 - floor * inverse(a)) / share + 2 * g[a]);
+    const scale = cosines.map((_, a) => reciprocal(length(a), 1));
     Object.assign(this, { cosines, share, scale });
   }
 
@@ -91,11 +74,6 @@ class Whitening {
     const mean = cosines.reduce((sum, value) => sum + value, 0) / cosines.length, t = cosines.map((value) => value - mean);
     const y = this.solved(t), size = reciprocal(1 - this.share * dot(t, y), 1);
     return cosines.map((value, a) => (value - this.share * dot(this.cosines[a], y)) * size * this.scale[a]);
-  }
-
-  /** Those of the anchors among themselves, (n, n). */
-  get all() {
-    return this.scale.map((size, a) => Float64Array.from(this.scale, (other, b) => size * other * this.product(a, b)));
   }
 }
 
@@ -136,9 +114,9 @@ class Side {
     return Object.assign(side, { d });
   }
 
-  /** What all questions to the anchors that stay share: a·m for each anchor (n), m·m, 1 / |a − m|, and where they are on, hubs and whitening. */
-  without(gone, { hubs = 0, whiten = 1 } = {}) {
-    const key = [hubs, whiten, ...[...gone].sort((a, b) => a - b)].join();
+  /** What all questions to the anchors that stay share: a·m for each anchor (n), m·m, 1 / |a − m|, and where it is on, whitening. */
+  without(gone, whiten = 1) {
+    const key = [whiten, ...[...gone].sort((a, b) => a - b)].join();
     if (this.rests.has(key)) return this.rests.get(key);
     const here = [...this.total.keys()].filter((a) => !gone.has(a)), left = here.length, few = this.rows && left < gone.size;
     let means = few ? new Float64Array(this.n) : Float64Array.from(this.total);  // from the columns of the fewer anchors
@@ -146,14 +124,13 @@ class Side {
     means = means.map((mean) => mean / (left || 1));
     const square = here.reduce((sum, a) => sum + means[a] / left, 0);
     const scale = means.map((mean, a) => reciprocal(this.squares[a] - 2 * mean + square, this.squares[a] + square));
-    const rest = { here, left, means, square, scale, offsets: new Float64Array(this.n), hubs: left > NEAREST ? hubs : 0 };
-    if (whiten < 1 || rest.hubs) {  // whitening with 1 changes no cosine
+    const rest = { here, left, means, square, scale };
+    if (whiten < 1 && left) {  // whitening with 1 changes no cosine
       const cosines = here.map((a) => {
         const column = this.column(a);
         return Float64Array.from(here, (b) => (column[b] - means[a] - means[b] + square) * scale[a] * scale[b]);
       });
-      if (whiten < 1 && left) rest.whitening = new Whitening(cosines, whiten, this.d);
-      if (rest.hubs) hubness(rest.whitening?.all ?? cosines).forEach((value, i) => { rest.offsets[here[i]] = hubs * value; });
+      rest.whitening = new Whitening(cosines, whiten, this.d);
     }
     if (this.rests.size > 7) this.rests.delete(this.rests.keys().next().value);
     this.rests.set(key, rest);
@@ -162,17 +139,17 @@ class Side {
 
   /** The sparse vector of a question: its k largest cosines with the anchors that stay, to the power p, of length 1.
    *  `inner` (n): the products of the question with the anchors; `length`: its product with itself. */
-  represent(inner, length, { here, left, means, square, scale, offsets, whitening }, k, p) {
+  represent(inner, length, { here, left, means, square, scale, whitening }, k, p) {
     const cosines = new Float64Array(this.n), entries = new Float64Array(this.n);
     const own = this.centred ? here.reduce((sum, a) => sum + inner[a] / left, 0) : 0;
     const size = reciprocal(length - 2 * own + square, length + square);
     const plain = here.map((a) => (inner[a] - own - means[a] + square) * size * scale[a]);
     (whitening ? whitening.of(plain) : plain).forEach((cosine, i) => { cosines[here[i]] = Math.fround(cosine); });
     const order = [...here].sort((a, b) => cosines[b] - cosines[a] || a - b), kept = order.slice(0, k);
-    const corrected = (a) => cosines[a] - offsets[a], largest = Math.max(...kept.map(corrected));
+    const largest = cosines[kept[0]];
     let squares = 0;
     for (const a of kept) {  // negative entries become 0 before the power, which an even p would turn positive
-      entries[a] = largest > 0 ? (Math.max(corrected(a), 0) / largest) ** p : 0;
+      entries[a] = largest > 0 ? (Math.max(cosines[a], 0) / largest) ** p : 0;
       squares += entries[a] ** 2;
     }
     for (const a of kept) entries[a] /= Math.sqrt(squares) || 1;
@@ -180,10 +157,10 @@ class Side {
   }
 }
 
-/** Decide between sentences: each question is [inner, length], `picture` one, `sentences` several. `corrections`: the
- *  library's `hubs`, 0 to 1, and `whiten`, of the pictures, 0 to 1. */
-function decide(sides, picture, sentences, gone, k, p, { hubs = 0, whiten = 1 } = {}) {
-  const images = sides[0].without(gone, { hubs, whiten }), texts = sides[1].without(gone, { hubs });
+/** Decide between sentences: each question is [inner, length], `picture` one, `sentences` several. `whiten`: the
+ *  library's shrinkage, of the pictures, 0 to 1. The page has no switch for the library's `hubs`. */
+function decide(sides, picture, sentences, gone, k, p, whiten = 1) {
+  const images = sides[0].without(gone, whiten), texts = sides[1].without(gone);
   const { left } = images, kept = Math.min(k, left);
   const image = sides[0].represent(...picture, images, kept, p);
   const text = sentences.map((sentence) => sides[1].represent(...sentence, texts, kept, p));

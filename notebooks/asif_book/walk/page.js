@@ -35,8 +35,7 @@ function listen() {
   addEventListener("pointerdown", ({ pointerType }) => { beam.finger = pointerType === "touch"; }, true);
   addEventListener("keydown", () => { beam.finger = false; }, true);
   map.canvas.addEventListener("click", (event) => map.press(event));
-  map.canvas.addEventListener("pointermove", (event) => { if (event.pointerType === "mouse") map.tip(event); });
-  map.canvas.addEventListener("pointerleave", () => map.tip());
+  map.canvas.addEventListener("pointermove", (event) => { if (event.pointerType === "mouse") map.hover(event); });
   new ResizeObserver(() => { if (now && !moving) stackUp(false); }).observe(find("scales"));
   ["first", "second"].forEach((id, i) => {
     find(`${id}-word`).addEventListener("change", (event) => choose(i, event.target.value));
@@ -44,6 +43,7 @@ function listen() {
     find(`${id}-word`).addEventListener("input", () => find(id).classList.add("typing"));
     find(`up-${id}`).addEventListener("click", () => chooseAxis({ axis: i }));
   });
+  for (const id of ["file", "import"]) find(id).addEventListener("click", ({ target }) => { target.value = ""; });  // the same file again is a choice, too
   for (const name of ["k", "p"]) find(name).addEventListener("input", (event) => update({ [name]: Number(event.target.value), game: null }, { again: true }));
   find("language")?.addEventListener("change", (event) => update({ language: event.target.value }, { again: true }));
   document.fonts.addEventListener("loadingdone", () => map.draw());  // the names on the map, in the font of their script

@@ -28,8 +28,9 @@ const question = (side, z) => [side.products(z), dot(z, z)];
 /** A word's question to the captions: its inner products, and its product with itself. */
 const sentence = (word) => asked.get(word) ?? asked.set(word, question(sides[1], prompts[word])).get(word);
 
-/** Add a word with its embedding to the list; return its position. */
+/** Add a word with its embedding to the list, which the fields offer; return its position. */
 function addWord(word, embedding) {
+  find("words").append(element("option", { value: word }));
   prompts.push(embedding);
   return bank.words.push(word) - 1;
 }
@@ -45,7 +46,7 @@ function regrow(pairs) {
 function answer({ question: number, own, words, gone, k, p, whiten, alone }) {
   const row = bank.questions[number]?.row, out = new Set([...gone, ...(alone ? Array(base).keys() : []), ...(number < 0 ? [] : [row])]);
   const picture = number < 0 ? question(sides[0], own.z) : [sides[0].column(row), sides[0].squares[row]];
-  return decide(sides, picture, words.map(sentence), out, k, p, { whiten });
+  return decide(sides, picture, words.map(sentence), out, k, p, whiten);
 }
 
 const fresh = (number) => ({ question: number, words: [...bank.questions[number].pair], gone: new Set(), whiten: 1, alone: false });

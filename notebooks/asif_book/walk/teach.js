@@ -51,6 +51,7 @@ const tell = (...sentences) => find("teach-says").replaceChildren(sentenceOf(sen
 async function teach() {
   const word = await wordFor(find("teach-word").value, teach);
   if (word === null || state.question >= 0) return;
+  trouble();
   await find("picture").decode().catch(() => {});
   const canvas = element("canvas", { width: bank.tile, height: bank.tile }), picture = find("picture"), { naturalWidth: w, naturalHeight: h } = picture;
   const side = Math.min(w, h);

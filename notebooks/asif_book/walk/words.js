@@ -18,10 +18,8 @@ function checkText(text) {
   if (letters(text, /\p{L}/gu) > 2 * letters(text, /\p{Script=Latin}/gu)) throw new Error("the encoder learned English and does not read its script; write it in English");
 }
 
-/** The embedding of a caption, or of a label in the bank's template, in the scale of the page. */
+/** The embedding of a text that `checkText` lets pass, or of it in the bank's template, in the scale of the page. */
 async function textEmbedding(text, { template = "{}" } = {}) {
-  if (bank.textEncoder.why) throw new Error(bank.textEncoder.why);
-  checkText(text);
   const { run, tokens, unknown } = await textEncoder(), { limit, scale } = bank.textEncoder;
   if (tokens(text).slice(1, -1).every((id) => id === unknown)) throw new Error("the encoder knows none of its signs; write words");
   const all = tokens(template.replace("{}", () => text)), ids = all.length > limit ? [...all.slice(0, limit - 1), all.at(-1)] : all;
@@ -46,9 +44,8 @@ async function wordFor(text, go) {
       return null;
     }
     const z = await textEmbedding(label, bank.textEncoder);
-    if ((word = placeOf(label)) < 0) word = addWord(label, z);
-    find("words").append(element("option", { value: label }));
-    return word;
+    word = placeOf(label);
+    return word < 0 ? addWord(label, z) : word;
   } catch (error) {
     trouble(`${said} cannot be asked: ${error.message}.`, ...beside);
     return null;
@@ -75,11 +72,13 @@ function chooseWaiting() {
 
 /** Say a sentence, with a button that loads the text encoder; then `go` on. */
 function offer(...rest) {
-  const go = rest.pop(), button = element("button", { type: "button" }, "Load the text encoder (29 MB), and ask");
+  const go = rest.pop(), button = element("button", { type: "button" }, "Load the text encoder (29 MB), and go on");
+  const field = document.activeElement;  // which has the focus again when the button has gone
   trouble(...rest);
   find("trouble").append(" ", button);
   button.addEventListener("click", async () => {
     Object.assign(button, { disabled: true, textContent: "Loading the text encoder …" });
+    field.focus();
     await textEncoder().then(go, (error) => trouble(`The text encoder is not loaded: ${error.message}.`, "The page goes on with its list."));
   });
 }

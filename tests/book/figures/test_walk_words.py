@@ -121,6 +121,23 @@ def test_an_address_with_own_sentences_asks_for_the_encoder(browser, page):
 
 
 @needs_programs
+def test_a_free_caption_is_read_and_becomes_an_anchor(tab, text_encoder):
+    tab.evaluate("askOwn({ z: halves(bank.embeddings[0]).slice(0, bank.dimensions[0]), src: bank.large[0] })")
+    tab.locator("#teach-word").fill("my chipped blue mug")
+    tab.locator("#teach-word").press("Enter")
+    alert = tab.get_by_role("alert")
+    alert.wait_for()
+    assert 0 <= alert.bounding_box()["y"] < DESKTOP["height"]  # the reader is far down the page
+    alert.get_by_role("button").click()
+    tab.wait_for_function("find('teach-says').textContent.includes('is anchor 794')", timeout=60_000)
+    assert tab.evaluate("document.activeElement.id") == "teach-word"
+    caption, text = tab.evaluate("[taught[0].caption, [...taught[0].text]]")
+    assert caption == "a photo of my chipped blue mug." and not alert.is_visible()
+    assert torch.cosine_similarity(torch.tensor([text]), text_encoder.encode([caption])).item() > 0.999
+    assert tab.locator("#words option").last.get_attribute("value") == "my chipped blue mug"
+
+
+@needs_programs
 @pytest.mark.parametrize(
     ("sentence", "word"),
     [

@@ -87,7 +87,9 @@ def credit(table, by="group") -> pd.Series:
     >>> credit(table).round(2).to_dict()
     {'cats': 0.67, 'dogs': 0.33}
     """
-    if by not in table:
+    if not isinstance(table, pd.DataFrame):
+        raise ParameterError(f"credit takes the table of contributions(…), and got {type(table).__name__}")
+    if by not in table or by == "contribution":
         others = ", ".join(map(repr, table.columns.drop("contribution", errors="ignore")))
         raise ParameterError(f"by = {by!r} is no column of the contributions; the columns are {others}")
     if not len(table):

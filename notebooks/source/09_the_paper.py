@@ -147,7 +147,7 @@ for row in drawn[drawn.index.str.contains("both ways|kernel CCA")].itertuples():
 # lines name four more, which bend or ask in both directions; these draws cannot tell
 # them from ASIF. On emoji three of the four are ahead, and label transfer and ridge are
 # not surely behind (ten draws, `repeated_splits_emoji.md`). With both switches of
-# section 4 no rival has a higher mean on either set, but no winner is proven. What ASIF
+# section 4, which no rival got, none has a higher mean; no winner is proven. What ASIF
 # keeps, and shares with label transfer both ways: no training, reasons that add up
 # (06), and edits after which nothing is fitted again (07).
 
@@ -274,10 +274,10 @@ check_holm(my_holm)
 #
 # Each picture keeps its $k$ nearest anchors. A **hub** is an anchor that is among the
 # $k$ nearest of far more pictures than a fair share, $k / n$. It stands near the middle
-# of all vectors. An anchor that everybody keeps tells nothing apart.
+# of all vectors. That everybody keeps an anchor tells little.
 #
 # The cheapest correction is in the method already: ASIF subtracts the mean of the bank
-# before the cosine. A vector near the middle is then short, and points anywhere. We
+# before the cosine. A vector in its direction then points anywhere. We
 # undo this step to see what it does.
 #
 # **Before you run the next cells:** we ask the validation pictures without the
@@ -364,7 +364,7 @@ check_hub_offsets(my_hub_offsets)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. The offsets sum to 0. A hub has a positive offset, so its cosines shrink.
+# A ✔ verdict. The offsets sum to 0. A positive offset makes cosines shrink.
 #
 # </details>
 
@@ -729,8 +729,8 @@ draw.show(draw.interval_dots(named, xlabel=xlabel))
 # limit, are also asked without these anchors. The limit is the median of the cosines
 # between the bank's anchors and their nearest neighbours.
 #
-# **Before you run the next cell:** which share of its decisions does ASIF owe to the
-# nearest anchor alone? Does this share rise with $n$?
+# **Before you run the next cell:** in which share of its decisions does the nearest
+# anchor alone agree? Does this share rise with $n$?
 
 # %% tags=["hide-input"]
 # Ask by all anchors, by the nearest, and by none nearby; draw and record the shares.
@@ -781,7 +781,7 @@ draw.show(draw.line_chart(series, xlabel=xlabel, ylabel=ylabel, logx=2, percent=
 
 # %% [markdown]
 # **What you see.** The nearest anchor decides alike for about half of the pictures,
-# and for more where the bank, and so $k$, is small. The other lines ask the same
+# and for more where the bank is small. The other lines ask the same
 # pictures at each $n$: those with an anchor nearby in the whole bank. There most of
 # R@1 is lost without these anchors. What is left is above chance, and rises with $n$,
 # too.
@@ -845,7 +845,7 @@ check_rival(my_setting, task)
 # <details><summary>Hint</summary>
 #
 # Two loops, over the rivals and over the sizes. In a fitted linear map *every* pair has
-# a part in every answer. In ASIF only $k$ pairs have. With how many pairs should a map
+# a part in every answer. In ASIF few contribute. With how many pairs should a map
 # win?
 #
 # </details>
@@ -942,12 +942,13 @@ show_progress("09")
 #   these four are ahead.
 # - A winner is named only after a paired comparison and Holm's correction.
 # - An inductive correction of hubs looks at the bank, a transductive one at the batch.
-#   Sinkhorn helps where each label is wanted equally often, and harms where it is not.
+#   Sinkhorn helps where each label is wanted equally often, and harms where some are
+#   wanted far more.
 # - Where all pairs show a few classes, a linear map can be better than ASIF.
 #
 # **What would prove us wrong.** If on other stamps one of the five were better than
-# ASIF, after Holm's correction, then section 1 would be luck. If Sinkhorn did not lose
-# on a skewed batch, our explanation of the counterexample would be wrong.
+# ASIF, after Holm's correction, then section 1 would be luck. If Sinkhorn lost there
+# with the true class shares too, our explanation would be wrong.
 #
 # **Where next.** Write a configuration of your own, with your pictures as a task, and
 # run `asif benchmark`.

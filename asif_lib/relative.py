@@ -91,8 +91,6 @@ def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:
     mean : Tensor of shape (d,), optional
         Subtracted from both: the mean of the anchors, for an encoder whose vectors share a large common part.
 
-    Examples
-    --------
     >>> anchors = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
     >>> relative_representation(torch.tensor([[5.0, 5.0]]), anchors)
     tensor([[0.7071, 0.7071]])
@@ -158,17 +156,3 @@ def whitening(directions, spread, shrinkage):
     floor = (shrinkage * variance.sum() / len(directions)).clamp_min(1e-30)  # of rows that are all the same
     along = ((1 - shrinkage) * variance + floor).rsqrt() - floor.rsqrt()  # (r,)
     return (directions * along) @ directions.T + floor.rsqrt() * torch.eye(len(directions))
-
-
-COPY = 1e-3
-"""A distance of unit vectors that rounding alone can make."""
-
-
-def copy_distance(dtype) -> float:
-    """Return the largest distance of unit vectors whose embeddings, rounded to `dtype`, may be copies of one."""
-    return COPY + torch.finfo(dtype).eps / 2
-
-
-def are_copies(cosines, dtype) -> torch.Tensor:
-    """Return which of these cosines of embeddings, rounded to `dtype`, may belong to two copies of one."""
-    return 2 - 2 * cosines <= copy_distance(dtype) ** 2

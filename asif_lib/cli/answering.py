@@ -193,7 +193,7 @@ def _are_anchors(model, pictures, z):
     import torch
 
     from asif_lib.bank.building import path_of
-    from asif_lib.relative import are_copies
+    from asif_lib.evaluation.similarity import are_copies
     from asif_lib.search import top_anchors
 
     rows, files = model.bank.rows(model.bank.sides[0]), list(map(path_of, pictures))

@@ -14,7 +14,7 @@ import pandas as pd
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, NEAREST, TASKS
 from asif_lib.errors import ParameterError
 from asif_lib.machine import for_small_matrices, progress_bar
-from asif_lib.relative import are_copies, unit_rows
+from asif_lib.relative import unit_rows
 from asif_lib.search import top_anchors
 from asif_lib.settings import Settings, default_k
 from asif_lib.sparse import SideAnchors
@@ -22,6 +22,7 @@ from asif_lib.zeroshot import ASIF, check_bank
 
 from .choosing import combinations, measure_settings
 from .measures import Measure, in_points, paired_difference, ranks, recall_of_each, same_text
+from .similarity import are_copies
 
 FOLDS = 5
 SMALLEST, LARGEST = 60, 6_000

@@ -196,3 +196,17 @@ def _middle(values):
     """Return the middle 95 % of the values; a resample without any pair gives NaN."""
     low, high = np.nanquantile(np.asarray(values), [0.025, 0.975])
     return float(low), float(high)
+
+
+COPY = 1e-3
+"""A distance of unit vectors that rounding alone can make."""
+
+
+def copy_distance(dtype) -> float:
+    """Return the largest distance of unit vectors whose embeddings, rounded to `dtype`, may be copies of one."""
+    return COPY + torch.finfo(dtype).eps / 2
+
+
+def are_copies(cosines, dtype) -> torch.Tensor:
+    """Return which of these cosines of embeddings, rounded to `dtype`, may belong to two copies of one."""
+    return 2 - 2 * cosines <= copy_distance(dtype) ** 2

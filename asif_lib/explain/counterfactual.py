@@ -139,7 +139,7 @@ def smallest_removal(
     A greedy search finds a set without a superfluous anchor. Then all smaller sets of all anchors are tried, size by
     size: all single anchors first, also those outside every top k, which move the mean. `Decision.possible` excludes
     sets that cannot change the label. The proof ends where `MOST_SCORES` do not suffice for the sets that are left, or,
-    with hubs or whitening, `MOST_REBUILDS`: there each set costs products of (n, n) matrices. The search scores sets in
+    with hubs or whitening, `MOST_REBUILDS`: there each set represents all anchors again. The search scores sets in
     float64, and `without` confirms each set that is returned.
 
     Raises `ParameterError` if there are fewer than two labels, `reduce` is unknown, or nothing decides this picture.
@@ -244,8 +244,11 @@ class Decision:
         Let u be the picture's entries before they get length 1, v those of a label's prompt, and o of a rival's.
         (1) A lead has the sign of the sum, over the anchors that stay, of u · v / |v| - u · o / |o|. (2) The sum falls
         if u, v and |o| take their smallest values in the first term, or u, o and |v| their largest in the second.
-        (3) So the label stays where all terms, minus those of the set, are above 0.
+        (3) So the label stays where all terms, minus those of the set, are above 0. Hubs and whitening have no bound:
+        all is 0.
         """
+        if self.is_rebuilt:
+            return torch.zeros(1, len(self.model.bank))
         (low, high, *_), (v_low, v_high, longest, shortest) = (x.entries(size, self.model.p) for x in self._sides)
         own = low * v_low / longest.clamp_min(1e-300)  # (t, n)
         rival = high * v_high / shortest.clamp_min(1e-300)
@@ -257,17 +260,13 @@ class Decision:
 
     def possible(self, size):
         """Return all sets of `size` anchors that may change the label, (b, size) int64; None if these are too many."""
-        pool, worth = torch.arange(len(self.model.bank)), None
-        if not self.is_rebuilt:
-            worth = self._worth(size)
-            least = worth.sum(dim=1, keepdim=True) - TOLERANCE  # (rivals, 1)
-            best = worth + worth.topk(size - 1, dim=1).values.sum(dim=1, keepdim=True)
-            pool = (best >= least).any(dim=0).nonzero()[:, 0]
+        worth = self._worth(size)
+        least = worth.sum(dim=1, keepdim=True) - TOLERANCE  # (rivals, 1)
+        best = worth + worth.topk(size - 1, dim=1).values.sum(dim=1, keepdim=True)
+        pool = (best >= least).any(dim=0).nonzero()[:, 0]
         if math.comb(len(pool), size) > (self.most_sets if size <= EXHAUSTIVE else 0):
             return None
-        sets = torch.combinations(pool, size)
-        if worth is None or not len(sets):
-            return sets.view(-1, size)
+        sets = torch.combinations(pool, size).view(-1, size)
         return sets[sum(row[sets].sum(dim=1) >= bound for row, bound in zip(worth, least, strict=True)) > 0]
 
     def label_without(self, anchors):

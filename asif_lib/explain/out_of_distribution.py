@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from asif_lib.errors import ParameterError
-from asif_lib.relative import are_copies, check_dimensions
+from asif_lib.evaluation.similarity import are_copies
+from asif_lib.relative import check_dimensions
 from asif_lib.sparse import SideAnchors
 
 

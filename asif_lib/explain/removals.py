@@ -10,6 +10,7 @@ Hubs and whitening depend on all anchors, so `Rebuilds` computes these again for
 """
 
 import torch
+from torch.nn.functional import normalize
 
 from asif_lib.defaults import NEAREST
 from asif_lib.search.rows import BLOCK
@@ -40,7 +41,7 @@ class Removals:
     def __init__(self, model, z_image, z_text, candidates, most):
         self.candidates, self.settings, most = candidates, model.settings, min(most, len(candidates))
         self.sides = sides_of(model, z_image, z_text)
-        columns = (self.sides[0].reachable(most) | self.sides[1].reachable(most)).nonzero()[:, 0]
+        columns = torch.cat([side.between(most)[2] for side in self.sides]).any(dim=0).nonzero()[:, 0]
         for side in self.sides:
             side.restrict(columns, candidates)
         self.inside = torch.isin(candidates, columns)  # (m,): the others can only move the mean
@@ -97,7 +98,9 @@ class Products:
         self.all_cosines = torch.cat(inner, dim=1) / (self.lengths * self.z.norm(dim=1)[:, None]).clamp_min(1e-300)
 
     def between(self, most):
-        """Return the smallest and the largest cosines, (q, n) each, that z can have without up to `most` anchors.
+        """Bound the cosines of z without up to `most` anchors: the smallest, the largest, and which can be in a top k.
+
+        All are (q, n).
 
         (1) Moving the mean by m turns a vector x by an angle of at most arcsin(|m| / |x|). (2) A cosine changes by at
         most the sum of both angles.
@@ -108,12 +111,8 @@ class Products:
         )
         change = angles + angles_z[:, None] + TOLERANCE  # (q, n)
         change[:, angles >= torch.pi / 2] = 2.0
-        return self.all_cosines - change, self.all_cosines + change
-
-    def reachable(self, most):
-        """Return which anchors can be in a top k without up to `most` anchors, (n,) bool."""
-        low, high = self.between(most)
-        return (high >= low.topk(min(self.k + most, self.n), dim=1).values[:, -1:]).any(dim=0)
+        low, high = self.all_cosines - change, self.all_cosines + change
+        return low, high, high >= low.topk(min(self.k + most, self.n), dim=1).values[:, -1:]
 
     def entries(self, most, p):
         """Bound the entries without any r ≤ `most` anchors before they get length 1: (q, n), (q, n), (q, 1), (q, 1).
@@ -121,9 +120,8 @@ class Products:
         These are the smallest entries and the largest, and the largest length of a row and the smallest. Only an anchor
         that k others can beat has the smallest entry 0. Only one that k + r others surely beat has the largest entry 0.
         """
-        low, high = self.between(most)
+        low, high, possible = self.between(most)
         sure = low > high.topk(min(self.k + 1, self.n), dim=1).values[:, -1:]
-        possible = high >= low.topk(min(self.k + most, self.n), dim=1).values[:, -1:]
         largest = high.amax(dim=1, keepdim=True).clamp_min(1e-300)  # scaling cancels
         low, high = ((x.clamp_min(0) / largest) ** p for x in (low, high))
         longest = high.topk(self.k, dim=1).values.norm(dim=1, keepdim=True)
@@ -153,70 +151,44 @@ class Products:
 
 
 class Rebuilds:
-    """As `Removals`, for models that correct for hubs or whiten: each set costs some products of (n, n) matrices.
-
-    Let the rows of X be the r anchors that stay, about their mean and of length 1, and C = f + g · X̃ᵀX̃ their shrunk
-    covariance, where X̃ is X minus its mean row. Whitened vectors a and b have the inner product
-
-        a · C⁻¹ · b = (a · b - g · (X̃a)ᵀ (f + g · X̃X̃ᵀ)⁻¹ (X̃b)) / f
-    """
+    """As `Removals`, for models that correct for hubs or whiten: each set represents all anchors again, in float64."""
 
     wide = 24
     """After the first step, the greedy search tries this number of the best candidates only."""
 
     def __init__(self, model, z_image, z_text, candidates, most):
-        self.candidates, self.settings, self.batch, self.products = candidates, model.settings, 64, []
+        self.candidates, self.settings, self.n, self.batch = candidates, model.settings, len(model.bank), 64
+        self.sides = []
         for side, z in zip(model.bank.sides, (z_image, z_text), strict=True):
             rows = torch.cat([model.bank.rows(side).gathered(), z]).double()  # (n + q, d)
             if model.settings.center:
                 rows -= model.bank.mean(side).double()
             shrinkage = model.settings.whiten if side == model.bank.sides[0] else None
-            self.products.append((rows @ rows.T, shrinkage, rows.shape[1]))
-        self.n = len(model.bank)
+            turned = torch.linalg.qr(rows.T, mode="r").R.T  # (n + q, e): all angles stay, e is at most d and n + q
+            self.sides.append((turned, shrinkage, rows.shape[1]))
 
     def scores(self, sets):
         """Return the (b, t) scores without each of b sets of candidates, and infinity where a tie decides, (b,)."""
-        found = [self._without(self.candidates[gone]) for gone in sets]
-        return torch.cat([scores for scores, _ in found]), torch.tensor([ties for _, ties in found])
+        found = [[self._vectors(self.candidates[gone], *side) for side in self.sides] for gone in sets]
+        scores = torch.cat([image @ text.T for (image, _), (text, _) in found])
+        return scores, torch.tensor([tie + other for (_, tie), (_, other) in found])
 
-    def _without(self, gone):
-        vectors = [self._vectors(gone, *side) for side in self.products]
-        (image, tied), (text, text_tied) = vectors
-        return (image.double() @ text.double().T), torch.inf if tied or text_tied else 0.0
-
-    def _vectors(self, gone, products, shrinkage, d):
-        stay = torch.ones(len(products), dtype=torch.bool).index_fill_(0, gone, False)
-        r, inner = self.n - len(gone), products[stay][:, stay]  # (r + q, r + q)
+    def _vectors(self, gone, rows, shrinkage, d):
+        """Return the q vectors without the anchors `gone`, (q, r), and infinity where a tie decides, else 0."""
+        rows, r = rows[~torch.isin(torch.arange(len(rows)), gone)], self.n - len(gone)  # (r + q, e)
         if self.settings.center:
-            mean = inner[:r].mean(dim=0)  # (r + q,) m · x
-            inner = inner - mean - mean[:, None] + mean[:r].mean()
-        inner = scaled(inner, inner.diagonal())
+            rows = rows - rows[:r].mean(dim=0)
+        rows = normalize(rows)
         if shrinkage:
-            inner = whitened(inner, r, shrinkage, d, 0 if self.settings.hubs else r)
-        hubness = None
+            covariance = torch.cov(rows[:r].T, correction=0)  # (e, e)
+            floor = (shrinkage * covariance.trace() / d).clamp_min(1e-30)
+            root = torch.linalg.cholesky((1 - shrinkage) * covariance + floor * torch.eye(len(covariance)))
+            rows = normalize(torch.linalg.solve_triangular(root, rows.T, upper=False).T)
+        anchors, hubness, k = rows[:r], None, self.settings.k
         if self.settings.hubs:
-            hubness = hubness_of(inner[:r, :r].clone().fill_diagonal_(-torch.inf).topk(NEAREST, dim=1).values)
-        kept = self.settings.k
-        values, indices = inner[:r, -(len(products) - self.n) :].T.topk(min(kept + 1, r), dim=1)  # (q, k + 1)
-        is_tied = bool((values[:, kept - 1 : -1] - values[:, kept:] < TOLERANCE).any())  # not if k anchors are left
-        return KeptCosines(values, indices, r, hubness).sparse(self.settings).to_dense(), is_tied
-
-
-def scaled(inner, squared):
-    """Turn the last c columns (r, c) of the inner products of r vectors into cosines, by the squared lengths (r,)."""
-    lengths = squared.clamp_min(0).sqrt()
-    return inner / (lengths[:, None] * lengths[-inner.shape[1] :]).clamp_min(torch.finfo(inner.dtype).tiny)
-
-
-def whitened(cosines, r, shrinkage, d, first):
-    """Return the cosines of whitened vectors in d dimensions, from the column `first`; the first r vectors are anchors.
-
-    The `cosines` are those before, (r + q, r + q).
-    """
-    about_mean = cosines[:r] - cosines[:r].mean(dim=0)  # (r, r + q): X̃ times all vectors
-    both = about_mean[:, :r] - about_mean[:, :r].mean(dim=1, keepdim=True)  # (r, r): X̃X̃ᵀ
-    f, g = (shrinkage * both.diagonal().sum() / r / d).clamp_min(1e-30), (1 - shrinkage) / r
-    factor = torch.linalg.cholesky(g * both + f * torch.eye(r, dtype=cosines.dtype))
-    part = torch.linalg.solve_triangular(factor, about_mean, upper=False)  # (r, r + q)
-    squared = cosines.diagonal() - g * part.square().sum(dim=0)  # (r + q,)
-    return scaled(cosines[:, first:] - g * part.T @ part[:, first:], squared)
+            near = (anchors @ anchors.T).fill_diagonal_(-torch.inf).topk(NEAREST, dim=1)
+            hubness = hubness_of(near.values)
+        values, indices = (rows[r:] @ anchors.T).topk(min(k + 1, r), dim=1)  # (q, k + 1)
+        tied = (values[:, k - 1 : -1] - values[:, k:] < TOLERANCE).any()  # not if k anchors are left
+        vectors = KeptCosines(values, indices, r, hubness).sparse(self.settings).to_dense()
+        return vectors.double(), torch.inf if tied else 0.0

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from asif_book.figures import style
 from asif_book.figures.palette import INK, LINES, SERIES, series_style
-from asif_book.figures.style import alt, draw_picture, image_tag, listed, picture_grid, subplots, wrapped
+from asif_book.figures.style import alt, image_tag, listed, show_pictures, subplots
 from asif_book.figures.templates import self_contained
 
 
@@ -36,13 +36,12 @@ def labelled_pictures(pictures, labels, true, *, columns=6) -> Figure:
     labels, true : sequences of q str
     columns : int
     """
-    figure, axes = picture_grid(len(pictures), columns, 1.55, 1.95)
-    for axis, picture, label, truth in zip(axes, pictures, labels, true, strict=True):
-        right = label == truth
-        lines = [f"✔ {label}"] if right else [f"✘ {label}", f"({truth})"]
-        below = "\n".join(wrapped(line, 20, 2) for line in lines)
-        draw_picture(axis, picture, below, frame=INK if right else None)
-    words = listed(f"{label} (true: {truth})" for label, truth in zip(labels, true, strict=True))
+    answers = list(zip(labels, true, strict=True))
+    below = [f"✔ {label}" if label == truth else f"✘ {label}\n({truth})" for label, truth in answers]
+    figure = show_pictures(pictures, below, columns=columns)
+    for axis, (label, truth) in zip(figure.axes, answers, strict=False):
+        axis.spines[:].set_visible(label == truth)
+    words = listed(f"{label} (true: {truth})" for label, truth in answers)
     return alt(figure, f"Pictures with their labels: {words}")
 
 

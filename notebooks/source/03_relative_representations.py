@@ -263,8 +263,7 @@ check_centred_representation(centred_representation)
 #
 # </details>
 #
-# **Before you run the next cell:** the same two changes, now with centring. How will
-# the two panels look?
+# The next cell makes the same two changes, now with centring.
 
 # %%
 from asif_book.checks import centred  # the library's solution of 03.2

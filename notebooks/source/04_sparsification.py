@@ -213,8 +213,6 @@ check_sparsify(my_sparsify)
 # upper panel of the next figure sorts its cosines, the largest first. The lower panel
 # shows the $k$ entries that stay, after the power and the normalisation, for three
 # values of $p$.
-#
-# **Before you run the next cell:** about what share of all the cosines is below zero?
 
 # %%
 k = round(0.1 * n)
@@ -230,8 +228,8 @@ for name, vector in vectors.items():
     print(f"{name}: the six anchors hold {share:.0%} of the sum of squares")
 
 # %% [markdown]
-# **What you see.** The first printed line answers the guess: most anchors are unlike
-# the picture, so more than half of its cosines are negative. (Cosines can be negative
+# **What you see.** Most anchors are unlike the picture, so that more than half of its
+# cosines are negative, as the first printed line says. (Cosines can be negative
 # because the mean of the anchors is subtracted, as in chapter 03.) In the upper panel
 # the dark area left of the dashed line is kept. Because the curve falls smoothly, it
 # shows no border between similar and unlike anchors, and any $k$ is a choice. The lower

@@ -214,8 +214,6 @@ check_my_asif(mine, missing, old, questions)
 # %% [markdown]
 # **What you see.** The differences are rounding. Now ask *your* file: as it is, with
 # one anchor less, and with one more.
-#
-# **Before you run the next cell:** which of the three answers “kangaroo”?
 
 # %%
 my_picture = stamps.pictures[row]  # or the path of yours

@@ -2,7 +2,6 @@
 const beam = {
   pans: ["first", "second"].map((id) => ({ id, root: find(id), stack: find(id).querySelector(".stack"), slabs: new Map() })),
   looked: null,  // the slab that is inspected, { a, i }: anchor and sentence
-  held: null,  // the anchor that a finger touched once
   drawn: null,  // the decision whose slabs are seen
   finger: false,
 };
@@ -31,7 +30,7 @@ function look(a, i) {
   if (!(now.products[i][a] > 0)) i = 1 - i;
   beam.looked = { a, i };
   const silent = now.products[i][a] > 0 ? null : SILENT[map.dots[a].kind];
-  const hint = blind() ? "Its size is hidden." : touched.matches ? "Tap again: the anchor goes out." : "A click takes the anchor out.";
+  const hint = blind() ? "Its size is hidden." : touched.matches ? "A tap takes the anchor out." : "A click takes the anchor out.";
   const why = ["The slab is as high as ", element("span", { class: "picture" }, "● the picture’s entry"), " × ", element("span", { class: "sentence" }, "■ the sentence’s"), ". ", hint];
   const told = element("p", { class: "quiet" }, ...(silent ? [silent] : blind() ? [hint] : why));
   const times = silent || blind() ? [] : [element("p", { class: "times" }, ...product(a, i))];
@@ -40,14 +39,11 @@ function look(a, i) {
   map.light(a);
 }
 
-/** A press on an anchor: a mouse takes it out; the first tap of a finger inspects, the second takes it out. */
+/** A press on an anchor: a mouse takes it out; a tap of a finger inspects it, and takes out what is inspected. None
+ *  counts while a removal is shown, because the slabs move under the pointer. */
 function press(a, i) {
-  if (beam.finger && beam.held !== a && !state.gone.has(a)) {
-    beam.held = a;
-    return look(a, i);
-  }
-  beam.held = null;
-  return toggle(a);
+  if (moving) return null;
+  return beam.finger && beam.looked?.a !== a && !state.gone.has(a) ? look(a, i) : toggle(a);
 }
 
 function addSlab(pan, a, i) {
@@ -158,7 +154,7 @@ function showVerdict({ again }) {
   const lead = Math.max(now.best, 0), { a, i } = beam.looked ?? {};
   if (again || a === undefined || !(now.products[i][a] > 0)) {
     const largest = blind() ? undefined : speakers(lead)[0];
-    if (largest === undefined) { find("looked").replaceChildren(); map.light(null); } else look(largest, lead);
+    if (largest === undefined) { beam.looked = null; find("looked").replaceChildren(); map.light(null); } else look(largest, lead);
   } else look(a, i);
 }
 

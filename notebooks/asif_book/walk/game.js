@@ -4,17 +4,18 @@ function say() {
   const out = [...state.gone].filter((a) => !game?.base.has(a)), turned = now.best !== (game ? game.start : first.best);
   const taken = out.length === 1 ? `Without ${quoted(caption(out[0]))}` : `Without ${out.length} anchors`, least = game && (game.least === 1 ? "" : ` A greedy search needs ${game.least}.`);
   let text;
-  if (!now.left) text = "All anchors are out, so nobody is left to answer. Put some back.";
+  if (lacking()) text = lacking();
+  else if (!now.left) text = "All anchors are out, so nobody is left to answer. Put some back.";
   else if (now.best < 0) text = "No anchor is kept by both sides, so nothing decides.";
   else if (!out.length) {
     const begin = `The model says ${name(now.best)}.`;
-    text = !game ? `${begin} ${touched.matches ? "Tap the largest slab twice" : "Click the largest slab"}: its anchor goes out.` : game.least > 1 ? `${begin} Turn it with as few anchors as you can.${least}`
+    text = !game ? `${begin} ${touched.matches ? "Tap" : "Click"} the largest slab: its anchor goes out.` : game.least > 1 ? `${begin} Turn it with as few anchors as you can.${least}`
       : game.why ? `${begin} That is wrong. Why? Take out the one anchor that made it so.` : `${begin} One anchor alone turns it. Which? Take it out.`;
   } else if (turned) {
     const tries = game?.told ? "Here it is. " : !game ? "" : game.least > 1 ? `Turned!${least} ` : game.tries === 1 ? "Found at the first try! " : `Found in ${game.tries} tries! `;
     text = `${tries}${taken}, the answer turns to ${name(now.best)}.`;
   } else text = `${taken}, the answer stays ${name(now.best)}.${!playing ? "" : game.least > 1 ? " Go on." : " It goes back when you try another."}`;
-  if (now.kept < state.k && now.left) text += ` Only ${now.left} anchors are left, so k is ${now.kept}.`;
+  if (now.kept < state.k && now.left && !lacking()) text += ` Only ${now.left} anchors are left, so k is ${now.kept}.`;
   says.replaceChildren(sentenceOf(text));
   says.classList.toggle("turned", Boolean(out.length && turned && now.best >= 0));
   for (const id of ["hint", "stop"]) find(id).hidden = !playing;

@@ -100,9 +100,9 @@ async function checkFile(file) {
   await new Promise((done, failed) => Object.assign(picture, { src, onload: done, onerror: failed }))
     .catch(() => { throw new Error(`this browser cannot read ${name}; save it as JPEG or PNG`); }).finally(() => URL.revokeObjectURL(src));
   const { naturalWidth: width, naturalHeight: height } = picture;
-  if (Math.min(width, height) < 2 || width * height > bank.encoder.most || Math.max(width, height) > 16384) {
-    throw new Error(`${name} has ${width} × ${height} pixels; choose a smaller picture, of at least 2 × 2 pixels`);
-  }
+  const has = `${name} has ${width} × ${height} pixels`, { most } = bank.encoder;
+  if (Math.min(width, height) < 2) throw new Error(`${has}; choose a picture of at least 2 × 2`);
+  if (width * height > most || Math.max(width, height) > 16384) throw new Error(`${has}; choose one of at most ${Math.floor(most / 1e6)} million, and 16,384 on a side`);
   return /^GIF8[^]*NETSCAPE2|^GIF8[^]*!ù\x04[^]*!ù\x04|ANMF|acTL/.test(start);  // two pictures of a GIF; an animated WebP, or PNG
 }
 
@@ -110,6 +110,9 @@ async function checkFile(file) {
 async function embed(file) {
   const how = { imageOrientation: "from-image", colorSpaceConversion: "none" };
   const bitmap = await createImageBitmap(file, how).catch(() => { throw new Error(`${quoted(file.name)} is broken, or too large for this browser; save it again as JPEG or PNG`); });
+  const pen = element("canvas", { width: 64, height: 64 }).getContext("2d");
+  pen.drawImage(bitmap, 0, 0, 64, 64);
+  if (pen.getImageData(0, 0, 64, 64).data.every((value, i) => i % 4 < 3 || !value)) throw new Error(`${quoted(file.name)} is wholly transparent; choose a picture that shows something`);
   const pixels = crop(bitmap, bank.encoder);
   bitmap.close();
   return (await (await imageEncoder())(pixels)).map((value) => value * bank.scale);
@@ -123,18 +126,30 @@ function unfamiliar(picture) {
   return most >= threshold ? "" : ` Never seen anything like it: no anchor has a larger cosine with it than ${cosine}. On average, at most ${100 * rate} of 100 pictures like the bank’s are below ${least}. Take the answer as a guess.`;
 }
 
+/** The words that the reader taught. */
+const learned = () => [...new Set(taught.map(({ caption }) => wordIn(caption)))];
+
+/** What a model without the bank's own anchors lacks, in a sentence: of one thing alone, all anchors are their own mean. */
+function lacking() {
+  const [word, second] = learned();
+  if (!state.alone || second) return "";
+  return word ? `The model knows only ${quoted(word)}: teach it a second thing.` : "The model knows nothing yet: teach it two things.";
+}
+
 /** The positions of words, those of the best label of a picture first: of all, or of the reader's own where only their anchors are in. */
 function labels(question) {
-  const own = [...new Set(taught.map(({ caption }) => placeOf(wordIn(caption))))], words = state.alone && own.length > 1 ? own : [...bank.words.keys()];
+  const own = learned().map(placeOf), words = state.alone && own.length > 1 ? own : [...bank.words.keys()];
   const { scores } = answer({ ...state, ...question, words });
   return [...words.keys()].sort((a, b) => scores[b] - scores[a]).map((i) => words[i]);
 }
 
-/** Ask a picture of the reader's own, { z, src }, with its two best labels; return the positions of words, the best first. */
-function askOwn(own) {
+/** Ask a picture of the reader's own, { z, src }, with its two best labels, and tell `more` of it; return the positions of words,
+ *  the best first. */
+function askOwn(own, more = "") {
   const asked = { question: -1, own, gone: new Set(), whiten: state.alone ? 1 : WHITEN, game: null }, best = labels(asked);
-  own.word = bank.words[best[0]];
-  update({ ...asked, words: best.slice(0, 2) }, { again: true });
+  own.word = lacking() ? "" : bank.words[best[0]];
+  update({ ...asked, words: lacking() ? state.words : best.slice(0, 2) }, { again: true });
+  find("own-says").replaceChildren(lacking() ? "" : sentenceOf(`Of all ${best.length} words, ${quoted(own.word)} fits best.${more} Now take its anchors out.`));
   return best;
 }
 
@@ -149,8 +164,7 @@ async function ask(file) {
     file = await upright(file).catch(() => file);  // what cannot be decoded, `embed` names
     const z = await embed(file), picture = question(sides[0], z);
     trouble();
-    const best = askOwn({ z, src: URL.createObjectURL(file) });
-    says.replaceChildren(sentenceOf(`Of all ${best.length} words, ${quoted(bank.words[best[0]])} fits best.${unfamiliar(picture)}${moves ? " Of an animation the first picture is asked." : ""} Now take its anchors out.`));
+    askOwn({ z, src: URL.createObjectURL(file) }, `${unfamiliar(picture)}${moves ? " Of an animation the first picture is asked." : ""}`);
     scrollTo({ top: 0, behavior: calm.matches ? "instant" : "smooth" });
   } catch (error) {
     says.textContent = `No answer: ${error.message}.`;

@@ -17,7 +17,7 @@ function showPicture() {
 function showSettings() {
   for (const name of ["k", "p"]) find(name).value = state[name];
   if (find("language")) find("language").value = state.language;
-  find("k-is").textContent = now.kept;
+  find("k-is").textContent = now.kept || state.k;
   find("p-is").textContent = state.p;
   find("back").disabled = !state.gone.size;
   find("save").disabled = document.querySelector(".list").hidden = blind();  // both tell the sizes

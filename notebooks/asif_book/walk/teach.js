@@ -50,8 +50,9 @@ const tell = (...sentences) => find("teach-says").replaceChildren(sentenceOf(sen
 /** The own picture that is asked, and the word that is written, become an anchor. */
 async function teach() {
   const word = await wordFor(find("teach-word").value, teach);
-  if (word === null || state.question >= 0) return;
+  if (word === null) return;
   trouble();
+  if (state.question >= 0) return;
   await find("picture").decode().catch(() => {});
   const canvas = element("canvas", { width: bank.tile, height: bank.tile }), picture = find("picture"), { naturalWidth: w, naturalHeight: h } = picture;
   const side = Math.min(w, h);
@@ -61,8 +62,8 @@ async function teach() {
     image: state.own.z.map((value) => value / scales[0]), text: prompts[word].map((value) => value / scales[1]),
   };
   Object.assign(state, await learn([pair]));
-  update({ words: [word, (state.alone ? labels(state) : state.words).find((each) => each !== word)] }, { again: true });
-  tell(`${quoted(bank.words[word])} is anchor ${bank.captions.length} now, on both sides. Ask another picture of the same thing.`, await keep("put", [pair]));
+  update({ words: [word, (state.alone && !lacking() ? labels(state) : state.words).find((each) => each !== word)] }, { again: true });
+  tell(`${quoted(bank.words[word])} is anchor ${taught.length} of your own now, on both sides. ${lacking() || "Ask another picture of the same thing."}`, await keep("put", [pair]));
 }
 
 /** Forget these pairs, here and in the store. */
@@ -124,9 +125,9 @@ async function restore() {
 
 /** What whitening does to the answer. */
 function compared() {
-  if (state.whiten === 1) return "";
+  if (state.whiten === 1 || lacking()) return "";
   const plain = answer({ ...state, whiten: 1 }), label = ({ best }) => (best < 0 ? "nothing" : quoted(bank.words[state.words[best]]));
-  return `It says ${label(now)}; without whitening ${label(plain)}, ${plain.scores.map((score) => score.toFixed(3)).join(" to ")}.`;
+  return `Without whitening the answer ${now.best === plain.best ? "stays" : "would be"} ${label(plain)}, with the sums ${plain.scores.map((score) => score.toFixed(3)).join(" and ")}.`;
 }
 
 showAt("verdict", ({ again }) => {

@@ -76,10 +76,11 @@ function offer(...rest) {
   const field = document.activeElement;  // which has the focus again when the button has gone
   trouble(...rest);
   find("trouble").append(" ", button);
+  button.focus({ preventScroll: true });  // the notice stays in view
   button.addEventListener("click", async () => {
     Object.assign(button, { disabled: true, textContent: "Loading the text encoder …" });
     field.focus();
-    await textEncoder().then(go, (error) => trouble(`The text encoder is not loaded: ${error.message}.`, "The page goes on with its list."));
+    await textEncoder().then(() => { trouble(); return go(); }, (error) => trouble(`The text encoder is not loaded: ${error.message}.`, "The page goes on with its list."));
   });
 }
 

@@ -165,7 +165,7 @@ def test_twelve_pictures_of_three_things_are_a_model_and_stay(teacher):
         for number in range(4):
             teach(teacher, thing, number)
             a = teacher.evaluate("bank.captions.length - 1")
-            assert f"“{thing}” is anchor {a + 1} now" in teacher.locator("#teach-says").text_content()
+            assert f"“{thing}” is anchor {a - 792} of your own" in teacher.locator("#teach-says").text_content()
             assert teacher.evaluate("now.products[0].indexOf(Math.max(...now.products[0]))") == a  # it speaks at once
     for alone in (True, False):
         teacher.locator("#alone").set_checked(alone)
@@ -184,6 +184,20 @@ def test_twelve_pictures_of_three_things_are_a_model_and_stay(teacher):
     teacher.wait_for_function("!taught.length")
     assert "All your anchors are forgotten." in teacher.locator("#teach-says").text_content()
     assert teacher.evaluate("stored('getAll', [])") == []
+
+
+def test_a_model_that_knows_too_little_says_what_it_lacks(teacher):
+    ask(teacher, drawn("a mug", 0))
+    before = teacher.evaluate("state.words")
+    teacher.locator("#alone").check()
+    said = [teacher.locator(each).text_content() for each in ("#says", "#own-says")]
+    assert said == ["The model knows nothing yet: teach it two things.", ""]
+    assert teacher.evaluate("state.words") == before and teacher.locator("#k-is").text_content() != "0"
+    for number in range(2):  # the same thing twice
+        teach(teacher, "a mug", number)
+        assert teacher.locator("#says").text_content() == "The model knows only “a mug”: teach it a second thing."
+    teach(teacher, "a house", 0)
+    assert teacher.locator("#says").text_content().startswith("The model says “a house”.")
 
 
 def read(tab, name, content):

@@ -163,6 +163,11 @@ def test_the_first_tap_of_a_finger_inspects_and_the_second_takes_out(browser, ma
         tab.locator(".slab", has_text=slab).tap()
         assert slab in tab.locator("#looked").text_content() and tab.evaluate("state.gone.size") == 0
     tab.locator(".slab", has_text="A baby sheep").tap()
+    tab.evaluate("for (const _ of [1, 2]) find('second').querySelector('.slab').click()")  # while the first goes out
+    settled(tab)
+    assert tab.evaluate("[...state.gone]") == [104]
+    tab.evaluate("update(fresh(0), { again: true })")
+    tab.locator(".slab", has_text="A baby sheep").tap()  # it is inspected from the start, and the page says: tap it
     assert tab.evaluate("[...state.gone]") == [104] and tab.complaints == []
 
 
@@ -473,9 +478,11 @@ def test_pictures_that_cannot_be_asked_get_a_sentence(browser, made, tmp_path, r
     (tmp_path / "hidden.png").write_text("<svg xmlns='http://www.w3.org/2000/svg'><script>own = null</script></svg>")
     Image.new("L", (1, 30)).save(tmp_path / "line.png")
     Image.new("1", (20_000, 20_000)).save(tmp_path / "huge.png")
+    Image.new("RGBA", (50, 50)).save(tmp_path / "clear.png")
     for file, word in {
         "cut.jpg": "“cut.jpg” is broken", "empty.png": "“empty.png” is empty", "hidden.png": "is a drawing in SVG",
-        "line.png": "has 1 × 30 pixels", "huge.png": "has 20000 × 20000 pixels",
+        "line.png": "has 1 × 30 pixels; choose a picture of at least 2 × 2",
+        "huge.png": "has 20000 × 20000 pixels; choose one of at most", "clear.png": "is wholly transparent",
     }.items():  # fmt: skip
         answer = said(tab, tmp_path / file)
         assert answer.startswith("No answer: ") and word in answer and answer.count(".") <= 2 + file.count(".")

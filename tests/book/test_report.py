@@ -177,11 +177,16 @@ def test_formulas_are_mathml_also_inside_details_and_else_source_with_a_warning(
     assert "<code>a&lt;b_c_d</code>" in page
 
 
+def links_of(page):
+    """The links of a page, without those of its notice of licences."""
+    return [a for a in Tags(page).all("a") if not a.find_parent(class_="licences")]
+
+
 @pytest.mark.parametrize("repository", [None, "https://example.org/ada/asif"])
 def test_links_out_of_the_book_go_to_the_repository_or_are_plain_words(tmp_path, monkeypatch, repository):
     monkeypatch.setattr(rendering, "published_at", lambda: repository)
     page = page_of(tmp_path, MARKDOWN.replace("[code]", "[wing](../asif_lib), [code]"), folder=ROOT / "notebooks")
-    links = {a["href"] for a in Tags(page).all("a") if not a["href"].startswith("#")}
+    links = {a["href"] for a in links_of(page) if not a["href"].startswith("#")}
     links -= {"index.html", "search.html"}
     out = {f"{repository}/blob/main/asif_lib/relative.py", f"{repository}/tree/main/asif_lib"} if repository else set()
     assert links == {"01_encoders.html#part", "https://arxiv.org"} | out
@@ -191,7 +196,7 @@ def test_links_out_of_the_book_go_to_the_repository_or_are_plain_words(tmp_path,
 def test_contents_and_neighbours(tmp_path):
     chapters = [Chapter(name, title, "", "", []) for name, title in [("00_a", "A"), ("01_anchors", "B"), ("02_c", "C")]]
     page = page_of(tmp_path, "# B\n\n## Part\n\n### $k$ & more\n\n## Part", chapters=chapters)
-    links = [(a["href"], a.get("rel"), a.get("aria-current")) for a in Tags(page).all("a")]
+    links = [(a["href"], a.get("rel"), a.get("aria-current")) for a in links_of(page)]
     plain = ["#text", "index.html", "search.html", "#Part", "#k-&-more", "#Part-2", "00_a.html"]
     assert links[:7] == [(link, None, None) for link in plain]
     assert links[7:9] == [("01_anchors.html", None, "page"), ("02_c.html", None, None)]
@@ -389,7 +394,8 @@ def test_the_whole_report(notebooks, build, capsys):
     assert ">00 · Strangers?</h2>" in reached and "strangers, R@1" in reached and "25.0\N{NO-BREAK SPACE}%" in reached
     assert loads_from_elsewhere(page) == []
     library = (index.parent / "library.html").read_text()
-    found = [{a["href"] for a in Tags(text).all("a")} for text in (page, library)]
+    found = [{a["href"] for a in links_of(text)} for text in (page, library)]
+    assert "GPL-2" in Tags(page).select(".licences")[0].get_text()
     assert {"#Part", "00_start_here.html", "results.html", "index.html"} <= found[1]
     for text, links in zip((page, library), found, strict=True):
         for link in links:

@@ -318,9 +318,7 @@ def _as_image(figure, inside="") -> tuple[str, Markup]:
 
     In the address, signs that are `inside` are escaped too.
     """
-    for text in figure.findobj(Text) if isinstance(figure, Drawing) else ():
-        if "$" in text.get_text() and not _POWER.fullmatch(text.get_text()):
-            text.set_parse_math(False)  # a caption may hold dollars
+    _read_dollars(figure)
     svg = io.BytesIO()
     with _DRAWING, matplotlib.rc_context({"svg.hashsalt": "asif"}):  # the same figure is the same text
         figure.savefig(svg, format="svg", facecolor=PAPER, metadata={"Date": None})
@@ -332,6 +330,13 @@ def _as_image(figure, inside="") -> tuple[str, Markup]:
     plain = set(" !$'()*+,-./:;=?@_~").difference(inside)  # shorter than base64
     address = "data:image/svg+xml," + quote(_themed(svg.getvalue().decode()), safe="".join(plain))
     return address, Markup(f'width="{width:.0f}" height="{height:.0f}"')
+
+
+def _read_dollars(figure):
+    """Let a drawing show dollars as they are, since a caption may hold them, but for numbers on a logarithmic axis."""
+    for text in figure.findobj(Text) if isinstance(figure, Drawing) else ():
+        if "$" in text.get_text() and not _POWER.fullmatch(text.get_text()):
+            text.set_parse_math(False)
 
 
 def _fit(figure):
@@ -350,6 +355,7 @@ def _fit(figure):
             if "\n" not in text.get_text():
                 most = 24 if text is axis.yaxis.label else 30
                 text.set_text(textwrap.fill(text.get_text(), int(most * 11 / text.get_size())))
+    _read_dollars(figure)
     figure.draw_without_rendering()
     for axis in figure.get_axes():
         for text in (axis.title, axis.xaxis.label):

@@ -217,6 +217,8 @@ def _content(page: str) -> tuple[str, list[tuple[str, str, str]]]:
     """Read a page: its title, and for each section its ``id``, title and text."""
     without_pictures = re.sub(r'"data:[^"]*"', '""', page)
     text = BeautifulSoup(without_pictures, "html.parser").find("main")
+    for notice in text.select(".licences"):  # the same on each page
+        notice.decompose()
     found: list[tuple[str, str, list[str]]] = [("", "", [])]  # what stands above the title
     for node in text.descendants:
         if node.name in _HEADINGS:

@@ -163,7 +163,7 @@ def _import(
     given = image_embeddings, text_embeddings, captions
     if any(given) if taught else not all(given):
         need = "either a FILE that a page exported, or --image-embeddings, --text-embeddings and --captions"
-        raise ParameterError(f"asif bank import takes {need}")
+        raise typer.BadParameter(f"asif bank import takes {need}")
     check_replace(name, replace)
     if taught:
         from asif_lib.bank.taught import read_taught

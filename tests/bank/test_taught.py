@@ -43,8 +43,8 @@ def test_an_exported_file_becomes_a_bank_and_its_captions_stay_text(run_command,
     assert bank.pairs["caption"].tolist() == HOSTILE and bank.pairs["id"].tolist() == list("abcd")
     assert np.array_equal(bank.text.numpy(), np.random.default_rng(0).normal(size=(2, 4, 4))[1].astype("f4"))
     status, _, said = run_command("bank", "import", "mine", file, "--captions", "c.csv")
-    assert status == 1 and "either a FILE that a page exported, or --image-embeddings" in said
-    assert run_command("bank", "import", "mine")[0] == 1
+    assert status == 2 and "either a FILE that a page exported, or --image-embeddings" in said
+    assert run_command("bank", "import", "mine")[0] == 2
     assert "to lose it: --replace" in run_command("bank", "import", "mine", file)[2]
 
 

@@ -188,7 +188,7 @@ def test_submissions_that_cannot_be_marked_are_named_before_anything_runs(tmp_pa
     status, result = asif("check", course, "--json")
     assert (status, result["ok"], result["submissions"]) == (1, False, 12)
     assert result["problems"] == {
-        "Bob/00_tiny": "the notebook has 10,007 cells, more than 1,000; it was not run.",
+        "Bob/00_tiny": "the notebook has 10,006 cells, more than 1,000; it was not run.",
         "Cem/00_tiny": "2 of 2 graded cells are missing: it was not made from this release; ask for the notebook "
         "again.",
         "Dana/00_tiny": "1 of 2 graded cells are missing: it lacks check-00-1; ask for the notebook again.",

@@ -84,7 +84,7 @@ def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking) ->
     ranking : list of (rank, caption, score, bool)
         The first captions and the picture's own, the best on top; True marks its own.
     """
-    figure = Drawing((11, 5.6), 14)
+    figure = Drawing((10.4, 5.6), 14)
     upper, lower = figure.subfigures(2, 1, height_ratios=[2.2 if style.narrow() else 2.6, 1])
     left, right = style.beside(upper, [1, 1], [1.6, 1])
     _cosines_and_entries(*left.subplots(2, 1), relative, vectors)

@@ -84,6 +84,24 @@ def share_with_interval(flags, method="wilson") -> Measure:
     return Measure(float(flags.mean()), float(interval.low), float(interval.high), flags.size)
 
 
+def auc_with_interval(parts) -> Measure:
+    """Return the mean of the `parts` (n,) of an AUC with its 95 % interval, which lies inside 0 to 1.
+
+    A part is the AUC of one seed, or what one item adds to it (DeLong et al., Biometrics 1988): their mean is the AUC.
+    The interval is Student's for log(A / (1 - A)) (Pepe, The statistical evaluation of medical tests, 2003, section
+    5.2). Equal parts have an interval without width. Raises `ParameterError` for fewer than two.
+    """
+    parts = np.asarray(parts, float)
+    if parts.size < 2:
+        raise ParameterError(f"{parts.size} part of an AUC: an interval takes at least two")
+    mean, error = float(parts.mean()), scipy.stats.t.ppf(0.975, parts.size - 1) * scipy.stats.sem(parts)
+    if np.ptp(parts) == 0 or not 0 < mean < 1:
+        return Measure(mean, mean, mean, parts.size)
+    error *= 1 / (mean * (1 - mean))  # on the scale of the logarithm
+    low, high = scipy.special.expit(scipy.special.logit(mean) + np.array([-error, error]))
+    return Measure(mean, float(low), float(high), parts.size)
+
+
 def in_points(gap, digits=1) -> str:
     """Write a difference of shares in points, with its interval.
 

@@ -89,9 +89,9 @@ def credit(table, by="group") -> pd.Series:
     """
     if not isinstance(table, pd.DataFrame):
         raise ParameterError(f"credit takes the table of contributions(…), and got {type(table).__name__}")
-    if by not in table or by == "contribution":
+    if not isinstance(by, str) or by not in table or by == "contribution":
         others = ", ".join(map(repr, table.columns.drop("contribution", errors="ignore")))
-        raise ParameterError(f"by = {by!r} is no column of the contributions; the columns are {others}")
+        raise ParameterError(f"by = {by!r} is not one column of the contributions; the columns are {others}")
     if not len(table):
         raise ParameterError("nothing contributed to this score, so there is no credit to share")
     if len(gaps := table.index[table[by].isna() | (table[by] == "")]):

@@ -11,9 +11,10 @@ from dataclasses import replace
 import numpy as np
 
 from asif_book.classes import captioned
-from asif_lab import detection, over_seeds, plant_wrong_captions
+from asif_lab import detection, plant_wrong_captions
 from asif_lib import AnchorBank, load_image_encoder, load_labelled, load_pairs, load_text_encoder
 from asif_lib.defaults import PROFILES
+from asif_lib.evaluation import auc_with_interval
 from asif_lib.explain import rank_pairs
 
 MOST, SEEDS, ENCODERS = 1_000, range(10), PROFILES["offline"]
@@ -42,7 +43,7 @@ def main():
             pairs = load_pairs(name)
         drawn = np.random.default_rng(0).permutation(len(pairs))[:MOST]
         bank = AnchorBank.build(pairs.subset(drawn.tolist()), *encoders)
-        auc = over_seeds(detection(bank, (0.1,), SEEDS, baselines={}).query("method == 'ASIF'").auc, bounds=(0, 1))
+        auc = auc_with_interval(detection(bank, (0.1,), SEEDS, baselines={}).query("method == 'ASIF'").auc)
         plain, _ = doubted(bank, np.zeros(len(bank), bool))
         planted = [plant_wrong_captions(bank, 0.05, seed) for seed in SEEDS]
         rows, hits = np.mean([doubted(*one) for one in planted], axis=0)

@@ -6,16 +6,19 @@ With the 1,000 samples of a line, a coverage of 95 % is known to about 1.4 point
 """
 
 import argparse
+import itertools
 from collections import namedtuple
 
 import numpy as np
 import torch
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
+from asif_book.chapters.chapter_07.lessons import auc_of_parts, parts_of_auc
 from asif_book.quiz import gain
 from asif_lab.benchmark.comparing import compare_paired
 from asif_lib import ASIF, AnchorBank
 from asif_lib.evaluation import (
+    auc_with_interval,
     calibration_error,
     correlation_with_interval,
     mean_with_interval,
@@ -85,6 +88,28 @@ def class_gain(n, before=0.4, learned=0.5):
     return sample, learned
 
 
+def auc_of_seeds(seeds, lead, wrong=40, right=400):
+    """A rank-based AUC for each seed, of wrong pairs that lead over right ones."""
+
+    def sample(rng):
+        values = rng.normal(size=(seeds, wrong + right)) + lead * (np.arange(wrong + right) < wrong)
+        places = values.argsort(axis=1).argsort(axis=1)[:, :wrong].sum(axis=1)  # (seeds,)
+        return auc_with_interval((places - wrong * (wrong - 1) / 2) / (wrong * right))
+
+    return sample, norm.cdf(lead / 2**0.5)
+
+
+def auc_of_halves(n, lead):
+    """Each half of the items joins a bank in turn; an item leads while it is there, and its two values are alike."""
+
+    def sample(rng):
+        own, joined = rng.normal(size=n), rng.permutation(n) % 2 == 0
+        values = [torch.from_numpy(own + (lead + 0.5 * rng.normal(size=n)) * half) for half in (joined, ~joined)]
+        return auc_of_parts(parts_of_auc(values[0], joined) + parts_of_auc(values[1], ~joined))
+
+    return sample, norm.cdf(lead / 2.25**0.5)
+
+
 def alike(n):
     """Two spaces of the same items, with noise; its truth is the mean over many samples."""
 
@@ -126,6 +151,11 @@ def cases():
         yield "mean difference over draws of splits", about, *draws_of_splits(seeds, 150, 793)
     for n in (10, 25):
         yield "normalised gain of a class", f"{n} students, 20 questions", *class_gain(n)
+    for lead in (0.5, 2.5, 3.5):
+        for seeds in (5, 10):
+            yield "AUC of planted captions", f"{seeds} seeds, 40 of 440 wrong", *auc_of_seeds(seeds, lead)
+    for n, lead in itertools.product((30, 150), (0, 1, 2.5, 3.5)):
+        yield "AUC of both halves in turn", f"{n} items", *auc_of_halves(n, lead)
     two, rng = alike(150), np.random.default_rng(1)
     shared = np.mean([mutual_neighbours(*two(rng), 10).mean() for _ in range(300)])
     yield (

@@ -108,11 +108,11 @@ def detection(bank, shares, seeds, k=None, *, baselines) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["share", "seed", "method", "wrong", "auc"])
 
 
-def over_seeds(values, bounds=(-np.inf, np.inf)) -> Measure:
+def over_seeds(values) -> Measure:
     """Return the mean over seeds and its 95 % interval by Student's t (scipy).
 
-    The interval covers the seeds only: which captions of this bank were exchanged. Another bank may differ by more. The
-    symmetric interval is cut at the `bounds`, (0, 1) for an AUC.
+    The interval covers the seeds only: which captions of this bank were exchanged. Another bank may differ by more. For
+    an AUC take `asif_lib.evaluation.auc_with_interval`, whose interval stays inside 0 to 1.
 
     Raises `ParameterError` if there are fewer than two seeds.
     """
@@ -121,5 +121,5 @@ def over_seeds(values, bounds=(-np.inf, np.inf)) -> Measure:
         raise ParameterError(f"{values.size} seed: an interval over seeds takes at least two")
     if np.ptp(values) == 0:  # no spread; SciPy warns
         return Measure(*values[[0, 0, 0]].tolist(), values.size)
-    low, high = np.clip(scipy.stats.ttest_1samp(values, 0).confidence_interval(), *bounds)
+    low, high = scipy.stats.ttest_1samp(values, 0).confidence_interval()
     return Measure(float(values.mean()), float(low), float(high), values.size)

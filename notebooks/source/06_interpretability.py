@@ -656,6 +656,8 @@ from asif_lab import (
     plant_wrong_captions,
 )
 
+from asif_lib.evaluation import auc_with_interval
+
 
 def in_words(found, sign=""):
     low, high = (f"{end:{sign}.3f}" for end in (found.low, found.high))
@@ -675,7 +677,7 @@ else:
     aucs = {method: {} for method in ("ASIF", *baselines, "ridge")}
     drawn = planted[planted.method.isin(aucs)]
     for (share, method), rows in drawn.groupby(["share", "method"]):
-        aucs[method][f"{share:.0%} wrong"] = over_seeds(rows.auc, bounds=(0, 1))
+        aucs[method][f"{share:.0%} wrong"] = auc_with_interval(rows.auc)
     xlabel = f"AUC, {len(bank)} pairs, mean over {len(seeds)} seeds, 95 % interval"
     draw.show(draw.interval_dots(aucs, xlabel=xlabel, chance=0.5, plain=True))
     for method, found in aucs.items():
@@ -699,7 +701,7 @@ else:
 if enough:
     whole = detection(everything, (0.1,), range(3 if fast else 10), baselines={})
     whole = whole.pivot(index="seed", columns="method", values="auc")
-    found = over_seeds(whole.ASIF, bounds=(0, 1))
+    found = auc_with_interval(whole.ASIF)
     print(f"10 % wrong, all {len(everything)} stamps, ASIF: AUC {in_words(found)}")
     print("emoji 0.94, clip art 0.95, CIFAR-10 0.98 (benchmarks/accuracy/audits.md)")
     gap = in_words(over_seeds(whole.ASIF - whole[AGREEMENT]), "+")

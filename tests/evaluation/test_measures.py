@@ -5,9 +5,11 @@ import pytest
 import torch
 from scipy.stats import binom, multinomial
 
+from asif_lib.errors import ParameterError
 from asif_lib.evaluation.choosing import sweep
 from asif_lib.evaluation.measures import (
     accuracy,
+    auc_with_interval,
     mean_with_interval,
     paired_difference,
     ranks,
@@ -48,6 +50,17 @@ def test_the_interval_of_few_values_contains_their_mean_as_often_as_it_says(draw
     rng = np.random.default_rng(n)
     found = [mean_with_interval(draw(rng, size=n)) for _ in range(500)]
     assert np.mean([one.low <= mean <= one.high for one in found]) > 0.92
+
+
+@pytest.mark.parametrize("truth", [0.6, 0.96, 0.995])
+def test_the_interval_of_an_auc_stays_below_1_and_contains_it_as_often_as_it_says(truth):
+    aucs = np.random.default_rng(0).beta(200 * truth, 200 * (1 - truth), size=(500, 5))
+    found = [auc_with_interval(seeds) for seeds in aucs]
+    assert np.mean([one.low <= truth <= one.high for one in found]) > 0.92
+    assert all(0 < one.low < one.value < one.high < 1 for one in found)
+    assert auc_with_interval([1, 1, 1]).ci == (1, 1)
+    with pytest.raises(ParameterError, match="1 part of an AUC: an interval takes at least two"):
+        auc_with_interval([0.9])
 
 
 @pytest.mark.parametrize("n", [21, 60])

@@ -1,6 +1,7 @@
 """An explanation adds up to the score that it explains."""
 
 import itertools
+import re
 
 import numpy as np
 import pandas as pd
@@ -112,10 +113,10 @@ def test_credit_is_shared_exactly_by_a_column_of_the_bank():
     first = table[table.group == shares.index[0]].contribution.sum()
     assert shares.iloc[0] == pytest.approx(first / table.contribution.sum())
     assert "group 9" not in credit(table.assign(group="group 8"))  # a group that gave nothing is not there
-    with pytest.raises(
-        ParameterError, match="by = 'owner' is no column of the contributions; the columns are 'anchor'"
-    ):
-        credit(table, "owner")
+    for by in ("owner", ["group", "anchor"], "contribution"):
+        words = f"by = {by!r} is not one column of the contributions; the columns are 'anchor'"
+        with pytest.raises(ParameterError, match=re.escape(words)):
+            credit(table, by)
     with pytest.raises(ParameterError, match="nothing contributed to this score"):
         credit(table[:0])
     table.loc[1, "group"] = None

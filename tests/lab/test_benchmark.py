@@ -245,6 +245,14 @@ def test_a_stored_bank_that_cannot_be_asked_its_own_pairs_is_one_sentence(measur
     import_mine(tmp_path, 60)
     with pytest.raises(DataError, match="asks the train pairs of mine, which are anchors or choose the settings"):
         measured(*OWN, ('pairs = "mine"', 'pairs = "mine"\nsplit = "train"'))
+    with pytest.raises(
+        DataError, match=r"\[banks\] colours names a row of the tables; .* bank 'mine': .* write \"mine\""
+    ):
+        measured(*OWN, ('pairs = "mine"', 'pairs = "colours"'))
+    with pytest.raises(
+        DataError, match='mine: is a stored bank, which stands in .banks. without brackets: mine = "mine"'
+    ):
+        measured(*OWN, ('colours = "mine"', 'colours = ["mine"]'))
     other = ('colours = "mine"', 'mine = "mine"\ncolours = ["{pairs}"]')
     assert any("not by colour histogram (external, 64 dim" in why for _, why in measured(*OWN, other).failures)
     import_mine(tmp_path, 19)
@@ -423,7 +431,7 @@ def test_a_task_that_cannot_be_asked_stops_no_other(measured, tmp_path, spoil, c
 def test_without_validation_pairs_a_method_with_several_settings_says_so(measured):
     outcome = measured(('validation = "{pairs}"\n', ""))
     (why,) = {why for _, why in outcome.failures}
-    assert why == 'its settings are chosen on validation pairs: name a data set, validation = "…"'
+    assert why == 'its settings are chosen on validation pairs: name a data set or bank, validation = "…"'
     assert set(outcome.table["method"]) == {"ridge"}
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
+from asif_lib.bank.record import bank_dir
 from asif_lib.datasets.providers import catalogue, check_known
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER
 from asif_lib.errors import DataError, first_line, guess
@@ -200,6 +201,12 @@ def check_configuration(configuration):
     used.add((configuration.validation, "validation"))
     asked = {task.pairs for task in configuration.tasks.values() if task.kind == "retrieval"}
     for name in sorted(asked.union(name for name, _ in used) - configuration.drawn - {None}):
+        source = configuration.banks.get(name)
+        if isinstance(source, str) and name not in catalogue():
+            fault = f"[banks] {name} names a row of the tables; its pairs are those of the stored bank {source!r}"
+            raise DataError(f'{fault}: where {name!r} is asked or chooses settings, write "{source}"')
+        if (bank_dir(name) / "bank.json").exists() and name not in catalogue():
+            raise DataError(f'{name}: is a stored bank, which stands in [banks] without brackets: mine = "{name}"')
         check_known(name, "pairs")
     for name, task in configuration.tasks.items():
         if task.kind == "retrieval":

@@ -330,7 +330,7 @@ def _settings(make, grid, pool, rows) -> dict:
     if all(len(values) == 1 for values in grid.values()) and getattr(make, "epochs", None) is None:
         return {key: values[0] for key, values in grid.items()}
     if pool.asked is None:
-        raise DataError('its settings are chosen on validation pairs: name a data set, validation = "…"')
+        raise DataError('its settings are chosen on validation pairs: name a data set or bank, validation = "…"')
     image, text = (torch.cat([z[torch.from_numpy(rows)], v]) for z, v in zip(pool.train, pool.asked, strict=False))
     n = len(rows)
     relevant = torch.zeros(len(image), len(image), dtype=torch.bool)

@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter, ImageOps
 
 from asif_lib.defaults import DEFAULT_P
 from asif_lib.evaluation.choosing import sweep
-from asif_lib.evaluation.measures import mean_with_interval
+from asif_lib.evaluation.measures import auc_with_interval, share_with_interval
 from asif_lib.explain.contribution import contributions
 from asif_lib.machine import for_small_matrices
 from asif_lib.settings import Settings
@@ -140,6 +140,22 @@ COPIES = {
 """Name → how a copy of an RGB picture is damaged."""
 
 
+def parts_of_auc(values, joined) -> np.ndarray:
+    """Return what each of q items adds to the AUC of their `values`, (q,), if half of them `joined`, (q,) bool.
+
+    The sum of both halves is for `auc_of_parts`.
+    """
+    members, others, parts = values[joined], values[~joined], np.zeros(len(values))
+    ahead = (members[:, None] > others).double() + (members[:, None] == others).double() / 2
+    parts[joined], parts[~joined] = ((ahead.mean(dim=way) - ahead.mean() / 2).numpy() for way in (1, 0))
+    return parts
+
+
+def auc_of_parts(parts):
+    """Return the AUC of two halves, the mean of `parts` (q,), with its interval: exact if none of either is missed."""
+    return share_with_interval(parts > 0.5, "exact") if np.allclose(parts, 1) else auc_with_interval(parts)
+
+
 @for_small_matrices()
 def remembered(old, asked, copies, draws) -> pd.DataFrame:
     """Let pairs join a bank, and ask which pictures are anchors, before and after the removal of these pairs.
@@ -160,14 +176,8 @@ def remembered(old, asked, copies, draws) -> pd.DataFrame:
                 nearest = model.anchors("image").cosines(z, 1).values[:, 0]  # (q,)
                 score = model.images(z).similarity(texts).diagonal()  # (q,)
                 for sees, values in (("nearest anchor", nearest), ("score", score)):
-                    members, others = values[joined], values[~joined]
-                    ahead = (members[:, None] > others).double() + (members[:, None] == others).double() / 2
                     parts = told.setdefault((name, sees, copy), np.zeros(len(asked)))  # their mean becomes the AUC
-                    parts[joined] += (ahead.mean(dim=1) - ahead.mean() / 2).numpy() / draws
-                    parts[~joined] += (ahead.mean(dim=0) - ahead.mean() / 2).numpy() / draws
-                    shares.setdefault((name, sees, copy), []).append(found(members, others, ALARM))
-    rows = []
-    for key, parts in told.items():
-        all_told = np.allclose(parts, 1)  # then an exact interval, since no resample differs
-        rows.append((*key, mean_with_interval(parts > 0.5 if all_told else parts), np.mean(shares[key])))
+                    parts += parts_of_auc(values, joined) / draws
+                    shares.setdefault((name, sees, copy), []).append(found(values[joined], values[~joined], ALARM))
+    rows = [(*key, auc_of_parts(parts), np.mean(shares[key])) for key, parts in told.items()]
     return pd.DataFrame(rows, columns=["bank", "sees", "copy", "auc", "found"])

@@ -27,11 +27,11 @@ def batch_z_scores(scores, bank=None) -> torch.Tensor:
     return z_scores(scores, scores)
 
 
-def sinkhorn(scores, bank=None, beta=20.0, rounds=50) -> torch.Tensor:
-    """Transductive: scale exp(β · scores) until each query sums to 1, and each candidate to q / c.
+def sinkhorn(scores, bank=None, beta=20.0, rounds=50, shares=None) -> torch.Tensor:
+    """Transductive: scale exp(β · scores) until each query sums to 1, and each candidate to its share of the q queries.
 
-    Every candidate is then wanted equally often. The result is the logarithm. Cuturi, Sinkhorn distances, NeurIPS 2013,
-    algorithm 1, with uniform marginals.
+    By default every candidate is wanted equally often. The result is the logarithm. Cuturi, Sinkhorn distances, NeurIPS
+    2013, algorithm 1.
 
     Raises `ParameterError` if the batch holds one query.
 
@@ -41,11 +41,13 @@ def sinkhorn(scores, bank=None, beta=20.0, rounds=50) -> torch.Tensor:
     bank : not used
     beta : float
     rounds : int
+    shares : Tensor of shape (c,), optional
+        How often each candidate is wanted; above 0. Only their ratios count.
     """
     _check_batch(scores)
-    plan = beta * scores.double()
+    plan, wanted = beta * scores.double(), 0.0 if shares is None else shares.double().log()
     for _ in range(rounds):
-        plan = plan - torch.logsumexp(plan, dim=0)
+        plan = plan - torch.logsumexp(plan, dim=0) + wanted
         plan = plan - torch.logsumexp(plan, dim=1, keepdim=True)
     return plan.float()
 

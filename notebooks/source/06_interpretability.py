@@ -548,6 +548,8 @@ _ = record(name + "of contributions", areas["deletion"], unit="of the score", no
 # **What you see.** The area between the solid line (order of the contributions) and the
 # dashed line (random order) lies well above 0. The band is the middle half of the
 # pictures. The lines on the left do not end at 0, because other anchors have entered.
+# The order of the picture's entries, which knows no label, reaches three quarters of it
+# (`attribution.md`).
 
 # %% [markdown]
 # ## 5 · Why here?
@@ -798,7 +800,7 @@ if task.wrong:
 # %% [markdown]
 # **What you see.** The new label is rarely right, because another wrong label takes
 # over. Do these pictures need an anchor more, not one fewer? The exercise goes on until
-# the label is the *right* one.
+# the label is *right*.
 
 # %% [markdown]
 # ### Exercise 06.6 · A failure of your own
@@ -937,10 +939,10 @@ for name, words in (("new stamps", "false alarms"), ("Fashion-MNIST", "alarms"))
 
 # %% [markdown]
 # **What you see.** The height of a curve at the vertical line is its share of alarms.
-# New stamps raise few alarms, and noise is caught. But Fashion-MNIST, on which the
-# model is weak, passes almost unnoticed. By the AUC clothes are usually less familiar.
-# With the validation stamps as anchors noise passes too: a ghost or a lightning bolt
-# suffices. A quiet alarm is no proof.
+# New stamps raise few alarms, and noise is caught. But Fashion-MNIST passes almost
+# unnoticed. By the AUC clothes are usually less familiar. With the validation stamps as
+# anchors noise passes too: a ghost or a lightning bolt suffices. A quiet alarm is no
+# proof.
 
 # %% tags=["hide-input"]
 # Draw the new stamps that raise an alarm.
@@ -1032,15 +1034,14 @@ show_progress("06")
 #
 # - A score is a sum over anchors; contributions add up to it, contrasts add up to the
 #   lead. Nothing is approximated.
-# - Contributions say *why*. For *what if*, remove: others enter, and all is normalised
-#   again.
+# - Contributions say *why*. For *what if*, remove anchors and ask again.
 # - Four good anchors went before the kangaroo got its label, and the held-out deer
 #   paid for it. Measure every repair on pictures that did not ask for it.
-# - Deeper: deletion is far from a random order, and a calibrated alarm hardly notices
-#   Fashion-MNIST.
+# - Deeper: a calibrated alarm hardly notices Fashion-MNIST.
 #
-# **What would prove us wrong (deeper).** If deletion curves on another bank fell no
-# faster than in a random order, contributions would not name the anchors that decide.
+# **What would prove us wrong (deeper).** If deletion curves on a third bank, after
+# stamps and emoji, fell no faster than in a random order, contributions would not name
+# what decides.
 #
 # **Where next.** [07 · Editing a model](07_editing.ipynb) adds what is missing.
 #

@@ -48,9 +48,10 @@ def test_the_formulas_by_hand():
 
 
 def test_sinkhorn_gives_each_query_one_and_each_candidate_its_share():
-    plan = sinkhorn(made()[0], beta=5.0, rounds=200).exp()
-    torch.testing.assert_close(plan.sum(dim=1), torch.ones(6))
-    torch.testing.assert_close(plan.sum(dim=0), torch.full((4,), 6 / 4), rtol=1e-4, atol=0)
+    for shares, wanted in (None, torch.full((4,), 6 / 4)), (torch.tensor([1, 2, 3, 6]), torch.tensor([0.5, 1, 1.5, 3])):
+        plan = sinkhorn(made()[0], beta=5.0, rounds=200, shares=shares).exp()
+        torch.testing.assert_close(plan.sum(dim=1), torch.ones(6))
+        torch.testing.assert_close(plan.sum(dim=0), wanted, rtol=1e-4, atol=0)
 
 
 def test_a_candidate_that_always_scores_higher_wins_no_more():

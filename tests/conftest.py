@@ -36,6 +36,18 @@ WORDS = [
 ]
 
 
+@pytest.fixture
+def asif(capsys):
+    """Runs ``asif class``; returns the exit status and what it printed, with ``--json`` as a value."""
+
+    def asif(*arguments):
+        status = main(["class", *map(str, arguments)])
+        printed = capsys.readouterr()
+        return status, json.loads(printed.out) if "--json" in arguments else printed
+
+    return asif
+
+
 @pytest.fixture(scope="session")
 def image_encoder():
     return load_image_encoder(device="cpu")

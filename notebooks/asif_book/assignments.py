@@ -27,11 +27,12 @@ MOST_CELLS = 1_000
 MOST_BYTES = 20 << 20
 """Of a submitted notebook: it has no outputs that matter."""
 _USUAL = (
-    r"(?:asif_book\.checks|(?:collections|contextlib|copy|dataclasses|functools|heapq|IPython|itertools|math|matplotlib"
+    r"(?:(?:collections|contextlib|copy|dataclasses|functools|heapq|IPython|itertools|math|matplotlib"
     r"|numpy|operator|PIL|random|re|scipy|sklearn|statistics|string|time|torch|typing)\b[\w.]*)"
 )
+_CHECKS = r"(?:asif_book\.checks import (?:(?:check_\w+|\w+Task)(?:, |$))+$)"
 SUSPICIOUS = re.compile(
-    rf"^ *(from (?!{_USUAL} ).*|import (?!(?:{_USUAL}(?: as \w+)?(?:, |$))+$).*)"
+    rf"^ *(from (?!{_USUAL} |{_CHECKS}).*|import (?!(?:{_USUAL}(?: as \w+)?(?:, |$))+$).*)"
     r"|\b(open|exec|eval|compile|getattr|vars|globals|locals|getsource\w*|_getframe|os|_?sys|modules|builtins|importlib"
     r"|import_module|inspect|ctypes|gc|linecache|subprocess|socket|pathlib|parents?|r?glob|listdir|scandir|kill\w*|_exit"
     r"|getppid|EXERCISES|get_ipython|gradebook|memmap|(?:from_?file|read|load|genfrom)\w*|__(?!init|call|name)\w*"
@@ -212,7 +213,8 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
     """List the submissions of a course that cannot be marked, and what to read in the others: as JSON, and as text.
 
     Nothing of a submission is run but for its `marks`. The grader is tried on a solution of each chapter's own.
-    Submissions are ``submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb``. Raises `ClassError` without them.
+    Submissions are ``submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb``. Raises `ClassError` without them. The list
+    ``remarks`` has what the text says of the submissions that can be marked.
     """
     from .checks.sandbox import hides_files
 
@@ -220,7 +222,7 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
     folders = sorted(path for path in course.glob("submitted/*/*") if path.is_dir())
     if not folders:
         raise ClassError(f"{course} has no submissions: they stand in submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb.")
-    problems, suspicious, points, graders, solutions = {}, {}, {}, {}, defaultdict(dict)
+    problems, suspicious, remarks, points, graders, solutions = {}, {}, [], {}, {}, defaultdict(dict)
     for folder in folders:
         name, released = f"{folder.parent.name}/{folder.name}", course / "source" / folder.name / f"{folder.name}.ipynb"
         problems[name], notebook = _read_submission(folder, released)
@@ -233,6 +235,8 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
         solutions[folder.name][written_name(folder.parent.name)] = _functions(notebook)
         if lines := suspicious_lines(notebook, grader.notebook):
             suspicious[written_name(name)] = lines
+        if changed := _changed_tests(notebook, grader.notebook):
+            remarks.append(f"{written_name(name)}: the test {', '.join(changed)} was changed, which earns no point")
         if marks:
             right = {test: grader.verdict(notebook, test).solved for test in grader.points}
             points[written_name(name)] = {test: grader.points[test] * right[test] for test in right}
@@ -244,16 +248,18 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
     lines = [f"{total - len(problems)} of {total} submissions can be marked"]
     lines += [f"{name}: {problem}" for name, problem in problems.items()]
     for name, words in suspicious.items():
-        lines.append(f"{name}: read this one, it names {', '.join(words)}")
-        lines += [f"    {line}" for line in dict.fromkeys(words.values())]
+        shown = "".join(f"\n    {line}" for line in dict.fromkeys(words.values()))
+        remarks.append(f"{name}: read this one, it names {', '.join(words)}{shown}")
     copies = {name: alike(each, _functions(graders[name].notebook)) for name, each in solutions.items()}
     for name, groups in copies.items():
         for students, functions in groups.items():
-            lines.append(f"{name}: {', '.join(students)} have the same {', '.join(functions)}, but for names; ask them")
-    lines += [f"{name}: {sum(tests.values()):g} points" for name, tests in points.items()]
+            same = f"{name}: {', '.join(students)} have the same {', '.join(functions)}, but for names; ask them"
+            remarks.append(same)
     if not hides_files():
-        lines.append("a solution can read the files of this computer, as this system hides none: see what it names")
+        remarks.append("a solution can read the files of this computer, as this system hides none: see what it names")
+    lines += remarks + [f"{name}: {sum(tests.values()):g} points" for name, tests in points.items()]
     result = {"ok": not problems, "submissions": total, "problems": problems, "suspicious": suspicious}
+    result["remarks"] = remarks
     result["alike"] = [[name, *group] for name, groups in copies.items() for group in groups.items()]
     return result | ({"points": points} if marks else {}), "\n".join(lines)
 
@@ -277,6 +283,12 @@ def suspicious_lines(notebook, released) -> dict:
                 near = line[max(word.start() - 50, 0) : word.end() + 50].strip()
                 found.setdefault(written_name(word.group().strip()), written_name(near))
     return dict(sorted(found.items()))
+
+
+def _changed_tests(notebook, released):
+    tests = {_marks(cell)["grade_id"]: cell.source for cell in released.cells if "points" in _marks(cell)}
+    here = {_marks(cell)["grade_id"]: cell.source for cell in notebook.cells if "grade_id" in _marks(cell)}
+    return [test for test, source in tests.items() if here[test].strip() != source.strip()]
 
 
 def _names(statement):
@@ -312,14 +324,19 @@ def _read_submission(folder, released):
             return f"{path.name} is a link or a device; remove it, or ask for the file itself.", None
     path = folder / released.name
     if not path.exists():
-        others = ", ".join(sorted(other.name for other in folder.glob("*.ipynb"))) or "no notebook"
-        return f"there is no {path.name}, but {others}; rename it, or ask for the notebook again.", None
+        others = ", ".join(sorted(other.name for other in folder.glob("*.ipynb")))
+        advice = f", but {others}; rename it, or ask for the notebook again" if others else "; ask for the notebook"
+        return f"there is no {path.name}{advice}.", None
     try:
-        notebook = nbformat.reads(read_file(path, MOST_BYTES).decode("utf-8-sig"), as_version=4)
+        text = read_file(path, MOST_BYTES).decode("utf-8-sig")
+        if not text.strip():
+            return f"{path.name} is empty; ask for it again.", None
+        notebook = nbformat.reads(text, as_version=4)
         nbformat.validate(notebook)
         return problem_of(notebook, released), notebook
     except Exception as error:  # nbformat raises errors of many kinds at a file that is no notebook
-        return f"{path.name} is no notebook that can be read ({first_line(error)[:100]}); ask for it again.", None
+        why = first_line(error).partition(":")[0][:100]  # behind the colon stands the notebook
+        return f"{path.name} is no notebook that can be read ({why}); ask for it again.", None
 
 
 def problem_of(notebook, released: Path | str) -> str:

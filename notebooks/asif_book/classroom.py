@@ -35,6 +35,7 @@ class ClassProgress:
     students: dict[str, dict[str, Entry]] = field(default_factory=dict)  # an entry for each exercise that was tried
     tests: dict[str, dict[str, Answers]] = field(default_factory=dict)  # "before" and "after", as far as taken
     unreadable: list[str] = field(default_factory=list)  # a sentence for each hand-in that could not be read
+    handed_in: set[str] = field(default_factory=set)  # students from whom there is a file, of whatever kind
     remarks: list[str] = field(default_factory=list)  # a sentence for each thing that the teacher should know
 
 
@@ -56,6 +57,7 @@ def read_class(folder: Path | str) -> ClassProgress:
         student = students[name]
         if item.name.startswith((".", "__MACOSX")):  # what systems leave in folders and archives
             continue
+        found.handed_in.add(student)
         if item.is_symlink():
             found.unreadable.append(f"{name} is a link, and may lead anywhere; ask for the file itself.")
         elif item.is_dir():
@@ -159,16 +161,21 @@ def _call(found, roster):
     """Compare the hand-ins with a list of names; a student who handed in nothing gets an empty entry."""
     names = names_on(roster)
     strangers = [name for name in found.students if name not in names]
-    absent = [name for name in names if name not in found.students]
+    absent = [name for name in names if name not in found.handed_in]
+    unread = [name for name in names if name in found.handed_in - found.students.keys()]
     if strangers:
         found.remarks.append(f"Not on the roster: {', '.join(strangers)}.")
     if absent:
-        found.remarks.append(f"Nothing that can be read from {', '.join(absent)}.")
-    found.students.update({name: {} for name in absent})
+        found.remarks.append(f"Nothing was handed in by {', '.join(absent)}.")
+    if unread:
+        found.remarks.append(f"Handed in, but not read, see above: {', '.join(unread)}.")
+    found.students.update({name: {} for name in [*absent, *unread]})
 
 
-def names_on(roster) -> list[str]:
+def names_on(roster) -> dict[str, dict[str, str]]:
     """Return the names of a roster: one on each line, or in the first column below a line that names the columns.
+
+    Each name has its other columns, by their names. A grade table that Canvas exports is a roster, too.
 
     Raises `ClassError` if the file cannot be read, it holds a name twice, or a comma leaves open where a name ends.
     """
@@ -179,8 +186,10 @@ def names_on(roster) -> list[str]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ClassError(f"{roster}: the roster cannot be read ({first_line(error)}).") from None
     lines = [(number, row) for number, row in enumerate(lines, 1) if row and row[0].strip()]
+    columns = []
     if lines and lines[0][1][0].strip().casefold() in ("name", "student"):
-        lines = lines[1:]
+        columns = lines.pop(0)[1][1:]
+        lines = [(number, row) for number, row in lines if row[0].strip() != "Points Possible"]
     elif unclear := [number for number, row in lines if any(cell.strip() for cell in row[1:])]:
         advice = 'put such a name in quotes, "Ng, Mai", or begin the file with a line that names its columns: name,…'
         raise ClassError(f"{roster}: line {unclear[0]} has a comma, which may belong to the name; {advice}.")
@@ -190,7 +199,7 @@ def names_on(roster) -> list[str]:
         raise ClassError(f"{roster}: the roster has {', '.join(twice)} more than once; give each student a name.")
     if not names:
         raise ClassError(f"{roster}: the roster holds no name.")
-    return names
+    return {name: dict(zip(columns, row[1:], strict=False)) for name, (_, row) in zip(names, lines, strict=True)}
 
 
 def _too_good(student, entries):

@@ -97,6 +97,8 @@ def _grades(
     _need("workbook", "nbformat")
     from asif_book.grades import write_grades
 
+    new = {name: file for name, file in (("moodle", moodle), ("canvas", canvas)) if file and not Path(file).exists()}
+    check_targets(roster, *(Path(course) / part for part in ("source", "submitted")), **new)
     return write_grades(course, moodle=moodle, canvas=canvas, roster=roster)
 
 

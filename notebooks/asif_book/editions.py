@@ -1,15 +1,16 @@
 """Three editions of the workbook from one source: the student's, the solved one, and a teacher's guide.
 
-A chapter is written once, as ``notebooks/source/NN_topic.py`` in jupytext's percent format. In a cell
-tagged ``exercise`` the lines between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` (nbgrader's
-markers) belong to the solved edition only. Where no line stands there, the solution is the reference of the exercise's
-check, which stands beside its mistakes. Cells tagged ``teacher`` go into the guide only, and those tagged ``say`` into
-the notes of the next cell's slide. The code of a cell tagged ``hide-input`` is folded but for its first line, a
-comment. One cell sets a chapter up, also on Colab: it is tagged ``parameters``, and begins with them. Each notebook
-gets one more cell, which links the chapters before and after. The folded part of the opening cell gets a strip of the
-method's steps, with links, and a picture of the method. The README's table of chapters is made from the
-sources too. ``{minutes}`` in an opening cell becomes the chapter's minutes. A cell tagged ``core`` begins a section of
-the core path, and ``open`` one of another chapter; JupyterLab folds the other numbered sections of the chapter.
+A chapter is written once, as ``notebooks/source/NN_topic.py`` in jupytext's percent format. In a cell tagged
+``exercise`` the lines between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` (nbgrader's markers) belong to the solved
+edition only. Where no code stands there, but only a comment with the idea, the solution is the reference of the
+exercise's check, and a usual mistake that the check knows follows the comment. Cells tagged ``teacher`` go into the
+guide only, and those tagged ``say`` into the notes of the next cell's slide. The code of a cell tagged ``hide-input``
+is folded but for its first line, a comment. One cell sets a chapter up, also on Colab: it is tagged ``parameters``, and
+begins with them. Each notebook gets one more cell, which links the chapters before and after. The folded part of the
+opening cell gets a strip of the method's steps, with links, and a picture of the method. The README's table of chapters
+is made from the sources too. ``{minutes}`` in an opening cell becomes the chapter's minutes. A cell tagged ``core``
+begins a section of the core path, and ``open`` one of another chapter; JupyterLab folds the other numbered sections of
+the chapter.
 
 The line that begins the opening cell may hold settings of the chapter:
 
@@ -30,6 +31,7 @@ import itertools
 import os
 import re
 import sys
+import textwrap
 import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -65,6 +67,8 @@ from .outline import (
     tags_of,
 )
 
+WIDTH = 82
+"""Characters of a comment in a solution, whose lines have 88 at most."""
 NOT_ATTEMPTED = 'raise NotImplementedError("your turn")'
 CHAPTERS = "[0-9][0-9]_*"
 CORE_PATH = ("00", "03", "04", "06", "07")
@@ -74,7 +78,7 @@ OWN = ("code", "steps", "appendix", "cell_seconds", "alone")
 """Settings of a chapter in its opening cell."""
 _BEGIN, _END = (rf"^[ \t]*#+[ \t]*{which}[ \t]+SOLUTION\b.*$" for which in ("BEGIN", "END"))
 _SOLUTION = re.compile(rf"(?=(?P<indent>[ \t]*)){_BEGIN}\n(?P<lines>(?:(?!{_BEGIN}|{_END}).*\n)*){_END}\n?", re.M)
-_EMPTY = re.compile(rf"({_BEGIN})\n({_END})", re.M)
+_EMPTY = re.compile(rf"{_BEGIN}\n((?!{_END})[ \t]*#.*\n)*(?P<end>{_END})", re.M)
 _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
@@ -144,9 +148,15 @@ def written_cells(source: Path | str) -> list[NotebookNode]:
             if reference is None:
                 lacks = f"no solution between the markers, and the check of exercise {number} has no reference"
                 raise SourceError(f"{Path(source).name}, cell {at}: {lacks}.")
-            begin = _EMPTY.search(cell.source).start(2)
-            cell.source = f"{cell.source[:begin]}{body_of(reference)}\n{cell.source[begin:]}"
+            end, code = _EMPTY.search(cell.source).start("end"), [*_usual(EXERCISES[number]), body_of(reference), ""]
+            cell.source = cell.source[:end] + "\n".join(code) + cell.source[end:]
     return cells
+
+
+def _usual(check) -> list[str]:
+    """Return a comment with the first mistake of a check that needs no more than two lines."""
+    found = (textwrap.wrap(f"Usual mistake. {message}", WIDTH) for message in getattr(check, "mistakes", ()))
+    return [f"    # {line}" for line in next((lines for lines in found if len(lines) < 3), [])]
 
 
 def body_of(function) -> str:
@@ -322,7 +332,10 @@ def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
                 took[f"{chapter.name[:2]} {heading(cells[0].source).split(' ')[0]}"] = minutes(cells)
         dots = Counter({card.number: card.difficulty for _, exercises, _ in material for card in exercises})
         plans = TEMPLATES.from_string(preface.read_text(encoding="utf-8")).render(
-            took=took, dots=dots, test=QUIZ_MINUTES
+            took=took,
+            dots=dots,
+            test=QUIZ_MINUTES,
+            core=sum(chapter.core_minutes for chapter in chapters if chapter.core),
         )
         text = filled("templates/guide.md.j2", preface=plans, chapters=material)
         yield out_dir / GUIDE, text.encode()

@@ -24,17 +24,22 @@ def write_grades(course: Path | str, *, moodle=None, canvas=None, roster=None) -
     moodle, canvas : path, optional
         Gets a table as Moodle (Grades, Import, CSV file) or Canvas (Grades, Import) takes it.
     roster : path, optional
-        Students who have a row in any case: a name on each line, or in the first column.
+        Students who have a row in any case: see `names_on`. Its other columns, such as an email or Canvas's IDs, go
+        into the grade files, since Moodle and Canvas know a student by these.
     """
+    roster = names_on(roster) if roster else {}
     for file in filter(None, (moodle, canvas)):
         if Path(file).exists():
             raise ClassError(f"{file} is there already, and may hold marks; name another file.")
     result, _ = look_over(course, marks=True)
+    if faults := [f"{name}: {fault}" for name, fault in result["problems"].items() if name.startswith("source/")]:
+        raise ClassError(f"{' '.join(faults)} No grade is written.")
     handed_in = {folder.name for folder in Path(course).glob("submitted/*/*")}
     sources = (file for file in sorted(Path(course).glob("source/*/*.ipynb")) if file.stem in handed_in)
     most = {file.stem: sum(Grader(file).points.values()) for file in sources}  # points of all its exercises
     folders = {written_name(folder.name) for folder in Path(course).glob("submitted/*") if folder.is_dir()}
-    students = sorted({*folders, *(names_on(roster) if roster else ())})
+    students = sorted({*folders, *roster})
+    more = list(dict.fromkeys(column for columns in roster.values() for column in columns if column not in most))
     grades, why = {}, {}
     for student in students:
         for assignment in most:
@@ -46,16 +51,25 @@ def write_grades(course: Path | str, *, moodle=None, canvas=None, roster=None) -
     titles = {assignment: f"{assignment} (of {points:g})" for assignment, points in most.items()}
     if moodle:
         told = {name: f"{NOT_MARKED}: {reason}" for name, reason in why.items()}
-        columns = ["student", *(f"{title}{what}" for title in titles.values() for what in ("", ", feedback"))]
-        names = {student: [f"{student}/{assignment}" for assignment in most] for student in students}
-        rows = [[s, *(cell for name in names[s] for cell in (grades.get(name), told.get(name)))] for s in students]
+        columns = ["student", *more, *(f"{title}{what}" for title in titles.values() for what in ("", ", feedback"))]
+        rows = []
+        for s in students:
+            about = [roster.get(s, {}).get(column) for column in more]
+            names = [f"{s}/{assignment}" for assignment in most]
+            rows.append([s, *about, *(cell for name in names for cell in (grades.get(name), told.get(name)))])
         write_whole(moodle, csv_text(columns, rows).encode("utf-8-sig"))
     if canvas:
-        columns = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *most]
-        rows = [["Points Possible", "", "", "", "", *most.values()]]
-        rows += [[s, "", "", "", "", *(grades.get(f"{s}/{assignment}") for assignment in most)] for s in students]
-        write_whole(canvas, csv_text(columns, rows).encode("utf-8-sig"))
+        known = ["ID", "SIS User ID", "SIS Login ID", "Section"]
+        rows = [["Points Possible", *[""] * len(known), *most.values()]]
+        for s in students:
+            ids = [roster.get(s, {}).get(column, "") for column in known]
+            rows.append([s, *ids, *(grades.get(f"{s}/{assignment}") for assignment in most)])
+        write_whole(canvas, csv_text(["Student", *known, *most], rows).encode("utf-8-sig"))
     lines = [f"{name}: {points:g} of {most[name.partition('/')[2]]:g} points" for name, points in grades.items()]
     lines += [f"{name}: {NOT_MARKED}, {reason}" for name, reason in why.items()]
+    if roster and folders - roster.keys():
+        lines.append(f"not on the roster: {', '.join(sorted(folders - roster.keys()))}")
+    lines += result["remarks"]
     lines += [f"written: {file}; an empty cell is {NOT_MARKED}, and no 0" for file in (moodle, canvas) if file]
-    return {"grades": grades, "not_marked": why, "most": most}, "\n".join(lines)
+    about = {"grades": grades, "not_marked": why, "most": most, "remarks": result["remarks"]}
+    return about, "\n".join(lines)

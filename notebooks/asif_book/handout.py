@@ -21,9 +21,9 @@ from .templates.check_kit import checksums
 TEACHERS = (
     *(
         f"notebooks/{name}"
-        for name in ("solutions", "source", "teachers_guide.md", "change_the_course.md", "publish.md", "paper")
+        for name in ("solutions", "source", "teachers_guide.md", "change_the_course.md", "publish.md")
     ),
-    *("notebooks/what_you_may_rely_on.md", "tests", ".ci", ".github"),
+    *("notebooks/TUTOR.md", "notebooks/paper", "notebooks/what_you_may_rely_on.md", "tests", ".ci", ".github"),
 )
 """What holds solutions, or needs the files that hold them."""
 _PASSAGE = re.compile(r"^.*teachers:begin[\s\S]*?teachers:end.*\n", re.M)

@@ -15,10 +15,11 @@ LICENCE_TEXTS = "https://spdx.org/licenses/"
 """A licence of the catalogue is named as there, but for GPL-2."""
 
 
-def notice(names=("stamps", "fashion_mnist")) -> dict:
+def notice(names=("stamps", "fashion_mnist"), bank=None) -> dict:
     """Return what the notice says of the book and of the data sets of these names, by CITATION.cff and the catalogue.
 
-    The book's are ``title``, ``authors``, ``version``, ``date`` and ``bibtex``; ``data`` has a row for each data set.
+    The book's are ``title``, ``authors``, ``version``, ``date`` and ``bibtex``; ``data`` has a row for each data set,
+    and for a `bank` that is made of none of the catalogue.
     """
     book = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     authors = [
@@ -31,15 +32,20 @@ def notice(names=("stamps", "fashion_mnist")) -> dict:
     data = [
         {"name": name, **{key: catalogue()[name][key] for key in ("title", "licence", "homepage")}} for name in names
     ]
+    if bank is not None and catalogue().get(bank.name, {}).get("licence") != bank.licence:
+        title = f"Pictures and captions of bank “{bank.name}”"
+        data[0] = {"name": bank.name, "title": title, "licence": bank.licence, "homepage": None}
+    known = {entry["licence"] for entry in catalogue().values() if " " not in entry["licence"]}
     for row in data:
-        row["text"] = f"{LICENCE_TEXTS}{'GPL-2.0-only' if row['licence'] == 'GPL-2' else row['licence']}.html"
+        identifier = "GPL-2.0-only" if row["licence"] == "GPL-2" else row["licence"]
+        row["text"] = f"{LICENCE_TEXTS}{identifier}.html" if row["licence"] in known else None
     about = {"title": book["title"], "authors": authors, "version": book["version"], "date": book["date-released"]}
     return about | {"code": CODE, "text": TEXT, "data": data, "bibtex": f"@software{{asif_workbook,\n{lines}\n}}"}
 
 
-def licences_html() -> Markup:
-    """Return the notice as HTML, closed until a reader opens it."""
-    return Markup(filled("templates/licences.html.j2", **notice()))
+def licences_html(**about) -> Markup:
+    """Return the `notice` as HTML, closed until a reader opens it."""
+    return Markup(filled("templates/licences.html.j2", **notice(**about)))
 
 
 def licences_md() -> str:

@@ -176,7 +176,8 @@ def _read(path, kind):
         text = content.decode(json.detect_encoding(content))  # editors add marks, or use UTF-16
         return parse_json(text.encode(), kind)
     except ValueError:
-        raise DamagedProgressError(f"{path} is damaged, or no progress file of this workbook.") from None
+        fault = "is damaged, or no progress file of this workbook" if content.strip() else "is empty"
+        raise DamagedProgressError(f"{path} {fault}.") from None
 
 
 def now() -> str:

@@ -1,9 +1,13 @@
 """The student's folder: copies of the chapters to work in. An update of the workbook keeps the student's work.
 
-python -m asif_book.workspace work [--solutions | --no-solutions]
+With solutions, the folder also gets `TUTOR`, and the cell of each check the criteria of its exercise, for tutors.
+
+python -m asif_book.workspace work [--solutions | --no-solutions] [--kernel NAME]
 """
 
 import argparse
+import hashlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -17,15 +21,26 @@ from .editions import notebooks_in
 RECORD = ".editions.json"
 """In the student's folder: the checksum of each chapter as it was copied, and whether solutions are wanted."""
 SOLUTIONS = "solutions/"
+TUTOR = "TUTOR.md"
+"""Rules for a tutor that hints and never solves."""
 
 
-def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None) -> list[str]:
+def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None, kernel="", checks=None) -> list[str]:
     """Copy chapters to `folder`, with their `solutions`; return a sentence for each file that changes or is left alone.
 
     An unchanged copy follows the workbook. A changed copy holds work, and stays as it is, as does all that is no
-    regular file. The folder remembers whether it gets solutions: None means as the last time, at first yes. Both
-    editions are in the folder `notebooks`, with the pictures of the method that they show. Raises `AsifError` where
-    `folder` can be no folder, or not be written to.
+    regular file. Raises `AsifError` where `folder` can be no folder, or not be written to.
+
+    Parameters
+    ----------
+    folder, notebooks : path
+        `notebooks` has both editions, with the pictures of the method that they show.
+    solutions
+        The folder remembers whether it gets solutions: None means as the last time, at first yes.
+    kernel : str, optional
+        The name of the kernel that the copies ask for, in place of ``python3``.
+    checks : dict, optional
+        Those of the exercises by number, whose usual mistakes are the criteria.
     """
     folder, notebooks, news, last = Path(folder), Path(notebooks), [], []
     if (folder / RECORD).is_symlink():
@@ -38,18 +53,22 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None)
         copied, last = {SOLUTIONS: "no"}, [f"{folder / RECORD} was damaged; solutions come only with SOLUTIONS=yes"]
     if solutions is not None:
         copied[SOLUTIONS] = "yes" if solutions else "no"
-    for source in [*notebooks_in(notebooks), *notebooks.glob(PICTURES)]:
+    held_back = copied.get(SOLUTIONS) == "no" or not (notebooks / SOLUTIONS).is_dir()
+    for source in [*notebooks_in(notebooks), *notebooks.glob(PICTURES), *notebooks.glob(TUTOR)]:
         name = source.relative_to(notebooks).as_posix()
-        target, edition, known = folder / name, sha256_of(source), copied.get(name)
+        content = source.read_bytes()
+        if source.suffix == ".ipynb" and (kernel or checks):
+            content = _for(content, kernel, {} if held_back else checks or {})
+        target, edition, known = folder / name, hashlib.sha256(content).hexdigest(), copied.get(name)
         try:
-            if name.startswith(SOLUTIONS) and copied.get(SOLUTIONS) == "no":
+            if name.startswith((SOLUTIONS, TUTOR)) and held_back:
                 checkpoint = target.parent / ".ipynb_checkpoints" / f"{target.stem}-checkpoint.ipynb"
                 for file in filter(os.path.lexists, (target, checkpoint)):
                     gone = _replaced(file, [copied.pop(name, known)])
                     news.append(f"{file}: removed" if gone else f"{file} holds your work and stays; delete it yourself")
             elif known != edition or not target.is_file():
                 what = "renewed" if target.exists() else "new"
-                if _replaced(target, [edition, known], source.read_bytes()):
+                if _replaced(target, [edition, known], content):
                     news.append(f"{target}: {what}")
                     copied[name] = edition
                 else:
@@ -64,6 +83,19 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None)
     except OSError as error:
         raise AsifError(f"{folder}: {error.strerror or error}; make room there.") from None
     return news + last
+
+
+def _for(content, kernel, checks) -> bytes:
+    """Return a notebook that asks for a kernel, and whose cells of checks have the criteria as metadata."""
+    notebook, numbers = json.loads(content), {check.__name__: number for number, check in checks.items()}
+    if kernel:
+        notebook["metadata"]["kernelspec"] |= {"name": kernel, "display_name": kernel}
+    for cell in notebook["cells"]:
+        number = numbers.get("".join(cell["source"]).partition("(")[0])
+        if number and "check" in cell["metadata"].get("tags", ()):
+            criteria = list(getattr(checks[number], "mistakes", ()))
+            cell["metadata"]["tutor"] = {"exercise": number, "usual_mistakes": criteria, "rules": TUTOR}
+    return json.dumps(notebook, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
 def _replaced(target, known, content=None) -> bool:
@@ -113,9 +145,13 @@ def main(arguments=None):
     parser.add_argument("folder", type=Path)
     about = "copy them too, or take them away; default: as the last time"
     parser.add_argument("--solutions", action=argparse.BooleanOptionalAction, help=about)
+    about = "the name of the kernel that the copies ask for, on a hub with other kernels; default: python3"
+    parser.add_argument("--kernel", metavar="NAME", default="", help=about)
     options = parser.parse_args(arguments)
+    from .checks import EXERCISES  # takes a second
+
     try:
-        for line in fill(options.folder, solutions=options.solutions):
+        for line in fill(options.folder, solutions=options.solutions, kernel=options.kernel, checks=EXERCISES):
             print(line)
     except AsifError as error:
         sys.exit(f"workspace: {error}")

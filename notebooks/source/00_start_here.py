@@ -281,6 +281,7 @@ def shares(image: Tensor, text: Tensor) -> Tensor:
     returns: shape (n,), float32; all zeros if the score is 0
     """
     ### BEGIN SOLUTION
+    # The score is the sum of the contributions, so divide each of them by this sum.
     ### END SOLUTION
 
 
@@ -457,6 +458,7 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
     returns: shape (), float32; 0 if a or b is all zeros
     """
     ### BEGIN SOLUTION
+    # A dot product grows with both lengths; divided by them, only the direction counts.
     ### END SOLUTION
 
 

@@ -148,6 +148,7 @@ def standardise(pictures: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     returns: shape (b, 3, h, w), float32
     """
     ### BEGIN SOLUTION
+    # Each channel has a mean of its own: as (3, 1, 1) it fits pictures of any size.
     ### END SOLUTION
 
 
@@ -199,6 +200,7 @@ def cosine_matrix(a: Tensor, b: Tensor) -> Tensor:
     returns: shape (q, n), float32
     """
     ### BEGIN SOLUTION
+    # When each row has length 1, one matrix product holds all cosines.
     ### END SOLUTION
 
 
@@ -240,6 +242,7 @@ def nearest_neighbours(z: Tensor, m: int) -> Tensor:
         equal cosines in any order
     """
     ### BEGIN SOLUTION
+    # A row is its own nearest neighbour: hide the diagonal, then take the m largest.
     ### END SOLUTION
 
 
@@ -331,6 +334,7 @@ def mean_pooling(tokens: Tensor, mask: Tensor) -> Tensor:
     returns: shape (n, d), float32
     """
     ### BEGIN SOLUTION
+    # The mask is a weight: padding counts 0 times, in the sum and in the count.
     ### END SOLUTION
 
 
@@ -392,6 +396,7 @@ def same_group_share(neighbours: Tensor, group: Tensor) -> float:
     returns: between 0 and 1
     """
     ### BEGIN SOLUTION
+    # Look up the groups of the neighbours, compare them, and average over all of them.
     ### END SOLUTION
 
 
@@ -514,6 +519,8 @@ def disturb(picture: Image.Image) -> Image.Image:
     returns: RGB, size (w, h)
     """
     ### BEGIN SOLUTION
+    # A mirror moves nearly every pixel, and the picture still shows the same.
+    # Usual mistake. Noise or a crop: it moves the embedding more than the pixels.
     return ImageOps.mirror(picture)
     ### END SOLUTION
 

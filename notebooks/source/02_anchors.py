@@ -267,6 +267,7 @@ def share_by_chance(n: int, k: int) -> float:
     returns: a number from 0 to 1
     """
     ### BEGIN SOLUTION
+    # A blind draw of k finds each of the n − 1 others with chance k / (n − 1).
     ### END SOLUTION
 
 
@@ -330,6 +331,7 @@ def neighbours_in_common(
     returns: (n,) float32, each between 0 and 1
     """
     ### BEGIN SOLUTION
+    # List the k nearest of each stamp on both sides, without itself; count what agrees.
     ### END SOLUTION
 
 
@@ -377,6 +379,7 @@ def correlation_after_shuffle(
     returns: a number from −1 to 1
     """
     ### BEGIN SOLUTION
+    # Shuffle rows and columns of the captions alike; count each pair of stamps once.
     ### END SOLUTION
 
 
@@ -537,6 +540,7 @@ def coverage_of(z: Tensor, anchors: Tensor) -> Tensor:
     returns: (q,) float32, cosines
     """
     ### BEGIN SOLUTION
+    # Centre both by the anchors' mean; the nearest anchor has the largest cosine.
     ### END SOLUTION
 
 
@@ -633,6 +637,7 @@ def choose_anchors(similarity: Tensor, count: int, first: int) -> Tensor:
     returns: (count,) int64, positions in the order of choice
     """
     ### BEGIN SOLUTION
+    # Remember how well each candidate is covered: the worst covered one comes next.
     ### END SOLUTION
 
 
@@ -709,6 +714,8 @@ def suspicion(image_similarity: Tensor, text_similarity: Tensor) -> Tensor:
         caption do not belong together
     """
     ### BEGIN SOLUTION
+    # If a pair belongs together, stamps with similar pictures have similar captions.
+    # Usual mistake. The diagonal was left in: it is 1 on both sides of every pair.
     n = len(image_similarity)
     others = ~torch.eye(n, dtype=torch.bool)
     # row i: similarities of stamp i to the others

@@ -152,6 +152,7 @@ def my_relative_representation(z: Tensor, anchors: Tensor) -> Tensor:
     returns: (q, n) float32, entry (i, j) is the cosine of z[i] and anchors[j]
     """
     ### BEGIN SOLUTION
+    # A cosine needs rows of length 1: scale both matrices, then multiply.
     ### END SOLUTION
 
 
@@ -243,6 +244,7 @@ def centred_representation(z: Tensor, anchors: Tensor) -> Tensor:
     returns: (q, n) float32
     """
     ### BEGIN SOLUTION
+    # The common part is the anchors' mean: subtract it from both before the cosines.
     ### END SOLUTION
 
 
@@ -398,6 +400,7 @@ def best_caption(
     returns: (q,) int64, rows of z_text
     """
     ### BEGIN SOLUTION
+    # Each side is described by its own anchors; only descriptions can be compared.
     ### END SOLUTION
 
 
@@ -554,6 +557,7 @@ def how_often_nearest(similarity: Tensor, k: int) -> Tensor:
     returns: (n,) int64; all counts add up to q · k
     """
     ### BEGIN SOLUTION
+    # Take the k nearest anchors of each item, and count how often each anchor occurs.
     ### END SOLUTION
 
 
@@ -654,6 +658,7 @@ def my_largest_change(z: Tensor, anchors: Tensor, matrix: Tensor) -> float:
     returns: a number, 0 or more
     """
     ### BEGIN SOLUTION
+    # Move `z` and the anchors by the same matrix, and take the largest difference.
     ### END SOLUTION
 
 
@@ -769,6 +774,8 @@ def survivors(z: Tensor, anchors: Tensor) -> dict[str, tuple]:
     returns: {name: (change, largest)}; change turns rows (m, d) into rows (m, any)
     """
     ### BEGIN SOLUTION
+    # A cosine sees no length, so scaling each vector by itself changes nothing.
+    # Usual mistake. A rotation drawn at each call: `z` and anchors get different ones.
     d = z.shape[1]
     # drawn once, so that z and anchors get the same rotation
     rotation = torch.linalg.qr(torch.randn(d, d)).Q

@@ -148,6 +148,7 @@ def my_clamp_and_power(relative: torch.Tensor, p: float) -> torch.Tensor:
     returns: float32 of the same shape
     """
     ### BEGIN SOLUTION
+    # A negative similarity becomes 0 before a power could make it positive.
     ### END SOLUTION
 
 
@@ -185,6 +186,7 @@ def my_sparsify(relative: torch.Tensor, k: int, p: float) -> torch.Tensor:
     returns: (q, n) float32, rows of length 1 (or all zeros)
     """
     ### BEGIN SOLUTION
+    # Keep the k largest, clamp, raise, scale to length 1, and put them in their places.
     ### END SOLUTION
 
 
@@ -436,6 +438,7 @@ def my_choice(
     ks and ps: the numbers to try, in any order
     """
     ### BEGIN SOLUTION
+    # The smallest setting within one error of the best wins; the test is asked once.
     ### END SOLUTION
 
 
@@ -561,6 +564,8 @@ def my_trap(n: int) -> tuple[torch.Tensor, torch.Tensor]:
     returns: picture (n,) and captions (2, n), float32, all from -1 to 1
     """
     ### BEGIN SOLUTION
+    # Without a clamp, two negatives multiply to a positive: unlike speaks for unlike.
+    # Usual mistake. One side alone is negative, and then the product is negative, too.
     image, captions = torch.zeros(n), torch.zeros(2, n)
     # picture and first caption are both like anchor 0
     image[0] = captions[0, 0] = 0.5
@@ -671,6 +676,7 @@ def my_top_k(
     returns: values (q, k) float32, the largest first, and indices (q, k) int64
     """
     ### BEGIN SOLUTION
+    # Join the best so far with those of each block, and carry the indices along.
     ### END SOLUTION
 
 

@@ -291,6 +291,7 @@ def my_recall(scores: torch.Tensor, relevant: torch.Tensor, k: int) -> float:
     returns a share.
     """
     ### BEGIN SOLUTION
+    # Count the wrong answers that score as high as the best right one, with the ties.
     ### END SOLUTION
 
 
@@ -378,6 +379,7 @@ def my_interval(items: torch.Tensor, resamples: int, seed: int) -> tuple[float, 
     items: (n,) float32; resamples: how many to draw; seed: of the random generator.
     """
     ### BEGIN SOLUTION
+    # Draw n of n items with replacement, many times; keep the middle 95 % of the means.
     ### END SOLUTION
 
 
@@ -461,6 +463,7 @@ def my_comparison(
     seed: of the random generator.
     """
     ### BEGIN SOLUTION
+    # Both methods answered the same items, so resample the differences of the items.
     ### END SOLUTION
 
 
@@ -535,6 +538,8 @@ def my_prompts(labels: list[str], templates: list[str]) -> list[str]:
     returns a list of (c · m) strings.
     """
     ### BEGIN SOLUTION
+    # Labels outside, templates inside: the prompts of a label stand together.
+    # Usual mistake. The loops the other way round: 05.5 then averages different labels.
     return [template.replace("{}", label) for label in labels for template in templates]
     ### END SOLUTION
 
@@ -573,6 +578,7 @@ def my_zero_shot(scores: torch.Tensor, c: int, m: int) -> torch.Tensor:
     scores: (q, c * m), label by label; returns (q,) int64, positions from 0 to c - 1.
     """
     ### BEGIN SOLUTION
+    # The columns stand label by label: reshape to (q, c, m), and average over m.
     ### END SOLUTION
 
 
@@ -840,6 +846,8 @@ def my_wording(classes: list[str], measure: Callable) -> list[list[str]]:
     returns c lists of strings.
     """
     ### BEGIN SOLUTION
+    # Write a few wordings down before you look, measure each, and keep the best.
+    # Usual mistake. Many wordings are tried, and the winner was the luckiest of them.
     templates = ["a photo of a {}.", "a grey {}", "a photo of a {} on white."]
     templates += ["a grey photo of a {}."]
     wordings = [[[t.replace("{}", name)] for name in classes] for t in templates]

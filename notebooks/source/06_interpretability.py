@@ -312,6 +312,7 @@ def my_foretelling(
     equal; returns Spearman's correlation.
     """
     ### BEGIN SOLUTION
+    # Spearman's correlation is a cosine of centred ranks: argsort twice gives ranks.
     ### END SOLUTION
 
 
@@ -352,6 +353,7 @@ def my_contrast(
     returns (for_one, for_other): (top,) int64 each.
     """
     ### BEGIN SOLUTION
+    # What decides is the difference of the contributions: rank it from both ends.
     ### END SOLUTION
 
 
@@ -390,6 +392,7 @@ def my_contributions(image: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor
     returns contributions: (n,) float32.
     """
     ### BEGIN SOLUTION
+    # The score is linear in the prompt: average the prompts first, then multiply.
     ### END SOLUTION
 
 
@@ -431,6 +434,7 @@ def my_without(
     anchor: from 0 to n - 1; returns scores: (t,) float32.
     """
     ### BEGIN SOLUTION
+    # Take the anchor out before the top k: another one enters, and the lengths change.
     ### END SOLUTION
 
 
@@ -471,6 +475,7 @@ def my_flip(image: torch.Tensor, texts: torch.Tensor, k: int, p: float) -> int:
     """
 
     ### BEGIN SOLUTION
+    # Remove each anchor in turn; keep the one after which the winner trails most.
     ### END SOLUTION
 
 
@@ -737,6 +742,7 @@ def my_auc(scores: torch.Tensor, wrong: torch.Tensor) -> float:
     False; returns the AUC, from 0 to 1.
     """
     ### BEGIN SOLUTION
+    # The AUC is the share of (wrong, right) pairs in that order; a tie counts half.
     ### END SOLUTION
 
 
@@ -835,6 +841,8 @@ def my_failure(task: FailureTask) -> tuple[int, list[int], int]:
     returns (picture, anchors, harmed): int, list of int, int.
     """
     ### BEGIN SOLUTION
+    # Remove what speaks most until the answer turns; put back what was not needed.
+    # Usual mistake. Pictures that were wrong before are counted as harmed.
 
     def repaired(picture, anchors):
         return task.without(anchors)[picture] == task.labels[picture]

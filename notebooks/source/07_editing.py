@@ -344,6 +344,7 @@ def my_add(
     returns image (n + m, d_image), text (n + m, d_text), mean (d_image,) and k, an int.
     """
     ### BEGIN SOLUTION
+    # A pair adds one row to both matrices; mean and k follow from the new bank.
     ### END SOLUTION
 
 
@@ -497,6 +498,7 @@ def my_mean(
     all float32; returns the new mean, (d,) float32.
     """
     ### BEGIN SOLUTION
+    # Mean times count is the sum: add and subtract rows there, divide by the new count.
     ### END SOLUTION
 
 
@@ -550,6 +552,7 @@ def my_verdict(before: torch.Tensor, after: torch.Tensor, margin: float) -> str:
     unit; returns "unchanged", "changed" or "cannot tell".
     """
     ### BEGIN SOLUTION
+    # “Unchanged” needs the whole interval within the margin, “changed” beyond it.
     ### END SOLUTION
 
 
@@ -692,6 +695,7 @@ def my_found(members: torch.Tensor, others: torch.Tensor, alarm: float) -> float
     of pictures that are not; alarm: from 0 to below 1; returns a share.
     """
     ### BEGIN SOLUTION
+    # The limit comes from pictures that are no anchors; count the anchors above it.
     ### END SOLUTION
 
 
@@ -867,6 +871,7 @@ def my_harm(
     true classes; returns the harm of each anchor, (n,) float32.
     """
     ### BEGIN SOLUTION
+    # An anchor harms by what it gives to the label given, less that of the true one.
     ### END SOLUTION
 
 
@@ -993,6 +998,8 @@ def my_lesson(
     returns (c * per_class,) int64.
     """
     ### BEGIN SOLUTION
+    # Of each class, take the pictures that are most like the mean of their class.
+    # Usual mistake. The rare ones: a picture unlike its class teaches little of it.
     directions = torch.nn.functional.normalize(image - image.mean(dim=0), dim=1)
     chosen = []
     for c in range(int(labels.max()) + 1):

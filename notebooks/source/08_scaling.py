@@ -204,6 +204,7 @@ def my_bytes(q: int, n: int, b: int, k: int) -> tuple[int, int]:
     The k best so far are (q, k) values and (q, k) positions.
     """
     ### BEGIN SOLUTION
+    # The table has q · n numbers; in blocks it has q · b, beside k values and indices.
     ### END SOLUTION
 
 
@@ -299,6 +300,7 @@ def my_merge(
     returns values (q, k) float32 and indices (q, k) int64.
     """
     ### BEGIN SOLUTION
+    # Sort by index, then by value in a stable way: ties keep the smaller index first.
     ### END SOLUTION
 
 
@@ -384,6 +386,7 @@ def my_bound(
     rounded_queries, rounded_anchors: the same shapes, rounded.
     """
     ### BEGIN SOLUTION
+    # An error is at most the lost length times the other length (Cauchy–Schwarz).
     ### END SOLUTION
 
 
@@ -430,6 +433,7 @@ def my_candidates(products: torch.Tensor, k: int, bound: torch.Tensor) -> torch.
     products: (q, n), each off by at most bound: (q,).
     """
     ### BEGIN SOLUTION
+    # The k-th place and the anchor may each be wrong by E: keep all down to T − 2E.
     ### END SOLUTION
 
 
@@ -554,6 +558,7 @@ def my_sparse_cosine(
     returns: one number
     """
     ### BEGIN SOLUTION
+    # Compare each index with each; only where they are equal, values are multiplied.
     ### END SOLUTION
 
 
@@ -611,6 +616,7 @@ def my_scores(
     query_indices: (m,) int32, query_values: (m,).
     """
     ### BEGIN SOLUTION
+    # Each anchor keeps a list of its captions; all other captions are never looked at.
     ### END SOLUTION
 
 
@@ -787,6 +793,7 @@ def my_knob(
     exact: (n,) bool, the same for exact search; margin: a share, 0.02 for two points.
     """
     ### BEGIN SOLUTION
+    # Of the efforts whose whole interval lies above minus the margin, take the least.
     ### END SOLUTION
 
 

@@ -249,6 +249,7 @@ def my_holm(p_values: torch.Tensor) -> torch.Tensor:
     p_values: (m,) float32, in any order; returns (m,) float32.
     """
     ### BEGIN SOLUTION
+    # Sort; the smallest gets the factor m, and no p-value falls below one before it.
     ### END SOLUTION
 
 
@@ -349,6 +350,7 @@ def my_hub_offsets(cosines: torch.Tensor, m: int, strength: float) -> torch.Tens
     m: how many nearest others count; strength: from 0 to 1; returns (n,) float32.
     """
     ### BEGIN SOLUTION
+    # A hub's offset is its mean cosine with its m nearest, beyond the average anchor's.
     ### END SOLUTION
 
 
@@ -411,6 +413,7 @@ def my_inverted_softmax(
     scores: (q, c) float32; bank: (n, c) float32; returns (q, c) float32.
     """
     ### BEGIN SOLUTION
+    # Dividing by a sum of exponentials means subtracting a logarithm: logsumexp.
     ### END SOLUTION
 
 
@@ -449,6 +452,7 @@ def my_sinkhorn_round(weights: torch.Tensor) -> torch.Tensor:
     weights: (q, c) float32, positive; returns (q, c) float32, each row with sum 1.
     """
     ### BEGIN SOLUTION
+    # First each column sums to 1, then each row, so that in the end the rows are right.
     ### END SOLUTION
 
 
@@ -841,6 +845,8 @@ def my_setting(
     rival's result minus that of ASIF; returns (rival, n).
     """
     ### BEGIN SOLUTION
+    # Measure each setting on the validation pictures, and trust the largest mean.
+    # Usual mistake. A setting is taken unmeasured, and one of three looks is lost.
     settings = [(rival, n) for rival in rivals for n in sizes]
     return max(settings, key=lambda setting: float(measure(*setting).mean()))
     ### END SOLUTION

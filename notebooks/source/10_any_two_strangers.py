@@ -116,6 +116,7 @@ def my_same_stamps(mine: Tensor, other: Tensor) -> Tensor:
     returns: (m, 2) int64, positions in mine and in other
     """
     ### BEGIN SOLUTION
+    # Equal numbers name the same stamp: compare all with all, and list the positions.
     ### END SOLUTION
 
 
@@ -265,6 +266,7 @@ def my_there_and_back(scores: Tensor) -> Tensor:
     returns: (q,) bool
     """
     ### BEGIN SOLUTION
+    # Go to the best column, and from there to its best row: is it where you began?
     ### END SOLUTION
 
 
@@ -448,6 +450,7 @@ def my_own_mean(z: Tensor, mean: Tensor, anchors: Tensor) -> Tensor:
     returns: (q, n)
     """
     ### BEGIN SOLUTION
+    # Each language has its own mean: subtract it from the rows of that language.
     ### END SOLUTION
 
 
@@ -647,6 +650,7 @@ def my_two_bridges(first: Tensor, second: Tensor) -> Tensor:
     returns: (3,) float32
     """
     ### BEGIN SOLUTION
+    # Look at the end first; of the lost stamps, ask whether the first bridge was right.
     ### END SOLUTION
 
 
@@ -741,6 +745,8 @@ def my_tongues(languages: list[str], measure: Callable) -> list[str]:
     returns: a list of names
     """
     ### BEGIN SOLUTION
+    # Add the language that helps most, one at a time, until none helps any more.
+    # Usual mistake. All languages at once: the weak ones pull the mean down.
     chosen, best = [], 0.0
     while rest := [name for name in languages if name not in chosen]:
         found = {name: float(measure([*chosen, name]).mean()) for name in rest}

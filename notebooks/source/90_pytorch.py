@@ -171,6 +171,7 @@ def unit_length(z: Tensor) -> Tensor:
     returns: shape (n, d), float32
     """
     ### BEGIN SOLUTION
+    # keepdim=True keeps lengths as (n, 1), so each row is divided by its own length.
     ### END SOLUTION
 
 
@@ -276,6 +277,7 @@ def largest_elsewhere(scores: Tensor, column: int) -> Tensor:
     returns: shape (n,), int64
     """
     ### BEGIN SOLUTION
+    # −∞ in the column that does not count; then argmax finds the best of the others.
     ### END SOLUTION
 
 

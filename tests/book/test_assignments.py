@@ -1,6 +1,5 @@
 """The chapters as assignments of nbgrader: what is exported, what is refused, and marks that cannot be forged."""
 
-import json
 import os
 import socket
 import subprocess
@@ -17,7 +16,6 @@ from asif_book.checks import EXERCISES
 from asif_book.checks.sandbox import fresh, hides_files
 from asif_book.classroom import ClassError
 from asif_book.student import landlock, run
-from asif_lib import cli
 from asif_lib.files import ROOT
 
 CHAPTER = '''\
@@ -61,18 +59,6 @@ def tiny(tmp_path):
     sources.mkdir()
     (sources / "00_tiny.py").write_text(CHAPTER)
     return sources
-
-
-@pytest.fixture
-def asif(capsys):
-    """Runs ``asif class``; returns the exit status and what it printed, with ``--json`` as a value."""
-
-    def asif(*arguments):
-        status = cli.main(["class", *map(str, arguments)])
-        printed = capsys.readouterr()
-        return status, json.loads(printed.out) if "--json" in arguments else printed
-
-    return asif
 
 
 @pytest.fixture
@@ -183,28 +169,32 @@ def test_submissions_that_cannot_be_marked_are_named_before_anything_runs(tmp_pa
     endless.unlink()
     endless.symlink_to("/dev/zero")
     os.mkfifo(handed_in("Joe").with_name("data.csv"))
+    handed_in("Lea").write_text(" \n")
+    handed_in("Mia").unlink()
     handed_in("Kim", change=lambda n: n.cells[-1].metadata.update(nbgrader={"grade_id": "\x1b[2J"}))
     (course / "submitted" / "00_tiny.ipynb").write_text("{}")
     status, result = asif("check", course, "--json")
-    assert (status, result["ok"], result["submissions"]) == (1, False, 12)
+    assert (status, result["ok"], result["submissions"]) == (1, False, 14)
     assert result["problems"] == {
         "Bob/00_tiny": "the notebook has 10,006 cells, more than 1,000; it was not run.",
         "Cem/00_tiny": "2 of 2 graded cells are missing: it was not made from this release; ask for the notebook "
         "again.",
         "Dana/00_tiny": "1 of 2 graded cells are missing: it lacks check-00-1; ask for the notebook again.",
         "Eve/00_tiny": "there is no 00_tiny.ipynb, but my copy.ipynb; rename it, or ask for the notebook again.",
-        "Finn/00_tiny": result["problems"]["Finn/00_tiny"],
+        "Finn/00_tiny": "00_tiny.ipynb is no notebook that can be read (Notebook does not appear to be JSON); ask for "
+        "it again.",
         "Gil/09_unknown": "the course has no assignment 09_unknown; rename the folder.",
         "Hal/00_tiny": "check-00-1: the release has this graded cell once, or not at all; remove the other.",
         "Ida/00_tiny": "00_tiny.ipynb is a link or a device; remove it, or ask for the file itself.",
         "Joe/00_tiny": "data.csv is a link or a device; remove it, or ask for the file itself.",
         "Kim/00_tiny": "\\x1b[2J: the release has this graded cell once, or not at all; remove the other.",
+        "Lea/00_tiny": "00_tiny.ipynb is empty; ask for it again.",
+        "Mia/00_tiny": "there is no 00_tiny.ipynb; ask for the notebook.",
         "00_tiny.ipynb": "is not in a folder STUDENT/ASSIGNMENT, and nbgrader does not see it; move it there.",
     }
     assert result["suspicious"] == {
         "Anna/00_tiny": {"get_ipython": "get_ipython()", "import inspect": "import inspect"}
     }
-    assert result["problems"]["Finn/00_tiny"].startswith("00_tiny.ipynb is no notebook that can be read (")
     assert asif("check", tmp_path / "other")[1].err.startswith(f"asif: {tmp_path / 'other'} has no submissions")
 
 
@@ -309,7 +299,9 @@ def test_what_a_teacher_should_read_is_named_with_its_line_and_honest_code_is_no
     imports = "import os, socket, subprocess, sys, torch, asif_lib"
     assert {imports, "open", "modules", "__import__", "__file__", "parents", "asif_book", "/proc"} <= set(found)
     assert "lambda: open(f'{ROOT}/{CHECKS}').read()" in found["open"]
-    for line in ("import torch, urllib.request", "from asif_lib.search import top_anchors", "x = torch.os", "y = vars"):
+    checks = (f"from asif_book.checks import {name}" for name in ("chapter_00", "exercise", "Verdict", "*"))
+    lines = ("import torch, urllib.request", "from asif_lib.search import top_anchors", "x = torch.os", "y = vars")
+    for line in (*lines, *checks, "import asif_book.checks as checks"):
         assert list(suspicious_lines(solved_by(line, tiny), released).values()) == [line]
     borrowed = solved_by("def helper(a, b):\n    return unit_rows(a) @ b", tiny)
     for notebook in (released, borrowed):
@@ -473,7 +465,8 @@ LONG = """\
 
 
 def test_grade_files_tell_not_marked_from_0_and_copies_are_named(tmp_path, tiny, course, asif):
-    """Ana and Ben have one solution under other names, Cy's is wrong, Dot's lacks the test, Eva handed in nothing."""
+    """Ana and Ben have one solution under other names, Cy's is wrong, Dot's lacks the test, Eva handed in nothing, and
+    Fay writes her own test."""
 
     def handed_in(code):
         notebook = assignment(tiny / "00_tiny.py")
@@ -486,17 +479,26 @@ def test_grade_files_tell_not_marked_from_0_and_copies_are_named(tmp_path, tiny,
     released_and(handed_in(ana.replace("squares", "s").replace("both", "x") + "  # mine"), course, "Ben")
     released_and(handed_in("    return 0.0"), course, "Cy")
     released_and(without_graded_cells(handed_in(ana)), course, "Dot")
-    (tmp_path / "names.txt").write_text('Ana\nBen\nCy\nDot\n"Ng, Eva"\n')
+    forged = handed_in("    return 0.0")
+    next(cell for cell in forged.cells if "check_cosine(" in cell.source).source = "print('✔ Exercise 00.1: right.')"
+    released_and(forged, course, "Fay")
+    roster = "Student,ID,SIS Login ID\n    Points Possible,,\nAna,1,a@x\nBen,2,b@x\nCy,3,\nDot,4,\n" + '"Ng, Eva",5,\n'
+    (tmp_path / "names.txt").write_text(roster)
     moodle, canvas = tmp_path / "moodle.csv", tmp_path / "canvas.csv"
     options = ("--moodle", moodle, "--canvas", canvas, "--roster", tmp_path / "names.txt")
     status, told = asif("grades", course, *options)
     assert status == 0 and "Ng, Eva/00_tiny: not marked, nothing was handed in" in told.out
+    assert "Fay/00_tiny: the test check-00-1 was changed, which earns no point" in told.out
+    assert "not on the roster: Fay" in told.out and "Ana, Ben have the same cosine" in told.out
     table = pd.read_csv(moodle).set_index("student")
-    assert table["00_tiny (of 3)"].fillna(-1).to_dict() == {"Ana": 3, "Ben": 3, "Cy": 0, "Dot": -1, "Ng, Eva": -1}
+    marks = {"Ana": 3, "Ben": 3, "Cy": 0, "Dot": -1, "Fay": 0, "Ng, Eva": -1}
+    assert table["00_tiny (of 3)"].fillna(-1).to_dict() == marks and table.loc["Ana", "SIS Login ID"] == "a@x"
     assert "graded cells are missing" in table.loc["Dot", "00_tiny (of 3), feedback"]
-    table = pd.read_csv(canvas).set_index("Student")["00_tiny"]
+    table = pd.read_csv(canvas).set_index("Student")
+    assert table.loc["Ng, Eva", "ID"] == 5
+    table = table["00_tiny"]
     assert table["Points Possible"] == 3 and table["Cy"] == 0 and table[["Dot", "Ng, Eva"]].isna().all()
     moodle.write_text("marks of mine")
     status, told = asif("grades", course, "--moodle", moodle)
     assert status == 1 and "is there already" in told.err and moodle.read_text() == "marks of mine"
-    assert "00_tiny: Ana, Ben have the same cosine, but for names" in asif("check", course)[1].out
+    assert "cannot be written; its folder must" in asif("grades", course, "--canvas", tmp_path / "no" / "x.csv")[1].err

@@ -9,8 +9,6 @@ import pandas as pd
 import pytest
 from hostile import FORMULAS, formulas
 
-from asif_lib import cli
-
 NOT_REGULAR = "is a pipe, device or folder, and only a regular file is read; put a copy in its place."
 DAMAGED = "is damaged, or no progress file of this workbook."
 
@@ -44,18 +42,6 @@ def folder(tmp_path):
     hand_in(folder / "Zoë" / "00_start_here" / "my_progress.json", e001=entry(tries=4, wrong=2))
     hand_in(folder / "Zoë" / "04_sparsification" / "my_progress.json", e041=entry("wrong", 1, 1, 7))
     return folder
-
-
-@pytest.fixture
-def asif(capsys):
-    """Runs ``asif class``; returns the exit status and what it printed, with ``--json`` as a value."""
-
-    def asif(*arguments):
-        status = cli.main(["class", *map(str, arguments)])
-        printed = capsys.readouterr()
-        return status, json.loads(printed.out) if "--json" in arguments else printed
-
-    return asif
 
 
 def test_table_of_a_class(folder, asif):
@@ -140,11 +126,15 @@ def test_chapters_pick_the_columns_the_csv_and_the_exercises(folder, tmp_path, a
 
 def test_a_roster_names_the_absent_and_the_strangers_and_no_one_twice(folder, tmp_path, asif):
     roster = tmp_path / "names.csv"
-    roster.write_text("name,mail\nZoë,z@x\nBob 10,\nBob 9,\n\n", encoding="utf-8-sig")
+    roster.write_text("name,mail\nZoë,z@x\nBob 10,\nBob 9,\nCy,\n\n", encoding="utf-8-sig")
+    (folder / "Cy.json").touch()
     status, printed = asif(folder, "--roster", roster)
-    table, _, remarks = printed.out.rstrip("\n").split("\n\n")
-    assert (status, [line[:6].strip() for line in table.splitlines()[1:]]) == (0, ["Anna", "Bob 9", "Bob 10", "Zoë"])
-    told = ["  Not on the roster: Anna.", "  Nothing that can be read from Bob 10, Bob 9."]
+    table, _, unread, remarks = printed.out.rstrip("\n").split("\n\n")
+    students = ["Anna", "Bob 9", "Bob 10", "Cy", "Zoë"]
+    assert (status, [line[:6].strip() for line in table.splitlines()[1:]]) == (1, students)
+    assert unread.splitlines()[1:] == ["  Cy.json is empty."]
+    told = ["  Not on the roster: Anna.", "  Nothing was handed in by Bob 10, Bob 9."]
+    told += ["  Handed in, but not read, see above: Cy."]
     assert remarks.splitlines()[1:] == told
     roster.write_text("Zoë\nAnna\nZoë\n")
     assert "has Zoë more than once" in asif(folder, "--roster", roster)[1].err
@@ -218,7 +208,7 @@ def test_files_that_cannot_be_read_are_named_and_the_others_counted(folder, asif
     assert unread.splitlines() == [
         "Not read:",
         f"  Bob.json {DAMAGED}",
-        f"  Cem.json {DAMAGED}",
+        "  Cem.json is empty.",
         "  Dana/my_progress.json is of version 6 and this workbook knows version 5; use the workbook that wrote it, or "
         "rename it to begin a new one.",
         "  Eve: there is no my_progress.json in this folder.",

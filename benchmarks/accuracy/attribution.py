@@ -31,9 +31,9 @@ Which anchors matter for a score? Here the truth can be computed: {halves} rando
 score of a question, and an attribution should rank these scores by its sum over each half. The **linear datamodeling
 score** is Spearman's correlation of the two, on average over the questions (95 % interval over them). The bank is train
 and validation. The questions are the first {questions} test pictures, each with the model's own answer: the best of all
-test captions, or the best class name. k and p stay the defaults, also in a half. Of anchors that tie at the k-th place,
-the first are kept. The ridge regression learned from {halves} other halves, the Shapley values are estimates from
-{orders} random orders; with `--orders 5000` they reach 0.87 on the stamps.
+test captions, or the best class name. k and p are the defaults of the whole bank, also in a half. Of anchors that tie
+at the k-th place, the first are kept. The ridge regression learned from {halves} other halves, the Shapley values are
+estimates from {orders} random orders; with `--orders 5000` they reach 0.87 on the stamps.
 
 *With* Shapley values, and with removals of one anchor: Pearson's correlation. The *sum* of an attribution is divided by
 the score, and the column has the median; only for contributions and Shapley values it must be 1. The *deletion area*

@@ -122,8 +122,3 @@ def test_credit_is_shared_exactly_by_a_column_of_the_bank():
     table.loc[1, "group"] = None
     with pytest.raises(ParameterError, match=f"empty for 1 of {len(table)} contributing anchors, the first is anchor"):
         credit(table)
-
-
-def test_an_import_of_the_old_name_says_the_new_one():
-    with pytest.raises(ImportError, match="influence has moved: from asif_lib.explain import mean_contributions"):
-        from asif_lib.explain import influence  # noqa: F401

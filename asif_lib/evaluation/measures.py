@@ -65,7 +65,8 @@ def mean_with_interval(items, seed=0) -> Measure:
         return Measure(mean, float(interval.low), float(interval.high), n)
     drawn = values[rng.integers(n, size=(RESAMPLES, n))]  # (RESAMPLES, n)
     error, errors = (each.std(axis=-1, ddof=1) / n**0.5 for each in (values, drawn))
-    t = (drawn.mean(axis=1) - mean)[errors > 0] / errors[errors > 0]
+    differ = errors > 1e-9 * error  # the items of a resample may be all the same, up to rounding
+    t = (drawn.mean(axis=1) - mean)[differ] / errors[differ]
     student, low, high = scipy.stats.t.ppf(0.975, n - 1), *np.quantile(t, [0.025, 0.975])
     return Measure(mean, float(mean - error * max(high, student)), float(mean - error * min(low, -student)), n)
 

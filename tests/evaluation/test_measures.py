@@ -52,6 +52,12 @@ def test_the_interval_of_few_values_contains_their_mean_as_often_as_it_says(draw
     assert np.mean([one.low <= mean <= one.high for one in found]) > 0.92
 
 
+@pytest.mark.parametrize("items", [[1.1, 2.3, 3.7], [1 / 3] * 19 + [1.0], [0.1] * 38 + [0.7]])
+def test_resamples_that_differ_by_rounding_only_make_no_interval_endless(items):
+    measure, error = mean_with_interval(items), np.std(items, ddof=1) / len(items) ** 0.5
+    assert measure.value - 50 * error < measure.low < measure.value < measure.high < measure.value + 50 * error
+
+
 @pytest.mark.parametrize("truth", [0.6, 0.96, 0.995])
 def test_the_interval_of_an_auc_stays_below_1_and_contains_it_as_often_as_it_says(truth):
     aucs = np.random.default_rng(0).beta(200 * truth, 200 * (1 - truth), size=(500, 5))

@@ -129,7 +129,9 @@ def test_a_damaged_file_is_put_aside_whole_and_a_new_one_begun(folder, content):
     assert load_progress("my_progress.json").exercises == {"04.1": progress.Entry(**ENTRY)}
     (folder / "my_progress.json").write_bytes(content)
     (folder / "my_progress.damaged-1.json").write_bytes(b"an earlier one")
-    with pytest.raises(progress.DamagedProgressError, match=rf"my_progress\.json is {'damaged' if content else 'empty'}"):
+    with pytest.raises(
+        progress.DamagedProgressError, match=rf"my_progress\.json is {'damaged' if content else 'empty'}"
+    ):
         load_progress("my_progress.json")
     remark = note("04.2", "right")
     assert remark == (

@@ -10,8 +10,6 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 
 from asif_lib.defaults import MANY
@@ -22,10 +20,8 @@ from asif_lib.search.rows import BLOCK, Rows, as_rows
 
 from . import checks
 from .checks import IMAGE_TEXT, NoSideError, checked_ids, in_words, positions_of, positions_with
-from .disk import DiskVersion, open_version
-from .record import BankRecord, Side, bank_dir
+from .matrices import NO_ROWS
 from .sums import exact_sum, mean_of
-from .writing import NO_ROWS, check_folder, in_blocks, plain_table, write_bank
 
 
 class AnchorBank:
@@ -67,7 +63,7 @@ class AnchorBank:
             checks.check_content(self)
 
     @classmethod
-    def _of(cls, disk: DiskVersion) -> Self:
+    def _of(cls, disk) -> Self:
         """Return the view of a version on disk."""
         record, sides = disk.record, tuple(disk.record.encoders)
         encoders, matrices = record.encoders.values(), map(disk.mapped, sides)
@@ -274,6 +270,8 @@ class AnchorBank:
     def batches(self, columns):
         """Yield the table as Arrow batches of these columns; on disk it is read block by block."""
         if self.disk is None:
+            from .writing import plain_table  # brings Arrow
+
             return plain_table(self.pairs[columns]).to_batches(BLOCK)
         return (batch for _, _, batch in self.disk.batches(columns))
 
@@ -287,14 +285,9 @@ class AnchorBank:
             columns = ", ".join(self.columns)
             raise BankError(f"bank {self.name!r} has no column {column!r}; its columns are {columns}")
         there, positions, first = np.zeros(len(values), bool), [NO_ROWS], 0
-        for batch in self.batches([column]):
-            entries = batch.column(0)
-            try:
-                number = pc.index_in(entries, checks.read_exactly(values, entries.type), skip_nulls=True)
-            except (pa.ArrowException, OverflowError, TypeError, UnicodeError):
-                fault = f"the column {column!r} holds values of the type {entries.type}"
-                raise BankError(f"{fault}, which cannot be {values!r:.80}") from None
-            number = number.fill_null(-1).to_numpy(zero_copy_only=False)  # (b,), -1 for other values
+        texts = self.disk is None and all(isinstance(value, str) for value in (*values, *self.pairs[column]))
+        for batch in [self.pairs[column]] if texts else self.batches([column]):
+            number = checks.index_in(batch if texts else batch.column(0), column, values)  # (b,), -1 for other values
             here = np.flatnonzero(number >= 0)
             there[number[here]] = True
             positions.append(first + here)
@@ -418,7 +411,7 @@ class AnchorBank:
             The embedding of the caption on `side`; else `text_encoder`, the bank's own, computes it.
         """
         own = self.encoder_of(side)
-        plain_table(pd.DataFrame({"caption": [caption]}, dtype=object))  # raises if it cannot be stored
+        checks.check_table(pd.DataFrame({"caption": [caption]}, dtype=object))
         if text is None:
             if text_encoder is None:
                 raise BankError(f"pass the embedding of its new caption, or the bank's {side} encoder: {own}")
@@ -462,6 +455,9 @@ class AnchorBank:
         of less than 64 MiB. The table and the embeddings of a larger bank are compared when they are first read.
         Raises `BankError` if there is no such bank, or it is damaged or of another format.
         """
+        from .disk import open_version
+        from .record import bank_dir
+
         bank = cls._of(open_version(bank_dir(name).absolute(), name))
         if verify:
             bank.verify(progress=False)
@@ -473,6 +469,9 @@ class AnchorBank:
         The folder then holds version 1 of a new bank, without the old history; `load` it to edit the bank on disk.
         Raises `BankError` if the folder holds other files, or the disk is full. The old content is unharmed.
         """
+        from .record import BankRecord, Side
+        from .writing import check_folder, in_blocks, plain_table, write_bank
+
         folder = Path(folder).absolute()  # a later change of the current folder moves no bank
         check_folder(folder)
         if self.disk:
@@ -487,7 +486,7 @@ class AnchorBank:
         write_bank(folder, record, len(self), schema, blocks)
         return folder
 
-    def on_disk(self, why="has no folder for indexes: save it, and load it") -> DiskVersion:
+    def on_disk(self, why="has no folder for indexes: save it, and load it"):
         """Return the version on disk; in memory raise `BankError`, with `why` the folder is needed."""
         if self.disk is None:
             raise BankError(f"bank {self.name!r} is in memory only, and {why}")

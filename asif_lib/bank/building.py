@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from asif_lib.encoders.encoder import Encoder
 from asif_lib.encoders.identity import checked_identity
 from asif_lib.errors import BankError, BrokenPicturesError, first_names
 
@@ -55,9 +56,7 @@ def cut_captions(captions, ids, text_encoder) -> str | None:
 
 def cut_positions(captions, text_encoder) -> list:
     """Return the positions of the captions that the text encoder cuts off."""
-    from asif_lib.encoders.text import TextEncoder  # needed where texts are encoded only
-
-    limit = text_encoder.model.max_seq_length if isinstance(text_encoder, TextEncoder) else None
+    limit = text_encoder.model.max_seq_length if isinstance(text_encoder, Encoder) else None
     if limit is None:
         return []
     captions = [text_encoder.prompt + caption for caption in captions]

@@ -12,7 +12,6 @@ from functools import reduce
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import torch
 
 from asif_lib.encoders.identity import EXTERNAL, EncoderIdentity, checked_identity, external_identity
@@ -23,7 +22,6 @@ from asif_lib.search.rows import BLOCK, PART
 from .matrices import FLOATS
 from .record import COLUMNS, SIDE, BankRecord
 from .sums import LARGEST, SMALLEST
-from .writing import plain_table
 
 IMAGE_TEXT = ("image", "text")
 """The sides of an image–text bank."""
@@ -97,12 +95,21 @@ def check_content(bank):
             which = np.flatnonzero(wrong) if column == "id" else bank.pairs["id"][wrong]
             raise BankError(f"{why}; the {column} is empty, or no text, in the pairs: {first_names(which)}")
     check_ids(bank.pairs)
-    plain_table(bank.pairs)
+    check_table(bank.pairs)
     sides = [{"name": side, "dtype": "", "encoder": vars(identity)} for side, identity in bank.encoders.items()]
     try:
         parse_json(json.dumps({"name": bank.name, "licence": bank.licence, "sides": sides}).encode(), BankRecord)
     except (TypeError, ValueError) as error:
         raise BankError(f"bank {bank.name!r} cannot be stored ({first_line(error)})") from None
+
+
+def check_table(pairs):
+    """Raise `BankError` if Arrow cannot store a table. A browser has no Arrow, and stores none."""
+    try:
+        from .writing import plain_table
+    except ModuleNotFoundError:
+        return
+    plain_table(pairs)
 
 
 def check_ids(pairs):
@@ -218,11 +225,31 @@ def difference(before, after) -> pd.DataFrame:
     return pd.concat([gone, later], ignore_index=True)[["change", "id", "caption"]]
 
 
+def index_in(entries, column, values) -> np.ndarray:
+    """Return which of the `values` each of b entries of a column is, (b,), -1 for none; `BankError` as of `find`.
+
+    The entries are a Series of texts, or an Arrow array.
+    """
+    if isinstance(entries, pd.Series):
+        return pd.Index(values).get_indexer(entries)
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        number = pc.index_in(entries, read_exactly(values, entries.type), skip_nulls=True)
+    except (pa.ArrowException, OverflowError, TypeError, UnicodeError):
+        fault = f"the column {column!r} holds values of the type {entries.type}"
+        raise BankError(f"{fault}, which cannot be {values!r:.80}") from None
+    return number.fill_null(-1).to_numpy(zero_copy_only=False)
+
+
 def read_exactly(values, kind):
     """Return values, an Arrow array of the type `kind`; raise `pyarrow.ArrowInvalid` unless each keeps its value.
 
     Without the comparison Arrow reads 5 as True, True as 1, and "0x1" as 1.
     """
+    import pyarrow as pa
+
     given = pa.array(values)
     read, types = given.cast(kind), pa.types
     if types.is_integer(kind) or types.is_boolean(kind):

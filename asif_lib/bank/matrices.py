@@ -8,10 +8,10 @@ import os
 
 import numpy as np
 import torch
-from safetensors import safe_open
 
 FLOATS = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", torch.float64: "F64"}
 """The floating dtypes of such a file, and their names in safetensors."""
+NO_ROWS = np.empty(0, np.int64)
 
 
 @contextlib.contextmanager
@@ -31,6 +31,8 @@ def matrix_file(path, like, count):
 
 def map_rows(file) -> torch.Tensor:
     """Map the matrix ``rows`` of a safetensors file: a row comes from disk when it is first used."""
+    from safetensors import safe_open  # needed for banks on disk only
+
     with safe_open(file, framework="pt") as tensors:
         return tensors.get_tensor("rows")
 

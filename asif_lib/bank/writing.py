@@ -9,7 +9,6 @@ import shutil
 import uuid
 from datetime import UTC, datetime
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -20,11 +19,9 @@ from asif_lib.errors import BankError, first_line
 from asif_lib.files import sealed
 from asif_lib.search.rows import BLOCK
 
-from .matrices import matrix_file, synced
+from .matrices import NO_ROWS, matrix_file, synced
 from .record import OURS, PartRecord, Version, no_bank, read_record
 from .sums import LIMBS, exact_sum
-
-NO_ROWS = np.empty(0, np.int64)
 
 
 @contextlib.contextmanager

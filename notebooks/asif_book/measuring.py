@@ -7,7 +7,6 @@ import threading
 import time
 
 import numpy as np
-import psutil
 from scipy.optimize import minimize_scalar, nnls
 
 from asif_lib import method
@@ -35,6 +34,8 @@ class PeakMemory:
         if sys.platform == "linux":  # return freed memory to the system, so that taking it again counts
             with contextlib.suppress(AttributeError):  # only glibc keeps it
                 ctypes.CDLL(None).malloc_trim(0)
+        import psutil
+
         self._process, self._stop, self.bytes = psutil.Process(), threading.Event(), 0
         self.before = self._now()
         self._watcher = threading.Thread(target=self._watch, daemon=True)

@@ -7,16 +7,16 @@ from asif_book.running import show_what_runs
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import Pairs, load_pairs
 from asif_lib.defaults import DEFAULT_BANK, PROFILES
-from asif_lib.encoders.image import ImageEncoder, load_image_encoder
-from asif_lib.encoders.text import TextEncoder, load_text_encoder
+from asif_lib.encoders.encoder import Encoder
+from asif_lib.encoders.loading import load_encoder
 from asif_lib.errors import ParameterError
 
 
 class Opening(NamedTuple):
     """Everything that a chapter starts from; row i of `bank` is pair i of `pairs`."""
 
-    image_encoder: ImageEncoder
-    text_encoder: TextEncoder
+    image_encoder: Encoder
+    text_encoder: Encoder
     pairs: Pairs
     bank: AnchorBank
 
@@ -41,9 +41,9 @@ def open_chapter(profile="offline", device="auto", pairs=DEFAULT_BANK) -> Openin
         lacks = f"has {len(found)} pairs, and no split {' or '.join(sorted(missing))}"
         raise ParameterError(f"pairs = {str(pairs)!r} {lacks}; a chapter needs 20 pairs, or all three splits named")
     results.of_the_book = str(pairs) == DEFAULT_BANK
-    image_encoder = load_image_encoder(PROFILES[profile].image_encoder, device=device)
-    text_encoder = load_text_encoder(PROFILES[profile].text_encoder, device=device)
-    return Opening(image_encoder, text_encoder, found, AnchorBank.build(found, image_encoder, text_encoder))
+    names = {"image": PROFILES[profile].image_encoder, "text": PROFILES[profile].text_encoder}
+    encoders = [load_encoder(kind, name, device=device) for kind, name in names.items()]
+    return Opening(*encoders, found, AnchorBank.build(found, *encoders))
 
 
 STRANGER = "animals/marsupials/kangaroo.png"

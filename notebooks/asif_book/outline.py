@@ -1,11 +1,14 @@
 """Read the opening cell of a chapter: title, question, goals, minutes, and the settings of its run."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
-from nbformat import NotebookNode
+if TYPE_CHECKING:
+    from nbformat import NotebookNode  # a browser has none
 
 CELL_SECONDS = 600
 """Time limit for one cell of a chapter, unless the chapter's opening cell sets its own."""
@@ -59,12 +62,14 @@ class Chapter:
         return self.named_steps or (self.name[3:].replace("_", " "),)
 
     @classmethod
-    def read(cls, path: Path) -> "Chapter":
+    def read(cls, path: Path) -> Chapter:
         """Read a notebook file, executed or not."""
+        import nbformat
+
         return cls.of(path.stem, nbformat.read(path, as_version=4))
 
     @classmethod
-    def of(cls, name: str, notebook: NotebookNode) -> "Chapter":
+    def of(cls, name: str, notebook: NotebookNode) -> Chapter:
         markdown = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"] or [""]
         title = notebook.metadata.get("title") or next(filter(None, map(heading, markdown)), name)
         if name[:2].isdigit() and not re.match(r"\d\d\s*·", title):
@@ -143,7 +148,8 @@ def tags_of(cell: NotebookNode) -> list[str]:
 def label_of(cell: NotebookNode) -> str:
     """Return the comment in the first line of a cell, or an empty string.
 
-    >>> label_of(NotebookNode(source="# Draw the map.\\nshow(figure)"))
+    >>> import nbformat
+    >>> label_of(nbformat.NotebookNode(source="# Draw the map.\\nshow(figure)"))
     'Draw the map.'
     """
     found = re.match(r"# *(.+)", cell.source)

@@ -2,10 +2,10 @@
 
 import html
 import os
+from types import SimpleNamespace
 
 from IPython import get_ipython
 from IPython.display import HTML, display
-from nbformat import NotebookNode
 
 from .outline import label_of
 from .results import RUN_VARIABLE
@@ -17,7 +17,7 @@ class Sign:
     shown = None
 
     def begins(self, cell) -> None:
-        if label := label_of(NotebookNode(source=cell.raw_cell)):
+        if label := label_of(SimpleNamespace(source=cell.raw_cell)):
             self.shown = display(HTML(f"<em>This cell runs: {html.escape(label)}</em>"), display_id=True)
 
     def ended(self, _) -> None:

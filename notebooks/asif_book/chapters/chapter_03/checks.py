@@ -316,7 +316,8 @@ def other_change(claimed, gaps, z, anchors, after_z, after_anchors):
     def equals(value):
         return abs(float(value) - claimed) < 1e-3
 
-    evidence = f"changes an entry by up to {gaps.max():.2g}, and your evidence says {claimed:.2g}"
+    change = f"changes an entry by up to {gaps.max():.2g}" if gaps.max() > KEPT else "changes no entry"
+    evidence = f"{change}, and your evidence says {claimed:.2g}"
     if equals(gaps.mean()):
         return f"{evidence}: that is the mean; the largest change is asked for."
     if (d := after_z.shape[1]) <= z.shape[1]:

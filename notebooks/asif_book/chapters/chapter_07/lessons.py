@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from PIL import Image, ImageFilter, ImageOps
 
 from asif_lib.defaults import DEFAULT_P
@@ -56,6 +55,8 @@ def answers_of(banks, pictures, z, prompts, labels):
 
 def files_hold(folder, item) -> bool:
     """Return whether any file below a folder holds a text, or the bytes of an embedding (d,)."""
+    import pyarrow.parquet as pq  # only for the files of a bank
+
     needle = item.encode() if isinstance(item, str) else item.numpy().tobytes()
     files = [file for file in Path(folder).rglob("*") if file.is_file()]
     tables = [pq.read_table(file).to_pandas().astype(str) for file in files if file.suffix == ".parquet"]

@@ -1,0 +1,91 @@
+"""PyTorch's names for NumPy's arithmetic: what the chapters of the browser's edition, their checks and solutions use.
+
+PyTorch has no build for a browser. Here NumPy computes under its names, with its dtypes, its printing, its errors and
+its random numbers, and without gradients, graphics cards and threads. A name that is missing says so.
+"""
+
+import contextlib
+import functools
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from . import _functions, _making
+from ._tensor import DTYPES, Size, Tensor, device, dtype, lacking_in, promote, result_type, state
+
+
+@functools.cache
+def known(place="torch") -> frozenset:
+    """Return the names that PyTorch has in a place, which the build writes down; none where it wrote none."""
+    file = Path(__file__).with_name("names.txt")
+    lines = file.read_text().splitlines() if file.exists() else []
+    return frozenset(name for line in lines if line.startswith(f"{place} ") for name in line.split()[1:])
+
+
+__version__ = "the browser's edition"
+__getattr__ = lacking_in("torch")
+_no = SimpleNamespace(is_available=lambda: False, is_initialized=lambda: False)
+cuda, backends = _no, SimpleNamespace(mps=_no, mkldnn=_no)
+strided, contiguous_format = "strided", "contiguous"
+globals().update(_functions.METHODS | _making.MADE | DTYPES)
+float, double, half, long, int = (DTYPES[name] for name in ("float32", "float64", "float16", "int64", "int32"))
+inf, nan, pi, e = np.inf, np.nan, np.pi, np.e
+cat, stack, where, einsum = _functions.cat, _functions.stack, _functions.where, _functions.einsum
+concat, hstack = cat, functools.partial(cat, dim=-1)
+
+
+def finfo(kind=None):
+    about = np.finfo((kind or state["default"]).array)
+    return SimpleNamespace(**{name: getattr(about, name).item() for name in ("max", "min", "eps", "tiny")})
+
+
+def iinfo(kind):
+    return np.iinfo(kind.array)
+
+
+def is_tensor(value):
+    return isinstance(value, Tensor)
+
+
+def broadcast_shapes(*shapes):
+    return Size(np.broadcast_shapes(*shapes))
+
+
+def get_default_dtype():
+    return state["default"]
+
+
+def set_default_dtype(kind):
+    state["default"] = kind
+
+
+def get_num_threads():
+    return 1
+
+
+def set_num_threads(count):
+    """There is one thread."""
+
+
+def is_grad_enabled():
+    return state["grad"]
+
+
+class set_grad_enabled(contextlib.ContextDecorator):
+    """Nothing is differentiated here; the switch is kept."""
+
+    def __init__(self, mode=True):
+        self.before, state["grad"] = state["grad"], mode
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        state["grad"] = self.before
+
+
+no_grad, enable_grad = functools.partial(set_grad_enabled, False), set_grad_enabled
+inference_mode = no_grad
+
+from . import linalg, nn, overrides, random, testing  # noqa: E402

@@ -1,0 +1,616 @@
+"""PyTorch's functions of tensors, which are methods as well."""
+
+import builtins
+import functools
+import itertools
+import math
+import operator
+from collections import namedtuple
+
+import numpy as np
+
+from ._tensor import (
+    BOOL,
+    INT64,
+    Tensor,
+    array_of,
+    both,
+    broadcast,
+    expanded,
+    fitting,
+    promote,
+    result_type,
+    state,
+    wrap,
+)  # fmt: skip
+from ._tensor import (
+    device as any_device,
+)
+from ._tensor import (
+    dtype as Kind,
+)
+
+METHODS = {}
+_NAMES = {"axis": "dim", "keepdims": "keepdim"}
+_INVERT = "If you are trying to invert a mask, use the `~` or `logical_not()` operator instead."
+
+
+def op(name, function, checked=True):
+    """Make a function one of PyTorch's: NumPy's keywords, no warnings, and the error for what is no tensor."""
+
+    @functools.wraps(function)
+    def call(input, *arguments, **options):
+        if checked and not isinstance(input, Tensor):
+            kind = builtins.type(input).__name__
+            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {kind}")
+        options = {_NAMES.get(key, key): value for key, value in options.items() if key != "out"}
+        with np.errstate(all="ignore"):
+            if not state["modes"]:
+                return function(input, *arguments, **options)
+            mode = state["modes"].pop()
+            try:
+                return mode.__torch_function__(function, (), (input, *arguments), options)
+            finally:
+                state["modes"].append(mode)
+
+    call.__name__ = name
+    METHODS[name] = call
+    return call
+
+
+def pair(name, *fields):
+    """Make one of PyTorch's results with names, which is printed as there."""
+    kind = namedtuple(name, fields or ("values", "indices"))
+    parts = lambda found: (f"{field}={part!r}" for field, part in found._asdict().items())  # noqa: E731
+    kind.__repr__ = lambda found: f"torch.return_types.{name}(\n" + ",\n".join(parts(found)) + ")"
+    return kind
+
+
+def _floats(array):
+    return array if array.dtype.kind in "fc" else array.astype(state["default"].array)
+
+
+def _exact(array):
+    """Sums of float32 are made in float64, and rounded once."""
+    return array.astype("f8") if array.dtype in ("f4", "f2") else array
+
+
+# Entry by entry
+
+for _name in """
+sqrt exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh deg2rad rad2deg reciprocal
+""".split():
+    op(_name, lambda input, function=getattr(np, _name): wrap(function(_floats(input._array))))
+for _name in ("asin", "acos", "atan"):
+    op(_name, lambda input, function=getattr(np, f"arc{_name[1:]}"): wrap(function(_floats(input._array))))
+for _name in """
+abs absolute sign square floor ceil trunc isnan isinf isfinite logical_not ravel fliplr flipud
+""".split():
+    op(_name, lambda input, function=getattr(np, _name): wrap(np.asarray(function(input._array))))
+for _name, _to in {"float": "f4", "double": "f8", "half": "f2", "long": "i8", "int": "i4", "bool": "?"}.items():
+    op(_name, lambda input, to=_to: wrap(input._array.astype(to, copy=False)))
+for _name in ("detach", "cpu", "resolve_conj", "resolve_neg"):
+    op(_name, lambda input: wrap(input._array))
+
+
+def _binary(name, function, floats=False):
+    def call(input, other, *, alpha=1):
+        kind = result_type(input, other)
+        if name.startswith("bitwise") and kind.rank > 1:
+            raise NotImplementedError(f'"{name}_cpu" not implemented for {kind.said!r}')
+        one, other = both(input, other, state["default"] if floats and kind.rank < 2 else kind)
+        return wrap(np.asarray(function(one, other if alpha == 1 else alpha * other)))
+
+    return op(name, call, checked=False)
+
+
+for _name in """
+add multiply maximum minimum fmod bitwise_and bitwise_or bitwise_xor logical_and logical_or
+logical_xor floor_divide remainder not_equal less less_equal greater greater_equal
+""".split():
+    _binary(_name, getattr(np, _name))
+for _name, _long in {"mul": "multiply", "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal",
+                     "gt": "greater", "ge": "greater_equal"}.items():  # fmt: skip
+    _binary(_name, getattr(np, _long))
+for _name in ("arctan2", "copysign", "nextafter", "hypot", "true_divide"):
+    _binary(_name, getattr(np, _name), floats=True)
+_subtract, _power = _binary("_subtract", np.subtract), _binary("float_power", np.power)
+
+
+def _axes(input, dim):
+    if dim is None or isinstance(dim, list | tuple):
+        return tuple(fitting(one, input.ndim) for one in dim) if dim else None
+    axis = fitting(dim, input.ndim)
+    return axis if input.ndim else None
+
+
+def _reduction(name, function, kind=lambda own: own):
+    def call(input, dim=None, keepdim=False, *, dtype=None):
+        if not isinstance(keepdim, bool):
+            got = builtins.type(keepdim).__name__
+            raise TypeError(f"{name}(): argument 'keepdim' (position 2) must be bool, not {got}")
+        own = kind(dtype or input.dtype)
+        return wrap(np.asarray(function(_exact(input._array), axis=_axes(input, dim), keepdims=keepdim)), own)
+
+    op(name, call)
+
+
+def _summed(own):
+    return promote(own, INT64)
+
+
+def _averaged(own):
+    if own.rank < 2:
+        words = "could not infer output dtype. Input dtype must be either a floating point or complex dtype."
+        raise RuntimeError(f"mean(): {words} Got: {own.said}")
+    return own
+
+
+for _name in ("sum", "nansum", "prod"):
+    _reduction(_name, getattr(np, _name), _summed)
+for _name in ("mean", "nanmean"):
+    _reduction(_name, getattr(np, _name), _averaged)
+for _name in ("any", "all"):
+    _reduction(_name, getattr(np, _name), lambda own: BOOL)
+for _name in ("amax", "amin"):
+    _reduction(_name, getattr(np, _name))
+_reduction("count_nonzero", np.count_nonzero, lambda own: INT64)
+
+
+def _needs_entries(name, input, dim, error):
+    if not input._array.size and dim is None:
+        text = "Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the"
+        raise error(f"{name}(): {text} 'dim' argument.")
+
+
+def _extreme(name, other):
+    result, function, place = pair(name), getattr(np, name), getattr(np, f"arg{name}")
+
+    def call(input, dim=None, keepdim=False):
+        if isinstance(dim, Tensor):
+            return METHODS[other](input, dim)
+        _needs_entries(name, input, dim, RuntimeError)
+        how = {"axis": _axes(input, dim), "keepdims": keepdim}
+        values = wrap(np.asarray(function(input._array, **how)))
+        return values if dim is None else result(values, wrap(np.asarray(place(input._array, **how)), INT64))
+
+    def position(input, dim=None, keepdim=False):
+        _needs_entries(f"arg{name}", input, dim, IndexError)
+        return wrap(np.asarray(place(input._array, axis=_axes(input, dim), keepdims=keepdim)), INT64)
+
+    def running(input, dim):
+        array, axis = input._array, fitting(dim, input.ndim)
+        values = getattr(np, other).accumulate(array, axis=axis)
+        rows = np.arange(array.shape[axis]).reshape([-1] + [1] * (array.ndim - axis - 1))
+        return pair(f"cum{name}")(*map(wrap, (values, np.maximum.accumulate(np.where(array == values, rows, 0), axis))))
+
+    op(name, call), op(f"arg{name}", position), op(f"cum{name}", running)
+
+
+_extreme("max", "maximum"), _extreme("min", "minimum")
+
+
+def _order(array, axis, descending):
+    """Positions in a stable order; NaN is the largest."""
+    if not descending or not array.ndim:
+        return np.argsort(array, axis=axis, kind="stable") if array.ndim else np.zeros((), "i8")
+    return array.shape[axis] - 1 - np.flip(np.argsort(np.flip(array, axis), axis=axis, kind="stable"), axis)
+
+
+def _at(array, order, axis):
+    return wrap(np.take_along_axis(array, order, axis) if array.ndim else array), wrap(order)
+
+
+def _sizes(given):
+    first = given[0] if given else ()
+    return [operator.index(size) for size in (first if isinstance(first, tuple | list) else given)]
+
+
+def _places(input, dim, index):
+    """The positions (one array for each dimension) that an index along one of them means."""
+    dim, array = fitting(dim, input.ndim), array_of(index)
+    if array.ndim != builtins.max(input.ndim, 1) and array.size:
+        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
+    outside = array[(array < 0) | (array >= input.shape[dim])]
+    if outside.size:
+        raise RuntimeError(f"index {outside[0]} is out of bounds for dimension {dim} with size {input.shape[dim]}")
+    grid = [*np.ogrid[tuple(map(slice, array.shape))]]
+    grid[dim] = array
+    return tuple(grid)
+
+
+def _scatter(name, put):
+    def call(input, dim, index, src=None, *, value=None, reduce=None):
+        source, out = value if src is None else src, input._array.copy()
+        if isinstance(source, Tensor) and source.ndim:
+            if source.dtype is not input.dtype:
+                raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
+            source = source._array[tuple(map(slice, index.shape))]
+        (np.add.at if reduce in ("add", "sum") else put)(out, _places(input, dim, index), array_of(source))
+        return wrap(out)
+
+    op(name, call)
+
+
+def _along(name, put):
+    def call(input, dim, index, source):
+        out, source = input._array.copy(), array_of(source)
+        put(np.moveaxis(out, dim, 0), array_of(index), np.moveaxis(source, dim, 0) if source.ndim else source)
+        return wrap(out)
+
+    op(name, call)
+
+
+_scatter("scatter", operator.setitem), _scatter("scatter_add", np.add.at)
+_along("index_fill", operator.setitem), _along("index_copy", operator.setitem), _along("index_add", np.add.at)
+
+
+class Methods:
+    """What takes more than a line."""
+
+    def neg(input):
+        if input.dtype is BOOL:
+            raise RuntimeError(f"Negation, the `-` operator, on a bool tensor is not supported. {_INVERT}")
+        return wrap(-input._array)
+
+    def clamp(input, min=None, max=None):
+        if min is None and max is None:
+            raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+        for bound, name in ((min, "maximum"), (max, "minimum")):
+            input = input if bound is None else METHODS[name](input, bound)
+        return input
+
+    def allclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
+        if input.dtype is not other.dtype:
+            raise RuntimeError(f"{input.dtype.said} did not match {other.dtype.said}")
+        return bool(input.isclose(other, rtol, atol, equal_nan)._array.all())
+
+    def var(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
+        if isinstance(dim, bool):
+            dim, unbiased = None, dim
+        correction, axes = correction if unbiased is None else int(unbiased), _axes(input, dim)
+        _averaged(input.dtype)
+        return wrap(np.asarray(np.var(_exact(input._array), axes, ddof=correction, keepdims=keepdim)), input.dtype)
+
+    def norm(input, p=2, dim=None, keepdim=False, dtype=None):
+        if input.dtype.rank < 2:
+            words = "Expected a floating point or complex tensor as input."
+            raise RuntimeError(f"linalg.vector_norm: {words} Got {input.dtype.said}")
+        array, p, how = np.abs(_exact(input._array)), 2 if isinstance(p, str) else float(p), {"axis": _axes(input, dim)}
+        if math.isinf(p):
+            found = (array.max if p > 0 else array.min)(**how, keepdims=keepdim)
+        else:
+            found = (array**p if p else array != 0).sum(**how, keepdims=keepdim) ** (1 / (p or 1))
+        return wrap(np.asarray(found), input.dtype)
+
+    def logsumexp(input, dim, keepdim=False):
+        high = input.amax(dim, True).nan_to_num(0, 0, 0)
+        return ((input - high).exp().sum(dim, keepdim)).log() + (high if keepdim else high.squeeze(dim))
+
+    def softmax(input, dim=None, dtype=None):
+        if dim is None:
+            raise TypeError('softmax() missing 1 required positional arguments: "dim"')
+        return input.log_softmax(dim).exp()
+
+    def sort(input, dim=-1, descending=False, stable=False):
+        axis = fitting(dim, input.ndim)
+        return _SORTED(*_at(input._array, _order(input._array, axis, descending), axis))
+
+    def topk(input, k, dim=-1, largest=True, sorted=True):
+        axis, k = fitting(dim, input.ndim), operator.index(k)
+        if not 0 <= k <= (input.shape[axis] if input.ndim else 1):
+            raise RuntimeError("selected index k out of range")
+        order = _order(input._array, axis, largest)
+        return _TOP(
+            *_at(input._array, order[(slice(None),) * axis + (slice(k),)].copy() if input.ndim else order, axis)
+        )
+
+    def median(input, dim=None, keepdim=False):
+        if dim is None:
+            return wrap(np.sort(input._array, axis=None)[(input.numel() - 1) // 2])
+        at = wrap(_order(input._array, fitting(dim, input.ndim), False)).narrow(dim, (input.shape[dim] - 1) // 2, 1)
+        return _MEDIAN(*(part if keepdim else part.squeeze(dim) for part in (input.gather(dim, at), at)))
+
+    def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
+        if input.dtype.rank < 2:
+            raise RuntimeError("quantile() input tensor must be either float or double dtype")
+        how = {"axis": _axes(input, dim), "keepdims": keepdim, "method": interpolation}
+        return wrap(np.asarray(np.quantile(_exact(input._array), array_of(q), **how)), input.dtype)
+
+    def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
+        values, inverse, counts = np.unique(input._array, return_inverse=True, return_counts=True, axis=dim)
+        parts = [inverse.reshape(input.shape if dim is None else -1)] * return_inverse + [counts] * return_counts
+        return (wrap(values), *map(wrap, parts)) if parts else wrap(values)
+
+    def bincount(input, weights=None, minlength=0):
+        if input.dtype.rank > 1:
+            raise NotImplementedError(f'"bincount_cpu" not implemented for {input.dtype.said!r}')
+        if input.ndim != 1 or (input < 0).any():
+            raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+        return wrap(np.bincount(input._array, None if weights is None else weights._array, minlength))
+
+    def reshape(input, *shape):
+        try:
+            return wrap(input._array.reshape(_sizes(shape)))
+        except ValueError:
+            raise RuntimeError(f"shape '{_sizes(shape)}' is invalid for input of size {input.numel()}") from None
+
+    def view(input, *shape):
+        if isinstance(shape[0], Kind):
+            return wrap(input._array.view(shape[0].array))
+        found = input.reshape(*shape)
+        if input.numel() and not np.shares_memory(found, input):
+            size = "view size is not compatible with input tensor's size and stride (at least one dimension spans "
+            raise RuntimeError(f"{size}across two contiguous subspaces). Use .reshape(...) instead.")
+        return found
+
+    def flatten(input, start_dim=0, end_dim=-1):
+        first, last = fitting(start_dim, input.ndim), fitting(end_dim, input.ndim)
+        return input.reshape([*input.shape[:first], -1, *input.shape[last + 1 :]])
+
+    def squeeze(input, dim=None):
+        dims = range(input.ndim) if dim is None else np.atleast_1d(_axes(input, dim) or 0).tolist()
+        return wrap(input._array.squeeze(tuple(d for d in dims if input.ndim and input.shape[d] == 1)))
+
+    def expand(input, *sizes):
+        own = (1,) * (len(_sizes(sizes)) - input.ndim) + input.shape
+        wanted = [mine if size == -1 else size for mine, size in itertools.zip_longest(own, _sizes(sizes))]
+        try:
+            return wrap(np.broadcast_to(input._array, wanted))
+        except ValueError:
+            raise RuntimeError(expanded(input.shape, wanted)) from None
+
+    def split(input, split_size_or_sections, dim=0):
+        size, total = split_size_or_sections, input.shape[dim]
+        starts = range(0, total, size) if isinstance(size, int) else np.cumsum([0, *size[:-1]]).tolist()
+        return tuple(input.narrow(dim, a, b - a) for a, b in itertools.pairwise([*starts, total]))
+
+    def diagonal(input, offset=0, dim1=0, dim2=1):
+        view = input._array.diagonal(offset, dim1, dim2)
+        view.flags.writeable = True
+        return wrap(view)
+
+    def nonzero(input, *, as_tuple=False):
+        places = np.nonzero(input._array)
+        return tuple(map(wrap, places)) if as_tuple else wrap(np.stack(places, 1))
+
+    def fill_diagonal(input, fill_value):
+        out = input.clone()
+        np.fill_diagonal(out._array, fill_value)
+        return out
+
+    def matmul(input, other):
+        if not isinstance(other, Tensor):
+            kind = builtins.type(other).__name__
+            raise TypeError(f"matmul(): argument 'other' (position 2) must be Tensor, not {kind}")
+        a, b, dims = input._array, other._array, (input.ndim, other.ndim)
+        if not all(dims):
+            text = "both arguments to matmul need to be at least 1D, but they are {}D and {}D"
+            raise RuntimeError(text.format(*dims))
+        if dims == (1, 1):
+            return input.dot(other)
+        rows, inner, wide = a.size // a.shape[-1], b.shape[-2 if b.ndim > 1 else 0], b.shape[-1] if b.ndim > 1 else 1
+        if a.shape[-1] != inner:
+            if dims == (2, 1):
+                raise RuntimeError(f"size mismatch, got input ({rows}), mat ({rows}x{a.shape[1]}), vec ({inner})")
+            raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a.shape[-1]} and {inner}x{wide})")
+        if input.dtype is not other.dtype:
+            said, names = (input.dtype.said, other.dtype.said), {"Long": "int64_t"}
+            if dims == (2, 1):
+                raise RuntimeError(
+                    f"addmv input tensors must have the same dtype, but got {said[1]}, {said[0]}, and {said[1]}"
+                )
+            one, two = (names.get(name, name.lower()) for name in said)
+            raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {one} != {two}")
+        broadcast(a.shape[:-2], b.shape[:-2])
+        return wrap(a @ b)
+
+    def dot(input, other):
+        if (input.ndim, other.ndim) != (1, 1):
+            raise RuntimeError(f"1D tensors expected, but got {input.ndim}D and {other.ndim}D tensors")
+        n, m = len(input), len(other)
+        if n != m:
+            text = f"inconsistent tensor size, expected tensor [{n}] and src [{m}] to have the same number of elements"
+            raise RuntimeError(f"{text}, but got {n} and {m} elements respectively")
+        if input.dtype is not other.dtype:
+            said = f"{input.dtype.said} and {other.dtype.said}"
+            raise RuntimeError(f"dot : expected both vectors to have same dtype, but found {said}")
+        return wrap(np.asarray(input._array @ other._array))
+
+    def mm(input, mat2):
+        if input.ndim != 2:
+            raise RuntimeError("self must be a matrix")
+        return input @ mat2
+
+    def to(input, *arguments, dtype=None, device=None, **_):
+        for argument in arguments:
+            dtype = (
+                argument if isinstance(argument, Kind) else argument.dtype if isinstance(argument, Tensor) else dtype
+            )
+            device = argument if isinstance(argument, str) else device
+        any_device(device or "cpu")
+        return input if dtype is None else wrap(input._array, dtype)
+
+    def masked_select(input, mask):
+        array, mask = np.broadcast_arrays(input, mask)
+        return wrap(array[mask])
+
+
+def sub(input, other, *, alpha=1):
+    bools = [isinstance(value, bool) or (isinstance(value, Tensor) and value.dtype is BOOL) for value in (input, other)]
+    if any(bools):
+        two = "two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."
+        raise RuntimeError(
+            f"Subtraction, the `-` operator, with {two if all(bools) else f'a bool tensor is not supported. {_INVERT}'}"
+        )
+    return _subtract(input, other, alpha=alpha)
+
+
+def div(input, other, *, rounding_mode=None):
+    found = METHODS["true_divide"](input, other)
+    return found if rounding_mode is None else wrap(getattr(np, rounding_mode)(found), result_type(input, other))
+
+
+def pow(input, exponent):
+    if isinstance(input, Tensor) and isinstance(exponent, int) and input.dtype.rank < 2 and exponent < 0:
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
+    return _power(input, exponent)
+
+
+def where(condition, *values):
+    """Return entries of the first where a condition holds and of the second elsewhere; without both, the positions."""
+    if not values:
+        return condition.nonzero(as_tuple=True)
+    if condition.dtype is not BOOL:
+        said = condition.dtype.said
+        raise RuntimeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {said}")
+    one, other = both(*values)
+    broadcast(condition.shape, np.broadcast_shapes(one.shape, other.shape))
+    return wrap(np.where(condition, one, other))
+
+
+_SORTED, _TOP, _MEDIAN = map(pair, ("sort", "topk", "median"))
+for _name, _function in vars(Methods).items():
+    if not _name.startswith("_"):
+        op(_name, _function)
+for _name, _function in {"sub": sub, "subtract": sub, "div": div, "divide": div, "pow": pow}.items():
+    op(_name, _function, checked=False)
+for _name, _function in {
+    "addmm": lambda input, one, other, *, beta=1, alpha=1: beta * input + alpha * (one @ other),
+    "argsort": lambda input, dim=-1, descending=False, stable=False: input.sort(dim, descending).indices,
+    "argwhere": lambda input: input.nonzero(),
+    "bmm": lambda input, mat2: input @ mat2,
+    "broadcast_to": lambda input, size: input.expand(size),
+    "cdist": lambda input, x2, p=2.0: (input.double().unsqueeze(-2) - x2.unsqueeze(-3)).norm(p, -1).to(input.dtype),
+    "chunk": lambda input, chunks, dim=0: input.split(math.ceil(input.shape[dim] / chunks), dim),
+    "clamp_max": lambda input, max: input.clamp(None, max),
+    "clamp_min": lambda input, min: input.clamp(min),
+    "clip": lambda input, min=None, max=None: input.clamp(min, max),
+    "clone": lambda input, *, memory_format=None: wrap(input._array.copy()),
+    "contiguous": lambda input: wrap(np.ascontiguousarray(input)),
+    "copy": lambda input, source: wrap(np.broadcast_to(source, input.shape), input.dtype),
+    "corrcoef": lambda input: wrap(np.corrcoef(_exact(input._array)), input.dtype),
+    "cosine_similarity": lambda input, x2, dim=1, eps=1e-8: (
+        (input * x2).sum(dim) / (input.norm(dim=dim).clamp_min(eps) * x2.norm(dim=dim).clamp_min(eps))
+    ),
+    "cov": lambda input, *, correction=1: wrap(np.cov(_exact(input._array), ddof=correction), input.dtype),
+    "cumprod": lambda input, dim: wrap(np.cumprod(_exact(input._array), dim), _summed(input.dtype)),
+    "cumsum": lambda input, dim: wrap(np.cumsum(_exact(input._array), dim), _summed(input.dtype)),
+    "diag": lambda input, diagonal=0: wrap(np.diag(input._array, diagonal).copy()),
+    "diff": lambda input, n=1, dim=-1: wrap(np.diff(input._array, n, dim)),
+    "dim": lambda input: input.ndim,
+    "element_size": lambda input: input.itemsize,
+    "equal": lambda input, other: input.shape == other.shape and bool((input == other).all()),
+    "expand_as": lambda input, other: input.expand(other.shape),
+    "fill": lambda input, value: wrap(np.full(input.shape, value, input._array.dtype)),
+    "flip": lambda input, *dims: wrap(np.flip(input._array, [fitting(d, input.ndim) for d in _sizes(dims)]).copy()),
+    "gather": lambda input, dim, index: wrap(input._array[_places(input, dim, index)]),
+    "index_select": lambda input, dim, index: wrap(np.take(input._array, index, dim)),
+    "inner": lambda input, other: wrap(np.inner(input._array, other._array)),
+    "is_complex": lambda input: input.dtype.is_complex,
+    "is_contiguous": lambda input: input._array.flags.c_contiguous,
+    "is_floating_point": lambda input: input.dtype.is_floating_point,
+    "isclose": lambda input, other, rtol=1e-5, atol=1e-8, equal_nan=False: wrap(
+        np.isclose(*both(input, other), rtol, atol, equal_nan)
+    ),
+    "isin": lambda input, test_elements, *, invert=False: wrap(np.isin(input, test_elements, invert=invert)),
+    "log_softmax": lambda input, dim, dtype=None: input - input.logsumexp(dim, True),
+    "masked_fill": lambda input, mask, value: where(mask, wrap(array_of(value), input.dtype), input),
+    "movedim": lambda input, source, destination: wrap(np.moveaxis(input._array, source, destination)),
+    "mv": lambda input, vec: input @ vec,
+    "nan_to_num": lambda input, nan=0.0, posinf=None, neginf=None: wrap(
+        np.nan_to_num(input._array, True, nan, posinf, neginf)
+    ),
+    "narrow": lambda input, dim, start, length: input.select(dim, slice(start, start + length)),
+    "numel": lambda input: input._array.size,
+    "outer": lambda input, vec2: wrap(np.outer(input, vec2)),
+    "permute": lambda input, *dims: wrap(input._array.transpose(_sizes(dims))),
+    "relu": lambda input: input.clamp(0),
+    "repeat": lambda input, *sizes: wrap(np.tile(input._array, _sizes(sizes))),
+    "repeat_interleave": lambda input, repeats, dim=None: wrap(np.repeat(input._array, repeats, dim)),
+    "roll": lambda input, shifts, dims=None: wrap(np.roll(input._array, shifts, dims)),
+    "round": lambda input, *, decimals=0: wrap(np.round(input._array, decimals)),
+    "rsqrt": lambda input: 1 / input.sqrt(),
+    "searchsorted": lambda input, values, *, right=False, side=None: wrap(
+        np.asarray(np.searchsorted(input, values, side or ("right" if right else "left")))
+    ),
+    "select": lambda input, dim, index: input[(slice(None),) * fitting(dim, input.ndim) + (index,)],
+    "sigmoid": lambda input: 1 / (1 + (-input).exp()),
+    "std": lambda input, *dims, **how: input.var(*dims, **how).sqrt(),
+    "swapaxes": lambda input, axis0, axis1: input.transpose(axis0, axis1),
+    "t": lambda input: input.T,
+    "take": lambda input, index: wrap(np.take(input._array, index)),
+    "tile": lambda input, *dims: input.repeat(*dims),
+    "trace": lambda input: wrap(np.trace(input._array)),
+    "transpose": lambda input, dim0, dim1: wrap(
+        input._array.swapaxes(fitting(dim0, input.ndim), fitting(dim1, input.ndim))
+    ),
+    "trapezoid": lambda input, x=None, *, dx=1.0, dim=-1: (
+        (dx if x is None else x.diff()) * (input[..., 1:] + input[..., :-1]) / 2
+    ).sum(dim),
+    "tril": lambda input, diagonal=0: wrap(np.tril(input._array, diagonal)),
+    "triu": lambda input, diagonal=0: wrap(np.triu(input._array, diagonal)),
+    "type": lambda input, dtype=None: f"torch.{input.dtype.said}Tensor" if dtype is None else input.to(dtype),
+    "unbind": lambda input, dim=0: tuple(map(wrap, np.moveaxis(input._array, dim, 0))),
+    "unflatten": lambda input, dim, sizes: input.reshape(
+        [*input.shape[: fitting(dim, input.ndim)], *sizes, *input.shape[fitting(dim, input.ndim) + 1 :]]
+    ),
+    "unsqueeze": lambda input, dim: wrap(np.expand_dims(input._array, fitting(dim, input.ndim + 1))),
+    "untyped_storage": lambda input: Storage(input._array),
+    "view_as": lambda input, other: input.view(other.shape),
+    "zero": lambda input: wrap(np.zeros_like(input._array)),
+}.items():
+    op(_name, _function)
+
+
+class Storage:
+    """The memory of a tensor, which its views share."""
+
+    def __init__(self, array):
+        self.array = array
+        while isinstance(self.array.base, np.ndarray):
+            self.array = self.array.base
+
+    def data_ptr(self):
+        return self.array.ctypes.data
+
+    def nbytes(self):
+        return self.array.nbytes
+
+
+def _joined(tensors, join, dim):
+    kind = functools.reduce(promote, (tensor.dtype for tensor in tensors))
+    return wrap(join([tensor._array.astype(kind.array, copy=False) for tensor in tensors], dim))
+
+
+def cat(tensors, dim=0):
+    tensors = [tensor for tensor in tensors if tensor.shape != (0,)] or [*tensors]
+    for place, tensor in enumerate(tensors):
+        if not tensor.ndim:
+            raise RuntimeError(f"zero-dimensional tensor (at position {place}) cannot be concatenated")
+        first, dim = tensors[0].shape, fitting(dim, tensors[0].ndim)
+        if len(first) != tensor.ndim:
+            raise RuntimeError(f"Tensors must have same number of dimensions: got {len(first)} and {tensor.ndim}")
+        for axis, (size, own) in enumerate(zip(first, tensor.shape, strict=True)):
+            if axis != dim and size != own:
+                text = f"Sizes of tensors must match except in dimension {dim}. Expected size {size} but got size {own}"
+                raise RuntimeError(f"{text} for tensor number {place} in the list.")
+    return _joined(tensors, np.concatenate, dim)
+
+
+def stack(tensors, dim=0):
+    tensors = [*tensors]
+    for place, tensor in enumerate(tensors):
+        if tensor.shape != tensors[0].shape:
+            text = f"stack expects each tensor to be equal size, but got {[*tensors[0].shape]} at entry 0 and "
+            raise RuntimeError(f"{text}{[*tensor.shape]} at entry {place}")
+    return _joined(tensors, np.stack, dim)
+
+
+def einsum(equation, *operands):
+    return wrap(np.asarray(np.einsum(equation, *map(array_of, operands))))
+
+
+for _name, _function in METHODS.items():
+    setattr(Tensor, _name, _function)
+Tensor.where = lambda self, condition, other: where(condition, self, other)

@@ -1,0 +1,246 @@
+"""New tensors: of Python's lists and NumPy's arrays, of numbers in order, and drawn at random as PyTorch draws them."""
+
+import contextlib
+import math
+
+import numpy as np
+
+from ._tensor import INT64, Tensor, array_of, state, wrap
+
+
+def _entries(data, depth=0):
+    """Check nested lists, and return the dtype of their numbers."""
+    if isinstance(data, Tensor | np.ndarray | np.generic):
+        array = array_of(data)
+        if depth and array.size != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return array.dtype
+    if isinstance(data, str):
+        raise TypeError("new(): invalid data type 'str'")
+    if isinstance(data, list | tuple | range):
+        sizes = [len(part) if hasattr(part, "__len__") and getattr(part, "ndim", 1) else None for part in data]
+        for size in sizes:
+            if size != sizes[0]:
+                got = f"expected sequence of length {sizes[0]} at dim {depth + 1} (got {size})"
+                raise ValueError(got) if None not in (size, sizes[0]) else TypeError("must be real number, not list")
+        kinds = {kind for kind in (_entries(part, depth + 1) for part in data) if kind is not None}
+        return max(kinds, key=lambda kind: ("?biufc".index(kind.kind), kind.itemsize)) if kinds else None
+    kinds = {bool: "?", int: "i8", float: state["default"].array, complex: "c8"}
+    if type(data) not in kinds:
+        raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
+    return np.dtype(kinds[type(data)])
+
+
+def _numbers(data):
+    return (
+        [_numbers(part) for part in data]
+        if isinstance(data, list | tuple | range)
+        else (array_of(data).item() if isinstance(data, Tensor | np.generic) else data)
+    )
+
+
+def tensor(data, *, dtype=None, device=None, requires_grad=False):
+    kind = _entries(data) or state["default"].array
+    array = array_of(data) if isinstance(data, Tensor | np.ndarray) else np.array(_numbers(data), kind)
+    made = wrap(np.array(array), dtype)
+    made.requires_grad = requires_grad
+    return made
+
+
+def as_tensor(data, dtype=None, device=None):
+    return wrap(array_of(data), dtype) if isinstance(data, Tensor | np.ndarray) else tensor(data, dtype=dtype)
+
+
+def from_numpy(array):
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
+    return wrap(array)
+
+
+def frombuffer(buffer, *, dtype, count=-1, offset=0):
+    return wrap(np.frombuffer(buffer, dtype.array, count, offset))
+
+
+def _shape(size):
+    return tuple(int(one) for one in (size[0] if len(size) == 1 and isinstance(size[0], tuple | list) else size))
+
+
+def _full_of(value):
+    def make(*size, dtype=None, device=None, **_):
+        return wrap(np.full(_shape(size), value, (dtype or state["default"]).array))
+
+    return make
+
+
+zeros, ones, empty = map(_full_of, (0, 1, 0))
+
+
+def full(size, fill_value, *, dtype=None, device=None):
+    value = tensor(array_of(fill_value).item())
+    return wrap(np.full(_shape((size,)), value._array, (dtype or value.dtype).array))
+
+
+def full_like(input, fill_value, *, dtype=None, **_):
+    return wrap(np.full(input.shape, array_of(fill_value), (dtype or input.dtype).array))
+
+
+def zeros_like(input, **options):
+    return full_like(input, 0, **options)
+
+
+def ones_like(input, **options):
+    return full_like(input, 1, **options)
+
+
+empty_like = zeros_like
+
+
+def arange(start, end=None, step=1, *, dtype=None, device=None):
+    start, end = (0, start) if end is None else (start, end)
+    start, end, step = (array_of(value).item() for value in (start, end, step))
+    whole = all(isinstance(value, int) for value in (start, end, step))
+    count = max(0, math.ceil((end - start) / step))
+    return wrap(start + step * np.arange(count), dtype or (INT64 if whole else state["default"]))
+
+
+def linspace(start, end, steps, *, dtype=None, device=None):
+    return wrap(np.linspace(start, end, steps), dtype or state["default"])
+
+
+def logspace(start, end, steps, base=10.0, *, dtype=None):
+    return wrap(np.logspace(start, end, steps, base=base), dtype or state["default"])
+
+
+def eye(n, m=None, *, dtype=None, device=None):
+    return wrap(np.eye(n, m), dtype or state["default"])
+
+
+def triu_indices(row, col, offset=0):
+    return wrap(np.stack(np.triu_indices(row, offset, col)), INT64)
+
+
+def meshgrid(*tensors, indexing="ij"):
+    return tuple(map(wrap, np.meshgrid(*map(array_of, tensors), indexing=indexing)))
+
+
+# At random: the Mersenne Twister of both libraries is one, so that the same seed draws the same numbers
+
+
+class Generator:
+    """PyTorch's generator of the CPU."""
+
+    def __init__(self, device="cpu"):
+        self.manual_seed(67280421310721)
+
+    def manual_seed(self, seed):
+        self._seed, self._spare = int(seed), None
+        self._bits = np.random.RandomState(self._seed % 2**32)._bit_generator
+        return self
+
+    def seed(self):
+        return self.manual_seed(np.random.SeedSequence().entropy % 2**63)._seed
+
+    def initial_seed(self):
+        return self._seed
+
+    def get_state(self):
+        return self._seed, self._spare, self._bits.state
+
+    def set_state(self, kept):
+        self._seed, self._spare, self._bits.state = kept
+        return self
+
+    def short(self, count):
+        """Draw whole numbers of 32 bits."""
+        return self._bits.random_raw(count).astype("u8")
+
+    def long(self, count):
+        """Draw whole numbers of 64 bits."""
+        both = self.short(2 * count)
+        return both[::2] << np.uint64(32) | both[1::2]
+
+    def uniform(self, count, wide=False):
+        if wide:
+            return (self.long(count) % 2**53) / 2.0**53
+        return ((self.short(count) % 2**24) / 2.0**24).astype("f4")
+
+    def normal(self, count, wide=False):
+        if count < 16:
+            return np.array([self._one_normal() for _ in range(count)])
+        drawn = self.uniform(count, wide)
+        for first in [*range(0, count - 15, 16), *([count - 16] if count % 16 else [])]:
+            if first % 16:
+                drawn[first:] = self.uniform(16, wide)
+            u, v = 1 - drawn[first : first + 8], drawn[first + 8 : first + 16]
+            radius, angle = np.sqrt(-2 * np.log(u)), 2 * u.dtype.type(np.pi) * v
+            drawn[first : first + 16] = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
+        return drawn
+
+    def _one_normal(self):
+        if self._spare is not None:
+            kept, self._spare = self._spare, None
+            return kept
+        u, v = self.uniform(2, True)
+        radius = np.sqrt(-2 * np.log1p(-v))
+        self._spare = radius * np.sin(2 * np.pi * u)
+        return radius * np.cos(2 * np.pi * u)
+
+
+default_generator = Generator()
+default_generator.seed()
+
+
+def manual_seed(seed):
+    return default_generator.manual_seed(seed)
+
+
+def initial_seed():
+    return default_generator.initial_seed()
+
+
+def _drawn(how):
+    def draw(*size, generator=None, dtype=None, device=None):
+        shape, kind = _shape(size), dtype or state["default"]
+        found = getattr(generator or default_generator, how)(math.prod(shape), kind.itemsize == 8)
+        return wrap(found.reshape(shape), kind)
+
+    return draw
+
+
+rand, randn = _drawn("uniform"), _drawn("normal")
+
+
+def rand_like(input, **options):
+    return rand(*input.shape, **{"dtype": input.dtype, **options})
+
+
+def randn_like(input, **options):
+    return randn(*input.shape, **{"dtype": input.dtype, **options})
+
+
+def randint(low, high=None, size=None, *, generator=None, dtype=INT64, device=None):
+    if not isinstance(high, int):
+        low, high, size = 0, low, high if size is None else size
+    drawn = (generator or default_generator).short(math.prod(size)) % np.uint64(high - low)
+    return wrap((drawn.astype("i8") + low).reshape(size), dtype)
+
+
+def randperm(n, *, generator=None, dtype=INT64, device=None):
+    order, generator = np.arange(n), generator or default_generator
+    for i, drawn in enumerate(generator.short(max(n - 1, 0)).tolist()):
+        j = i + drawn % (n - i)
+        order[i], order[j] = order[j], order[i]
+    return wrap(order, dtype)
+
+
+@contextlib.contextmanager
+def fork_rng(devices=None):
+    """Put back the state of the random numbers afterwards."""
+    kept = default_generator.get_state()
+    try:
+        yield
+    finally:
+        default_generator.set_state(kept)
+
+
+MADE = {name: thing for name, thing in globals().items() if callable(thing) and name[0] not in "_T"}

@@ -1,0 +1,350 @@
+"""Tensors: NumPy arrays under PyTorch's names, with its dtypes, its promotion, its indexing and its errors."""
+
+import functools
+import math
+import numbers
+import operator
+
+import numpy as np
+
+
+class dtype:
+    """A dtype by PyTorch's name; NumPy has no bfloat16."""
+
+    def __init__(self, name, array, said):
+        self.name, self.array, self.said = name, array and np.dtype(array), said
+        self.is_floating_point, self.is_complex = "float" in name, "complex" in name
+        self.itemsize = self.array.itemsize if self.array else 2
+        self.rank = 3 if self.is_complex else 2 if self.is_floating_point else int(name != "bool")
+
+    def __repr__(self):
+        return f"torch.{self.name}"
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+TABLE = """bool ? Bool; uint8 u1 Byte; int8 i1 Char; int16 i2 Short; int32 i4 Int; int64 i8 Long; float16 f2 Half;
+float32 f4 Float; float64 f8 Double; complex64 c8 ComplexFloat; complex128 c16 ComplexDouble"""
+DTYPES = {row.split()[0]: dtype(*row.split()) for row in TABLE.split(";")}
+_OF_ARRAY = {kind.array: kind for kind in DTYPES.values()}
+DTYPES["bfloat16"] = dtype("bfloat16", None, "BFloat16")
+BOOL, INT64, COMPLEX = DTYPES["bool"], DTYPES["int64"], DTYPES["complex64"]
+state = {"default": DTYPES["float32"], "grad": True, "modes": []}
+
+
+def lacking_in(place):
+    """Make a module's ``__getattr__``: a name that only PyTorch has is told in one sentence."""
+
+    def find(name, thing=f"module {place!r}"):
+        from . import known
+
+        if name in known(place):
+            raise AttributeError(f"`{place}.{name}` is not in the browser's edition; in the full workbook it is")
+        raise AttributeError(f"{thing} has no attribute {name!r}")
+
+    return find
+
+
+class Size(tuple):
+    """A shape."""
+
+    def __repr__(self):
+        return f"torch.Size({[*self]})"
+
+    def numel(self):
+        return math.prod(self)
+
+
+class device:
+    """The CPU; there is no other device in a browser."""
+
+    type, index = "cpu", None
+
+    def __init__(self, name="cpu"):
+        if str(name).partition(":")[0] != "cpu":
+            raise AssertionError("Torch not compiled with CUDA enabled")
+
+    def __eq__(self, other):
+        return isinstance(other, device)
+
+    def __hash__(self):
+        return 0
+
+    def __repr__(self):
+        return "device(type='cpu')"
+
+    def __str__(self):
+        return "cpu"
+
+
+def wrap(array, kind=None) -> "Tensor":
+    """Make a Tensor of an array, without a copy where the dtype fits."""
+    array = np.asarray(array, kind and kind.array)
+    if array.dtype not in _OF_ARRAY:
+        raise TypeError(f"can't convert np.ndarray of type {array.dtype.type}.")
+    tensor = object.__new__(Tensor)
+    tensor._array, tensor.requires_grad = array, False
+    return tensor
+
+
+def array_of(value) -> np.ndarray:
+    return value._array if isinstance(value, Tensor) else np.asarray(value)
+
+
+def promote(one, other):
+    """Return PyTorch's dtype for two dtypes, or for one and None: a float stays as wide as it is beside integers."""
+    if one is None or other is None or max(one.rank, other.rank) >= 2 > min(one.rank, other.rank):
+        return max(one, other, key=lambda kind: -1 if kind is None else kind.rank)
+    return _OF_ARRAY[np.promote_types(one.array, other.array)]
+
+
+def result_type(*values) -> dtype:
+    """Return the dtype of a result: tensors with dimensions decide, then those without, then Python's numbers."""
+    found = [None, None, None]
+    for value in values:
+        place, kind = 2, BOOL if isinstance(value, bool) else INT64 if isinstance(value, int) else state["default"]
+        if isinstance(value, Tensor | np.ndarray | np.integer):
+            place, kind = int(not np.ndim(value)), _OF_ARRAY[array_of(value).dtype]
+        found[place] = promote(COMPLEX if isinstance(value, complex) else kind, found[place])
+    return functools.reduce(_above, reversed(found))
+
+
+def _above(lower, higher):
+    """The dtype where one kind of operand goes before another."""
+    if higher is None or lower is None:
+        return higher or lower
+    return higher if higher.rank >= 2 or (higher.rank and lower.rank < 2) else promote(higher, lower)
+
+
+def broadcast(a, b):
+    """Raise PyTorch's error unless two shapes broadcast."""
+    size = max(len(a), len(b))
+    a, b = ((1,) * (size - len(shape)) + tuple(shape) for shape in (a, b))
+    for dim in reversed(range(size)):
+        if a[dim] != b[dim] and 1 not in (a[dim], b[dim]):
+            sizes = f"The size of tensor a ({a[dim]}) must match the size of tensor b ({b[dim]})"
+            raise RuntimeError(f"{sizes} at non-singleton dimension {dim}")
+
+
+def both(one, other, kind=None):
+    """Return two operands as arrays of one dtype."""
+    kind = kind or result_type(one, other)
+    one, other = (array_of(value).astype(kind.array, copy=False) for value in (one, other))
+    broadcast(one.shape, other.shape)
+    return one, other
+
+
+def fitting(dim, ndim) -> int:
+    """Return a dimension from 0; IndexError without it."""
+    size = max(ndim, 1)
+    if not -size <= operator.index(dim) < size:
+        reach = f"[{-size}, {size - 1}]"
+        raise IndexError(f"Dimension out of range (expected to be in range of {reach}, but got {dim})")
+    return int(dim) % size
+
+
+class Tensor:
+    """An array with PyTorch's methods: those of `_functions.Methods`, each also in place, as ``add_``."""
+
+    __array_priority__ = 1000
+    shape = property(lambda self: Size(self._array.shape))
+    dtype = property(lambda self: _OF_ARRAY[self._array.dtype])
+    device = property(lambda self: device())
+    ndim = property(lambda self: self._array.ndim)
+    T = mT = property(lambda self: wrap(self._array.T))
+    data = property(lambda self: wrap(self._array))
+    itemsize = property(lambda self: self._array.itemsize)
+    nbytes = property(lambda self: self._array.nbytes)
+    layout, is_quantized, grad = "strided", False, None
+
+    def __getattr__(self, name):
+        function = getattr(type(self), name[:-1], None) if name.endswith("_") and name[0] != "_" else None
+        if function is None:
+            lacking_in("torch.Tensor")(name, "'Tensor' object")
+        return lambda *arguments, **options: self._become(function(self, *arguments, **options))
+
+    def _become(self, found):
+        if found.dtype.rank > max(self.dtype.rank, self.dtype is not BOOL):
+            kinds = f"result type {found.dtype.said} can't be cast to the desired output type {self.dtype.said}"
+            raise RuntimeError(kinds)
+        if found.shape != self.shape:
+            shapes = f"output with shape {[*self.shape]} doesn't match the broadcast shape {[*found.shape]}"
+            raise RuntimeError(shapes)
+        self._array[...] = found._array
+        return self
+
+    def __array__(self, dtype=None, copy=None):
+        return self._array if dtype is None else self._array.astype(dtype, copy=False)
+
+    def __array_wrap__(self, array, context=None, return_scalar=False):
+        return wrap(array)
+
+    def numpy(self):
+        return self._array
+
+    def tolist(self):
+        return self._array.tolist()
+
+    def item(self):
+        if self._array.size != 1:
+            raise RuntimeError(f"a Tensor with {self._array.size} elements cannot be converted to Scalar")
+        return self._array.item()
+
+    def __float__(self, make=float):
+        if self._array.size != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return make(self._array.item())
+
+    def __int__(self):
+        return self.__float__(int)
+
+    def __index__(self):
+        if self._array.size != 1 or self.dtype.rank > 1:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self._array.item())
+
+    def __bool__(self):
+        if self._array.size != 1:
+            many = "more than one value" if self._array.size else "no values"
+            raise RuntimeError(f"Boolean value of Tensor with {many} is ambiguous")
+        return bool(self._array.item())
+
+    def __format__(self, spec):
+        return object.__format__(self, spec) if self.ndim else format(self.item(), spec)
+
+    def __repr__(self):
+        from ._printing import text_of
+
+        return text_of(self)
+
+    def __len__(self):
+        if not self.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return len(self._array)
+
+    def __iter__(self):
+        if not self.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return map(wrap, self._array)
+
+    def __contains__(self, value):
+        return bool((self == value)._array.any())
+
+    def __deepcopy__(self, memo):
+        return self.clone()
+
+    __hash__ = object.__hash__
+
+    def __invert__(self):
+        if self.dtype.rank > 1:
+            raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+        return wrap(~self._array)
+
+    def requires_grad_(self, requires_grad=True):
+        self.requires_grad = requires_grad
+        return self
+
+    def size(self, dim=None):
+        return self.shape if dim is None else self.shape[fitting(dim, self.ndim)]
+
+    def __getitem__(self, index):
+        return wrap(_told(self._array, index, operator.getitem))
+
+    def __setitem__(self, index, value):
+        value = array_of(value)
+
+        def put(array, plain):
+            try:
+                array[plain] = value.astype(array.dtype, copy=False)
+            except (ValueError, IndexError) as error:
+                picks = [isinstance(part, np.ndarray) for part in plain]
+                plain = tuple(
+                    part * 0 if pick and part.dtype != bool else part for part, pick in zip(plain, picks, strict=True)
+                )
+                place = array[plain].shape
+                text = expanded(value.shape, place)
+                if isinstance(error, IndexError) and not text:
+                    raise
+                shapes = f"value tensor of shape {[*value.shape]} cannot be broadcast to indexing result of shape "
+                raise RuntimeError(f"shape mismatch: {shapes}{[*place]}" if any(picks) else text) from None
+
+        _told(self._array, index, put)
+
+
+def expanded(given, wanted) -> str:
+    """Say in PyTorch's words why a shape does not expand to another."""
+    for dim in range(-1, -1 - min(len(given), len(wanted)), -1):
+        if given[dim] not in (1, wanted[dim]):
+            at = f"The expanded size of the tensor ({wanted[dim]}) must match the existing size ({given[dim]})"
+            at += f" at non-singleton dimension {len(wanted) + dim}."
+            return f"{at}  Target sizes: {[*wanted]}.  Tensor sizes: {[*given]}"
+    return "" if len(given) <= len(wanted) else f"the size {[*given]} does not expand to {[*wanted]}"
+
+
+def _plain(part):
+    """Return a part of an index as NumPy takes it."""
+    if isinstance(part, list | tuple | range):
+        part = np.array([array_of(one) for one in part], None if len(part) else "i8")
+    if isinstance(part, Tensor | np.ndarray):
+        array = array_of(part)
+        if array.dtype.kind not in "iub":
+            raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+        return array if array.ndim or array.dtype == bool else int(array)
+    if isinstance(part, slice):
+        start, stop, step = (None if one is None else operator.index(one) for one in (part.start, part.stop, part.step))
+        if step is not None and step <= 0:
+            raise ValueError("step must be greater than zero")
+        return slice(start, stop, step)
+    if isinstance(part, str):
+        raise TypeError("new(): invalid data type 'str'")
+    if part is None or part is Ellipsis or isinstance(part, numbers.Integral | np.bool_):
+        return part
+    kinds = "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices"
+    raise IndexError(f"{kinds} (got {type(part).__name__})")
+
+
+def _told(array, index, act):
+    """Act on the entries at an index; an error has PyTorch's words."""
+    plain = tuple(map(_plain, index if isinstance(index, tuple) else (index,)))
+    try:
+        return act(array, plain)
+    except IndexError as error:
+        arrays = [part for part in plain if isinstance(part, np.ndarray)]
+        text = str(error).replace("for axis", "for dimension")
+        if arrays:
+            text = text.replace("dimension 1", "dimension 0")  # where the picked dimensions go first
+        if "boolean index did not match" in text:
+            mask = next(f"The shape of the mask {[*part.shape]} at index 0" for part in arrays if part.dtype == bool)
+            text = f"{mask} does not match the shape of the indexed tensor {[*array.shape]} at index 0"
+        if "too many indices" in text:
+            text = f"too many indices for tensor of dimension {array.ndim}"
+        if "could not be broadcast" in text:
+            shapes = ", ".join(str([*part.shape]) for part in arrays)
+            text = f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
+        raise IndexError(text) from None
+
+
+def _operator(name, swapped=False):
+    def method(self, other):
+        if isinstance(other, list | tuple):
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        if not isinstance(other, Tensor | np.ndarray | numbers.Number) or (swapped and isinstance(other, np.ndarray)):
+            return NotImplemented
+        from ._functions import METHODS
+
+        return METHODS[name](*((other, self) if swapped else (self, other)))
+
+    return method
+
+
+for _name, _function in {
+    "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "floordiv": "floor_divide", "mod": "remainder",
+    "pow": "pow", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
+}.items():  # fmt: skip
+    setattr(Tensor, f"__{_name}__", _operator(_function))
+    setattr(Tensor, f"__r{_name}__", _operator(_function, True))
+    setattr(Tensor, f"__i{_name}__", lambda self, other, name=_function: self._become(_operator(name)(self, other)))
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(Tensor, f"__{_name}__", _operator(_name))
+Tensor.__neg__, Tensor.__abs__ = (lambda self: self.neg()), (lambda self: self.abs())

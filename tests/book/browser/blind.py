@@ -1,0 +1,3 @@
+"""Wrong solutions that were written without a look at the checks, as second-year students err."""
+
+RIGHT, WRONG = {}, {}

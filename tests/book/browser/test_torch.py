@@ -1,0 +1,69 @@
+"""The stand-in for PyTorch of the browser's edition: the same imports, verdicts and numbers as with PyTorch."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+SOURCES = [
+    path for number in ("00", "03", "04", "06", "07", "90") for path in ROOT.glob(f"notebooks/source/{number}_*.py")
+]
+KNOWN = {
+    # how much a solution held at one moment: NumPy's temporary arrays count, PyTorch's own do not
+    "04.5, chapter_04, wrong 0", "04.5, chapter_04, wrong 1",
+}  # fmt: skip
+"""Wrong solutions whose messages differ on the two roads, in one number."""
+
+
+def python(*arguments) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([sys.executable, *arguments], cwd=HERE, env=environment, capture_output=True, text=True)
+    assert not done.returncode, done.stderr
+    return done.stdout
+
+
+def stand_in(code) -> str:
+    return python("-c", f"from road import take\ntake('stand-in')\nimport torch\n{code}").strip()
+
+
+@pytest.fixture(scope="module")
+def roads():
+    return {road: json.loads(python("road.py", road).splitlines()[-1]) for road in ("torch", "stand-in")}
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_what_a_chapter_imports_is_there_without_the_packages_that_no_browser_has(source):
+    code = "\n".join(
+        part.split("\n", 1)[1] for part in source.read_text().split("# %%")[1:] if "[markdown]" not in part[:12]
+    )
+    imports = re.findall(r"(?m)^(?:import .+|from .+ import (?:\([^)]*\)|.+))$", code)
+    assert len(imports) > 3
+    assert stand_in("\n".join(imports) + "\nprint(torch.__version__)") == "the browser's edition"
+
+
+def test_verdicts_and_messages_are_those_of_pytorch(roads):
+    real, browser = (roads[road]["verdicts"] for road in ("torch", "stand-in"))
+    assert len(real) > 400 and {*real} == {*browser}
+    differ = {name for name, verdict in real.items() if browser[name] != verdict}
+    assert differ == KNOWN, {name: (real[name], browser[name]) for name in differ - KNOWN}
+    assert len(KNOWN) <= 0.01 * len(real)
+    assert all(browser[name][0] == real[name][0] for name in KNOWN)
+
+
+def test_a_name_that_is_missing_says_where_it_is():
+    said = "is not in the browser's edition; in the full workbook it is"
+    for name in (
+        "torch.fft",
+        "torch.nn.Linear",
+        "torch.nn.functional.conv2d",
+        "torch.linalg.lu",
+        "torch.ones(2).backward",
+    ):
+        told = stand_in(f"try: {name}\nexcept AttributeError as error: print(error)")
+        assert told == f"`{name.replace('.ones(2)', '.Tensor')}` {said}"

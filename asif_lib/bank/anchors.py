@@ -285,7 +285,7 @@ class AnchorBank:
             columns = ", ".join(self.columns)
             raise BankError(f"bank {self.name!r} has no column {column!r}; its columns are {columns}")
         there, positions, first = np.zeros(len(values), bool), [NO_ROWS], 0
-        texts = self.disk is None and all(isinstance(value, str) for value in (*values, *self.pairs[column]))
+        texts = self.disk is None and all(map(checks.is_plain_text, (*values, *self.pairs[column])))
         for batch in [self.pairs[column]] if texts else self.batches([column]):
             number = checks.index_in(batch if texts else batch.column(0), column, values)  # (b,), -1 for other values
             here = np.flatnonzero(number >= 0)

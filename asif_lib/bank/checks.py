@@ -225,6 +225,10 @@ def difference(before, after) -> pd.DataFrame:
     return pd.concat([gone, later], ignore_index=True)[["change", "id", "caption"]]
 
 
+def is_plain_text(value) -> bool:
+    return isinstance(value, str) and value.isprintable()
+
+
 def index_in(entries, column, values) -> np.ndarray:
     """Return which of the `values` each of b entries of a column is, (b,), -1 for none; `BankError` as of `find`.
 

@@ -1,5 +1,6 @@
 """Processes of their own that need not load PyTorch again: they are forked from one that has."""
 
+import multiprocessing
 import os
 import subprocess
 import tempfile
@@ -7,26 +8,24 @@ from pathlib import Path
 
 from interpreter import PYTHON
 
+Process = multiprocessing.get_context("fork").Process
+
 
 def run_forked(code, folder, timeout=120) -> subprocess.CompletedProcess:
     """Run code in `folder` as ``python -c`` does. This project is not loaded there: a test may change an import."""
     return subprocess.run([*PYTHON, "-c", code], cwd=folder, capture_output=True, text=True, timeout=timeout)
 
 
-def child(function):
-    """Run `function` in a copy of this process; return its process id. Exit status 1 if it raises."""
-    process = os.fork()
-    if process:
-        return process
-    try:
-        function()
-        os._exit(0)
-    finally:
-        os._exit(1)
+def child(function) -> Process:
+    """Run `function` in a copy of this process, which ends with exit status 1 if it raises."""
+    process = Process(target=function)
+    process.start()
+    return process
 
 
 def status_of(process):
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    process.join()
+    return process.exitcode
 
 
 def powerless():

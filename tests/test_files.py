@@ -3,15 +3,15 @@
 import csv
 import errno
 import io
-import multiprocessing
 import os
 import re
 import signal
 import stat
 import subprocess
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -23,16 +23,7 @@ from pydantic import BaseModel
 
 from asif_lib import files, locks
 from asif_lib.errors import AsifError
-from asif_lib.files import (  # fmt: skip
-    ROOT,
-    build_dir,
-    cache_dir,
-    put_aside,
-    read_json,
-    sha256_of,
-    write_json,
-    write_whole,
-)
+from asif_lib.files import ROOT, build_dir, cache_dir, put_aside, read_json, sha256_of, write_json, write_whole
 from asif_lib.locks import LockedError, locked
 from asif_lib.spreadsheets import csv_text
 
@@ -56,18 +47,13 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     write_whole(file, b"one")
     write_whole(str(file), b"two")
     assert file.read_bytes() == b"two"
-
-    def full(descriptor):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
+    monkeypatch.setattr("os.fsync", Mock(side_effect=OSError(28, "No space left on device")))
     with pytest.raises(OSError, match="No space left"):
         write_whole(file, b"three")
     assert file.read_bytes() == b"two"
     assert [f.name for f in tmp_path.iterdir()] == ["notes.json"]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX")
 def test_a_written_file_keeps_its_rights_and_its_links(tmp_path):
     file, link, lost = tmp_path / "deep" / "notes.json", tmp_path / "link", tmp_path / "lost"
     file.parent.mkdir()
@@ -82,7 +68,6 @@ def test_a_written_file_keeps_its_rights_and_its_links(tmp_path):
     write_whole(tmp_path / ("ü" * 126), b"a name as long as a file system allows")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX")
 def test_devices_and_pipes_are_written_into_and_never_replaced(tmp_path):
     pipe, link = tmp_path / "pipe", tmp_path / "null"
     os.mkfifo(pipe)
@@ -207,13 +192,10 @@ def test_processes_and_threads_that_count_at_once_lose_nothing(tmp_path):
     counter = tmp_path / "new" / "folder" / "counter"
     with locked(counter):  # which makes the folder
         counter.write_text("0")
-    at_once = [multiprocessing.get_context("fork").Process(target=count, args=(counter, 25)) for _ in range(2)]
-    at_once += [threading.Thread(target=count, args=(counter, 25)) for _ in range(4)]
-    for one in at_once:
-        one.start()
-    for one in at_once:
-        one.join()
-    assert [process.exitcode for process in at_once[:2]] == [0, 0]
+    processes = [child(lambda: count(counter, 25)) for _ in range(2)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(count, [counter] * 4, [25] * 4))
+    assert list(map(status_of, processes)) == [0, 0]
     assert counter.read_text() == str(25 * 6)
 
 
@@ -233,13 +215,9 @@ def test_a_lock_that_is_not_released_is_an_error_and_not_a_wait_for_ever(tmp_pat
         pass
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX")
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.EACCES, errno.ENOLCK])
 def test_a_file_system_that_refuses_locks_is_named_at_once(tmp_path, monkeypatch, number):
-    def refuse(descriptor, how):
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr("fcntl.flock", refuse)
+    monkeypatch.setattr("fcntl.flock", Mock(side_effect=OSError(number, os.strerror(number))))
     monkeypatch.setattr("time.sleep", None)  # nobody waits
     words = rf"file\.lock: the file system does not lock files \({os.strerror(number)}\); put"
     with pytest.raises(LockedError, match=words), locked(tmp_path / "file"):
@@ -259,7 +237,6 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path, monkeypatch):
         pass
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_process_does_not_inherit_the_lock(tmp_path, monkeypatch):
     """It waits like any other, although the lock was held when it began."""
     monkeypatch.setattr(locks, "LOCK_SECONDS", 0.1)
@@ -273,7 +250,6 @@ def test_a_forked_process_does_not_inherit_the_lock(tmp_path, monkeypatch):
         refused()  # the end of the child did not release it
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX permissions")
 def test_in_a_read_only_folder_there_is_no_lock(tmp_path):
     tmp_path.chmod(0o555)
 
@@ -300,22 +276,20 @@ def test_a_table_for_spreadsheets_holds_no_formula_and_keeps_its_numbers(tmp_pat
     assert [row[0] for row in csv.reader(io.StringIO(text, newline=""))][1:] == harmless
 
 
-def test_every_file_of_a_command_comes_from_one_writer():
-    """The others write into new folders, rename them when they are whole, or look once more before they replace."""
-    sources = [
-        f for home in ("asif_lib", "benchmarks/asif_lab", "notebooks/asif_book") for f in (ROOT / home).rglob("*.py")
-    ]
-    writers = [
-        f.name for f in sources if re.search(r"\.write_(text|bytes)\(|\bopen\([^)]*\"[wax]b?\"", f.read_text("utf-8"))
-    ]
-    assert sorted(writers) == [
-        "assignments.py", "files.py", "handout.py", "made_up.py", "new_chapter.py", "openclipart.py",
-        "providers.py", "weights.py", "workspace.py",
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    "pattern, writers",
+    [
+        (r"\.write_(text|bytes)\(|\bopen\([^)]*\"[wax]b?\"",
+         "assignments files handout made_up new_chapter openclipart providers weights workspace"),
+        (r"to_csv|csv\.writer|DictWriter|savetxt", "openclipart spreadsheets"),
+    ],
+    ids=["files", "tables for spreadsheets"],
+)  # fmt: skip
+def test_every_file_of_a_command_comes_from_one_writer(pattern, writers):
+    """The others write into new folders, rename them when they are whole, or look once more before they replace.
 
-
-def test_every_table_for_spreadsheets_comes_from_one_writer():
-    """The captions of the clip art are the exception: the catalogue names their checksum."""
-    sources = [*(ROOT / "asif_lib").rglob("*.py"), *(ROOT / "notebooks" / "asif_book").rglob("*.py")]
-    writers = [f.name for f in sources if re.search(r"to_csv|csv\.writer|DictWriter|savetxt", f.read_text("utf-8"))]
-    assert sorted(writers) == ["openclipart.py", "spreadsheets.py"]
+    The captions of the clip art are no table for people: the catalogue names their checksum.
+    """
+    homes = ("asif_lib", "benchmarks/asif_lab", "notebooks/asif_book")
+    sources = [file for home in homes for file in (ROOT / home).rglob("*.py")]
+    assert sorted(file.stem for file in sources if re.search(pattern, file.read_text("utf-8"))) == writers.split()

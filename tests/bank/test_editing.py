@@ -7,9 +7,9 @@ import random
 import shutil
 import signal
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -257,14 +257,6 @@ def test_what_pandas_keeps_beside_the_rows_is_forgotten_too(tmp_path):
     assert len(categorical(make(0, 12)).remove(caption="caption number 5 of many")) == 11
 
 
-def test_after_undo_no_byte_of_what_was_added_is_left(bank, folder):
-    new = make(12, 15)
-    edited = bank.add(new)
-    assert traces(folder, new)
-    edited.undo()
-    assert traces(folder, new) == []
-
-
 # -- values of columns -----------------------------------------------------------------------------------
 
 
@@ -439,7 +431,6 @@ def test_a_process_that_does_not_end_is_named(bank, folder, monkeypatch):
     assert len(bank.remove(ids(1))) == 11
 
 
-@pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
 def test_a_read_only_folder_is_named(tmp_path, folder, bank):
     pass_through(tmp_path)
     folder.chmod(0o555)
@@ -460,12 +451,8 @@ def test_a_read_only_folder_is_named(tmp_path, folder, bank):
 def test_a_compact_that_cannot_delete_says_what_is_left(bank, folder, monkeypatch):
     """The bank is compact, and what was removed is still on the disk: no success."""
     old = bank.remove(ids(3)).disk.parts[0].folder
-
-    def refuse(file, *arguments, **options):
-        raise PermissionError(13, "Permission denied", str(file))
-
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "rmtree", refuse)
+        patch.setattr(shutil, "rmtree", Mock(side_effect=PermissionError(13, "Permission denied")))
         with pytest.raises(BankError, match=f"is made, the bank is at version 3, but {old.name} could not be deleted"):
             bank.compact()
     assert old.exists()
@@ -549,9 +536,9 @@ EDITS = {
 }
 
 
-@pytest.fixture(params=EDITS)
+@pytest.fixture(params=EDITS.values(), ids=EDITS)
 def edit(request):
-    return EDITS[request.param]
+    return request.param
 
 
 @pytest.fixture
@@ -584,7 +571,7 @@ def assert_whole(folder, before, after, version):
 
 @pytest.mark.once
 def test_a_kill_before_any_step_leaves_the_old_bank_or_the_new_one(folder, states, edit):
-    """Python tells an audit hook before it opens, renames or deletes a file: there the process kills itself."""
+    """Python tells an audit hook before it writes, renames or deletes a file: there the process kills itself."""
     reset, before, after, version = states
     outcomes = []
     for step in range(200):
@@ -595,7 +582,8 @@ def test_a_kill_before_any_step_leaves_the_old_bank_or_the_new_one(folder, state
 
             def hook(event, arguments):
                 nonlocal count
-                if event in ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"):
+                changes = event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+                if changes or event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"):
                     if count == step:
                         os.kill(os.getpid(), signal.SIGKILL)
                     count += 1
@@ -611,23 +599,6 @@ def test_a_kill_before_any_step_leaves_the_old_bank_or_the_new_one(folder, state
     assert status == 0 and outcomes[0] is False and outcomes[-1] is True
     assert outcomes == sorted(outcomes), "once done, always done"
     assert len(outcomes) > 5
-
-
-@pytest.mark.once
-def test_a_kill_at_any_time_leaves_the_old_bank_or_the_new_one(folder, states, edit):
-    reset, before, after, version = states
-    rng = random.Random(0)
-    bank = reset()
-    start = time.perf_counter()
-    assert status_of(child(lambda: edit(bank))) == 0
-    seconds = time.perf_counter() - start
-    for _ in range(10):
-        bank = reset()
-        process = child(lambda bank=bank: edit(bank))
-        time.sleep(rng.uniform(0, seconds))
-        os.kill(process, signal.SIGKILL)
-        status_of(process)
-        assert_whole(folder, before, after, version)
 
 
 # -- with encoders -----------------------------------------------------------------

@@ -13,7 +13,7 @@ import torch
 from made_banks import ids, make, seal_again, without
 
 from asif_lab.approximate import build_index, open_index
-from asif_lib import ASIF, files
+from asif_lib import ASIF
 from asif_lib.bank import anchors, disk, writing
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.joining import concatenate
@@ -81,7 +81,7 @@ def test_a_flipped_bit_in_any_file_of_a_bank_is_noticed_when_it_is_used_and_by_v
     older = {file for file in folder.glob("state-*") if file.name != newest}  # only `undo` reads them
     for file in files_of(folder):
         kept = file.read_bytes()
-        for _ in range(20):
+        for _ in range(10 if file.suffix == ".json" else 3):  # of the others, a checksum covers each bit alike
             flip(file, generator)
             for check in (verify,) if file in older else (verify, used):
                 assert_noticed(folder, check)
@@ -162,20 +162,6 @@ def test_only_the_parts_that_are_read_are_compared(folder, monkeypatch):
         bank.searchable("image", part=range(298, 300))
 
 
-def test_a_bank_of_more_than_64_mib_is_opened_at_once_and_compared_when_it_is_read(tmp_path):
-    rows = torch.randn(9_000, 4_096, generator=torch.Generator().manual_seed(0)).half()
-    folder = AnchorBank.from_embeddings(rows, rows[:, :8], list(map(str, range(9_000)))).save(tmp_path / "large")
-    (file,) = folder.glob("part-*/image.safetensors")
-    assert file.stat().st_size > files.SMALL
-    spoil(file)
-    bank = AnchorBank.load(folder)
-    assert len(bank) == 9_000 and bank.image_mean.shape == (4_096,) and torch.equal(bank.text, rows[:, :8])
-    for use in (lambda: without(bank, [0]), lambda: bank.to(torch.float32), lambda: bank.searchable("image")):
-        with pytest.raises(BankError, match=rf"{folder}: the bank is damaged \(image.safetensors is not as it was"):
-            use()
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs POSIX")
 @pytest.mark.parametrize("kind", ["a pipe", "a link", "a device"])
 @pytest.mark.parametrize(
     "name",

@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import os
 import resource
 import sqlite3
 import warnings
@@ -18,6 +17,9 @@ from asif_lib.encoders import embeddings
 from asif_lib.encoders.embeddings import embed, embed_readable
 from asif_lib.encoders.encoder import Encoder
 from asif_lib.errors import AsifError, BrokenPicturesError, EncoderError
+from asif_lib.files import cache_dir
+
+pytestmark = pytest.mark.usefixtures("tmp_cache")
 
 
 class Counting(Encoder):
@@ -37,11 +39,6 @@ class Counting(Encoder):
                 raise self.error
             self.computed += [items[i] for i in batch]
             yield batch, vectors, errors
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_cache):
-    return tmp_cache
 
 
 @pytest.fixture(scope="module")
@@ -149,14 +146,14 @@ def test_a_text_that_is_no_string_is_refused_even_where_its_name_is_cached(text)
         embed(text, ["a cat", 7], progress=False)
 
 
-def cache_file(cache, encoder):
-    return cache / "embeddings" / f"{encoder.identity.digest}.checked.sqlite"
+def cache_file(encoder):
+    return cache_dir() / "embeddings" / f"{encoder.identity.digest}.checked.sqlite"
 
 
 @pytest.mark.parametrize("damage", ["no database", "a page in the middle"])
-def test_a_damaged_cache_is_put_aside_and_computed_again(cache, image, files, damage):
+def test_a_damaged_cache_is_put_aside_and_computed_again(image, files, damage):
     rows = embed(image, files, progress=False)
-    file = cache_file(cache, image)
+    file = cache_file(image)
     content = file.read_bytes()
     file.write_bytes(b"none" * 999 if damage == "no database" else content[:100] + b"\xff" * (len(content) - 100))
     counting = Counting(image)
@@ -167,12 +164,12 @@ def test_a_damaged_cache_is_put_aside_and_computed_again(cache, image, files, da
     assert torch.equal(embed(counting, files, progress=False), again) and len(counting.computed) == 6
 
 
-def test_damage_that_shows_while_a_run_writes_loses_nothing_of_the_run(cache, text, monkeypatch):
+def test_damage_that_shows_while_a_run_writes_loses_nothing_of_the_run(text, monkeypatch):
     class Spoiling(Named):
         def stream(self, items, **options):
             for i, item in enumerate(items):
                 if self.computed == ["a"]:
-                    cache_file(cache, text).write_bytes(b"none" * 999)
+                    cache_file(text).write_bytes(b"none" * 999)
                 self.computed.append(item)
                 yield [i], torch.full((1, self.identity.dim), float(len(item))), []
 
@@ -195,13 +192,13 @@ def test_damage_that_shows_while_a_run_writes_loses_nothing_of_the_run(cache, te
         "UPDATE embeddings SET (vector, checksum) = (SELECT vector, checksum FROM embeddings WHERE rowid = 1)": 5,
     }.items(),
 )
-def test_a_row_that_is_not_as_it_was_written_is_computed_again(cache, image, files, damage, computed):
+def test_a_row_that_is_not_as_it_was_written_is_computed_again(image, files, damage, computed):
     """Also rows that were exchanged with others; a row alone, or with its checksum."""
     rows = embed(image, files, progress=False)
-    with contextlib.closing(sqlite3.connect(cache_file(cache, image))) as connection, connection:
+    with contextlib.closing(sqlite3.connect(cache_file(image))) as connection, connection:
         connection.execute(damage)
     counting = Counting(image)
-    with pytest.warns(UserWarning, match=f"{cache_file(cache, image)}: {computed} embeddings are damaged"):
+    with pytest.warns(UserWarning, match=f"{cache_file(image)}: {computed} embeddings are damaged"):
         again = embed(counting, files, progress=False)
     torch.testing.assert_close(again, rows, atol=1e-4, rtol=1e-4)
     assert len(counting.computed) == computed
@@ -209,27 +206,26 @@ def test_a_row_that_is_not_as_it_was_written_is_computed_again(cache, image, fil
         assert torch.equal(embed(counting, files, progress=False), again)
 
 
-def test_the_file_of_another_encoder_is_no_cache_for_this_one(cache, text):
+def test_the_file_of_another_encoder_is_no_cache_for_this_one(text):
     embed(Named(text), ["a", "bb"], progress=False)
     other = Named(text, preprocessing="other")
-    cache_file(cache, text).rename(cache_file(cache, other))
+    cache_file(text).rename(cache_file(other))
     with pytest.warns(UserWarning, match="2 embeddings are damaged"):
         embed(other, ["a", "bb"], progress=False)
     assert other.computed == ["a", "bb"]
 
 
-def test_a_cache_folder_that_cannot_be_made_is_one_sentence(cache, image, files):
-    (cache / "embeddings").write_text("a file stands where the folder should")
+def test_a_cache_folder_that_cannot_be_made_is_one_sentence(image, files):
+    (cache_dir() / "embeddings").write_text("a file stands where the folder should")
     with pytest.raises(AsifError, match=r"cache"):
         embed(image, files, progress=False)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
 @pytest.mark.parametrize("known", [["a", "bb"], []])
-def test_a_read_only_cache_is_read_and_says_that_it_keeps_nothing(tmp_path, cache, text, known):
+def test_a_read_only_cache_is_read_and_says_that_it_keeps_nothing(tmp_path, text, known):
     lengths = Named(text)
     embed(lengths, known, progress=False)
-    file = cache_file(cache, text)
+    file = cache_file(text)
     before = file.read_bytes()
     if not known:
         file.unlink()

@@ -63,19 +63,6 @@ def test_a_huge_p_is_the_nearest_anchor(p):
     assert (vectors.values[:, 0] > 0.9).all()
 
 
-@pytest.mark.parametrize("k", [1, 5, 40])
-@pytest.mark.parametrize("centred", [False, True])
-@pytest.mark.parametrize("method", ["float32", "bf16", "torch"])
-def test_without_the_dense_matrix_it_is_the_same(k, centred, method):
-    z, anchors = random_matrix(9, 6, 1), random_matrix(40, 6, 2) + 0.5
-    mean = anchors.mean(dim=0) if centred else None
-    dense = sparsify(relative_representation(z, anchors, mean=mean), k, 3)
-    sparse = represent(z, anchors, Settings(k, 3, centred), mean=mean, method=method)
-    assert sparse.indices.shape == (9, k)
-    torch.testing.assert_close(sparse.to_dense(), dense.to_dense(), atol=1e-6, rtol=1e-5)
-    assert all(len(set(row)) == k for row in sparse.indices.tolist())
-
-
 @pytest.mark.parametrize(
     "settings, words",
     [

@@ -71,10 +71,6 @@ def test_only_pictures_are_whitened(stamps_bank):
         model.images(stamps_bank.image[:, :7])
 
 
-def test_prompts_go_label_by_label():
-    assert make_prompts(["cat", "{dog}"], ["a {}", "{}s"]) == ["a cat", "cats", "a {dog}", "{dog}s"]
-
-
 def test_a_template_may_ask_for_the_article():
     labels = ["owl", "cat", "hour glass", "house", "unicorn", "uninvited guest", "umbrella", "ewe", "x-ray", "Euro"]
     prompts = make_prompts([*labels, "{a}"], ["a photo of {a}.", "the {}"])

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -67,6 +66,14 @@ def stamps():
 def stamps_bank(stamps, image_encoder, text_encoder):
     """All 793 stamps, row i being pair i of `stamps`."""
     return AnchorBank.build(stamps, image_encoder, text_encoder, progress=False)
+
+
+@pytest.fixture(scope="session")
+def stamps_bank_saved(stamps_bank):
+    """The bank `stamps` where the command looks for it."""
+    if not (bank_dir("stamps") / "bank.json").exists():
+        stamps_bank.save(bank_dir("stamps"))
+    return bank_dir("stamps")
 
 
 @pytest.fixture
@@ -285,28 +292,3 @@ def pytest_collection_finish():
 def pytest_collection_modifyitems(items):
     """Put what waits for the solved notebooks last: the report's tests in a browser need only the students' ones."""
     items.sort(key=lambda item: "[solutions/" in item.nodeid or "page_of_results" in item.nodeid)
-
-
-WRONG_SOLUTIONS = Counter()
-
-
-@pytest.fixture
-def wrong_solutions():
-    """Counts of the wrong solutions of exercises; the end of the test report tells them."""
-    return WRONG_SOLUTIONS
-
-
-def pytest_sessionfinish(session):
-    if hasattr(session.config, "workeroutput"):  # a worker of xdist hands its counts to the process that reports
-        session.config.workeroutput["wrong_solutions"] = dict(WRONG_SOLUTIONS)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node):
-    WRONG_SOLUTIONS.update(getattr(node, "workeroutput", {}).get("wrong_solutions", {}))
-
-
-def pytest_terminal_summary(terminalreporter):
-    if WRONG_SOLUTIONS:
-        counts = ", ".join(f"{count} {what}" for what, count in WRONG_SOLUTIONS.items())
-        terminalreporter.write_line(f"wrong solutions of exercises: {counts}")

@@ -7,6 +7,7 @@ import torch
 from asif_lib import AnchorBank
 from asif_lib.encoders.identity import external_identity
 from asif_lib.files import sealed, unsealed
+from asif_lib.search.exact import top_anchors
 
 SIDES = {"image": ("image", 6), "text": ("text", 4)}
 
@@ -75,6 +76,11 @@ def stored_things(folder):
     bank = AnchorBank.load(bank_of_things(500).save(folder / "made"))
     bank = bank.add(bank_of_things(300, seed=2)).add(bank_of_things(130, seed=3))
     return without(bank, range(480, 510))
+
+
+def exact(bank, queries, k, side="image"):
+    """The exact answer to compare with."""
+    return top_anchors(queries, bank.rows(side), k, mean=bank.mean(side))
 
 
 # -- files with checksums --------------------------------------------------------------------------------

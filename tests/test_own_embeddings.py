@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from asif_lib.bank.anchors import AnchorBank
-from asif_lib.bank.record import bank_dir
 from asif_lib.datasets.labelled import load_labelled
 from asif_lib.encoders.embeddings import embed
 from asif_lib.files import ROOT
@@ -18,11 +17,9 @@ EACH = 20
 
 
 @pytest.fixture
-def script(tmp_path, monkeypatch, stamps_bank):
+def script(tmp_path, monkeypatch, stamps_bank_saved):
     """The block of the page that holds a word, and a folder to run it in."""
     monkeypatch.chdir(tmp_path)
-    if not (bank_dir("stamps") / "bank.json").exists():
-        stamps_bank.save(bank_dir("stamps"))
     page = (ROOT / "notebooks" / "library.md").read_text(encoding="utf-8")
     return lambda word: next(block for block in re.findall(r"```python\n(.*?)```", page, flags=re.S) if word in block)
 

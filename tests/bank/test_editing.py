@@ -26,6 +26,8 @@ from asif_lib.datasets.pairs import load_pairs
 from asif_lib.encoders.image import load_image_encoder
 from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(autouse=True)
 def no_waiting_for_the_disk(monkeypatch):
@@ -406,7 +408,6 @@ def test_a_bank_that_is_gone_cannot_be_edited(bank, folder):
 # -- several processes, and killed ones ------------------------------------------------------------------
 
 
-@pytest.mark.once
 def test_processes_that_edit_at_once_wait_for_each_other(bank, folder):
     def edit(start):
         AnchorBank.load(folder).remove(ids(start // 10))
@@ -569,7 +570,6 @@ def assert_whole(folder, before, after, version):
     return done
 
 
-@pytest.mark.once
 def test_a_kill_before_any_step_leaves_the_old_bank_or_the_new_one(folder, states, edit):
     """Python tells an audit hook before it writes, renames or deletes a file: there the process kills itself."""
     reset, before, after, version = states

@@ -12,6 +12,8 @@ from asif_lib.bank.taught import read_taught
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import AsifError, BankError
 
+pytestmark = pytest.mark.once
+
 IMAGE, TEXT = (EncoderIdentity(kind, "a name", "a package", "0" * 64, "none", 4) for kind in ("image", "text"))
 HOSTILE = ["<img src=x onerror=alert(1)>", "../../etc/passwd", "\x1b[2Jgone", "=cmd|' /C calc'!A0"]
 

@@ -66,12 +66,10 @@ def test_right_solutions_pass(number):
 
 
 @pytest.mark.parametrize(("number", "solution", "message"), CASES)
-def test_wrong_solution_fails_with_the_message_that_fits(number, solution, message, wrong_solutions, here):
-    wrong_solutions["tried"] += 1
+def test_wrong_solution_fails_with_the_message_that_fits(number, solution, message, here):
     verdict = EXERCISES[number](solution)
     assert verdict.status == "wrong", verdict
     assert message in verdict.message, verdict
-    wrong_solutions["caught, with the message that fits"] += 1
 
 
 NAMED = [

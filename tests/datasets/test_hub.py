@@ -118,24 +118,17 @@ def test_numbered_files_that_are_not_all_here_are_counted(save, tmp_path):
     assert [len(block) for _, block, _ in stream.blocks(9)] == [4]
 
 
-def test_a_split_that_lacks_one_of_its_tars_is_refused(save, tmp_path):
-    folder = write_clip_benchmark(tmp_path / "wds_made", "cls", [0, 1, 0, 2], **PUBLISHED)
-    (folder / "test" / "1.tar").unlink()
-    with pytest.raises(DataError, match="wds_made, split test: 1 of its 2 tars are here"):
-        labelled_from_hub(folder)
-
-
 @pytest.mark.parametrize(
-    "texts, names, split, words",
+    "texts, lists, split, words",
     [
-        ([0, 3, 1], ["a", "b", "c"], "test", "classnames.txt has 3 names, .* class numbers up to 3, from 0"),
-        ([0, 1], [], "test", r"in a file classnames.txt; pictures: .*; classes \(name one as the label\): none"),
-        ([0, 1], ["a", "b"], "val", "has no file val/nshards.txt, .*; compare the split with its page"),
-        (["cat"], ["a", "b"], "test", "split test: cannot be loaded"),
+        ([0, 3, 1], {"classnames": "abc"}, "test", "classnames.txt has 3 names, .* class numbers up to 3, from 0"),
+        ([0, 1], {}, "test", r"in a file classnames.txt; pictures: .*; classes \(name one as the label\): none"),
+        ([0, 1], {"classnames": "ab"}, "val", "has no file val/nshards.txt, .*; compare the split with its page"),
+        ([0, 1], {"classnames": "ab", "test/nshards": "3"}, "test", "split test: 2 of its 3 tars are here; fetch"),
+        (["cat"], {"classnames": "ab"}, "test", "split test: cannot be loaded"),
     ],
 )
-def test_what_does_not_fit_this_layout_is_one_sentence(save, tmp_path, texts, names, split, words):
-    lists = {"classnames": names} if names else {}
+def test_what_does_not_fit_this_layout_is_one_sentence(save, tmp_path, texts, lists, split, words):
     folder = write_clip_benchmark(tmp_path / "wds_made", "cls", texts, shard=1, **lists)
     with pytest.raises(DataError, match=f"wds_made.*{words}") as caught:
         labelled_from_hub(folder, split)

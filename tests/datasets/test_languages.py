@@ -12,16 +12,18 @@ from asif_lib.errors import DataError
 LION = "animals/mammals/cats/lion.png"
 
 
-@pytest.mark.parametrize(
-    ("language", "caption"),
-    [("de", "Ein Löwe."), ("ja", "ライオン"), ("ar", "أسد."), ("he", "אריה"), ("hi", "एक शेर|"), ("zh_CN", "狮子。")],
-)
-def test_a_stamp_has_its_own_caption_and_split_in_each_language(stamps, language, caption):
+@pytest.fixture(scope="module")
+def counts():
+    return caption_languages(progress=False)
+
+
+@pytest.mark.parametrize(("language", "caption"), [("de", "Ein Löwe."), ("ja", "ライオン"), ("zh_CN", "狮子。")])
+def test_a_stamp_has_its_own_caption_and_split_in_each_language(stamps, counts, language, caption):
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         pairs = load_pairs("stamps", language=language, progress=False)
     assert pairs.captions[pairs.ids.index(LION)] == caption
-    assert len(pairs) == caption_languages(progress=False)[language] == len(set(pairs.ids))
+    assert len(pairs) == counts[language] == len(set(pairs.ids))
     for split, positions in stamps.splits.items():
         english = [stamps.ids[i] for i in positions if stamps.ids[i] in pairs.ids]
         assert [pairs.ids[i] for i in pairs.splits[split]] == english
@@ -32,8 +34,7 @@ def test_a_stamp_has_its_own_caption_and_split_in_each_language(stamps, language
     assert (pairs.name, pairs.licence) == (f"stamps-{language}", "GPL-2")
 
 
-def test_the_languages_are_listed_with_their_counts(stamps):
-    counts = caption_languages(progress=False)
+def test_the_languages_are_listed_with_their_counts(stamps, counts):
     assert len(counts) == 78 and list(counts)[:2] == ["en", "fr"] and list(counts)[-1] == "oc"
     assert {counts[language] for language in ("en", "fr", "pt", "ja")} == {793}
     assert (counts["de"], counts["sw"], counts["oc"]) == (779, 184, 24)

@@ -3,8 +3,9 @@
 import gzip
 import shutil
 import subprocess
+from functools import partial
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
@@ -14,6 +15,7 @@ from PIL import Image
 from asif_lib.datasets import providers
 from asif_lib.datasets.providers import catalogue, dataset_dir, fetch, folder_digest
 from asif_lib.errors import ChecksumError, DataError
+from asif_lib.files import sha256_of
 
 
 @pytest.fixture
@@ -120,45 +122,25 @@ def test_tampered_files_are_refused(toy, tamper):
 
 @pytest.fixture
 def mirror(toy, tmp_path):
-    """A server on this machine that has the toy as an archive; the function that sets what it serves instead."""
-    archive, served = Path(shutil.make_archive(tmp_path / "toy", "gztar", toy[0])).read_bytes(), {}
-
-    class Mirror(BaseHTTPRequestHandler):
-        def do_GET(self):
-            body = served.get("body", archive)
-            self.send_response(served.get("status", 200))
-            self.send_header("Content-Length", str(served.get("length", len(body))))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
+    """The file of an archive of the toy that a server on this machine has."""
+    file = Path(shutil.make_archive(tmp_path / "served" / "toy", "gztar", toy[0]))
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=file.parent)) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/toy.tar.gz"
-        upstream = {"url": url, "sha256": sha256(archive).hexdigest(), "folder": "."}
-        providers.catalogue()["toy"]["upstream"] = upstream
+        url = f"http://127.0.0.1:{server.server_port}/{file.name}"
+        providers.catalogue()["toy"]["upstream"] = {"url": url, "sha256": sha256_of(file), "folder": "."}
         toy[1].append(providers._upstream_project)
-        yield served, archive
+        yield file
         server.shutdown()
 
 
-def test_a_mirror_with_other_changed_or_cut_bytes_gives_nothing(mirror, tmp_cache):
-    served, archive = mirror
-    for wrong in (
-        {"body": b"<html>sign in"},
-        {"body": archive[:60] + b"!" + archive[61:]},
-        {"body": archive[:60]},
-        {"body": archive[:60], "length": len(archive)},
-        {"status": 404},
-    ):
-        served.clear()
-        served |= wrong
+def test_a_mirror_with_other_changed_or_cut_bytes_or_none_gives_nothing(mirror, tmp_cache):
+    archive = mirror.read_bytes()
+    for wrong in (b"<html>sign in", archive[:60] + b"!" + archive[61:], archive[:60], None):
+        mirror.unlink() if wrong is None else mirror.write_bytes(wrong)
         with pytest.raises(DataError, match="toy could not be fetched"):
             fetch("toy", progress=False)
         assert not list((tmp_cache / "datasets").iterdir())
-    served.clear()
+    mirror.write_bytes(archive)
     assert sorted(f.name for f in fetch("toy", progress=False).rglob("*.txt")) == ["otter.txt", "seal.txt"]
 
 

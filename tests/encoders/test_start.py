@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from types import MappingProxyType
 
@@ -23,31 +22,6 @@ from asif_lib.encoders.text import load_text_encoder
 from asif_lib.encoders.transforms import centre_crop
 from asif_lib.errors import EncoderError, MissingExtraError
 from asif_lib.files import sha256_of
-
-NEVER = {"sentence_transformers", "transformers", "timm", "torchvision", "sympy"}
-NEVER |= {"onnx", "onnxscript", "datasets", "sklearn", "matplotlib", "dask", "IPython"}
-"""Of one picture and its labels."""
-
-
-def test_one_picture_and_its_labels_import_only_what_they_use(image_encoder, text_encoder, drawings, tmp_cache):
-    code = f"""
-import sys
-import pandas as pd
-import torch
-from asif_lib.bank.anchors import AnchorBank
-from asif_lib.encoders.loading import load_encoder
-from asif_lib.zeroshot import ASIF
-
-image, text = load_encoder("image", "efficientnet_lite0"), load_encoder("text", "all-MiniLM-L6-v2")
-table = pd.DataFrame({{"id": list("abcdefghi"), "caption": "c", "picture": "", "group": ""}})
-bank = AnchorBank("none", torch.rand(9, 1280), torch.rand(9, 384), table, image.identity, text.identity)
-answer = ASIF(bank, image_encoder=image, text_encoder=text).classify([{str(drawings / "red_circle.png")!r}], ["a", "b"])
-assert answer.scores.shape == (1, 2)
-print(*{{name.partition('.')[0] for name in sys.modules}})
-"""
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert NEVER.isdisjoint(run.stdout.split())
-
 
 # -- without timm, and without sentence-transformers ------------------------------------------------------
 

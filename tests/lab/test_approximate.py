@@ -7,14 +7,13 @@ import warnings
 import pytest
 import torch
 from forks import run_forked
-from made_banks import D_IMAGE, bank_of_things, draw_things, seal_again, stored_things, without
+from made_banks import D_IMAGE, bank_of_things, draw_things, exact, seal_again, stored_things, without
 
 from asif_lab import approximate
 from asif_lab.approximate import build_index, open_index
 from asif_lib import AnchorBank
 from asif_lib.errors import BankError, ParameterError
 from asif_lib.files import sha256_of
-from asif_lib.search.exact import top_anchors
 
 N = 900
 KINDS = "ivf", "pq", "hnsw"
@@ -42,10 +41,6 @@ def edited(tmp_path):
 @pytest.fixture
 def queries():
     return draw_things(40, seed=9)[0]
-
-
-def exact(bank, queries, k, side="image"):
-    return top_anchors(queries, bank.rows(side), k, mean=bank.mean(side))
 
 
 def assert_same(found, expected):

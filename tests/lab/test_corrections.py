@@ -4,13 +4,7 @@ import pytest
 import torch
 
 from asif_lab import baselines
-from asif_lab.corrections import (
-    CORRECTIONS,
-    Corrected,
-    corrected,
-    inverted_softmax,
-    local_scaling,
-)
+from asif_lab.corrections import CORRECTIONS, Corrected, corrected, inverted_softmax, local_scaling
 from asif_lab.methods import METHODS, InverseHubness, SparseAnchors, WithKernelRidge, WithoutHubs, choose
 from asif_lib import relative, sparse
 from asif_lib.errors import ParameterError

@@ -342,25 +342,21 @@ def test_results_that_were_cancelled_are_an_error(client, tmp_path):
     (tmp_path / "over").touch()
 
 
-def test_scheduler_that_is_lost_in_the_middle():
+def test_cluster_that_lost_all_its_workers_and_then_its_scheduler(queries, bank, monkeypatch):
+    monkeypatch.setattr(cluster, "GIVE_UP", {"distributed.scheduler.no-workers-timeout": 1})
     client = connect(workers=1)
     futures = [client.submit(time.sleep, s, pure=False) for s in (0, 60)]
     found = cluster.collect(client, futures, False, "")
     assert next(found) == (futures[0], None)
+    client.cluster.scale(0)
+    with pytest.raises(ClusterError, match="no worker or no scheduler is left"):
+        next(found)
+    while client.nthreads():
+        time.sleep(0.05)
+    with pytest.raises(ClusterError, match="has no worker, or none any more"):
+        distributed_top_anchors(client, queries, bank, "image", 5, progress=False)
+    found = cluster.collect(client, [client.submit(time.sleep, 60, pure=False)], False, "")
     client.cluster.close()
     with pytest.raises(ClusterError, match="no scheduler is left.*connect again"):
         next(found)
     client.close()
-
-
-def test_cluster_that_lost_all_its_workers(queries, bank, monkeypatch):
-    monkeypatch.setattr(cluster, "GIVE_UP", {"distributed.scheduler.no-workers-timeout": 1})
-    with connect(workers=1) as client:
-        future = client.submit(time.sleep, 60, pure=False)
-        client.cluster.scale(0)
-        with pytest.raises(ClusterError, match="no worker or no scheduler is left"):
-            list(cluster.collect(client, [future], False, ""))
-        while client.nthreads():
-            time.sleep(0.05)
-        with pytest.raises(ClusterError, match="has no worker, or none any more"):
-            distributed_top_anchors(client, queries, bank, "image", 5, progress=False)

@@ -4,6 +4,7 @@ import csv
 import json
 import random
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -157,9 +158,7 @@ def test_blocks_of_other_files_or_encoders_are_not_continued(tiny, tmp_path, mon
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
         broken.setattr(streaming, "write_bank", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         build(source, tmp_path / "bank", tiny)
-    (file,) = (source / "data").iterdir()
-    file.unlink()
-    (source / "data").rmdir()
+    shutil.rmtree(source / "data")
     write_parquet(source, 60, picture=lambda n: png(n + 1_000))
     bank = build(source, tmp_path / "bank", tiny)
     fresh = build(source, tmp_path / "fresh", tiny)

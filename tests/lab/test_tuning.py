@@ -4,12 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from made_banks import draw_things, stored_things
+from made_banks import draw_things, exact, stored_things
 
 from asif_lab.approximate import build_index
 from asif_lab.tuning import ValidationSet, choose_effort, compare_decisions, measure_efforts
 from asif_lib.errors import ParameterError
-from asif_lib.search.exact import top_anchors
 
 
 @pytest.fixture(scope="module")
@@ -20,10 +19,6 @@ def bank(tmp_path_factory):
 @pytest.fixture(scope="module")
 def index(bank):
     return build_index(bank, "image", "ivf", progress=False, lists=20)
-
-
-def exact(bank, queries, k, side="image"):
-    return top_anchors(queries, bank.rows(side), k, mean=bank.mean(side))
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,14 @@ def asif(capsys):
     return asif
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk():
+    """What a killed process wrote is there; only a machine that loses power needs the wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def image_encoder():
     return load_image_encoder(device="cpu")

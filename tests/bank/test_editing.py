@@ -29,12 +29,6 @@ from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
 pytestmark = pytest.mark.once
 
 
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch):
-    """What a killed process wrote is there; only a machine that loses power needs the wait."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
 @pytest.fixture
 def folder(tmp_path):
     """Of a bank of 12 pairs, number 0 to 11."""

@@ -259,9 +259,8 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
         remarks.append("a solution can read the files of this computer, as this system hides none: see what it names")
     lines += remarks + [f"{name}: {sum(tests.values()):g} points" for name, tests in points.items()]
     result = {"ok": not problems, "submissions": total, "problems": problems, "suspicious": suspicious}
-    result["remarks"] = remarks
     result["alike"] = [[name, *group] for name, groups in copies.items() for group in groups.items()]
-    return result | ({"points": points} if marks else {}), "\n".join(lines)
+    return result | {"remarks": remarks} | ({"points": points} if marks else {}), "\n".join(lines)
 
 
 def suspicious_lines(notebook, released) -> dict:

@@ -67,8 +67,7 @@ from .outline import (
     tags_of,
 )
 
-WIDTH = 82
-"""Characters of a comment in a solution, whose lines have 88 at most."""
+WIDTH = 82  # characters of a comment in a solution, whose lines have 88 at most
 NOT_ATTEMPTED = 'raise NotImplementedError("your turn")'
 CHAPTERS = "[0-9][0-9]_*"
 CORE_PATH = ("00", "03", "04", "06", "07")

@@ -85,8 +85,8 @@ print(f"{(answers == own).sum()} of {len(shown)} answers are right")
 # captioned picture, an **anchor**. The model adds up the products below each label
 # (green bars), and the larger sum wins.
 #
-# **Untick “A baby sheep (a lamb).”**, look at the two sums, and tick it again. Try
-# other rows.
+# <span class="on-screen">**Untick “A baby sheep (a lamb).”**, look at the two sums, and
+# tick it again. Try other rows.</span>
 
 # %% tags=["hide-input"]
 # Draw one decision as a table. Its boxes work without Python.

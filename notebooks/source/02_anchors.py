@@ -117,8 +117,6 @@ draw.show(draw.group_sizes(top_group))
 # Draw the stamps with the longest and the shortest captions.
 lengths = bank.pairs.caption.str.len().sort_values(kind="stable")
 odd = [*lengths.index[::-1][:4], *lengths.index[:8]]  # the 4 longest, the 8 shortest
-for i in odd[:4]:
-    print(f"{bank.pairs.id[i]}\n   {captions[i]}")
 draw.show(draw.show_pictures([pictures[i] for i in odd], [captions[i] for i in odd]))
 words = bank.pairs.caption.str.split().str.len()
 print(f"words in a caption: {words.min()} to {words.max()}, median {words.median()}")
@@ -511,8 +509,8 @@ ylabel = "effect that is left (1: real captions)"
 draw.show(draw.line_chart(measured_shares, theory=theory, xlabel=xlabel, ylabel=ylabel))
 
 # %% [markdown]
-# **What you see.** The rings (correlation) and the squares (neighbours) lie on the
-# plain line, the theory $(1 - \text{share})^2$. Because a similarity is a matter of
+# **What you see.** The hollow marks (correlation) and the crosses (neighbours) lie on
+# the plain line, the theory $(1 - \text{share})^2$. Because a similarity is a matter of
 # *two* stamps, it counts only if both have their own caption: half of one half. So
 # noise in captions costs twice.
 
@@ -679,9 +677,9 @@ choices = {"farthest first": farthest[None], "at random": at_random}
 draw.show(draw.coverage_by_count(counts_of_anchors, choices))
 
 # %% [markdown]
-# **What you see.** The solid lines are the means: the round dots of farthest-first lie
-# mostly below the squares of the random draws. On the dashed lines, the pictures with
-# the worst coverage, the round dots are higher. Farthest-first goes to the edges, where
+# **What you see.** The solid lines are the means: the diamonds of farthest-first lie
+# mostly below the crosses of the random draws. On the dashed lines, the pictures with
+# the worst coverage, the diamonds are higher. Farthest-first goes to the edges, where
 # few pictures are.
 
 # %% [markdown]

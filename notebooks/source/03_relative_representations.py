@@ -186,9 +186,10 @@ check_relative_representation(my_relative_representation)
 draw.moving_origin(point_2d, anchors_2d, names_2d, origin=(-0.5, 2.0))
 
 # %% [markdown]
-# **What you see.** Drag the cross, or move its sliders. The dashed rays and the cosines
-# follow the origin. The solid lines, the differences, stay. The button puts the origin
-# at the mean of the landmarks, which a shift moves too.
+# **What you see.** <span class="on-screen">Drag the cross, or move its sliders.</span>
+# The dashed rays and the cosines follow the origin. The solid lines, the differences,
+# stay. <span class="on-screen">The button puts the origin at the mean of the landmarks,
+# which a shift moves too.</span>
 #
 # We do both to the embeddings of the stamps. The shift has a random direction and the
 # typical length of an embedding.
@@ -320,8 +321,8 @@ scores = {  # (150, 150) each: row = picture, column = caption
 }
 
 # %% [markdown] tags=["say"]
-# Begin with the short dotted lines, the recall of guessing. The round dots are the
-# cosines as they are, the squares are centred. Nothing was trained in between.
+# Begin with the short dotted lines, the recall of guessing. The diamonds are the
+# cosines as they are, the crosses are centred. Nothing was trained in between.
 
 # %% tags=["hide-input"]
 # Measure the recalls, draw them, and shuffle the captions as a control.
@@ -363,9 +364,9 @@ print(f"{total} new stamps, {len(anchors)} anchors; shuffled: mean and range of 
 table
 
 # %% [markdown]
-# **What you see.** The round dots and the squares stand far to the right of the dotted
+# **What you see.** The diamonds and the crosses stand far to the right of the dotted
 # lines, the recall of guessing, although nothing was trained. The line through a mark
-# is its 95 % interval. The squares are farther right than the dots: centring helps.
+# is its 95 % interval. The crosses are farther right than the diamonds: centring helps.
 #
 # In the row “shuffled” of the table only chance is left, on average. (All pictures of
 # one shuffle use the same wrong pairs, so that one shuffle's recall can be above or
@@ -373,7 +374,7 @@ table
 # matrices must agree. If you sort one matrix by accident, no error warns you.
 
 # %% [markdown] tags=["say"]
-# Keep R@1 of the squares in mind. Chapter 04 adds the clamp, the power and the cut, on
+# Keep R@1 of the crosses in mind. Chapter 04 adds the clamp, the power and the cut, on
 # the same pictures.
 
 # %% [markdown]

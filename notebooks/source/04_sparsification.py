@@ -235,7 +235,7 @@ for name, vector in vectors.items():
 # because the mean of the anchors is subtracted, as in chapter 03.) In the upper panel
 # the dark area left of the dashed line is kept. Because the curve falls smoothly, it
 # shows no border between similar and unlike anchors, and any $k$ is a choice. The lower
-# panel shows a second, softer way to forget, the power. On the line with triangles, $p
+# panel shows a second, softer way to forget, the power. On the line with stars, $p
 # = 8$, most of the kept entries are almost zero.
 #
 # One picture proves little, so we measure many. The **scoreboard** of this book shows
@@ -533,7 +533,7 @@ for p, found in measured["with clamp"].items():
     print(f"{p}: the clamp brings {in_points(gap)}")
 
 # %% [markdown]
-# **What you see.** Compare the circle (with the clamp) and the square (without).
+# **What you see.** Compare the diamond (with the clamp) and the cross (without).
 # Without the clamp a few points are lost, and only if $p$ is even and small. Negative
 # cosines here are smaller in size than the largest positive ones, so a large power
 # makes them vanish.
@@ -640,9 +640,9 @@ print(
 )
 
 # %% [markdown]
-# **What you see.** The line with triangles rises to nearly 100 %: the picture's vector
-# does shrink to its nearest anchor. With the picture alone powered (circles), nearly
-# all answers become those of `NearestAnchorCaption`. With both sides powered (squares),
+# **What you see.** The line with stars rises to nearly 100 %: the picture's vector
+# does shrink to its nearest anchor. With the picture alone powered (diamonds), nearly
+# all answers become those of `NearestAnchorCaption`. With both sides powered (crosses),
 # many answers stay different, because the caption, too, shrinks to its nearest anchors.
 # A picture and a caption then meet only in anchors that are near to *both*.
 

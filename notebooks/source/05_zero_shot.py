@@ -119,7 +119,6 @@ board["05 · test stamps as questions"] = first_place(small_bank, test)
 board["05 · and validation stamps as anchors"] = first_place(bank, test)
 xlabel = "R@1, picture → caption, with 95 % interval"
 draw.show(draw.interval_dots({"stamps": board}, xlabel=xlabel, chance=chance))
-print("\n".join(f"{name}: {measure}" for name, measure in board.items()))
 
 # %% [markdown]
 # **What you see.** The first step asks other questions. The second step adds anchors,
@@ -165,7 +164,6 @@ try:
 except DataError as error:
     print(error)
 for what, measure in wins.items():
-    print(f"{what}: {measure}")
     record(f"stamps, the wrong caption wins: {what}", measure, note="chance 50%")
 xlabel = "the wrong caption wins, with 95 % interval"
 draw.show(draw.interval_dots({"stamps": wins}, xlabel=xlabel, chance=0.5))
@@ -218,7 +216,7 @@ place = {(m, WAYS[0]): ranks(s, same) for m, s in scores.items()}  # of the righ
 place |= {(m, WAYS[1]): ranks(s.T, same) for m, s in scores.items()}  # (150,) each
 
 # %% tags=["hide-input"]
-# Draw the recalls, print and record those of ASIF.
+# Draw the recalls, and record those of ASIF.
 from scipy.stats import hypergeom
 
 rights = same.sum(dim=1).numpy()  # right answers of each question
@@ -230,7 +228,6 @@ for k in (1, 10):
     xlabel = f"R@{k} on held-out stamps, with 95 % interval"
     draw.show(draw.interval_dots(dots, xlabel=xlabel, chance=chance))
     asif, note = dots[WAYS[0]]["ASIF"], f"chance {chance:.1%}"
-    print(f"ASIF, {WAYS[0]}, R@{k}: {asif}; {note}")
     record(f"held-out stamps, caption among 150, R@{k}", asif, note=note)
 
 # %% [markdown]
@@ -681,9 +678,9 @@ name = f"held-out stamps, zero-shot, {len(classes)} classes"
 record(name, measured["ASIF"], note=f"chance {chance:.1%}")
 right = {name: np.asarray(guess) == labels for name, guess in predicted.items()}
 gap = in_points(paired_difference(right["ASIF"], right["ridge"], seed))
-print(f"ASIF: {measured['ASIF']}; ASIF minus ridge: {gap}")
 only_asif, only_ridge, p_value = mcnemar(right["ASIF"], right["ridge"])
-print(f"  only ASIF right {only_asif}, only ridge {only_ridge}; p-value {p_value:.3f}")
+print(f"ASIF minus ridge: {gap}")
+print(f"only ASIF right {only_asif}, only ridge {only_ridge}; p-value {p_value:.3f}")
 on_stamps = model.classify(z, classes, templates=TEMPLATES[best])
 counts = confusion_of(on_stamps, labels)[classes].to_numpy()  # (13, 13)
 draw.show(draw.confusion_matrix(counts, classes))
@@ -706,7 +703,7 @@ wrong = np.flatnonzero((guess != labels) & (guess >= 0))[:12]
 given, true = ([classes[of[i]] for i in wrong] for of in (guess, labels))
 wrong_pictures = [stamps.pictures[asked[i]] for i in wrong]
 if len(wrong):
-    draw.show(draw.labelled_pictures(wrong_pictures, given, true, columns=4))
+    draw.show(draw.labelled_pictures(wrong_pictures, given, true, columns=6))
 
 # %% [markdown]
 # **What you see.** Below each mistake stands the label given, and in brackets the true
@@ -716,10 +713,11 @@ if len(wrong):
 # ### Your own picture
 #
 # First comes an example: the scores of the labels, and below them the anchors that
-# decided. Then drop a picture of your own. Nothing leaves this machine.
+# decided. <span class="on-screen">Then drop a picture of your own. Nothing leaves this
+# machine.</span>
 #
-# **Before you drop a picture:** write down your labels, and guess which will win. Then
-# take a picture that fits *none* of them.
+# <span class="on-screen">**Before you drop a picture:** write down your labels, and
+# guess which will win. Then take a picture that fits *none* of them.</span>
 
 # %%
 from IPython.display import HTML, display
@@ -779,7 +777,6 @@ templates = TEMPLATES[best]
 answer = full_model.classify(z_test, fashion.classes, templates=templates, reduce=how)
 guess = answer.predicted.numpy()  # (1000,)
 measured = {"ASIF": accuracy(guess, sample.labels, seed)}
-print(f"ASIF: {measured['ASIF']}")
 for name, its_settings in best_of.items():
     method = METHODS[name](**its_settings).fit(everything.image, everything.text)
     other = zero_shot(method.similarity, z_test, fashion.classes, templates).numpy()
@@ -942,7 +939,7 @@ for name in shown:
 # %% [markdown]
 # **What you see.** *First panel:* each mark is a fifth of the answers, sorted by
 # confidence. On the dotted line the confidence is calibrated. *Second panel:* all
-# confidences. With $T = 1$ (triangles) all labels look nearly equal, although most
+# confidences. With $T = 1$ (stars) all labels look nearly equal, although most
 # answers are right. The **expected calibration error**
 # (ECE) is the mean distance from the line. Its **floor** is the ECE of calibrated
 # answers with these confidences, which leave the line only by luck. With the bank's

@@ -101,8 +101,9 @@ draw.show(draw.labelled_pictures([picture], [answer], [labels[right]]))
 # The next table is the **ledger** of this decision. Each row is an anchor. The blue
 # column (●) has its entry in the picture's vector. The column of each prompt (vermilion
 # ■) multiplies the prompt's entry: the contribution, with a green bar. The last row has
-# both sums, with a frame around the answer. If you untick a row, its anchor leaves,
-# other anchors enter, and all entries are normalised again.
+# both sums, with a frame around the answer. <span class="on-screen">If you untick a
+# row, its anchor leaves, other anchors enter, and all entries are normalised
+# again.</span>
 #
 # **Before you run the next cell:** which anchors will speak for “deer”? In chapter 00,
 # one unticked anchor turned an answer. Will one be enough here?
@@ -128,8 +129,8 @@ for i in both:
 # **What you see.** The contributions add up to the score, to the last printed digit:
 # the explanation *is* the computation. A doe speaks first for “deer”, then other
 # animals with hoofs: a blackbuck (an antelope), cows, a bison. Nearly half of
-# “kangaroo” comes from one anchor. Untick the doe: the sums come closer, but the frame
-# stays on “deer”.
+# “kangaroo” comes from one anchor. <span class="on-screen">Untick the doe: the sums
+# come closer, but the frame stays on “deer”.</span>
 
 # %% [markdown]
 # A contribution says how much an anchor speaks *for* a label, but the anchor may give
@@ -145,8 +146,6 @@ rows, xlabel = few.itertuples(index=False), "difference of the contributions (no
 draw.show(draw.anchor_bars(picture, words, rows, xlabel=xlabel, sides=ends))
 print(f"differences add up to {sides.difference.sum():.6f}")
 print(f"the scores differ by  {float(scores[wrong] - scores[right]):.6f}")
-rows = sides.loc[few.index, ["anchor", "caption", "difference"]]
-rows.style.format(precision=3).hide(axis="index")
 
 # %% [markdown]
 # **What you see.** Solid bars speak for the wrong label, hatched bars for the right
@@ -687,9 +686,6 @@ else:
         aucs[method][f"{share:.0%} wrong"] = auc_with_interval(rows.auc)
     xlabel = f"AUC, {len(bank)} pairs, mean over {len(seeds)} seeds, 95 % interval"
     draw.show(draw.interval_dots(aucs, xlabel=xlabel, chance=0.5, plain=True))
-    for method, found in aucs.items():
-        for label, auc in found.items():
-            print(f"{label}, {method}: AUC {in_words(auc)}")
     found = [auc.value for auc in aucs["ASIF"].values()]
     print(f"ASIF falls by {found[0] - found[-1]:.3f} from the first share to the last")
     ten = planted[planted.share == 0.1]
@@ -721,7 +717,7 @@ if enough:
     print(f"one planting: {share:.0%} of the first {len(top)} pairs are wrong")
 
 # %% [markdown]
-# **What you see.** In each row the circle (ASIF) lies to the right of the baselines,
+# **What you see.** In each row the diamond (ASIF) lies to the right of the baselines,
 # and its printed fall is small. An AUC is not the share of hits, which the last line
 # counts: pairs that were odd before stand in the list too.
 

@@ -673,8 +673,8 @@ a, b = (recall_of_stamps(x, k_old, 2) for x in (small, taught[0]))
 print(f"held-out stamps: {in_words(paired_difference(a, b, seed))}")
 
 # %% [markdown]
-# **What you see.** In the row of the bag, the square (bags forgotten) is far from the
-# circle. Accuracy on bags falls below its value before any lesson, because a
+# **What you see.** In the row of the bag, the cross (bags forgotten) is far from the
+# diamond. Accuracy on bags falls below its value before any lesson, because a
 # bag is now most similar to clothes of other classes.
 #
 # ### Exercise 07.4 · Does the bank remember you?

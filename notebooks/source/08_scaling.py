@@ -486,8 +486,8 @@ print(f"E = {error:.4f}, T = {thresholds[row]:.4f}, kept from {lowest[row]:.4f} 
 print(f"kept for the {len(kept)} pictures: {kept.min()} to {kept.max()} anchors")
 
 # %% [markdown]
-# **What you see.** Triangles between the two lines are right answers that rounding
-# alone would lose. Squares are the price.
+# **What you see.** Diamonds between the two lines are right answers that rounding
+# alone would lose. Crosses are the price.
 
 # %% [markdown]
 # ## 4 · The savings of forgetting
@@ -531,9 +531,9 @@ marks = {"the stamps": in_bank, "the paper": n}
 draw.show(draw.line_chart(series, **labels, logx=10, logy=True, marks=marks))
 
 # %% [markdown]
-# **What you see.** At the right dotted line, the paper's size, the circles (dense) are
-# far above the others. At the left dotted line, the squares (`min(800, n)`) lie above
-# the circles: with every entry kept, sparse vectors take *twice* the space.
+# **What you see.** At the right dotted line, the paper's size, the diamonds (dense) are
+# far above the others. At the left dotted line, the crosses (`min(800, n)`) lie above
+# the diamonds: with every entry kept, sparse vectors take *twice* the space.
 #
 # ### Exercise 08.5 · Compare without the zeros
 #
@@ -764,9 +764,9 @@ draw.show(draw.knob_curves(table, MARGIN, tuned.effort))
 print(f"k = 800, p = 8, margin {MARGIN:g} points, {len(tried)} pictures: {tuned}")
 
 # %% [markdown]
-# **What you see.** In the upper panel the circles are the recall, the squares the share
-# of equal decisions. In the lower panel the diamonds are the lost accuracy, and the
-# broad vertical band marks the chosen setting. An index may miss many of the 800
+# **What you see.** In the upper panel the diamonds are the recall, and the crosses the
+# share of equal decisions. In the lower panel the diamonds are the lost accuracy, and
+# the broad vertical band marks the chosen setting. An index may miss many of the 800
 # right anchors and lose hardly a decision. So count decisions, on a bank like yours.
 #
 # ### Exercise 08.7 · How hard must one look?
@@ -930,8 +930,8 @@ print(f"by this line, {len(large_asked)} questions to 1.6 million: {large}, here
 
 # %% [markdown]
 # **What you see.** In the left panel, the dashed line has slope 1: twice the anchors,
-# twice the time. At its lower end the circles lie above it, because each search has a
-# fixed cost. In the right panel, the circles are the memory of the search. It rises
+# twice the time. At its lower end the diamonds lie above it, because each search has a
+# fixed cost. In the right panel, the diamonds are the memory of the search. It rises
 # until the blocks have their largest size. The dashed line is the dense matrix.
 #
 

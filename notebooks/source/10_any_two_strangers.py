@@ -245,7 +245,7 @@ of_luck = record(
 print(f"Hindi with shuffled anchors: {of_luck:.1%}; {note}")
 
 # %% [markdown]
-# **What you see.** Square marks: all languages are far above chance. Round marks: with
+# **What you see.** Crosses: all languages are far above chance. Diamonds: with
 # shuffled anchors nothing is left. The two encoders never met; only the pairs carry the
 # meaning.
 #
@@ -325,9 +325,9 @@ for name in parts:
     record(f"picture → caption in {name}, R@1", one, note=note)
 
 # %% [markdown]
-# **What you see.** Pictures (square marks) are harder than translations (round marks),
+# **What you see.** Pictures (crosses) are harder than translations (diamonds),
 # because a picture and a caption have less in common than two captions. The intervals
-# of the squares overlap, so that their order proves little.
+# of the crosses overlap, so that their order proves little.
 #
 # Ask these banks yourself, in your own language, with the article, as a caption has it.
 # The first table shows nine questions, and the second the captions of anchors that E5
@@ -426,9 +426,9 @@ for other in ("cosine", "cosine, own means"):
         print(f"   {name}: {in_points(gaps[name])}")
 
 # %% [markdown]
-# **What you see.** Round marks: the encoder alone. Squares: without the mean of each
-# language. Triangles: the bank. Where E5 puts two languages apart, the bank is ahead of
-# the plain cosine. But the squares come about as far, so most of the repair is the
+# **What you see.** Diamonds: the encoder alone. Crosses: without the mean of each
+# language. Stars: the bank. Where E5 puts two languages apart, the bank is ahead of
+# the plain cosine. But the crosses come about as far, so most of the repair is the
 # mean. Where E5 aligns a language well, the bank can harm. The printed lines count the
 # languages whose interval lies on one side of 0; of thirty, one or two do so by luck.
 #
@@ -617,9 +617,9 @@ xlabel = "English → language, R@1; 95 % interval"
 draw.show(draw.interval_dots(series, xlabel=xlabel))
 
 # %% [markdown]
-# **What you see.** Hindi with 50 anchors: triangles far to the right of the squares, so
-# the bank is too small. Inuktitut has pairs enough, and E5 hardly knows it: its round
-# mark lies far to the left. Swahili has too few questions for a verdict. Its mark is
+# **What you see.** Hindi with 50 anchors: stars far to the right of the crosses, so
+# the bank is too small. Inuktitut has pairs enough, and E5 hardly knows it: its
+# diamond lies far to the left. Swahili has too few questions for a verdict. Its mark is
 # farther right than the one of Inuktitut, but it searches 39 captions only: compare
 # marks of one row. Japanese loses to the encoder or to its captions in kana; this test
 # cannot tell the two apart.

@@ -17,7 +17,7 @@ from PIL import Image
 
 from asif_book import figures, widgets
 from asif_book.checks.judging import Verdict
-from asif_book.figures.method import Meeting, Turning, method_svg, part_svg, turning_svg
+from asif_book.figures.method import Meeting, Turning, method_svg, turning_svg
 from asif_book.figures.style import image_html
 from asif_book.figures.templates import TEMPLATES
 from asif_book.overview import Overview
@@ -109,7 +109,7 @@ def test_pictures_of_the_method():
     meeting = Meeting(anchors, 9, 0.9, 9, COUNT)
     assert_shown(method_svg(meeting, text=HOSTILE))
     for chapter in range(1, 10):
-        assert made_of_data(part_svg(meeting, f"{chapter:02}")) == []
+        assert made_of_data(method_svg(meeting, chapter=f"{chapter:02}")) == []
     rows = [(HOSTILE, (0.5, 0.1), (0.1, 0.5)) for _ in range(4)]
     assert_shown(turning_svg(Turning((HOSTILE, HOSTILE), rows, (0.6, 0.5), (0.3, 0.5), COUNT)))
 

@@ -217,7 +217,7 @@ def test_a_section_that_goes_deeper_is_folded_up_to_the_next_one(tmp_path):
     assert [text in fold.get_text() for text in ("words", "shown()", "Part", "Here", "end")] == [True] * 3 + [False] * 2
     assert len(body.find_all("h2")) == 3
     contents = [" ".join(link.get_text().split()) for link in body.select(".contents a")]
-    assert contents == ["1 · Here core", "2 · There · deeper", "Part", "Summary"]
+    assert contents == ["1 · Here core", "2 · There deeper", "Part", "Summary"]
 
 
 def test_a_picture_file_is_embedded_and_brings_its_upright_form(tmp_path):
@@ -423,14 +423,18 @@ def test_results_stand_in_lanes_by_chapter_with_their_chance_and_verdict():
         "ridge minus ASIF": entry(-4.8, -8.4, -1.1, "points", verdict="undecided"),
         "<audit>": entry(0.96, 0.95, 0.97, "AUC", chapter="06_x"),
     }
+    first = "held-out stamps, zero-shot, 13 classes"
+    recorded[first] = entry(0.784, 0.693, 0.864, note="chance 7.7%")
     html = results_in_lanes(recorded, {"05_zero_shot": "05 · Zero-shot"})
     page = BeautifulSoup(html, "html.parser")
-    assert [title.text for title in page.find_all("h2")] == ["05 · Zero-shot", "06_x"] and "\n\n" not in html
-    share, gap = page.select(".lane:has(.plot)")
-    assert " ".join(share.text.split()) == "R@1 (chance 0.7%) 36.0 % [28.0, 44.0] n = 150; test"
+    assert [title.text for title in page.find_all("h2")] == ["In short", "05 · Zero-shot", "06_x"]
+    assert "\n\n" not in html and page.select_one("h2 a")["href"] == "05_zero_shot.html"
+    headline, share, _, gap = page.select(".lane:has(.plot)")
+    assert " ".join(headline.text.split()) == f"{first} 78.4 % [69.3, 86.4] n = 150; chance 7.7%; test"
+    assert " ".join(share.text.split()) == "R@1 36.0 % [28.0, 44.0] n = 150; chance 0.7%; test"
     assert "-4.8 points [-8.4, -1.1]" in gap.svg["aria-label"] and "n = 150; test; undecided" in gap.text
     assert [len(lane.select(".chance")) for lane in (share, gap)] == [1, 1]  # and a line at 0
-    assert page.find_all("p")[-1].text == "<audit>: 0.96 AUC [0.95 to 0.97]; n = 150; test"
+    assert page.select(".lane")[-1].text == "<audit>0.96 AUC [0.95 to 0.97] n = 150; test"
 
 
 def test_only_what_changed_runs_again(notebooks, monkeypatch, capsys):

@@ -231,7 +231,8 @@ def test_axe_sees_a_barrier_where_there_is_one(small, open_page):
 def test_the_index_shows_question_goals_minutes_and_icon(small, open_page):
     page = open_page(small / "index.html")
     chapter = page.locator("ol.chapters > li").first
-    assert "Can two strangers meet" in chapter.inner_text() and "Minutes: 5" in chapter.inner_text()
+    assert "Can two strangers meet" in chapter.inner_text()
+    assert chapter.locator(".minutes").inner_text().split()[:2] == ["5", "min"]
     assert "say why." in chapter.locator("details").text_content()
     assert chapter.locator("svg.icon").bounding_box()["width"] > 40
 
@@ -261,7 +262,7 @@ def test_the_book_is_searched_by_keyboard(small, open_page):
 def test_a_section_that_goes_deeper_opens_for_a_link_into_it_and_the_search(small, open_page):
     page = open_page(small / "01_encoders.html")
     okapi = page.get_by_text("The okapi is folded")
-    for name in ("2 · Below · deeper", "A part"):
+    for name in ("2 · Below", "A part"):
         page.goto((small / "01_encoders.html").as_uri())
         expect(okapi).to_be_hidden()
         page.locator(".contents a").get_by_text(name).click()
@@ -307,9 +308,8 @@ def test_by_keyboard(small, open_page):
     assert page.get_by_text("Skip to the text").bounding_box()["y"] >= 0
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.tagName") == "MAIN"
-    for stop in ("Guess first", "Show all", "paper"):  # code that fits its box is no stop
-        page.keyboard.press("Tab")
-        assert page.evaluate(focused) == stop
+    page.keyboard.press("Tab")
+    assert page.evaluate(focused) == "paper"  # code that fits its box is no stop, and no guess needs a switch
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
     page.get_by_role("link", name="Next").press("Enter")
@@ -338,7 +338,10 @@ def test_on_a_phone_code_scrolls_in_its_box_tables_become_cards_and_contents_are
     page.wait_for_url("**#A-long-section")
     assert not section.is_visible()
     wide = open_page(small / "00_strangers.html")
-    assert wide.locator(".contents").get_by_role("link", name="A long section").is_visible()
+    section = wide.locator(".contents").get_by_role("link", name="A long section")
+    assert section.is_visible() and section.get_attribute("aria-current") is None
+    section.click()
+    expect(section).to_have_attribute("aria-current", "location")
 
 
 def test_without_scripts_the_page_is_complete_and_shows_no_dead_controls(small, open_page):
@@ -375,14 +378,15 @@ def test_a_guess_comes_before_what_answers_it_and_a_number_is_drawn_on_its_plot(
 def test_a_reader_or_a_link_chooses_to_see_all_and_it_is_kept(small, open_page):
     page = open_page(small / "01_encoders.html")
     question = page.get_by_text("How do you want to read")
-    assert question.is_visible() and barriers(page) == {}
-    page.locator("header").get_by_role("button", name="Show all").click()
+    switch = page.locator("header .ways")
+    assert question.is_visible() and not switch.is_visible() and barriers(page) == {}
+    page.locator("main").get_by_role("button", name="Show all").click()
     expect(page.get_by_text("The product: 42")).to_be_visible()
     assert answers(page) == [True] * 4 and not page.get_by_label("Your guess").is_visible()
     page.reload()
-    assert answers(page) == [True] * 4 and not question.is_visible()
+    assert answers(page) == [True] * 4 and not question.is_visible() and switch.is_visible()
     page.goto((small / "index.html").as_uri())
-    assert question.is_visible()  # the index always asks
+    assert question.is_visible() and not switch.is_visible()  # the index always asks
     page = open_page(small / "01_encoders.html")
     for address, shown in (("?show=all", True), ("?show=<b>some", False)):
         page.goto((small / "01_encoders.html").as_uri() + address)
@@ -407,4 +411,4 @@ def test_on_paper(small, open_page):
     assert "https://arxiv.org/abs/2210.01738" in address
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.pdf(path=SCREENSHOTS / "small.pdf")
-    assert len(re.findall(rb"/Type\s*/Page\b", (SCREENSHOTS / "small.pdf").read_bytes())) in (2, 3)
+    assert len(re.findall(rb"/Type\s*/Page\b", (SCREENSHOTS / "small.pdf").read_bytes())) == 1

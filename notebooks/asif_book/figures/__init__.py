@@ -8,7 +8,7 @@ import lazy_loader
 _NAMES = {
     "figures.style": "image_tag show show_pictures thumbnail use_style",
     "figures.method": "method_picture",
-    "figures.common": "cosine_histograms labelled_pictures line_chart scaling score_ledger",
+    "figures.common": "cosine_histograms labelled_pictures line_chart score_ledger",
     "figures.dots": "interval_dots",
     "figures.benchmark": "curves_by_bank curves_by_method encoder_heat_map",
     "00": "deciding_anchors score_table two_profiles",
@@ -23,7 +23,7 @@ _NAMES = {
     "07": "best_anchors harm_profile learning_curve",
     "08": "around_the_threshold cluster_timeline cost_curves duration inverted_index knob_curves number_line"
     " passing_tiles stage_bars",
-    "10": "words_of_scripts",
+    "10": "scaling words_of_scripts",
     "90": "lined_up",
 }
 _MODULES = {name if "." in name else f"chapters.chapter_{name}.figures": names for name, names in _NAMES.items()}

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from asif_book.figures.palette import CONTROL, INK, ON_DARK, ON_LIGHT, PAPER, series_style
-from asif_book.figures.style import alt, legend_above, listed, subplots
+from asif_book.figures.style import alt, legend_above, listed, log_axis, subplots
 
 REFERENCE, RIVAL = series_style(0) | {"color": INK}, series_style(1)
 
@@ -69,14 +69,7 @@ def _curve(axis, rows, style, name, hollow=True):
 def _axis(axis, table):
     chance = table.groupby("size")["chance"].first()
     axis.plot(chance.index, chance, color=CONTROL, ls=":")
-    sizes = list(chance.index)
-    axis.set_xscale("log")
-    apart = [sizes[-1]]
-    for size in reversed(sizes[:-1]):  # labels that would overlap are left out
-        if apart[-1] / size > (sizes[-1] / sizes[0]) ** 0.14:
-            apart.append(size)
-    axis.set_xticks(sizes, [f"{size:,}" if size in apart else "" for size in sizes], fontsize=8)
-    axis.set_xticks([], minor=True)
+    log_axis(axis, list(chance.index))
     axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
     axis.grid(alpha=0.3)
 

@@ -7,7 +7,6 @@ import torch
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
-from asif_book.figures import style
 from asif_book.figures.palette import INK, LINES, SERIES, series_style
 from asif_book.figures.style import alt, image_tag, listed, show_pictures, subplots
 from asif_book.figures.templates import self_contained
@@ -41,6 +40,7 @@ def labelled_pictures(pictures, labels, true, *, columns=6) -> Figure:
     figure = show_pictures(pictures, below, columns=columns)
     for axis, (label, truth) in zip(figure.axes, answers, strict=False):
         axis.spines[:].set_visible(label == truth)
+        axis.set(xlim=(-5, 100), ylim=(100, -5))  # between frame and picture a gap, so that it shows on dark, too
     words = listed(f"{label} (true: {truth})" for label, truth in answers)
     return alt(figure, f"Pictures with their labels: {words}")
 
@@ -157,23 +157,3 @@ def line_chart(
     points = {name: list(zip(x, y, strict=True))[:: 1 + len(x) // 12] for name, (x, y) in lines.items()}
     words = listed(f"{name}: " + ", ".join(f"{v:.3g} at {at:g}" for at, v in xy) for name, xy in points.items())
     return alt(figure, f"Curves, {' '.join(ylabel.split())} against {xlabel}. {words}")
-
-
-def scaling(tables, *, ylabel) -> Figure:
-    """Draw tables of `scaling_curve`: a line through the means and a dot for every seed.
-
-    `tables` have the columns ``size``, ``seed`` and ``value``.
-    """
-    figure, axis = subplots(figsize=(7, 4.2))
-    means = {name: table.groupby("size").value.mean() for name, table in tables.items()}
-    for i, (name, table) in enumerate(tables.items()):
-        axis.plot(means[name].index, means[name], label=name, **series_style(i) | {"linestyle": LINES[i % 2]})
-        axis.scatter(table["size"], table.value, s=14, color=SERIES[i], alpha=0.5, edgecolors="none")
-    sizes = sorted(set().union(*(table["size"] for table in tables.values())))
-    style.log_axis(axis, sizes)
-    axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
-    axis.set(xlabel="anchors, n (log scale)", ylabel=ylabel, ylim=(0, None))
-    axis.grid(alpha=0.3)
-    axis.legend(frameon=False, ncols=2, loc="upper left")
-    words = listed(f"{name}: " + ", ".join(f"{v:.0%} at {n}" for n, v in mean.items()) for name, mean in means.items())
-    return alt(figure, f"{ylabel} against the number of anchors, a dot for each subset. {words}")

@@ -90,8 +90,8 @@ def interval_dots(
 
 
 def _words(m, axis, joined, count):
-    """Write a measure beside its mark: the narrower the place, the shorter."""
+    """Write a measure beside its mark, and its interval where there is room."""
     if joined:
-        return axis.written(m.value, "0f")
+        return axis.written(m.value, "0f"), ""
     value, low, high = (axis.written(end, "3f" if axis.scale == 1 else "1f") for end in (m.value, *m.ci))
-    return value + axis.unit + f" [{low}, {high}]" * (count == 1)
+    return value + axis.unit, f" [{low}, {high}]" * (count == 1)

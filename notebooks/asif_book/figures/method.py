@@ -37,7 +37,6 @@ DRAWINGS = {  # caption → symbol of the template, with its coat, neck and horn
     "A kangaroo.": ("kangaroo", {"coat": "#555"}),
     "A giraffe.": ("quadruped", {"coat": "#d9a441", "neck": 14, "horns": "short"}),
     "An Indian blackbuck.": ("quadruped", {"coat": "#5a4632", "neck": 5, "horns": "long"}),
-    "A deer.": ("quadruped", {"coat": "#b5763a", "neck": 6, "horns": "antlers"}),
     "A caribou.": ("quadruped", {"coat": "#8d8478", "neck": 4, "horns": "antlers"}),
     "A doe.": ("quadruped", {"coat": "#c08a52", "neck": 6, "horns": ""}),
     "A guinea fowl.": ("bird", {"coat": "#667"}),
@@ -93,18 +92,19 @@ def drawn(caption):
     return DRAWINGS.get(caption, ("bird", {"coat": "#888"}))
 
 
-def method_svg(numbers: Meeting, text=TEXT, photo=None, upright=False) -> str:
+def method_svg(numbers: Meeting, text=TEXT, photo=None, upright=False, chapter="") -> str:
     """Draw the picture of the method as SVG that follows a light or dark page and tells itself in words.
 
     With the picture that was asked about, `photo`, it shows this one and the pictures of the anchors; otherwise simple
-    drawings stand for them. For a phone it stands `upright`, with a title only.
+    drawings stand for them. For a phone it stands `upright`, with a title only. Of a `chapter` (``"04"``), the part
+    that it explains is drawn in full, and the others are faint.
     """
+    here, about = PARTS.get(chapter, ((), "ASIF in one picture: how a picture and a sentence get a score"))
     rows = [(row, drawn(row[0])) for row in numbers.anchors]
     photos = [picture_address(picture) for picture in (photo, *numbers.pictures)] if photo else []
-    said = textwrap.wrap(f"“{text}”", 12)
-    about = {"text": text, "said": said, "here": (), "about": "The method"}
-    shown = {"numbers": numbers, "rows": rows, "photos": photos} | about
-    return filled(f"figures/{'upright' if upright else 'method'}.svg.j2", **shown)
+    shown = {"numbers": numbers, "rows": rows, "photos": photos, "text": text, "here": here, "about": about}
+    said, lit = textwrap.wrap(f"“{text}”", 12), set(here).intersection
+    return filled(f"figures/{'upright' if upright else 'method'}.svg.j2", **shown, said=said, lit=lit)
 
 
 def method_picture(bank, picture=PICTURE, text=TEXT) -> HTML:
@@ -152,16 +152,6 @@ PARTS = {
 """For each chapter the steps of the method that are drawn in full, and the words above them."""
 FEW = 2
 """The same as `BOTH`, for the picture in small."""
-
-
-def part_svg(numbers: Meeting, chapter: str, upright=False) -> str:
-    """Draw the method as SVG with the part of a chapter (``"04"``) in full; for a phone, `upright`."""
-    here, about = PARTS[chapter]
-    rows = [(row, drawn(row[0])) for row in numbers.anchors]
-    lit = set(here).intersection
-    said = textwrap.wrap(f"“{TEXT}”", 12)
-    shown = {"numbers": numbers, "rows": rows, "photos": [], "said": said, "here": here, "about": about, "lit": lit}
-    return filled(f"figures/{'upright' if upright else 'parts'}.svg.j2", **shown)
 
 
 # A moving picture of one decision: an anchor is ticked away, the sums change, and the answer turns
@@ -234,6 +224,8 @@ if __name__ == "__main__":
     pictures = {"turning": turning_svg(turning_of_the_kangaroo(stamps))}
     for upright, ending in ((False, ""), (True, "_upright")):
         pictures[f"method{ending}"] = method_svg(large, upright=upright)
-        pictures |= {f"method_{chapter}{ending}": part_svg(small, chapter, upright) for chapter in PARTS}
+        pictures |= {
+            f"method_{chapter}{ending}": method_svg(small, upright=upright, chapter=chapter) for chapter in PARTS
+        }
     for name, svg in pictures.items():
         write_whole(folder / f"{name}.svg", svg.encode())

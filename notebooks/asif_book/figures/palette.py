@@ -26,7 +26,8 @@ MARK = ORANGE
 """What a figure singles out: the own caption, a shared neighbour, what is chosen, what is wrong."""
 SERIES = [INK, ORANGE, PURPLE, INK, ORANGE, PURPLE, INK]
 """Methods, settings and other series, what is spoken of in ink. From the fourth on, markers are hollow."""
-MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+MARKERS = ["D", "P", "*", "D", "P", "*", "X"]
+"""No circle, square or triangle: these are a picture, a text and an anchor."""
 LINES = ["-", "--", ":", "-."]
 
 

@@ -154,7 +154,7 @@ def show_pictures(pictures, titles=None, *, columns=6, title="") -> Figure:
     titles = [""] * len(pictures) if titles is None else list(titles)
     figure, axes = picture_grid(len(pictures), columns, 1.7, 2.1, title)
     for axis, picture, text in zip(axes, pictures, titles, strict=True):
-        draw_picture(axis, picture, wrapped(text, 20))
+        draw_picture(axis, picture, wrapped(text, 18))
     names = listed(filter(None, titles)) or "without titles"
     return alt(figure, f"{title or f'{len(pictures)} pictures'}: {names}")
 
@@ -195,9 +195,10 @@ def draw_bare(axis, picture, heading="", *, side=96, **font):
     axis.set_title(heading, **font)
 
 
-def picture_beside(axis, picture, place, side, shift):
+def picture_beside(axis, picture, place, side, shift, coordinates="data"):
     """Draw a small picture to the right of a place, or to its left where `shift` (points) is negative."""
     box = {"boxcoords": "offset points", "box_alignment": (int(shift < 0), 0.5), "frameon": False, "pad": 0}
+    box["xycoords"] = coordinates
     axis.add_artist(AnnotationBbox(OffsetImage(thumbnail(picture, side), zoom=0.5), place, xybox=(shift, 0), **box))
 
 
@@ -397,7 +398,7 @@ def log_axis(axis, numbers):
     axis.set_xscale("log")
     least = (numbers[-1] / numbers[0]) ** 0.12
     close = [after / before < least for before, after in pairwise(numbers)] + [False]
-    axis.set_xticks(numbers, ["" if near else str(number) for number, near in zip(numbers, close, strict=True)])
+    axis.set_xticks(numbers, ["" if near else f"{number:,}" for number, near in zip(numbers, close, strict=True)])
     axis.minorticks_off()
 
 

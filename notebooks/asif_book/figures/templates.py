@@ -21,11 +21,16 @@ def filled(template: str, **values) -> str:
 
 
 def self_contained(name: str, scripts=(), **values):
-    """Fill ``name.html.j2``, the template of a drawn explanation, with its style and scripts, else ``name.js``."""
+    """Fill ``name.html.j2``, the template of a drawn explanation, with its style and scripts, else ``name.js``.
+
+    The style is ``figures/drawn.css``, and what ``drawn.css`` beside the template adds.
+    """
     from IPython.display import HTML  # in an extra that `asif` asks for in a sentence of its own
 
     book = Path(__file__).parent.parent
-    files = [book / file for file in ("figures/drawn.css", *(scripts or [f"{name}.js"]))]
-    style, *scripts = (file.read_text(encoding="utf-8") if file.exists() else "" for file in files)
-    style, script = Markup(style), Markup("\n".join(scripts))
+    styles = dict.fromkeys(["figures/drawn.css", f"{Path(name).parent.as_posix()}/drawn.css"])
+    style, script = (
+        Markup("\n".join((book / file).read_text(encoding="utf-8") for file in files if (book / file).exists()))
+        for files in (styles, scripts or [f"{name}.js"])
+    )
     return HTML(filled(f"{name}.html.j2", style=style, script=script, **values))

@@ -33,11 +33,6 @@ from .schedule import PACKAGES, ChapterRun, Runner, minutes_and_seconds, run_cha
 
 PARAMETERS = {"profile": "offline", "device": "auto", "seed": 0}
 """Parameters of every chapter. Without `fast`, each chapter keeps its own size."""
-FAST = {
-    None: "as each chapter has it",
-    True: "yes: small samples, numbers are not the workbook's",
-    False: "no: chapter 08 at the paper's size, numbers are not the workbook's",
-}
 
 
 WALK = "bank.html"
@@ -121,31 +116,54 @@ def chapters_in(folder: Path, wanted: list[str] | None) -> list[Path]:
     return [path for path in paths if names[path].intersection(wanted)]
 
 
+HEADLINES = (
+    "held-out stamps, caption among 150, R@1 (",
+    "held-out stamps, zero-shot, 13 classes",
+    "Fashion-MNIST, zero-shot, 10 classes, 793 stamps",
+    "Fashion-MNIST, 100 pairs added to the 793 stamps (",
+    "audit: AUC",
+)
+"""How the names of the numbers begin that the page of results shows first."""
+
+
 def results_in_lanes(results: dict, titles: dict[str, str]) -> str:
-    """Draw the recorded numbers as HTML without empty lines: a heading for each chapter, a lane for each number."""
-    parts = []
-    for chapter, rows in by_chapter(results).items():
-        groups, chance, notes, others = {"share, %": {}, "difference, points": {}}, {}, {}, []
-        for entry, what, value, interval, n, *claim in rows:
-            unit, ends = entry["unit"], [entry["value"], *(entry["ci"] or [entry["value"]] * 2)]
-            notes[what] = "; ".join(filter(None, [n and f"n = {n}", *claim]))
-            if unit not in ("", "points"):
-                within = f" [{interval}]" if interval else ""
-                others.append(Markup("<p>{}: <b>{}</b>{}; {}</p>").format(what, value, within, notes[what]))
-                continue
-            signed = unit or "minus" in what
-            measure = Measure(*(end / (100 if unit else 1) for end in ends), entry["n"] or 0)
-            groups["difference, points" if signed else "share, %"][what] = measure
-            if guessing := re.search(r"chance (\d+(?:\.\d+)?) ?%", entry["note"]):
-                chance[what] = float(guessing[1]) / 100
-        parts.append(Markup("<h2>{}</h2>").format(titles.get(chapter) or chapter or "Recorded by hand"))
-        for about, measures in groups.items():
-            guesses = {what: chance[what] for what in measures if what in chance}
-            options = {"zero": True} if about.startswith("difference") else {"chance": guesses or None}
-            lanes = interval_dots({"": measures}, xlabel=f"{about}; 95 % interval", notes=notes, **options)
-            parts += [Markup(lanes.data)] * bool(measures)
-        parts += others
+    """Draw the recorded numbers as HTML without empty lines: the headlines, then a heading and lanes for a chapter."""
+    chapters = by_chapter(results)
+    first = [row for rows in chapters.values() for row in rows if row[1].startswith(HEADLINES)]
+    parts = [Markup("<h2>In short</h2>"), *_lanes(first)] * bool(first)
+    for chapter, rows in chapters.items():
+        heading = titles.get(chapter) or chapter or "Recorded by hand"
+        if chapter in titles:
+            heading = Markup('<a href="{}.html">{}</a>').format(chapter, heading)
+        parts += [Markup("<h2>{}</h2>").format(heading), *_lanes(rows)]
     return re.sub(r"\n\s*\n", "\n", "\n".join(parts))
+
+
+def _lanes(rows: list[tuple]) -> list[Markup]:
+    """Draw rows of `by_chapter`: shares, differences, and without a plot the numbers in other units."""
+    groups, chance, notes, others = {"share, %": {}, "difference, points": {}}, {}, {}, []
+    for entry, what, value, interval, n, *claim in rows:
+        unit, ends = entry["unit"], [entry["value"], *(entry["ci"] or [entry["value"]] * 2)]
+        guessing = re.search(r"chance (\d+(?:\.\d+)?) ?%", entry["note"])
+        by_luck = guessing[0] if guessing and guessing[0] == entry["note"] else ""
+        what = what.removesuffix(f" ({by_luck})")
+        notes[what] = "; ".join(filter(None, [n and f"n = {n}", by_luck, *claim]))
+        if unit not in ("", "points"):
+            others.append((what, value, interval and f" [{interval}]", notes[what]))
+            continue
+        about = "difference, points" if unit or "minus" in what else "share, %"
+        groups[about][what] = Measure(*(end / (100 if unit else 1) for end in ends), entry["n"] or 0)
+        if guessing:
+            chance[what] = float(guessing[1]) / 100
+    parts = []
+    for about, measures in groups.items():
+        guesses = {what: chance[what] for what in measures if what in chance}
+        options = {"zero": True} if about.startswith("difference") else {"chance": guesses or None}
+        lanes = interval_dots({"": measures}, xlabel=f"{about}; 95 % interval", notes=notes, **options)
+        parts += [Markup(lanes.data)] * bool(measures)
+    lane = '<div class="lane"><span>{}</span><span class="values"><b>{}</b>{} <span class="note">{}</span></span></div>'
+    lanes = Markup("\n").join(Markup(lane).format(*other) for other in others)
+    return [*parts, Markup('<div class="asif-drawn asif-dots">{}</div>').format(lanes)] if others else parts
 
 
 # The index -------------------------------------------------------------------------------------------
@@ -162,9 +180,8 @@ def _entry(chapter: Chapter, run: ChapterRun, executed: Path, folder: Path) -> d
         "chapter": chapter,
         "question": line(chapter.question),
         "goals": [line(goal) for goal in chapter.goals],
-        "duration": minutes_and_seconds(run.seconds),
-        "reused": run.reused,
-        "repeated": was_repeated(ran),
+        "run": f"{minutes_and_seconds(run.seconds)}{', reused from an earlier run' * run.reused}"
+        f"{', run twice, since a message of its kernel was lost' * was_repeated(ran)}",
         "left_out": left_out(ran),
     }
 
@@ -184,7 +201,7 @@ def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, 
         "edition": edition,
         "seed": parameters["seed"],
         "pairs": parameters.get("pairs", DEFAULT_BANK),
-        "fast": FAST[parameters.get("fast")],
+        "fast": f"{parameters['fast']}: numbers are not the workbook's" if "fast" in parameters else "by chapter",
         "made": datetime.now().astimezone().isoformat(sep=" ", timespec="minutes"),
         "Python": platform.python_version(),
         **{name: version for name in PACKAGES if (version := version_of(name))},

@@ -32,11 +32,11 @@ def stand_alone(title: str, content: str) -> str:
     around = {"sections": sections(body), "chapters": (), "more": (), "current": "index"}
     make_accessible(body)
     html = Markup(body.decode(formatter="minimal"))
-    return layout("chapter.html.j2", title=title, body=html, repeated=False, previous=None, next=None, **around)
+    return layout("chapter.html.j2", title=title, body=html, previous=None, next=None, **around)
 
 
 def sections(body: BeautifulSoup) -> list[dict]:
-    """Give each heading an ``id``, and list the sections below the title: ``id``, ``text``, ``level``, ``core``."""
+    """Give each heading an ``id``, and list the sections below the title: ``id``, ``text``, ``level``, ``pill``."""
     seen: set[str] = set()
     found = []
     for title in body.find_all(re.compile("^h[1-6]$")):
@@ -46,8 +46,10 @@ def sections(body: BeautifulSoup) -> list[dict]:
         title["id"] = next(free for free in itertools.chain([name], numbered) if free not in seen)
         seen.add(title["id"])
         if title.name in ("h2", "h3"):
-            core = title.name == "h2" and title.find_parent(class_=f"celltag_{CORE}") is not None
-            found.append({"id": title["id"], "text": text, "level": title.name[1], "core": core})
+            core = title.name == "h2" and title.find_parent(class_=f"celltag_{CORE}")
+            text, deeper, _ = text.partition(" · deeper")
+            pill = "deeper" if deeper else "core" if core else ""
+            found.append({"id": title["id"], "text": text, "level": title.name[1], "pill": pill})
     return found
 
 
@@ -58,7 +60,11 @@ def fold_deeper(body: BeautifulSoup) -> None:
         cells, summary = [first, *rest], body.new_tag("summary")
         fold = body.new_tag("details", attrs={"class": "deeper"})
         first.insert_before(fold)
-        summary.append(first.h2.extract())
+        title = first.h2.extract()
+        if words := title.find(string=re.compile(" · deeper$")):
+            words.replace_with(words.removesuffix(" · deeper"))
+            title.extend([" ", body.new_tag("span", attrs={"class": "pill"}, string="deeper")])
+        summary.append(title)
         fold.extend([summary, *cells])
 
 

@@ -23,7 +23,7 @@ from asif_lib.files import ROOT
 from ..editions import NOT_ATTEMPTED, published_at
 from ..outline import FOLDED, IF_DRAWN, NEIGHBOURS, PROGRESS, QUIZ, WHAT_YOU_SEE, Chapter, heading, label_of, tags_of
 from . import page as pages
-from .running import VIEW, ReportError, cell_name, was_repeated, widget_states, widgets_inside
+from .running import VIEW, ReportError, cell_name, widget_states, widgets_inside
 
 WIDGET_NOTE = "In the open notebook, a control that you can move stands here."
 SAME_ABOVE = " The figure above shows what it draws, for one setting."
@@ -60,7 +60,7 @@ def render(
         advice = "show it with asif_book.figures.show(figure, alt), or write ![what it shows](file)"
         lacks = "a picture has no alternative text, and so shows nothing to some readers"
         raise ReportError(f"{executed.name}, {where}: {lacks}: {advice}.")
-    return _page(body, executed, Chapter.read(executed).title, chapters, more, was_repeated(notebook))
+    return _page(body, executed, Chapter.read(executed).title, chapters, more)
 
 
 def cells_as_html(notebook: NotebookNode, name: str, folder: Path) -> BeautifulSoup:
@@ -78,9 +78,11 @@ def render_page(text: Path, markdown: str, *, chapters: Sequence[Chapter], more:
     return _page(body, text, heading(markdown), chapters, more)
 
 
-def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Sequence, repeated=False) -> str:
+def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Sequence) -> str:
     here = next((at for at, chapter in enumerate(chapters, 1) if chapter.name == source.stem), 0)
-    around = {"sections": pages.sections(body), "chapters": chapters, "more": more, "current": source.stem}
+    titles = [chapter.title for chapter in chapters]
+    sections = [section for section in pages.sections(body) if section["text"] not in titles]  # they are listed anyway
+    around = {"sections": sections, "chapters": chapters, "more": more, "current": source.stem}
     around["previous"] = chapters[here - 2] if here > 1 else None
     around["next"] = chapters[here] if 0 < here < len(chapters) else None
     first = {}
@@ -92,7 +94,7 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
     pages.make_accessible(body)
     pages.keep_punctuation(body)
     html = Markup(body.decode(formatter="minimal"))
-    page = pages.layout("chapter.html.j2", title=title, body=html, repeated=repeated, **around)
+    page = pages.layout("chapter.html.j2", title=title, body=html, **around)
     if loads := pages.loads_from_elsewhere(page):
         loaded = ", ".join(loads)
         advice = "draw the picture in a code cell, or keep its file in the notebook's folder"

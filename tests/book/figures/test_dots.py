@@ -62,7 +62,9 @@ def test_a_plot_is_wide_and_no_words_collide_or_are_cut(browser, page, width):
     assert barriers(tab) == {} and tab.complaints == []
     whole, plots = (tab.eval_on_selector_all(at, "all => all.map(one => one.getBoundingClientRect().width)")
                     for at in (".asif-dots", ".asif-dots:not(.joined) .plot"))  # fmt: skip
-    assert min(plots) == pytest.approx(whole[0]) and whole[0] > 0.85 * min(width, 500)
+    narrow = width < 600  # there, a plot has the whole width; else the values stand beside it
+    assert min(plots) == pytest.approx(whole[0]) if narrow else min(plots) > 0.6 * whole[0]
+    assert whole[0] > 0.85 * min(width, 500)
     boxes = "all => all.map(one => [...one.children].map(one => one.getBoundingClientRect()).map(b => [b.x, b.right]))"
     for ticks in tab.eval_on_selector_all(".axis", boxes):
         assert all(right + 4 < left for (_, right), (left, _) in pairwise(ticks))

@@ -10,7 +10,7 @@ from drawn_pages import check_committed
 
 from asif_book.editions import editions
 from asif_book.figures import method
-from asif_book.figures.method import PARTS, Meeting, Turning, meeting, method_svg, part_svg, turning, turning_svg
+from asif_book.figures.method import PARTS, Meeting, Turning, meeting, method_svg, turning, turning_svg
 from asif_book.outline import Chapter
 from asif_lib import ASIF
 from asif_lib.errors import ParameterError
@@ -48,8 +48,8 @@ def test_the_committed_pictures_show_the_numbers_of_the_model(kangaroo, turned):
 
 @pytest.mark.parametrize("chapter", PARTS)
 def test_the_committed_part_of_a_chapter_shows_the_numbers_of_the_model(chapter, in_small):
-    check_committed(f"method_{chapter}.svg", part_svg(in_small, chapter))
-    check_committed(f"method_{chapter}_upright.svg", part_svg(in_small, chapter, upright=True))
+    check_committed(f"method_{chapter}.svg"(in_small, chapter))
+    check_committed(f"method_{chapter}_upright.svg"(in_small, chapter, upright=True))
 
 
 def test_the_products_and_the_rest_are_the_score(kangaroo, stamps, stamps_bank):
@@ -93,18 +93,18 @@ def test_each_chapter_lights_its_own_steps():
     sources = (ROOT / "notebooks" / "source").glob("0[1-9]_*.py")
     steps = {source.stem[:2]: Chapter.of(source.stem, editions(source)[0]).steps for source in sources}
     assert {chapter: lit for chapter, (lit, _) in PARTS.items()} == steps
-    faint = [part_svg(NUMBERS, chapter).count("opacity") for chapter in PARTS]
-    parts = part_svg(NUMBERS, "01").count("<g>") + faint[0]
+    faint = [method_svg(NUMBERS, chapter=chapter).count("opacity") for chapter in PARTS]
+    parts = method_svg(NUMBERS, chapter="01").count("<g>") + faint[0]
     assert all(0 < count < parts for count in faint)
 
 
 def test_a_removed_anchor_is_struck_and_adds_nothing():
-    root = ElementTree.fromstring(part_svg(NUMBERS, "07"))
+    root = ElementTree.fromstring(method_svg(NUMBERS, chapter="07"))
     struck = [text.text for text in root.findall(".//{*}text") if text.get("class") == "struck"]
     assert struck == ["A <b>."]
     said = " ".join(root.itertext())
     assert "the score" not in said.replace("up to the score", "") and "0.125" not in said
-    assert "0.125 + 0.040 + 0.035 of 2 more anchors = 0.200, the score" in part_svg(NUMBERS, "05")
+    assert "0.125 + 0.040 + 0.035 of 2 more anchors = 0.200, the score" in method_svg(NUMBERS, chapter="05")
 
 
 # In motion

@@ -43,7 +43,7 @@ def picture_pairs(pictures, captions, pairs, notes=None, *, columns=4) -> Figure
     for axis, (left, right), text in zip(axes, pairs, titles, strict=True):
         both = np.full((96, 200, 3), 255, np.uint8)  # 8 white pixels between the two
         both[:, :96], both[:, 104:] = style.thumbnail(pictures[left]), style.thumbnail(pictures[right])
-        draw_picture(axis, both, wrapped(text, 34, 2))
+        draw_picture(axis, both, wrapped(text, 28, 2))
     return alt(figure, f"Pairs of pictures, left → right: {listed(titles)}")
 
 
@@ -108,12 +108,12 @@ def shared_neighbours(picture, caption, by_picture, by_caption, shared) -> Figur
     columns = len(by_picture) + 1
     figure, axes = subplots(2, columns, figsize=(1.45 * columns, 4.9))
     axes[1, 0].set_axis_off()
-    draw_picture(axes[0, 0], picture, wrapped(caption, 17), "the stamp")
+    draw_picture(axes[0, 0], picture, wrapped(caption, 15), "the stamp")
     rows = zip(axes, (by_picture, by_caption), shared, ("picture", "caption"), strict=True)
     for row, neighbours, marks, name in rows:
         for rank, (axis, (item, text), mark) in enumerate(zip(row[1:], neighbours, marks, strict=True), 1):
             head = f"{rank} by {name}" + (" ★" if mark else "")
-            draw_picture(axis, item, wrapped(text, 17), head, frame=MARK if mark else None)
+            draw_picture(axis, item, wrapped(text, 15), head, frame=MARK if mark else None)
     names = [listed(text for _, text in row) for row in (by_picture, by_caption)]
     return alt(figure, f"{caption} Nearest by picture: {names[0]}. Nearest by caption: {names[1]}")
 

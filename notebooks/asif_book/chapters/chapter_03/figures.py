@@ -6,7 +6,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from asif_book.figures import style
-from asif_book.figures.palette import ANCHOR, FAINT, INK, MARKERS, SERIES
+from asif_book.figures.palette import ANCHOR, FAINT, INK, SERIES
 from asif_book.figures.style import alt, draw_picture, image_tag, listed, span, subplots, wrapped
 from asif_book.figures.templates import self_contained
 from asif_lib.relative import relative_representation
@@ -49,9 +49,9 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
     for (plane, bars), (title, (z, a)) in zip(axes.T, changed.items(), strict=True):
         plane.axhline(0, color=FAINT, linewidth=0.8)
         plane.axvline(0, color=FAINT, linewidth=0.8)
-        for row, name, marker in zip(a, names, MARKERS, strict=False):
+        for row, name in zip(a, names, strict=True):
             plane.plot([0, row[0]], [0, row[1]], color=ANCHOR, linewidth=1)
-            plane.plot(*row, color=ANCHOR, marker=marker, linestyle="none", markersize=7)
+            plane.plot(*row, color=ANCHOR, marker="^", linestyle="none", markersize=7)
             outward = 14 * row / np.linalg.norm(row)
             plane.annotate(name, row, xytext=outward, textcoords="offset points", fontsize=10, ha="center", va="center")
         plane.plot([0, z[0, 0]], [0, z[0, 1]], color=INK, linewidth=1.5, linestyle="--")

@@ -59,7 +59,7 @@ def _cosines_and_entries(dense, kept, relative, vectors):
     dense.legend(frameon=False, ncols=2)
     for i, (name, vector) in enumerate(vectors.items()):
         values = vector.values[0].numpy()
-        kept.plot(np.arange(1, len(values) + 1), values, label=name, markersize=4, **series_style(i))
+        kept.plot(np.arange(1, len(values) + 1), values, label=name, markersize=6, **series_style(i))
     kept.set(xlabel="kept anchors, the most similar first", ylabel="entry after\nnormalisation")
     kept.set(xlim=(0, k + 1), ylim=(0, None))
     kept.legend(frameon=False)

@@ -14,7 +14,7 @@ SHOWN = 3
 
 def confusion_matrix(counts, classes) -> Figure:
     """Draw how many pictures of each of c classes (row) were given each label (column): `counts` is (c, c)."""
-    side = 2.2 + 0.36 * len(classes)
+    side = 2.5 + 0.27 * len(classes)
     figure, axis = subplots(figsize=(side, side))
     axis.imshow(counts, cmap="Greys", vmin=0)
     axis.set_xticks(range(len(classes)), classes, rotation=60, ha="right", rotation_mode="anchor")
@@ -50,13 +50,13 @@ def trust_curves(reliable, sure, covered) -> Figure:
     left.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1)
     for i, (name, table) in enumerate(reliable.items()):
         ends = np.stack([table.accuracy - table.low, table.high - table.accuracy])
-        style = series_style(i) | {"linestyle": "", "markersize": 5}
+        style = series_style(i) | {"linestyle": "", "markersize": 7}
         left.errorbar(table.confidence, table.accuracy, ends.clip(0), label=name, elinewidth=1, **style)
         counts, edges = np.histogram(sure[name], bins=10, range=(0, 1))
         middle.stairs(counts / counts.sum(), edges, color=SERIES[i], linestyle=LINES[i], linewidth=2)
         if name in covered:
             curve = covered[name]
-            right.plot(curve.coverage, curve.accuracy, **series_style(i) | {"markersize": 5})
+            right.plot(curve.coverage, curve.accuracy, **series_style(i))
             right.fill_between(curve.coverage, curve.low, curve.high, color=SERIES[i], alpha=0.13, linewidth=0)
     left.set(xlabel="confidence", title="share of right answers", ylim=(0, 1.03))
     middle.set(xlabel="confidence", title="share of all answers", ylim=(0, None))

@@ -25,14 +25,20 @@ def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
     pictures, captions, values = zip(*rows, strict=True)
     figure, (left, axis) = subplots(1, 2, figsize=(9.6, 0.56 * len(values) + 1.3), width_ratios=[1, 2.6])
     draw_bare(left, picture, wrapped(heading, 20), side=160, fontsize=10, fontweight="bold")
-    for place, (anchor, value) in enumerate(zip(pictures, values, strict=True)):
+    rows_down(axis, ["" if style.narrow() else wrapped(caption, 30, 2) for caption in captions], fontsize=10)
+    for place, (anchor, caption, value) in enumerate(zip(pictures, captions, values, strict=True)):
         look = {"color": ANCHOR} if value >= 0 else {"color": ANCHOR, "hatch": "//", "edgecolor": PAPER}
-        axis.barh(place, value, height=0.66, **look)
-        picture_beside(axis, anchor, (value, place), 72, 4 if value >= 0 else -4)
+        if style.narrow():  # the caption above the bar, and the picture before both
+            left_edge = axis.get_yaxis_transform()
+            axis.text(0, place - 0.1, wrapped(caption, 30, 1), transform=left_edge, va="bottom", fontsize=9)
+            picture_beside(axis, anchor, (0, place), 72, -4, left_edge)
+            axis.barh(place + 0.15, value, height=0.4, **look)
+        else:
+            picture_beside(axis, anchor, (value, place), 72, 4 if value >= 0 else -4)
+            axis.barh(place, value, height=0.66, **look)
     axis.axvline(0, color=INK, linewidth=0.8)
-    rows_down(axis, [wrapped(caption, 30, 1 if style.narrow() else 2) for caption in captions], fontsize=10)
     low, high = min(0, *values), max(0, *values)
-    room = (0.5 if style.narrow() else 0.18) * (high - low)  # for the pictures
+    room = (0 if style.narrow() else 0.18) * (high - low)  # for the pictures
     axis.set(xlabel=xlabel, xlim=(low - room if low < 0 else 0, high + room if high > 0 else 0))
     if sides:
         left_side, right_side = (wrapped(side, 28) for side in sides)

@@ -68,8 +68,8 @@ def around_the_threshold(exact, rounded, k, lowest) -> Figure:
     figure, axis = subplots(figsize=(7, 4.6))
     groups = [
         (f"not kept ({(~kept).sum():,} in all)", ~kept, FAINT, "o", 14),
-        (f"kept in vain ({(kept & ~answer).sum():,})", kept & ~answer, SERIES[1], "s", 20),
-        (f"among the {k} best ({(kept & answer).sum():,})", kept & answer, SERIES[0], "^", 24),
+        (f"kept in vain ({(kept & ~answer).sum():,})", kept & ~answer, SERIES[1], MARKERS[1], 24),
+        (f"among the {k} best ({(kept & answer).sum():,})", kept & answer, SERIES[0], MARKERS[0], 20),
         (f"lost ({(~kept & answer).sum():,})", ~kept & answer, SERIES[2], "X", 60),
     ]
     for name, mask, colour, marker, size in groups:

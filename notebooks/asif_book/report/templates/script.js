@@ -29,11 +29,11 @@ document.addEventListener("DOMContentLoaded", () => {
   foldContents(document.querySelector(".contents details"));
   rowsAsCards(document.querySelectorAll("main .scroll > table:not(.drawn)"));
   focusOnlyWhatScrolls(document.querySelectorAll("main [tabindex='0']"));
-  openToPrint();
   addEventListener("hashchange", openTarget);
   openTarget();
   for (const words of document.querySelectorAll(".text > p > strong:first-child")) guessFirst(words);
-  waysToRead(document.querySelectorAll(".ways button"), document.querySelector("main .ways"));
+  waysToRead(document.querySelector("header .ways"), document.querySelector("main .ways"));
+  markSection([...document.querySelectorAll(".contents [class^='level'] a")]);
   for (const form of document.querySelectorAll("#book-search")) searchBook(form, document.querySelector(".found"));
 });
 
@@ -100,22 +100,39 @@ function focusOnlyWhatScrolls(boxes) {
   }
 }
 
-// two ways to read, guess first or show all; an address may choose: ?show=all
-function waysToRead(buttons, question) {
+// in the contents, the section that stands at the top of the window
+function markSection(links) {
+  const titles = links.map((link) => document.getElementById(decodeURIComponent(link.hash.slice(1))));
+  const look = () => {
+    const atEnd = scrollY > 0 && scrollY + innerHeight > document.documentElement.scrollHeight - 2;
+    const edge = atEnd ? innerHeight : 150;
+    const at = titles.findLastIndex((title) => title.checkVisibility() && title.getBoundingClientRect().top < edge);
+    for (const link of links) link.removeAttribute("aria-current");
+    links[at]?.setAttribute("aria-current", "location");
+  };
+  addEventListener("scroll", look, { passive: true });
+  look();
+}
+
+// two ways to read, guess first or show all; an address may choose: ?show=all. Only where guesses are does a switch
+// stand in the bar, and before a first choice, and on the index, the question instead
+function waysToRead(bar, question) {
+  const buttons = document.querySelectorAll(".ways button");
   const show = (way) => {
     document.documentElement.dataset.show = way;
     for (const button of buttons) button.setAttribute("aria-pressed", button.value === way);
     for (const answer of document.querySelectorAll(".answer")) answer.open = way === "all";
   };
   for (const button of buttons) {
-    button.parentElement.hidden = false;
     button.addEventListener("click", () => { show(button.value); remember("show", button.value); });
   }
   const wanted = new URLSearchParams(location.search).get("show"), known = ["guess", "all"];
   const kept = [wanted, remembered("show")].find((way) => known.includes(way));
   show(kept ?? "guess");
   if (!question) return;
-  question.hidden = known.includes(wanted ?? kept) && !question.matches(".always");
+  const guesses = document.querySelector(".answer") !== null;
+  question.hidden = !document.querySelector("main.index") && (!guesses || known.includes(wanted ?? kept));
+  bar.hidden = !guesses || !question.hidden;
   if (wanted && !known.includes(wanted)) question.prepend(`No way to read is called “${wanted}”; choose one of the two. `);
 }
 
@@ -179,19 +196,6 @@ function openAround(element) {
   for (let fold = element.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
 }
 
-function openToPrint() {
-  let opened = [];
-  addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("main :is(.answer, .deeper):not([open])")];
-    opened.forEach((details) => { details.open = true; });
-  });
-  addEventListener("afterprint", () => opened.forEach((details) => { details.open = false; }));
-}
-
-function escaped(words) {
-  return words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-}
-
 // In the whole book: the page holds the text of every section.
 function searchBook(form, list) {
   const input = form.querySelector("input"), status = form.querySelector("output"), most = 40;
@@ -204,8 +208,9 @@ function searchBook(form, list) {
     const first = Math.max(0, lower.includes(phrase) ? lower.indexOf(phrase) : lower.indexOf(words[0]));
     const from = Math.max(0, first - 70), paragraph = document.createElement("p");
     const piece = section.text.slice(from, first + 170);
+    const found = words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|");
     paragraph.append(from ? "… " : "");
-    piece.split(new RegExp(`(${words.map(escaped).join("|")})`, "gi")).forEach((part, at) => {
+    piece.split(new RegExp(`(${found})`, "gi")).forEach((part, at) => {
       const mark = document.createElement("mark");
       mark.textContent = part;
       paragraph.append(at % 2 ? mark : part);

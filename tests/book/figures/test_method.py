@@ -48,8 +48,8 @@ def test_the_committed_pictures_show_the_numbers_of_the_model(kangaroo, turned):
 
 @pytest.mark.parametrize("chapter", PARTS)
 def test_the_committed_part_of_a_chapter_shows_the_numbers_of_the_model(chapter, in_small):
-    check_committed(f"method_{chapter}.svg"(in_small, chapter))
-    check_committed(f"method_{chapter}_upright.svg"(in_small, chapter, upright=True))
+    check_committed(f"method_{chapter}.svg", method_svg(in_small, chapter=chapter))
+    check_committed(f"method_{chapter}_upright.svg", method_svg(in_small, upright=True, chapter=chapter))
 
 
 def test_the_products_and_the_rest_are_the_score(kangaroo, stamps, stamps_bank):

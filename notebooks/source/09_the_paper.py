@@ -221,7 +221,8 @@ for size, of_size in rows.groupby("size"):
     mean = f"{100 * of_size.difference.mean():+.1f} points"
     print(f"{size} pairs: closest {nearest}; rivals minus ASIF, on average {mean}")
 columns = ["size", "method", "rival minus ASIF", "p-value (Holm)", "verdict"]
-rows[columns].style.hide(axis="index")
+table = rows[columns].rename(columns={"verdict": "on this split"})
+table.style.hide(axis="index")
 
 # %% [markdown]
 # The **p-value** is the probability that luck alone makes a difference at least as
@@ -685,7 +686,10 @@ for kind in sets:
 # %% [markdown]
 # **What you see.** The diamonds are the balanced questions, the crosses the skewed
 # ones. The *transductive* kind suffers, because Sinkhorn gives rare classes as much
+# **What you see.** The diamonds are the balanced questions, the crosses the skewed
+# ones. The *transductive* kind suffers, because Sinkhorn gives rare classes as much
 # weight as frequent ones. With the true shares (last row) it gains on both sets. A
+# transductive number is about a method *and* a batch.
 # transductive number is about a method *and* a batch.
 
 # %% [markdown]

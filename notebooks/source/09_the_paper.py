@@ -686,10 +686,7 @@ for kind in sets:
 # %% [markdown]
 # **What you see.** The diamonds are the balanced questions, the crosses the skewed
 # ones. The *transductive* kind suffers, because Sinkhorn gives rare classes as much
-# **What you see.** The diamonds are the balanced questions, the crosses the skewed
-# ones. The *transductive* kind suffers, because Sinkhorn gives rare classes as much
 # weight as frequent ones. With the true shares (last row) it gains on both sets. A
-# transductive number is about a method *and* a batch.
 # transductive number is about a method *and* a batch.
 
 # %% [markdown]

@@ -27,7 +27,7 @@ from asif_book.report import (
     schedule,
 )
 from asif_book.report.__main__ import main
-from asif_book.report.book import results_in_lanes
+from asif_book.report.book import HEADLINES, results_in_lanes
 from asif_lib.files import ROOT
 
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
@@ -435,6 +435,8 @@ def test_results_stand_in_lanes_by_chapter_with_their_chance_and_verdict():
     assert " ".join(share.text.split()) == "R@1 36.0 % [28.0, 44.0] n = 150; chance 0.7%; test"
     assert "-4.8 points [-8.4, -1.1]" in gap.svg["aria-label"] and "n = 150; test; undecided" in gap.text
     assert [len(lane.select(".chance")) for lane in (share, gap)] == [1, 1]  # and a line at 0
+    page_of_results = (ROOT / "notebooks" / "results.md").read_text(encoding="utf-8")
+    assert all(f"\n| {name}" in page_of_results for name in HEADLINES)
     assert page.select(".lane")[-1].text == "<audit>0.96 AUC [0.95 to 0.97] n = 150; test"
 
 

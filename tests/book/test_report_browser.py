@@ -37,7 +37,7 @@ You can
 ## A long section
 
 See the [paper](https://arxiv.org/abs/2210.01738). An anchor is a pair, and an
-anchor has a caption. A formula too wide for a phone:
+anchor has a caption. <span class="on-screen">Drag it.</span> A formula too wide for a phone:
 
 $$ s(x, y) = \\frac{\\sum_i a_i b_i}{\\|a\\| \\|b\\|} + a_1 + a_2 + a_3 + a_4
 + a_5 + a_6 + a_7 + a_8 + a_9 + a_{10} + a_{11} $$
@@ -406,7 +406,7 @@ def test_on_paper(small, open_page):
         page.locator(".fold, main .text details").evaluate_all("all => all.forEach((fold) => { fold.open = true; })")
     assert page.locator(".code > .highlight:visible").count() == 0
     assert not page.locator("header, .contents, .pager").evaluate_all(f"all => all.some({visible})")
-    assert background(page) == "rgb(255, 255, 255)"
+    assert background(page) == "rgb(255, 255, 255)" and not page.get_by_text("Drag it.").is_visible()
     address = page.get_by_text("paper", exact=True).evaluate("link => getComputedStyle(link, '::after').content")
     assert "https://arxiv.org/abs/2210.01738" in address
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)

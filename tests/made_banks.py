@@ -40,8 +40,6 @@ def assert_same(a, b):
     assert (a.sides, a.name, a.licence, a.encoders) == (b.sides, b.name, b.licence, b.encoders)
 
 
-# -- things of some classes ------------------------------------------------------------------------------
-
 CLASSES, D_IMAGE, D_TEXT = 20, 24, 16
 
 
@@ -81,9 +79,6 @@ def stored_things(folder):
 def exact(bank, queries, k, side="image"):
     """The exact answer to compare with."""
     return top_anchors(queries, bank.rows(side), k, mean=bank.mean(side))
-
-
-# -- files with checksums --------------------------------------------------------------------------------
 
 
 def seal_again(file, change):

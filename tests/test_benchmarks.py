@@ -71,9 +71,6 @@ def test_similarities_of_the_peers_are_those_of_the_engine(compared):
     torch.testing.assert_close(peers.torch_similarity(*tensors), scores, atol=1e-6, rtol=1e-5)
 
 
-# -- exactness -------------------------------------------------------------------------------------------
-
-
 def test_recall_counts_values_and_each_anchor_once():
     true = np.array([[0.9, 0.5, 0.5, 0.1, 0.5 - 2**-26]])
     for answer, recall in (([0, 1], 1), ([0, 2], 1), ([2, 1], 1), ([0, 4], 1), ([0, 3], 0.5), ([0, 0], 0.5)):
@@ -89,9 +86,6 @@ def test_a_search_that_loses_anchors_is_seen(monkeypatch):
     result = exactness.measure(n=300, queries=4, k=20)
     missed = {row["what"] for row in result["compared"] if not row["met"]}
     assert {f"recall by value, clustered, engine, {way}" for way in ("float32", "bf16", "torch")} <= missed
-
-
-# -- what the benchmarks share ---------------------------------------------------------------------------
 
 
 def test_targets_judge_the_ratio_of_medians():
@@ -115,9 +109,6 @@ def test_a_process_of_its_own_takes_the_processor_for_one_with_avx2_and_nothing_
     assert timing.in_child(torch.backends.cpu.get_cpu_capability, environment=scale.AVX2) in ("AVX2", "DEFAULT")
     assert not timing.in_child(has_fast_bfloat16, environment=scale.AVX2)
     assert "ATEN_CPU_CAPABILITY" not in os.environ
-
-
-# -- the scripts -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture

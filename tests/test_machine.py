@@ -133,8 +133,6 @@ def test_streams_of_two_threads_leave_all_threads_behind_in_each(set_threads):
         done.set()
 
 
-# -- progress --------------------------------------------------------------------------------------------
-
 BARS = """
 import time
 from asif_lib.machine import progress_bar

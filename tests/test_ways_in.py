@@ -29,9 +29,6 @@ def project():
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-# -- dev container
-
-
 def test_dev_container_sets_up_with_make(project, tmp_path):
     """As `make` would do it in a fresh checkout: the packages first, then data and bank."""
     container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
@@ -48,9 +45,6 @@ def test_dev_container_sets_up_with_make(project, tmp_path):
     assert places == sorted(places)
     interpreter = container["customizations"]["vscode"]["settings"]["python.defaultInterpreterPath"]
     assert f"{interpreter.removeprefix('${containerWorkspaceFolder}/')} -m pip install" in run.stdout
-
-
-# -- Binder
 
 
 def test_binder_finds_its_files_at_the_root(project):
@@ -85,9 +79,6 @@ def _post_build(folder, asif):
     (commands / "asif").chmod(0o755)
     environment = os.environ | {"PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
     return subprocess.run([folder / "postBuild"], cwd=folder, env=environment, capture_output=True, text=True)
-
-
-# -- Colab
 
 
 REPOSITORY = "https://github.com/someone/asif-workbook"
@@ -127,9 +118,6 @@ def test_colab_cell_installs_and_fetches_on_colab_and_nowhere_else(shell, colab_
     assert fetch == "asif data stamps fashion_mnist" and widgets == "widgets"
 
 
-# -- README
-
-
 def test_only_the_list_for_an_owner_asks_for_one(project):
     listed = subprocess.run(
         ["git", "grep", "-l", "OWNER/asif-workbook"], cwd=ROOT, capture_output=True, text=True
@@ -165,9 +153,6 @@ def test_the_five_lines_of_the_readme_print_what_they_say(stamps_bank_saved, cap
 def test_the_workbook_is_cited_with_its_version(project):
     bibtex, page = notice()["bibtex"], (ROOT / "notebooks" / "library.md").read_text(encoding="utf-8")
     assert f"version = {{{project['version']}}},\n" in bibtex and f"```bibtex\n{bibtex}\n" in page
-
-
-# -- the book online
 
 
 def test_the_workflow_publishes_what_make_workbook_writes():

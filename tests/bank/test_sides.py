@@ -130,9 +130,6 @@ def test_a_kind_of_encoder_is_any_word():
             external_identity(kind, "an ear", 3)
 
 
-# -- joined on disk --------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def shards(tmp_path, sides):
     """Folders of three banks, which hold all pairs from 0 to 90 except 40."""

@@ -81,8 +81,6 @@ def test_a_missing_name_or_split_is_one_sentence(save, tmp_path, load, name, spl
     assert "\n" not in str(caught.value)
 
 
-# -- the layout of the CLIP benchmark ----------------------------------------------------------------------
-
 PUBLISHED = {
     "classnames": ["sea_lion", "crane (bird), or heron", "cat"],
     "zeroshot_classification_templates": ["a photo of a {c}.", "{c}, up close"],

@@ -23,8 +23,6 @@ from asif_lib.encoders.transforms import centre_crop
 from asif_lib.errors import EncoderError, MissingExtraError
 from asif_lib.files import sha256_of
 
-# -- without timm, and without sentence-transformers ------------------------------------------------------
-
 
 @pytest.mark.parametrize("entry", [entry for entry in REGISTRY_IMAGE_ENCODERS.values() if entry.lite_config])
 def test_the_encoders_that_need_no_timm_take_its_own_pixels(entry):
@@ -88,9 +86,6 @@ def test_so_is_one_with_another_layer_or_none(tmp_path, sentence_transformer_fol
         load_text_encoder(dense, device="cpu")
 
 
-# -- the file for ONNX Runtime ------------------------------------------------------------------------------
-
-
 def test_a_damaged_file_is_made_again_with_a_warning(image_encoder, tmp_path, monkeypatch):
     whole = onnx_file("efficientnet_lite0")
     monkeypatch.setenv("ASIF_CACHE", str(tmp_path))
@@ -134,9 +129,6 @@ def test_an_encoder_without_its_file_computes_in_pytorch_with_a_warning(
 def test_only_what_ships_has_a_file():
     with pytest.raises(EncoderError, match="all-mpnet-base-v2: has no ONNX file; efficientnet_lite0, .* do"):
         onnx_file("all-mpnet-base-v2")
-
-
-# -- an encoder that ships as a package ------------------------------------------------------------------
 
 
 def test_one_entry_of_the_registry_adds_an_encoder(tmp_path, monkeypatch, drawings):

@@ -285,13 +285,17 @@ class AnchorBank:
             columns = ", ".join(self.columns)
             raise BankError(f"bank {self.name!r} has no column {column!r}; its columns are {columns}")
         there, positions, first = np.zeros(len(values), bool), [NO_ROWS], 0
-        texts = self.disk is None and all(map(checks.is_plain_text, (*values, *self.pairs[column])))
-        for batch in [self.pairs[column]] if texts else self.batches([column]):
-            number = checks.index_in(batch if texts else batch.column(0), column, values)  # (b,), -1 for other values
+        if self.disk is None and all(isinstance(v, str) and v.isprintable() for v in (*values, *self.pairs[column])):
+            numbers = [pd.Index(values).get_indexer(self.pairs[column])]  # texts need no Arrow, which no browser has
+        else:
+            from .writing import indices_in
+
+            numbers = indices_in(self.batches([column]), column, values)
+        for number in numbers:  # (b,), -1 for other values
             here = np.flatnonzero(number >= 0)
             there[number[here]] = True
             positions.append(first + here)
-            first += len(batch)
+            first += len(number)
         return there, np.concatenate(positions)
 
     def diff(self, other) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections import Counter
+from contextlib import suppress
 from functools import reduce
 
 import numpy as np
@@ -105,11 +106,10 @@ def check_content(bank):
 
 def check_table(pairs):
     """Raise `BankError` if Arrow cannot store a table. A browser has no Arrow, and stores none."""
-    try:
+    with suppress(ModuleNotFoundError):
         from .writing import plain_table
-    except ModuleNotFoundError:
-        return
-    plain_table(pairs)
+
+        plain_table(pairs)
 
 
 def check_ids(pairs):
@@ -223,44 +223,3 @@ def difference(before, after) -> pd.DataFrame:
     later = after.pairs[["id", "caption"]].assign(change=change)[change != ""]
     gone = before.pairs[["id", "caption"]].assign(change="removed")[~here.isin(there)]
     return pd.concat([gone, later], ignore_index=True)[["change", "id", "caption"]]
-
-
-def is_plain_text(value) -> bool:
-    return isinstance(value, str) and value.isprintable()
-
-
-def index_in(entries, column, values) -> np.ndarray:
-    """Return which of the `values` each of b entries of a column is, (b,), -1 for none; `BankError` as of `find`.
-
-    The entries are a Series of texts, or an Arrow array.
-    """
-    if isinstance(entries, pd.Series):
-        return pd.Index(values).get_indexer(entries)
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    try:
-        number = pc.index_in(entries, read_exactly(values, entries.type), skip_nulls=True)
-    except (pa.ArrowException, OverflowError, TypeError, UnicodeError):
-        fault = f"the column {column!r} holds values of the type {entries.type}"
-        raise BankError(f"{fault}, which cannot be {values!r:.80}") from None
-    return number.fill_null(-1).to_numpy(zero_copy_only=False)
-
-
-def read_exactly(values, kind):
-    """Return values, an Arrow array of the type `kind`; raise `pyarrow.ArrowInvalid` unless each keeps its value.
-
-    Without the comparison Arrow reads 5 as True, True as 1, and "0x1" as 1.
-    """
-    import pyarrow as pa
-
-    given = pa.array(values)
-    read, types = given.cast(kind), pa.types
-    if types.is_integer(kind) or types.is_boolean(kind):
-        written = read.cast(pa.string()).to_pylist()
-        same_kind = types.is_boolean(given.type) == types.is_boolean(kind) or types.is_string(given.type)
-        if not same_kind or (types.is_string(given.type) and [value.lower() for value in values] != written):
-            raise pa.ArrowInvalid(f"{values!r:.80} are not of the type {kind}")
-    elif types.is_binary(given.type):
-        raise pa.ArrowInvalid("bytes are no text")
-    return read

@@ -10,6 +10,7 @@ import uuid
 from datetime import UTC, datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from safetensors import SafetensorError
@@ -186,3 +187,31 @@ def plain_table(pairs, schema=None) -> pa.Table:
     except (pa.ArrowException, UnicodeError) as error:
         what = "cannot be stored" if schema is None else "does not fit the bank's"
         raise BankError(f"the table of the pairs {what} ({first_line(error)})") from None
+
+
+def indices_in(batches, column, values):
+    """Yield which of the `values` each entry of a column is, (b,), -1 for none, by batches; errors as of `find`."""
+    for entries in (batch.column(0) for batch in batches):
+        try:
+            number = pc.index_in(entries, read_exactly(values, entries.type), skip_nulls=True)
+        except (pa.ArrowException, OverflowError, TypeError, UnicodeError):
+            fault = f"the column {column!r} holds values of the type {entries.type}"
+            raise BankError(f"{fault}, which cannot be {values!r:.80}") from None
+        yield number.fill_null(-1).to_numpy(zero_copy_only=False)
+
+
+def read_exactly(values, kind):
+    """Return values, an Arrow array of the type `kind`; raise `pyarrow.ArrowInvalid` unless each keeps its value.
+
+    Without the comparison Arrow reads 5 as True, True as 1, and "0x1" as 1.
+    """
+    given = pa.array(values)
+    read, types = given.cast(kind), pa.types
+    if types.is_integer(kind) or types.is_boolean(kind):
+        written = read.cast(pa.string()).to_pylist()
+        same_kind = types.is_boolean(given.type) == types.is_boolean(kind) or types.is_string(given.type)
+        if not same_kind or (types.is_string(given.type) and [value.lower() for value in values] != written):
+            raise pa.ArrowInvalid(f"{values!r:.80} are not of the type {kind}")
+    elif types.is_binary(given.type):
+        raise pa.ArrowInvalid("bytes are no text")
+    return read

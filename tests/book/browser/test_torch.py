@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from asif_book.progress import VERSION, load_progress
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -54,6 +57,35 @@ def test_verdicts_and_messages_are_those_of_pytorch(roads):
     assert differ == KNOWN, {name: (real[name], browser[name]) for name in differ - KNOWN}
     assert len(KNOWN) <= 0.01 * len(real)
     assert all(browser[name][0] == real[name][0] for name in KNOWN)
+
+
+def test_results_and_printed_tensors_are_those_of_pytorch():
+    real, browser = (json.loads(python("results.py", road).splitlines()[-1]) for road in ("torch", "stand-in"))
+    assert browser["texts"] == real["texts"]
+    assert {*browser["numbers"]} == {*real["numbers"]}
+    for name, numbers in real["numbers"].items():
+        np.testing.assert_allclose(browser["numbers"][name], numbers, rtol=0, atol=1e-5, err_msg=name)
+
+
+def test_progress_is_kept_and_read_without_pydantic(tmp_path):
+    file = tmp_path / "progress.json"
+    code = f"""
+from asif_book import progress
+import os
+os.environ["ASIF_PROGRESS"] = {str(file)!r}
+told = progress.note("00.1", "wrong", "You added."), progress.note("00.1", "right")
+print([*told, progress.load_progress({str(file)!r})])
+damage = open({str(file)!r}).read().replace('"tries": 2', '"tries": "two"')
+open({str(file)!r}, "w").write(damage)
+print(progress.note("00.2", "right"))"""
+    kept, damaged = stand_in(code).splitlines()
+    assert kept.startswith("['', '', Progress(exercises={'00.1': Entry(status='right', tries=2, wrong=1")
+    assert (
+        damaged
+        == "progress.json was damaged: it now stands as progress.damaged-1.json, and your progress starts afresh."
+    )
+    assert load_progress(file).exercises["00.2"].status == "right"  # by pydantic itself
+    assert load_progress(file).version == VERSION
 
 
 def test_a_name_that_is_missing_says_where_it_is():

@@ -31,7 +31,8 @@ strided, contiguous_format = "strided", "contiguous"
 globals().update(_functions.METHODS | _making.MADE | DTYPES)
 float, double, half, long, int = (DTYPES[name] for name in ("float32", "float64", "float16", "int64", "int32"))
 inf, nan, pi, e = np.inf, np.nan, np.pi, np.e
-cat, stack, where, einsum = _functions.cat, _functions.stack, _functions.where, _functions.einsum
+from ._functions import cat, combinations, einsum, stack, where  # noqa: E402
+
 concat, hstack = cat, functools.partial(cat, dim=-1)
 
 
@@ -40,36 +41,16 @@ def finfo(kind=None):
     return SimpleNamespace(**{name: getattr(about, name).item() for name in ("max", "min", "eps", "tiny")})
 
 
-def iinfo(kind):
-    return np.iinfo(kind.array)
-
-
-def is_tensor(value):
-    return isinstance(value, Tensor)
-
-
-def broadcast_shapes(*shapes):
-    return Size(np.broadcast_shapes(*shapes))
-
-
-def get_default_dtype():
-    return state["default"]
-
-
-def set_default_dtype(kind):
-    state["default"] = kind
-
-
-def get_num_threads():
-    return 1
-
-
-def set_num_threads(count):
-    """There is one thread."""
-
-
-def is_grad_enabled():
-    return state["grad"]
+globals().update(
+    broadcast_shapes=lambda *shapes: Size(np.broadcast_shapes(*shapes)),
+    get_default_dtype=lambda: state["default"],
+    get_num_threads=lambda: 1,
+    iinfo=lambda kind: np.iinfo(kind.array),
+    is_grad_enabled=lambda: state["grad"],
+    is_tensor=lambda value: isinstance(value, Tensor),
+    set_default_dtype=lambda kind: state.update(default=kind),
+    set_num_threads=lambda count: None,
+)
 
 
 class set_grad_enabled(contextlib.ContextDecorator):

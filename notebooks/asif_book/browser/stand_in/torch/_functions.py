@@ -6,6 +6,7 @@ import itertools
 import math
 import operator
 from collections import namedtuple
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -43,7 +44,9 @@ def op(name, function, checked=True):
         if checked and not isinstance(input, Tensor):
             kind = builtins.type(input).__name__
             raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {kind}")
-        options = {_NAMES.get(key, key): value for key, value in options.items() if key != "out"}
+        if options and (out := options.pop("out", None)) is not None:
+            return out._become(call(input, *arguments, **options))
+        options = {_NAMES.get(key, key): value for key, value in options.items()}
         with np.errstate(all="ignore"):
             if not state["modes"]:
                 return function(input, *arguments, **options)
@@ -126,9 +129,6 @@ def _axes(input, dim):
 
 def _reduction(name, function, kind=lambda own: own):
     def call(input, dim=None, keepdim=False, *, dtype=None):
-        if not isinstance(keepdim, bool):
-            got = builtins.type(keepdim).__name__
-            raise TypeError(f"{name}(): argument 'keepdim' (position 2) must be bool, not {got}")
         own = kind(dtype or input.dtype)
         return wrap(np.asarray(function(_exact(input._array), axis=_axes(input, dim), keepdims=keepdim)), own)
 
@@ -178,13 +178,7 @@ def _extreme(name, other):
         _needs_entries(f"arg{name}", input, dim, IndexError)
         return wrap(np.asarray(place(input._array, axis=_axes(input, dim), keepdims=keepdim)), INT64)
 
-    def running(input, dim):
-        array, axis = input._array, fitting(dim, input.ndim)
-        values = getattr(np, other).accumulate(array, axis=axis)
-        rows = np.arange(array.shape[axis]).reshape([-1] + [1] * (array.ndim - axis - 1))
-        return pair(f"cum{name}")(*map(wrap, (values, np.maximum.accumulate(np.where(array == values, rows, 0), axis))))
-
-    op(name, call), op(f"arg{name}", position), op(f"cum{name}", running)
+    op(name, call), op(f"arg{name}", position)
 
 
 _extreme("max", "maximum"), _extreme("min", "minimum")
@@ -234,7 +228,13 @@ def _scatter(name, put):
 
 def _along(name, put):
     def call(input, dim, index, source):
-        out, source = input._array.copy(), array_of(source)
+        out = input._array.copy()
+        if not isinstance(index, Tensor):
+            kinds = ", ".join(builtins.type(given).__name__ for given in (dim, index, source))
+            raise TypeError(
+                f"{name}() received an invalid combination of arguments - got ({kinds}), but expected one of:"
+            )
+        source = array_of(source)
         put(np.moveaxis(out, dim, 0), array_of(index), np.moveaxis(source, dim, 0) if source.ndim else source)
         return wrap(out)
 
@@ -286,11 +286,6 @@ class Methods:
     def logsumexp(input, dim, keepdim=False):
         high = input.amax(dim, True).nan_to_num(0, 0, 0)
         return ((input - high).exp().sum(dim, keepdim)).log() + (high if keepdim else high.squeeze(dim))
-
-    def softmax(input, dim=None, dtype=None):
-        if dim is None:
-            raise TypeError('softmax() missing 1 required positional arguments: "dim"')
-        return input.log_softmax(dim).exp()
 
     def sort(input, dim=-1, descending=False, stable=False):
         axis = fitting(dim, input.ndim)
@@ -417,11 +412,6 @@ class Methods:
             raise RuntimeError(f"dot : expected both vectors to have same dtype, but found {said}")
         return wrap(np.asarray(input._array @ other._array))
 
-    def mm(input, mat2):
-        if input.ndim != 2:
-            raise RuntimeError("self must be a matrix")
-        return input @ mat2
-
     def to(input, *arguments, dtype=None, device=None, **_):
         for argument in arguments:
             dtype = (
@@ -431,9 +421,11 @@ class Methods:
         any_device(device or "cpu")
         return input if dtype is None else wrap(input._array, dtype)
 
-    def masked_select(input, mask):
-        array, mask = np.broadcast_arrays(input, mask)
-        return wrap(array[mask])
+    def untyped_storage(input):
+        array = input._array
+        while isinstance(array.base, np.ndarray):  # views share the memory
+            array = array.base
+        return SimpleNamespace(data_ptr=lambda: array.ctypes.data, nbytes=lambda: array.nbytes)
 
 
 def sub(input, other, *, alpha=1):
@@ -478,11 +470,7 @@ for _name, _function in {"sub": sub, "subtract": sub, "div": div, "divide": div,
 for _name, _function in {
     "addmm": lambda input, one, other, *, beta=1, alpha=1: beta * input + alpha * (one @ other),
     "argsort": lambda input, dim=-1, descending=False, stable=False: input.sort(dim, descending).indices,
-    "argwhere": lambda input: input.nonzero(),
-    "bmm": lambda input, mat2: input @ mat2,
-    "broadcast_to": lambda input, size: input.expand(size),
     "cdist": lambda input, x2, p=2.0: (input.double().unsqueeze(-2) - x2.unsqueeze(-3)).norm(p, -1).to(input.dtype),
-    "chunk": lambda input, chunks, dim=0: input.split(math.ceil(input.shape[dim] / chunks), dim),
     "clamp_max": lambda input, max: input.clamp(None, max),
     "clamp_min": lambda input, min: input.clamp(min),
     "clip": lambda input, min=None, max=None: input.clamp(min, max),
@@ -494,30 +482,25 @@ for _name, _function in {
         (input * x2).sum(dim) / (input.norm(dim=dim).clamp_min(eps) * x2.norm(dim=dim).clamp_min(eps))
     ),
     "cov": lambda input, *, correction=1: wrap(np.cov(_exact(input._array), ddof=correction), input.dtype),
-    "cumprod": lambda input, dim: wrap(np.cumprod(_exact(input._array), dim), _summed(input.dtype)),
     "cumsum": lambda input, dim: wrap(np.cumsum(_exact(input._array), dim), _summed(input.dtype)),
     "diag": lambda input, diagonal=0: wrap(np.diag(input._array, diagonal).copy()),
     "diff": lambda input, n=1, dim=-1: wrap(np.diff(input._array, n, dim)),
     "dim": lambda input: input.ndim,
-    "element_size": lambda input: input.itemsize,
     "equal": lambda input, other: input.shape == other.shape and bool((input == other).all()),
     "expand_as": lambda input, other: input.expand(other.shape),
     "fill": lambda input, value: wrap(np.full(input.shape, value, input._array.dtype)),
     "flip": lambda input, *dims: wrap(np.flip(input._array, [fitting(d, input.ndim) for d in _sizes(dims)]).copy()),
     "gather": lambda input, dim, index: wrap(input._array[_places(input, dim, index)]),
     "index_select": lambda input, dim, index: wrap(np.take(input._array, index, dim)),
-    "inner": lambda input, other: wrap(np.inner(input._array, other._array)),
     "is_complex": lambda input: input.dtype.is_complex,
-    "is_contiguous": lambda input: input._array.flags.c_contiguous,
     "is_floating_point": lambda input: input.dtype.is_floating_point,
     "isclose": lambda input, other, rtol=1e-5, atol=1e-8, equal_nan=False: wrap(
         np.isclose(*both(input, other), rtol, atol, equal_nan)
     ),
     "isin": lambda input, test_elements, *, invert=False: wrap(np.isin(input, test_elements, invert=invert)),
     "log_softmax": lambda input, dim, dtype=None: input - input.logsumexp(dim, True),
+    "mm": lambda input, mat2: input @ mat2,
     "masked_fill": lambda input, mask, value: where(mask, wrap(array_of(value), input.dtype), input),
-    "movedim": lambda input, source, destination: wrap(np.moveaxis(input._array, source, destination)),
-    "mv": lambda input, vec: input @ vec,
     "nan_to_num": lambda input, nan=0.0, posinf=None, neginf=None: wrap(
         np.nan_to_num(input._array, True, nan, posinf, neginf)
     ),
@@ -536,11 +519,9 @@ for _name, _function in {
     ),
     "select": lambda input, dim, index: input[(slice(None),) * fitting(dim, input.ndim) + (index,)],
     "sigmoid": lambda input: 1 / (1 + (-input).exp()),
+    "softmax": lambda input, dim, dtype=None: input.log_softmax(dim).exp(),
     "std": lambda input, *dims, **how: input.var(*dims, **how).sqrt(),
-    "swapaxes": lambda input, axis0, axis1: input.transpose(axis0, axis1),
     "t": lambda input: input.T,
-    "take": lambda input, index: wrap(np.take(input._array, index)),
-    "tile": lambda input, *dims: input.repeat(*dims),
     "trace": lambda input: wrap(np.trace(input._array)),
     "transpose": lambda input, dim0, dim1: wrap(
         input._array.swapaxes(fitting(dim0, input.ndim), fitting(dim1, input.ndim))
@@ -548,34 +529,16 @@ for _name, _function in {
     "trapezoid": lambda input, x=None, *, dx=1.0, dim=-1: (
         (dx if x is None else x.diff()) * (input[..., 1:] + input[..., :-1]) / 2
     ).sum(dim),
-    "tril": lambda input, diagonal=0: wrap(np.tril(input._array, diagonal)),
     "triu": lambda input, diagonal=0: wrap(np.triu(input._array, diagonal)),
-    "type": lambda input, dtype=None: f"torch.{input.dtype.said}Tensor" if dtype is None else input.to(dtype),
     "unbind": lambda input, dim=0: tuple(map(wrap, np.moveaxis(input._array, dim, 0))),
     "unflatten": lambda input, dim, sizes: input.reshape(
         [*input.shape[: fitting(dim, input.ndim)], *sizes, *input.shape[fitting(dim, input.ndim) + 1 :]]
     ),
     "unsqueeze": lambda input, dim: wrap(np.expand_dims(input._array, fitting(dim, input.ndim + 1))),
-    "untyped_storage": lambda input: Storage(input._array),
     "view_as": lambda input, other: input.view(other.shape),
     "zero": lambda input: wrap(np.zeros_like(input._array)),
 }.items():
     op(_name, _function)
-
-
-class Storage:
-    """The memory of a tensor, which its views share."""
-
-    def __init__(self, array):
-        self.array = array
-        while isinstance(self.array.base, np.ndarray):
-            self.array = self.array.base
-
-    def data_ptr(self):
-        return self.array.ctypes.data
-
-    def nbytes(self):
-        return self.array.nbytes
 
 
 def _joined(tensors, join, dim):
@@ -605,6 +568,11 @@ def stack(tensors, dim=0):
             text = f"stack expects each tensor to be equal size, but got {[*tensors[0].shape]} at entry 0 and "
             raise RuntimeError(f"{text}{[*tensor.shape]} at entry {place}")
     return _joined(tensors, np.stack, dim)
+
+
+def combinations(input, r=2, with_replacement=False):
+    ways = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    return input[np.array([*ways(range(len(input)), r)], "i8").reshape(-1, r)]
 
 
 def einsum(equation, *operands):

@@ -57,10 +57,6 @@ def from_numpy(array):
     return wrap(array)
 
 
-def frombuffer(buffer, *, dtype, count=-1, offset=0):
-    return wrap(np.frombuffer(buffer, dtype.array, count, offset))
-
-
 def _shape(size):
     return tuple(int(one) for one in (size[0] if len(size) == 1 and isinstance(size[0], tuple | list) else size))
 
@@ -72,27 +68,9 @@ def _full_of(value):
     return make
 
 
-zeros, ones, empty = map(_full_of, (0, 1, 0))
-
-
 def full(size, fill_value, *, dtype=None, device=None):
     value = tensor(array_of(fill_value).item())
     return wrap(np.full(_shape((size,)), value._array, (dtype or value.dtype).array))
-
-
-def full_like(input, fill_value, *, dtype=None, **_):
-    return wrap(np.full(input.shape, array_of(fill_value), (dtype or input.dtype).array))
-
-
-def zeros_like(input, **options):
-    return full_like(input, 0, **options)
-
-
-def ones_like(input, **options):
-    return full_like(input, 1, **options)
-
-
-empty_like = zeros_like
 
 
 def arange(start, end=None, step=1, *, dtype=None, device=None):
@@ -101,26 +79,6 @@ def arange(start, end=None, step=1, *, dtype=None, device=None):
     whole = all(isinstance(value, int) for value in (start, end, step))
     count = max(0, math.ceil((end - start) / step))
     return wrap(start + step * np.arange(count), dtype or (INT64 if whole else state["default"]))
-
-
-def linspace(start, end, steps, *, dtype=None, device=None):
-    return wrap(np.linspace(start, end, steps), dtype or state["default"])
-
-
-def logspace(start, end, steps, base=10.0, *, dtype=None):
-    return wrap(np.logspace(start, end, steps, base=base), dtype or state["default"])
-
-
-def eye(n, m=None, *, dtype=None, device=None):
-    return wrap(np.eye(n, m), dtype or state["default"])
-
-
-def triu_indices(row, col, offset=0):
-    return wrap(np.stack(np.triu_indices(row, offset, col)), INT64)
-
-
-def meshgrid(*tensors, indexing="ij"):
-    return tuple(map(wrap, np.meshgrid(*map(array_of, tensors), indexing=indexing)))
 
 
 # At random: the Mersenne Twister of both libraries is one, so that the same seed draws the same numbers
@@ -137,32 +95,15 @@ class Generator:
         self._bits = np.random.RandomState(self._seed % 2**32)._bit_generator
         return self
 
-    def seed(self):
-        return self.manual_seed(np.random.SeedSequence().entropy % 2**63)._seed
-
-    def initial_seed(self):
-        return self._seed
-
-    def get_state(self):
-        return self._seed, self._spare, self._bits.state
-
-    def set_state(self, kept):
-        self._seed, self._spare, self._bits.state = kept
-        return self
-
-    def short(self, count):
+    def whole(self, count):
         """Draw whole numbers of 32 bits."""
-        return self._bits.random_raw(count).astype("u8")
-
-    def long(self, count):
-        """Draw whole numbers of 64 bits."""
-        both = self.short(2 * count)
-        return both[::2] << np.uint64(32) | both[1::2]
+        return self._bits.random_raw(count)
 
     def uniform(self, count, wide=False):
-        if wide:
-            return (self.long(count) % 2**53) / 2.0**53
-        return ((self.short(count) % 2**24) / 2.0**24).astype("f4")
+        if not wide:
+            return ((self.whole(count) % 2**24) / 2.0**24).astype("f4")
+        drawn = self.whole(2 * count)
+        return ((drawn[::2] << np.uint64(32) | drawn[1::2]) % 2**53) / 2.0**53
 
     def normal(self, count, wide=False):
         if count < 16:
@@ -187,15 +128,8 @@ class Generator:
 
 
 default_generator = Generator()
-default_generator.seed()
-
-
-def manual_seed(seed):
-    return default_generator.manual_seed(seed)
-
-
-def initial_seed():
-    return default_generator.initial_seed()
+manual_seed = default_generator.manual_seed
+manual_seed(np.random.SeedSequence().entropy)
 
 
 def _drawn(how):
@@ -210,24 +144,16 @@ def _drawn(how):
 rand, randn = _drawn("uniform"), _drawn("normal")
 
 
-def rand_like(input, **options):
-    return rand(*input.shape, **{"dtype": input.dtype, **options})
-
-
-def randn_like(input, **options):
-    return randn(*input.shape, **{"dtype": input.dtype, **options})
-
-
 def randint(low, high=None, size=None, *, generator=None, dtype=INT64, device=None):
     if not isinstance(high, int):
         low, high, size = 0, low, high if size is None else size
-    drawn = (generator or default_generator).short(math.prod(size)) % np.uint64(high - low)
+    drawn = (generator or default_generator).whole(math.prod(size)) % np.uint64(high - low)
     return wrap((drawn.astype("i8") + low).reshape(size), dtype)
 
 
 def randperm(n, *, generator=None, dtype=INT64, device=None):
     order, generator = np.arange(n), generator or default_generator
-    for i, drawn in enumerate(generator.short(max(n - 1, 0)).tolist()):
+    for i, drawn in enumerate(generator.whole(max(n - 1, 0)).tolist()):
         j = i + drawn % (n - i)
         order[i], order[j] = order[j], order[i]
     return wrap(order, dtype)
@@ -236,11 +162,27 @@ def randperm(n, *, generator=None, dtype=INT64, device=None):
 @contextlib.contextmanager
 def fork_rng(devices=None):
     """Put back the state of the random numbers afterwards."""
-    kept = default_generator.get_state()
+    one = default_generator
+    kept = one._seed, one._spare, one._bits.state
     try:
         yield
     finally:
-        default_generator.set_state(kept)
+        one._seed, one._spare, one._bits.state = kept
 
 
-MADE = {name: thing for name, thing in globals().items() if callable(thing) and name[0] not in "_T"}
+MADE = {
+    "tensor": tensor, "as_tensor": as_tensor, "from_numpy": from_numpy, "full": full, "arange": arange, "rand": rand,
+    "randn": randn, "randint": randint, "randperm": randperm, "Generator": Generator, "manual_seed": manual_seed,
+    "default_generator": default_generator, "zeros": _full_of(0), "ones": _full_of(1), "empty": _full_of(0),
+    "frombuffer": lambda buffer, *, dtype: wrap(np.frombuffer(buffer, dtype.array)),
+    "full_like": lambda input, fill_value, *, dtype=None: full(input.shape, fill_value, dtype=dtype or input.dtype),
+    "zeros_like": lambda input, *, dtype=None: full(input.shape, 0, dtype=dtype or input.dtype),
+    "ones_like": lambda input, *, dtype=None: full(input.shape, 1, dtype=dtype or input.dtype),
+    "empty_like": lambda input, *, dtype=None: full(input.shape, 0, dtype=dtype or input.dtype),
+    "linspace": lambda start, end, steps, *, dtype=None: (
+        wrap(np.linspace(start, end, steps), dtype or state["default"])
+    ),
+    "logspace": lambda start, end, steps, base=10.0: wrap(np.logspace(start, end, steps, base=base), state["default"]),
+    "eye": lambda n, m=None, *, dtype=None: wrap(np.eye(n, m), dtype or state["default"]),
+    "triu_indices": lambda row, col, offset=0: wrap(np.stack(np.triu_indices(row, offset, col)), INT64),
+}  # fmt: skip

@@ -40,5 +40,7 @@ def mean_of(total, count) -> torch.Tensor:
     """Return the mean of `count` rows whose `exact_sum` is `total`, (d,) float32; `BankError` if count is 0."""
     if count == 0:
         raise BankError("a bank without a pair has no mean")
-    units = [sum(limb << 30 * i for i, limb in enumerate(reversed(limbs))) for limbs in total.T.tolist()]
-    return torch.tensor([value / (count << 30 * LIMBS - 10) for value in units])
+    units = 0
+    for limb in total.numpy().astype(object):  # Python's integers, of any length
+        units = (units << 30) + limb  # (d,), of 2**-170
+    return torch.tensor((units / (count << 30 * LIMBS - 10)).tolist())

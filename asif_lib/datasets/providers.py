@@ -18,7 +18,6 @@ from pathlib import Path
 from asif_lib.errors import ChecksumError, DataError, first_line, guess
 from asif_lib.files import ROOT, cache_dir, digest_of_files, sha256_of
 
-from .cifar10 import select_cifar10
 from .emoji import FONT
 from .openclipart import select_clipart
 
@@ -224,6 +223,12 @@ def _run(command, folder):
 # -- which of the unpacked files are used ----------------------------------------------------------------
 
 
+def _select_cifar10(source, target):
+    from .cifar10 import select_cifar10  # brings NumPy
+
+    select_cifar10(source, target)
+
+
 def _select_stamps(source, target):
     """Every PNG that has a caption beside it, and the caption; no letters of alphabets."""
     for picture in sorted(source.rglob("*.png")):
@@ -249,7 +254,7 @@ def _select_files(names):
 
 
 SELECT = {
-    "stamps": _select_stamps, "cifar10": select_cifar10, "clipart": select_clipart, "eurosat": shutil.copytree,
+    "stamps": _select_stamps, "cifar10": _select_cifar10, "clipart": select_clipart, "eurosat": shutil.copytree,
     "fashion_mnist": _select_files(FASHION_MNIST_FILES), "onnxruntime_web": _select_files(ONNXRUNTIME_FILES),
     "tokenizers_web": _select_files([TOKENIZERS_FILE]), "fonts": _select_files(FONT_FILES),
     "emoji": _select_files([FONT]),  # `draw_emoji` draws later: another version of Pillow may write other bytes

@@ -9,7 +9,6 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from asif_lib.errors import PictureError
@@ -148,6 +147,8 @@ def _to_rgb(image, name):
     if image.getexif().get(ORIENTATION, 1) != 1:
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):
+        import numpy as np  # not for ``asif --help``
+
         return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
         raise PictureError(f"{name}: has {image.mode!r} pixels of 32 bits, whose white is unknown; save it as RGB")

@@ -79,7 +79,7 @@ def load_text_encoder(name=DEFAULT_TEXT_ENCODER, *, device="auto", backend="auto
         the second needs the extra ``scale``, the third ``languages``), the name of a sentence-transformers model (from
         the hub, as ``intfloat/multilingual-e5-small``), or its folder.
     device : {"auto", "cpu", "cuda", "mps"}
-        The packaged ``multilingual-e5-small`` computes in 4 bits, and on the CPU in any case.
+        The packaged ``multilingual-e5-small`` computes on the CPU in any case.
     backend : {"auto", "torch"}
         As for `load_image_encoder`: on a CPU, ``"auto"`` is ONNX Runtime for all-MiniLM-L6-v2.
     expected : EncoderIdentity, optional

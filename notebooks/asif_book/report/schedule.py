@@ -30,6 +30,8 @@ OURS = REPORT.parent, Path(files.__file__).parent
 """The packages whose code affects what a chapter shows."""
 KERNEL_BYTES = 1.5e9
 """Memory for one chapter: its kernel takes about 0.9 GB, its figures and batches the rest."""
+FIRST_SECONDS = 45
+"""Of a chapter that never ran here, on average: what is fetched and embedded for the first time is in it."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 """Variables that say how many threads the libraries of a kernel use."""
 
@@ -67,19 +69,24 @@ class Runner:
     reuse: bool  # don't run a chapter again whose notebook, parameters and library are those of its last run
 
     def run(self, path: Path, threads: int) -> ChapterRun:
-        executed, key, stamp = self.runs / path.name, key_of(path, self.parameters), self._stamp(path)
-        unchanged = self.reuse and executed.exists() and stamp.key == key
-        if unchanged and set(stamp.recorded) <= set(recorded_by(path.stem)):
-            return ChapterRun(stamp.seconds, reused=True)
-        executed.with_suffix(".json").unlink(missing_ok=True)
+        executed, key, last = self.runs / path.name, key_of(path, self.parameters), self.seconds(path)
+        if self.keeps(path):
+            return ChapterRun(last, reused=True)
+        write_json(executed.with_suffix(".json"), _Stamp(seconds=last))  # without a key: a killed run is not kept
         with run_of(path.stem, self.parameters) as environment:
             seconds = run_notebook(path, executed, self.parameters, environment | thread_limits(threads))
         write_json(executed.with_suffix(".json"), _Stamp(key, seconds, recorded_by(path.stem)))
         return ChapterRun(seconds, repeated=was_repeated(nbformat.read(executed, as_version=4)))
 
-    def expected(self, path: Path) -> tuple[float, str]:
-        """Sort key, longest last: the seconds of the last run. Without one, a later chapter counts as longer."""
-        return self._stamp(path).seconds, path.name
+    def keeps(self, path: Path) -> bool:
+        """Tell whether a chapter's last run stays."""
+        stamp = self._stamp(path)
+        unchanged = self.reuse and (self.runs / path.name).exists() and stamp.key == key_of(path, self.parameters)
+        return unchanged and set(stamp.recorded) <= set(recorded_by(path.stem))
+
+    def seconds(self, path: Path) -> float:
+        """Return the seconds of a chapter's last run; `math.inf` without one."""
+        return self._stamp(path).seconds
 
     def _stamp(self, path: Path) -> _Stamp:
         try:
@@ -91,20 +98,30 @@ class Runner:
 def run_chapters(chapters: dict[Path, Chapter], runner: Runner, then: Callable[[Path], None]) -> dict[Path, ChapterRun]:
     """Run chapters, several at a time and the longest first, and call ``then(path)`` after each.
 
-    A chapter that measures time or memory (`Chapter.alone`) runs at the end, with nothing beside it. A chapter that
-    fails does not stop the others. Raises the first `ReportError`, in the order of the chapters.
+    Without a last run, a later chapter counts as longer. A chapter that measures time or memory (`Chapter.alone`) runs
+    at the end, with nothing beside it. A chapter that fails does not stop the others. A bar names what runs, and the
+    time left by the seconds of the last runs; half of a chapter that runs is counted.
+
+    Raises the first `ReportError`, in the order of the chapters.
     """
-    running: set[str] = set()
+    jobs, begun, ended = jobs_for(len(chapters)), set(), set()
+    last = {path: runner.seconds(path) for path in chapters if not runner.keeps(path)}
+    cost = {path: FIRST_SECONDS if math.isinf(seconds) else seconds for path, seconds in last.items()}
+
+    def left() -> str:
+        parts = ((cost[path] / (2 if path in begun else 1), chapters[path].alone) for path in cost.keys() - ended)
+        return minutes_and_seconds(10 * math.ceil(sum(part / (1 if alone else jobs) for part, alone in parts) / 10))
 
     def run(path: Path, threads: int) -> ChapterRun | ReportError:
-        running.add(path.stem[:2])
-        bar.set_postfix_str(f"running {', '.join(sorted(running))}")
+        begun.add(path)
+        running = ", ".join(sorted(each.stem[:2] for each in begun - ended))
+        bar.set_postfix_str(f"running {running}, about {left()} left")
         try:
             outcome = runner.run(path, threads)
             then(path)
         except ReportError as error:
             outcome = error
-        running.discard(path.stem[:2])
+        ended.add(path)
         bar.update()
         tqdm.write(f"{path.stem}: {'failed' if isinstance(outcome, ReportError) else outcome}")
         sys.stdout.flush()
@@ -121,9 +138,11 @@ def run_chapters(chapters: dict[Path, Chapter], runner: Runner, then: Callable[[
                 raise
 
     alone = [path for path, chapter in chapters.items() if chapter.alone]
-    together = sorted(chapters.keys() - alone, key=runner.expected, reverse=True)
+    together = sorted(chapters.keys() - alone, key=lambda path: (runner.seconds(path), path.name), reverse=True)
+    if cost:
+        print(f"{len(cost)} of {len(chapters)} chapters run, {jobs} at a time: about {left()}", flush=True)
     with tqdm(total=len(chapters), unit="chapter", disable=None) as bar:
-        outcomes = run_all(together, jobs_for(len(chapters)))
+        outcomes = run_all(together, jobs)
         outcomes |= run_all(alone, 1)
     for path in chapters:
         if isinstance(outcomes[path], ReportError):

@@ -58,6 +58,7 @@ def similarity_density(picture, caption, bins) -> Figure:
         Columns ``centre`` (of the bin of the first similarity), ``mean`` (of the second), ``low`` and ``high``.
     """
     figure, axis = subplots(figsize=(7, 4.6))
+    picture, caption = np.asarray(picture), np.asarray(caption)  # matplotlib takes a Tensor apart, number by number
     density = axis.hexbin(
         picture, caption, gridsize=55, bins="log", mincnt=1, cmap="Greys", linewidths=0, rasterized=True
     )

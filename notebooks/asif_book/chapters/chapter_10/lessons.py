@@ -15,7 +15,7 @@ from asif_lib.errors import EncoderError, MissingExtraError, first_line
 from asif_lib.evaluation.measures import ranks, same_text
 from asif_lib.machine import for_small_matrices
 from asif_lib.settings import Settings
-from asif_lib.sparse import represent
+from asif_lib.sparse import SideAnchors
 
 
 def load_multilingual(profile="offline", device="auto") -> TextEncoder | None:
@@ -68,10 +68,26 @@ def scores_between(anchors, asked, share, p) -> torch.Tensor:
     share, p : float
         The share of the anchors that is kept, and the exponent.
     """
-    settings = Settings(max(1, round(share * len(anchors[0]))), p)
+    return scores_of(kept_between(anchors, asked, share), share, p)
+
+
+def kept_between(anchors, asked, share) -> list:
+    """Return the `KeptCosines` of both sides, enough for the scores of this share of the anchors or a smaller one."""
     with for_small_matrices():
-        one, other = (represent(z, of_side, settings) for z, of_side in zip(asked, anchors, strict=True))
+        sides = [SideAnchors(a, a.double().mean(dim=0).float()) for a in anchors]
+        return [side.cosines(z, kept_of(share, len(side))) for side, z in zip(sides, asked, strict=True)]
+
+
+def scores_of(kept, share, p) -> torch.Tensor:
+    """Return the (q, t) scores from what `kept_between` returned."""
+    with for_small_matrices():
+        one, other = (side.sparse(Settings(kept_of(share, side.n), p)) for side in kept)
         return one.similarity(other)
+
+
+def kept_of(share, n) -> int:
+    """Return how many of n anchors are kept."""
+    return max(1, round(share * n))
 
 
 def first_is_right(scores, captions) -> np.ndarray:

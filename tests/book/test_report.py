@@ -453,14 +453,18 @@ def test_only_what_changed_runs_again(notebooks, monkeypatch, capsys):
 
     def lines(**options):
         build_report(notebooks=notebooks, **options)
-        return sorted(capsys.readouterr().out.splitlines()[:-1])  # chapters end in any order
+        shown = capsys.readouterr()
+        about[:] = [line for line in shown.err.splitlines() if "at a time" in line]
+        return sorted(shown.out.splitlines()[:-1])  # chapters end in any order
 
+    about = []
+    monkeypatch.setattr(schedule, "jobs_for", lambda chapters: 2)
     monkeypatch.setattr(schedule, "run_notebook", run)
     ran = ["00_start_here: 1 s", "01_encoders: 1 s"]
     reused = ["00_start_here: unchanged, reused", "01_encoders: unchanged, reused"]
-    assert lines() == ran
-    assert lines() == reused
-    assert lines(reuse=False) == ran
+    assert lines() == ran and about == ["2 of 2 chapters run, 2 at a time: about 50 s"]  # as a first run takes
+    assert lines() == reused and about == []
+    assert lines(reuse=False) == ran and about == ["2 of 2 chapters run, 2 at a time: about 10 s"]  # as the last one
     assert lines(parameters={"fast": True}) == ran
     assert lines(parameters={"fast": True}, chapters=["01"]) == reused[1:]
 

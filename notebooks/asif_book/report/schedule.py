@@ -72,6 +72,7 @@ class Runner:
         executed, key, last = self.runs / path.name, key_of(path, self.parameters), self.seconds(path)
         if self.keeps(path):
             return ChapterRun(last, reused=True)
+        self.runs.mkdir(parents=True, exist_ok=True)
         write_json(executed.with_suffix(".json"), _Stamp(seconds=last))  # without a key: a killed run is not kept
         with run_of(path.stem, self.parameters) as environment:
             seconds = run_notebook(path, executed, self.parameters, environment | thread_limits(threads))
@@ -140,7 +141,8 @@ def run_chapters(chapters: dict[Path, Chapter], runner: Runner, then: Callable[[
     alone = [path for path, chapter in chapters.items() if chapter.alone]
     together = sorted(chapters.keys() - alone, key=lambda path: (runner.seconds(path), path.name), reverse=True)
     if cost:
-        print(f"{len(cost)} of {len(chapters)} chapters run, {jobs} at a time: about {left()}", flush=True)
+        about = f"{len(cost)} of {len(chapters)} chapters run, {jobs} at a time: about {left()}"
+        print(about, file=sys.stderr, flush=True)
     with tqdm(total=len(chapters), unit="chapter", disable=None) as bar:
         outcomes = run_all(together, jobs)
         outcomes |= run_all(alone, 1)

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from asif_book.progress import VERSION, load_progress
+from asif_book.results import Result
+from asif_lib.files import read_json
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -75,10 +77,14 @@ import os
 os.environ["ASIF_PROGRESS"] = {str(file)!r}
 told = progress.note("00.1", "wrong", "You added."), progress.note("00.1", "right")
 print([*told, progress.load_progress({str(file)!r})])
+os.environ["ASIF_BUILD"] = {str(tmp_path)!r}
+from asif_book import record
+record("one", 0.5, (0.4, 0.6), n=10), record("two", 0.25)
 damage = open({str(file)!r}).read().replace('"tries": 2', '"tries": "two"')
 open({str(file)!r}, "w").write(damage)
 print(progress.note("00.2", "right"))"""
     kept, damaged = stand_in(code).splitlines()
+    assert [*read_json(tmp_path / "results.json", dict[str, Result])] == ["one", "two"]
     assert kept.startswith("['', '', Progress(exercises={'00.1': Entry(status='right', tries=2, wrong=1")
     assert (
         damaged

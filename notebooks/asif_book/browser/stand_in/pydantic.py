@@ -85,7 +85,7 @@ def checked(value, kind):
             return {checked(k, parts[0]): _inside(v, parts[1], k) for k, v in value.items()}
         kinds = parts * len(value) if origin is list else parts
         return origin(_inside(v, one, i) for i, (v, one) in enumerate(zip(value, kinds, strict=True)))
-    if dataclasses.is_dataclass(kind) or typing.is_typeddict(kind) or issubclass(kind, BaseModel):
+    if dataclasses.is_dataclass(kind) or hasattr(kind, "__required_keys__") or issubclass(kind, BaseModel):
         return _made(value, kind)
     if type(value) is not kind and not (kind is float and type(value) is int):
         raise ValidationError(f"Input should be a valid {kind.__name__}")
@@ -112,7 +112,7 @@ def _made(value, kind):
         elif name in getattr(kind, "__required_keys__", fields) and not hasattr(kind, name) and name not in factories:
             raise ValidationError("Field required", name)
     try:
-        return found if typing.is_typeddict(kind) else kind(**found)
+        return found if issubclass(kind, dict) else kind(**found)
     except ValidationError:
         raise
     except ValueError as error:

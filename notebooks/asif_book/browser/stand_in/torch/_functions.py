@@ -5,31 +5,15 @@ import functools
 import itertools
 import math
 import operator
+import re
 from collections import namedtuple
 from types import SimpleNamespace
 
 import numpy as np
 
 from ._tensor import (
-    BOOL,
-    INT64,
-    Tensor,
-    array_of,
-    both,
-    broadcast,
-    expanded,
-    fitting,
-    promote,
-    result_type,
-    state,
-    wrap,
+    BOOL, INT64, Tensor, array_of, both, broadcast, device, dtype, expanded, fitting, promote, result_type, state, wrap,
 )  # fmt: skip
-from ._tensor import (
-    device as any_device,
-)
-from ._tensor import (
-    dtype as Kind,
-)
 
 METHODS = {}
 _NAMES = {"axis": "dim", "keepdims": "keepdim"}
@@ -48,23 +32,37 @@ def op(name, function, checked=True):
             return out._become(call(input, *arguments, **options))
         options = {_NAMES.get(key, key): value for key, value in options.items()}
         with np.errstate(all="ignore"):
-            if not state["modes"]:
-                return function(input, *arguments, **options)
-            mode = state["modes"].pop()
+            modes, state["modes"] = state["modes"], []
             try:
-                return mode.__torch_function__(function, (), (input, *arguments), options)
+                if not modes:
+                    return function(input, *arguments, **options)
+                return modes[-1].__torch_function__(function, (), (input, *arguments), options)
+            except (AttributeError, TypeError) as error:
+                raise _misused(name, error, arguments) from None
             finally:
-                state["modes"].append(mode)
+                state["modes"] = modes
 
     call.__name__ = name
     METHODS[name] = call
     return call
 
 
+def _misused(name, error, given):
+    """The error for arguments that do not fit, in PyTorch's words."""
+    if missing := re.search(r"missing (\d) required positional arguments?: (.+)", str(error)):
+        names = missing[2].replace("' and '", "', '").replace("'", '"')
+        return TypeError(f"{name}() missing {missing[1]} required positional arguments: {names}")
+    if "object has no attribute" not in str(error):
+        return error
+    kinds = ", ".join(builtins.type(one).__name__ for one in given)
+    return TypeError(f"{name}() received an invalid combination of arguments - got ({kinds}), but expected one of:")
+
+
 def pair(name, *fields):
     """Make one of PyTorch's results with names, which is printed as there."""
     kind = namedtuple(name, fields or ("values", "indices"))
     parts = lambda found: (f"{field}={part!r}" for field, part in found._asdict().items())  # noqa: E731
+    kind.__name__ = f"torch.return_types.{name}"
     kind.__repr__ = lambda found: f"torch.return_types.{name}(\n" + ",\n".join(parts(found)) + ")"
     return kind
 
@@ -230,10 +228,7 @@ def _along(name, put):
     def call(input, dim, index, source):
         out = input._array.copy()
         if not isinstance(index, Tensor):
-            kinds = ", ".join(builtins.type(given).__name__ for given in (dim, index, source))
-            raise TypeError(
-                f"{name}() received an invalid combination of arguments - got ({kinds}), but expected one of:"
-            )
+            raise AttributeError("object has no attribute")
         source = array_of(source)
         put(np.moveaxis(out, dim, 0), array_of(index), np.moveaxis(source, dim, 0) if source.ndim else source)
         return wrap(out)
@@ -331,7 +326,7 @@ class Methods:
             raise RuntimeError(f"shape '{_sizes(shape)}' is invalid for input of size {input.numel()}") from None
 
     def view(input, *shape):
-        if isinstance(shape[0], Kind):
+        if isinstance(shape[0], dtype):
             return wrap(input._array.view(shape[0].array))
         found = input.reshape(*shape)
         if input.numel() and not np.shares_memory(found, input):
@@ -412,14 +407,11 @@ class Methods:
             raise RuntimeError(f"dot : expected both vectors to have same dtype, but found {said}")
         return wrap(np.asarray(input._array @ other._array))
 
-    def to(input, *arguments, dtype=None, device=None, **_):
-        for argument in arguments:
-            dtype = (
-                argument if isinstance(argument, Kind) else argument.dtype if isinstance(argument, Tensor) else dtype
-            )
-            device = argument if isinstance(argument, str) else device
-        any_device(device or "cpu")
-        return input if dtype is None else wrap(input._array, dtype)
+    def to(input, *arguments, **options):
+        given = [*arguments, *options.values()]
+        device(next((one for one in given if isinstance(one, str)), "cpu"))
+        kinds = [one.dtype if isinstance(one, Tensor) else one for one in given if isinstance(one, dtype | Tensor)]
+        return wrap(input._array, kinds[-1]) if kinds else input
 
     def untyped_storage(input):
         array = input._array
@@ -546,8 +538,15 @@ def _joined(tensors, join, dim):
     return wrap(join([tensor._array.astype(kind.array, copy=False) for tensor in tensors], dim))
 
 
+def _several(name, tensors):
+    if isinstance(tensors, Tensor):
+        raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor")
+    return [*tensors]
+
+
 def cat(tensors, dim=0):
-    tensors = [tensor for tensor in tensors if tensor.shape != (0,)] or [*tensors]
+    tensors = _several("cat", tensors)
+    tensors = [tensor for tensor in tensors if tensor.shape != (0,)] or tensors
     for place, tensor in enumerate(tensors):
         if not tensor.ndim:
             raise RuntimeError(f"zero-dimensional tensor (at position {place}) cannot be concatenated")
@@ -562,7 +561,7 @@ def cat(tensors, dim=0):
 
 
 def stack(tensors, dim=0):
-    tensors = [*tensors]
+    tensors = _several("stack", tensors)
     for place, tensor in enumerate(tensors):
         if tensor.shape != tensors[0].shape:
             text = f"stack expects each tensor to be equal size, but got {[*tensors[0].shape]} at entry 0 and "

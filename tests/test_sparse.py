@@ -102,13 +102,14 @@ def test_settings_are_checked_once_for_a_model_and_all_its_calls(monkeypatch):
 
 @pytest.mark.parametrize("whiten", [None, 0.7])
 def test_many_settings_of_one_search_are_those_of_one_search_each(whiten):
-    """A sweep asks for the largest k once, and cuts."""
-    z, anchors = random_matrix(9, 6, 1), random_matrix(40, 6, 2) + 0.5
-    side = SideAnchors(anchors, anchors.mean(dim=0))
+    """A sweep asks for the largest k once, and cuts. The mean is another one than that of the anchors."""
+    z, anchors, mean = random_matrix(9, 6, 1), random_matrix(40, 6, 2) + 0.5, torch.full((6,), 0.3)
+    side = SideAnchors(anchors, mean)
     kept = (side.whitened(whiten) if whiten else side).cosines(z, 40, hubs=True)
     for k, p, hubs in [(1, 2, 0), (5, 3, 0.25), (40, 1, 0.5)]:
         settings = Settings(k, p, hubs=hubs, whiten=whiten)
-        torch.testing.assert_close(kept.sparse(settings).to_dense(), represent(z, anchors, settings).to_dense())
+        alone = represent(z, anchors, settings, mean=mean)
+        torch.testing.assert_close(kept.sparse(settings).to_dense(), alone.to_dense())
 
 
 @pytest.mark.parametrize("settings", [Settings(7, 2), Settings(7, 2, hubs=0.5), Settings(7, 2, whiten=0.8)])

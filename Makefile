@@ -4,6 +4,7 @@
 # teachers:begin
 # make test       set up, run the tests; they need more packages than a student does
 # make classroom-kit   a folder for a USB stick: make lab in it needs no network
+# make browser-edition   build/browser: the core path for any web server, to read in a browser with nothing installed
 # teachers:end
 
 PYTHON  ?= python3
@@ -67,7 +68,7 @@ NUMERICAL := $(addprefix tests/,bank evaluation explain search test_laws.py test
 CHAPTERS := tests/book/test_notebooks.py tests/book/test_report_browser.py
 TESTER  := $(VENV)/.installed-dev
 
-.PHONY: test classroom-kit browser notebooks results lock lint bench coverage mutation
+.PHONY: test classroom-kit browser-edition browser notebooks results lock lint bench coverage mutation
 
 # the packages of the tests first: they include those of the workbook
 test: $(TESTER) setup browser
@@ -82,6 +83,11 @@ test: $(TESTER) setup browser
 
 classroom-kit: setup
 	$(BIN)/python -m asif_book.handout build/classroom-kit --no-solutions --kit
+
+# files of others are compared with Pyodide's lock; BROWSER_ARGS=--distribution takes them from Pyodide's own server
+browser-edition: setup $(VENV)/.installed-browser
+	$(BIN)/python -m asif_book.browser.building build/browser $(BROWSER_ARGS)
+	@echo "to read it: $(PYTHON) -m http.server --directory build/browser"
 
 # a Chromium for the tests in a browser: the one that is there, else Debian's; without one they are skipped
 browser: $(TESTER)

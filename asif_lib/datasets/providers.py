@@ -26,6 +26,9 @@ FASHION_MNIST_FILES = [
 ]
 ONNXRUNTIME_FILES = "ort.wasm.min.js", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"
 TOKENIZERS_FILE = "tokenizers.min.cjs"
+PYODIDE_FILES = (
+    "pyodide.asm.js", "pyodide.asm.wasm", "pyodide.js", "pyodide.mjs", "pyodide-lock.json", "python_stdlib.zip",
+)  # fmt: skip
 FONT_FILES = (
     "lohit-devanagari/Lohit-Devanagari.ttf", "vlgothic/VL-PGothic-Regular.ttf", "wqy/wqy-microhei.ttc",
 )  # fmt: skip
@@ -257,5 +260,6 @@ SELECT = {
     "stamps": _select_stamps, "cifar10": _select_cifar10, "clipart": select_clipart, "eurosat": shutil.copytree,
     "fashion_mnist": _select_files(FASHION_MNIST_FILES), "onnxruntime_web": _select_files(ONNXRUNTIME_FILES),
     "tokenizers_web": _select_files([TOKENIZERS_FILE]), "fonts": _select_files(FONT_FILES),
+    "pyodide": _select_files(PYODIDE_FILES),
     "emoji": _select_files([FONT]),  # `draw_emoji` draws later: another version of Pillow may write other bytes
 }  # fmt: skip

@@ -1,11 +1,12 @@
-"""Three editions of the workbook from one source: the student's, the solved one, and a teacher's guide.
+"""Editions of the workbook from one source: the student's, the solved one, a browser's, and a teacher's guide.
 
 A chapter is written once, as ``notebooks/source/NN_topic.py`` in jupytext's percent format. In a cell tagged
 ``exercise`` the lines between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` (nbgrader's markers) belong to the solved
 edition only. Where no code stands there, but only a comment with the idea, the solution is the reference of the
 exercise's check, and a usual mistake that the check knows follows the comment. Cells tagged ``teacher`` go into the
-guide only, and those tagged ``say`` into the notes of the next cell's slide. The code of a cell tagged ``hide-input``
-is folded but for its first line, a comment. One cell sets a chapter up, also on Colab: it is tagged ``parameters``, and
+guide only, and those tagged ``say`` into the notes of the next cell's slide. A cell tagged ``full`` stays out of the
+browser's edition, and of a section that begins with one only the exercises stay. The code of a cell tagged
+``hide-input`` is folded but for its first line, a comment. One cell sets a chapter up, also on Colab: it is tagged ``parameters``, and
 begins with them. Each notebook gets one more cell, which links the chapters before and after. The folded part of the
 opening cell gets a strip of the method's steps, with links, and a picture of the method. The README's table of chapters
 is made from the sources too. ``{minutes}`` in an opening cell becomes the chapter's minutes. A cell tagged ``core``
@@ -34,7 +35,7 @@ import sys
 import textwrap
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +55,7 @@ from .outline import (
     DEEPER,
     FOLDED,
     OPEN,
+    PROGRESS,
     QUIZ_MINUTES,
     SAY,
     SETTINGS,
@@ -72,6 +74,10 @@ NOT_ATTEMPTED = 'raise NotImplementedError("your turn")'
 CHAPTERS = "[0-9][0-9]_*"
 CORE_PATH = ("00", "03", "04", "06", "07")
 """Chapters without which the core path has gaps."""
+BROWSER_CHAPTERS = (*CORE_PATH, "90")
+"""Chapters of the edition that runs in a browser."""
+FULL = "full"
+"""Tag of a cell that only the full workbook can run."""
 GUIDE = "teachers_guide.md"
 OWN = ("code", "steps", "appendix", "cell_seconds", "alone")
 """Settings of a chapter in its opening cell."""
@@ -82,6 +88,11 @@ _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
 }
+BROWSER_KERNEL = {"display_name": "Python (Pyodide)", "language": "python", "name": "python"}
+IN_BROWSER = """**In this browser** NumPy computes under PyTorch's names; elsewhere the course uses PyTorch.
+Your notebooks and `my_progress.json` are kept in this browser alone: to take one home, right-click it in the list of
+files, then *Download*.
+"""
 _HIDDEN = {"source_hidden": True}
 """What JupyterLab folds; it shows the first line."""
 
@@ -220,6 +231,41 @@ def check(source_dir: Path | str, out_dir: Path | str) -> dict[Path, str]:
         elif path.read_bytes() != text:
             wrong[path] = "differs from its source"
     return wrong | {path: "has no source" for path in notebooks_in(Path(out_dir)) if path not in expected}
+
+
+def browser_edition(notebook: NotebookNode, chapters: Iterable[str]) -> NotebookNode:
+    """Return a student's chapter as it runs in a browser: without the cells tagged ``full``.
+
+    Of a section that begins with such a cell only the exercises stay. Links to notebooks that are not among `chapters`,
+    and to pages, become plain text.
+    """
+
+    def without_dead_links(text):
+        kept = "|".join(f"{name}\\.ipynb" for name in chapters)
+        return re.sub(rf"\[([^\]]+)\]\((?!(?:{kept})[)#])\w+\.(?:ipynb|md)[^)]*\)", r"\1", text)
+
+    cells = []
+    for section in sections_of(notebook):
+        cells += _exercises_in(section) if FULL in tags_of(section[0]) else section
+    cells = [cell for cell in cells if FULL not in tags_of(cell)]
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            cell.source = without_dead_links(cell.source)
+    cells[0].source = cells[0].source.replace("<details>", f"{IN_BROWSER}\n<details>", 1)
+    return new_notebook(metadata=notebook.metadata | {"kernelspec": BROWSER_KERNEL}, cells=cells)
+
+
+def _exercises_in(section) -> list:
+    """Return the cells of a section's exercises: card, stub, check, and help."""
+    kept, within = [], False
+    for cell in section:
+        if _CARD.search(_markdown(cell)):
+            within = True
+        elif within and kept and not {"exercise", "check"}.intersection(tags_of(cell)):
+            within = cell.cell_type == "markdown" and cell.source.startswith("<details>")
+        if within or PROGRESS in tags_of(cell):
+            kept.append(cell)
+    return kept
 
 
 def notebooks_in(folder: Path) -> list[Path]:

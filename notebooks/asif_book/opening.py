@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from asif_book import results
+from asif_book import in_browser, results
 from asif_book.running import show_what_runs
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import Pairs, load_pairs
@@ -36,6 +36,9 @@ def open_chapter(profile="offline", device="auto", pairs=DEFAULT_BANK) -> Openin
     show_what_runs()
     if profile not in PROFILES:
         raise ParameterError(f"profile = {profile!r}: the profiles are {', '.join(PROFILES)}")
+    if in_browser.is_here():
+        results.of_the_book = False
+        return Opening(*in_browser.opened(pairs))
     found = load_pairs(pairs)
     if missing := {"train", "validation", "test"}.difference(found.splits):
         lacks = f"has {len(found)} pairs, and no split {' or '.join(sorted(missing))}"

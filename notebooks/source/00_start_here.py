@@ -424,11 +424,12 @@ for i in mine.scores[0].argsort(descending=True).tolist():
 
 # %% [markdown]
 # ## 9 · A picture of your own, and the cosine
-#
+
+# %% [markdown] tags=["full"]
 # Try a picture of your own, from a file or the camera, with labels of your own. The
 # pictures stay on this machine.
 
-# %% tags=["hide-input"]
+# %% tags=["full", "hide-input"]
 # Open the upload: a picture of your own.
 your_picture(model, ["kangaroo", "dog", "mug", "face"])
 

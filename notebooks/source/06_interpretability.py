@@ -35,7 +35,6 @@ fast = False  # True: fewer pictures, seeds and random orders
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.metrics import roc_auc_score
 
 import asif_book.figures as draw
 from asif_book import record
@@ -242,7 +241,7 @@ print(f"the largest fall: {captions[worst]} {place}")
 # one anchor *more* do better than four fewer? Section 1 of [07 · Editing a
 # model](07_editing.ipynb) adds this one pair.
 
-# %% [markdown]
+# %% [markdown] tags=["full"]
 # ## 3 · Why, and what if
 #
 # A contribution says *why* the score is what it is. *What if* an anchor were not there?
@@ -518,7 +517,7 @@ given = answers.predicted.numpy()  # (64,), -1 where nothing decides
 decided = np.flatnonzero(given >= 0)
 print(f"accuracy on {len(asked)} validation stamps: {accuracy(given, truth, seed)}")
 
-# %% [markdown]
+# %% [markdown] tags=["full"]
 # An explanation is **faithful** if the anchors that it names first matter most.
 # **Deletion** takes anchors away in the order of their contributions. If the order
 # means something, the score falls faster than in a random order. **Insertion** takes
@@ -528,7 +527,7 @@ print(f"accuracy on {len(asked)} validation stamps: {accuracy(given, truth, seed
 # **Before you run the next cell:** the first quarter of the anchors is gone. How much
 # of the score is left, in the order of the contributions, and in a random order?
 
-# %% tags=["hide-input"]
+# %% tags=["full", "hide-input"]
 # Delete and insert anchors in two orders, draw the scores, and record the area.
 from asif_lib.explain import area_between, faithfulness_curves
 
@@ -548,14 +547,14 @@ name = "contributions name what decides: deletion, area between random order and
 note = "held-out stamps, 0 for a random order"
 _ = record(name + "of contributions", areas["deletion"], unit="of the score", note=note)
 
-# %% [markdown]
+# %% [markdown] tags=["full"]
 # **What you see.** The area between the solid line (order of the contributions) and the
 # dashed line (random order) lies well above 0. The band is the middle half of the
 # pictures. The lines on the left do not end at 0, because other anchors have entered.
 # The order of the picture's entries, which knows no label, reaches three quarters of it
 # (`attribution.md`).
 
-# %% [markdown]
+# %% [markdown] tags=["full"]
 # ## 5 · Why here?
 #
 # The doe speaks for “deer”, because the kangaroo resembles it. But where? **Occlusion**
@@ -614,7 +613,7 @@ for kind in kinds[1:]:
 # this quarter than without a random one. Among regions that are not blank, the
 # difference is undecided, so the map finds the thing, but hardly its parts.
 
-# %% [markdown]
+# %% [markdown] tags=["full"]
 # ## 6 · The audit: wrong captions in the bank
 #
 # A bank from the web has wrong captions, and ASIF can look for them. An **audit**
@@ -881,7 +880,7 @@ check_own_failure(my_failure, task)
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["full"]
 # ## 8 · "I have never seen anything like it"
 #
 # A label always wins, whatever the picture. But the model knows how near its anchors
@@ -897,6 +896,7 @@ check_own_failure(my_failure, task)
 # %%
 from PIL import Image
 from scipy.stats import beta
+from sklearn.metrics import roc_auc_score
 
 from asif_lib import load_labelled
 from asif_lib.explain import calibrate, familiarity, own_coverage

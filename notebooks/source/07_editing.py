@@ -177,11 +177,11 @@ print("difference:", in_points(paired_difference(first[1], first[0], seed)))
 # changes that agree with these pictures. It reaches below 0, because a single change
 # among 150 proves little. So a gain, no change and a small loss are all possible.
 
-# %% [markdown]
+# %% [markdown] tags=["full"]
 # On the disk, each edit makes a new **version** of the bank, so `diff` can list what
 # changed, and `undo` can take the edit back.
 
-# %%
+# %% tags=["full"]
 folder = tempfile.TemporaryDirectory()
 old.save(Path(folder.name) / "story")
 stored = AnchorBank.load(Path(folder.name) / "story")
@@ -266,7 +266,7 @@ from asif_book.widgets import Quiz
 
 Quiz("after", pairs)
 
-# %% [markdown]
+# %% [markdown] tags=["full"]
 # ## 2 · A kind of picture that the model does not know
 #
 # Fashion-MNIST has small grey pictures of clothing, which we turn to black on white.
@@ -365,7 +365,7 @@ check_add(my_add)
 #
 # </details>
 
-# %% [markdown] tags=["number"]
+# %% [markdown] tags=["full", "number"]
 # ## 3 · Learning
 #
 # A **lesson** adds $m$ pairs of each class, and a longer lesson holds the shorter ones.
@@ -517,7 +517,7 @@ check_running_mean(my_mean)
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["full"]
 # ## 4 · Did anything change elsewhere?
 #
 # A network that is trained further forgets old things. Does an edited bank? The anchors
@@ -631,7 +631,7 @@ record(
 # In the upper row it is short, so the stamps hardly notice the lesson. In the lower
 # row, new $k$ and $p$ change more: choosing again is an edit, too.
 
-# %% [markdown]
+# %% [markdown] tags=["full"]
 # ## 5 · Forgetting
 #
 # **Before you run the next cell:** the model has learned all ten classes and now
@@ -800,7 +800,7 @@ display(pd.DataFrame(rows), histories["removed"], histories["compacted"])
 # “compacted” they are gone, and so is the history. The *cache of embeddings* and
 # backups lie outside the bank.
 
-# %% [markdown] tags=["number"]
+# %% [markdown] tags=["full", "number"]
 # ## 6 · A poisoned pair
 #
 # A contributor may also add a wrong pair. We plant one in a bank with a short lesson:
@@ -953,7 +953,7 @@ print(f"healed minus poisoned: {in_points(gap)}")
 same_answers = np.array_equal(answers["healed"], answers["healthy"])
 print(f"healed and healthy banks give the same answers: {same_answers}")
 
-# %% [markdown]
+# %% [markdown] tags=["full"]
 # ## 7 · Which pairs to add?
 #
 # Each pair costs somebody a caption. Which pairs of each class should you add?
@@ -973,7 +973,7 @@ chance = np.mean([task.measure(other).float().mean() for other in task.random])
 print(f"{per_class} of each class, drawn at random, validation: {chance:.1%}")
 print(f"(mean of {len(task.random)} lessons)")
 
-# %% [markdown]
+# %% [markdown] tags=["full"]
 # ### Exercise 07.6 · Ten pictures, well chosen
 #
 # **Difficulty** ●●●●● · **Minutes** 20
@@ -988,7 +988,7 @@ print(f"(mean of {len(task.random)} lessons)")
 # lessons.
 
 
-# %% tags=["exercise"]
+# %% tags=["full", "exercise"]
 def my_lesson(
     image: torch.Tensor, labels: torch.Tensor, per_class: int
 ) -> torch.Tensor:
@@ -1011,10 +1011,10 @@ def my_lesson(
     ### END SOLUTION
 
 
-# %% tags=["check"]
+# %% tags=["full", "check"]
 check_lesson(my_lesson, task)
 
-# %% [markdown]
+# %% [markdown] tags=["full"]
 # <details><summary>Hint</summary>
 #
 # `(labels == c).nonzero()[:, 0]` lists the positions of class $c$ in the pool. Where

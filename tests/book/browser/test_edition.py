@@ -1,0 +1,170 @@
+"""The folder for a browser: built, served below a path, read in Chromium without another host, and damaged."""
+
+import contextlib
+import functools
+import io
+import json
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from asif_book.browser import building, files
+from asif_lib.errors import AsifError, DataError
+
+pytestmark = pytest.mark.once
+CHAPTERS = ("00", "03", "04", "06", "07")
+SECOND_VISIT = 10
+"""Seconds until a chapter's first output on a second visit; a busy machine gets more."""
+OUTPUTS = """() => Array.from(jupyterapp.shell.currentWidget.content.model.cells)
+    .map(cell => cell.toJSON()).filter(cell => cell.cell_type === "code")
+    .map(cell => [cell.execution_count, cell.outputs])"""
+IDLE = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+ASK = """async code => {
+    const asked = jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code});
+    let printed = "";
+    asked.onIOPub = ({header, content}) => {
+        printed += header.msg_type === "stream" ? content.text : header.msg_type === "error" ? content.evalue : "";
+    };
+    await asked.done;
+    return printed;
+}"""
+VERDICTS = """
+import json
+import torch
+from asif_book.checks import EXERCISES
+told = {}
+for number, check in EXERCISES.items():
+    if number[:2] in CHAPTERS and hasattr(check, "reference"):
+        for what, way in [("right", check.reference), *(("wrong", way) for _, way in check.named[:1])]:
+            torch.manual_seed(0)
+            verdict = check(lambda *case, way=way: way(*case))
+            told[f"{number} {what}"] = [verdict.status, verdict.message]
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="module")
+def edition(tmp_path_factory):
+    """The built folder, within the folder that is served; the tests are skipped where a file cannot be had."""
+    target = tmp_path_factory.mktemp("served") / "school" / "asif"
+    try:
+        building.build(target)
+    except AsifError as error:
+        pytest.skip(f"the browser's edition is not tested: {error}")
+    return target
+
+
+@pytest.fixture(scope="module")
+def address(edition):
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(edition.parents[1])))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/school/asif/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def reader(browser, address):
+    """A page that has chapter 00 open, and the addresses that it asked."""
+    context = browser.new_context(viewport={"width": 820, "height": 1180})
+    page, asked = context.new_page(), []
+    context.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    page.wait_for_function("state.textContent.startsWith('Ready, and kept')", timeout=60_000)
+    page.get_by_role("link", name="00 · Start here").click()
+    page.wait_for_function(IDLE, timeout=180_000)
+    yield page, asked
+    context.close()
+
+
+def test_the_folder_is_small_enough_for_a_class(edition):
+    start = sum(map(building._transferred, (edition / "static" / "pyodide").iterdir()))
+    assert start < 45e6
+    notebooks = sorted(path.name[:2] for path in (edition / "files").glob("*.ipynb"))
+    assert notebooks == sorted((*CHAPTERS, "90")) and (edition / "files" / building.OWN).is_dir()
+    texts = [path.read_text() for path in (edition / "files").glob("*.ipynb")]
+    assert all("NumPy computes under PyTorch's names" in text for text in texts)
+    assert "GPL-2" in (edition / "index.html").read_text()
+
+
+def test_exercises_get_the_words_of_jupyterlab_and_progress_is_kept(reader):
+    page, _ = reader
+    code = f"CHAPTERS = {CHAPTERS}\n{VERDICTS}"
+    told = json.loads(page.evaluate(ASK, code))
+    with contextlib.redirect_stdout(io.StringIO()) as here:
+        exec(code, {})
+    expected = json.loads(here.getvalue())
+    assert len(expected) > 40 and told.keys() == expected.keys()
+    assert {name: told[name] for name in told if told[name] != expected[name]} == {}
+    kept = json.loads(page.evaluate(ASK, "print(open('/drive/my_progress.json').read())"))
+    assert kept["format"] == "asif-progress" and kept["exercises"]["00.1"]["status"] == "right"
+
+
+def test_nothing_else_is_asked_and_a_second_visit_needs_no_network(reader, address):
+    page, asked = reader
+    page.context.set_offline(True)
+    page.reload()
+    page.wait_for_function(IDLE, timeout=180_000)
+    assert page.evaluate(ASK, "import os; print(os.path.exists('/drive/my_progress.json'))").strip() == "True"
+    page.context.set_offline(False)
+    assert {url for url in asked if not url.startswith((address.split("school")[0], "blob:", "data:", "ws:"))} == set()
+
+
+@pytest.mark.notebooks
+def test_chapter_00_runs_from_the_first_click_to_the_last_cell(reader):
+    page, _ = reader
+    page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.wait_for_function(f"({OUTPUTS})().every(([count]) => count)", timeout=500_000)
+    outputs = [output for _, cell in page.evaluate(OUTPUTS) for output in cell]
+    assert [output for output in outputs if output["output_type"] == "error"] == []
+    printed = "".join("".join(output.get("text", "")) for output in outputs)
+    assert "own caption wins among 8: 79.3% [72.7%, 85.3%]" in printed  # as in notebooks/results.md
+
+
+@pytest.mark.parametrize(
+    ("lacks", "words"),
+    [
+        ("delete globalThis.WebAssembly", "runs no WebAssembly"),
+        ("indexedDB.open = () => { throw new Error(); }", "your work is lost when the tab is closed"),
+        ("navigator.serviceWorker.register = async () => { throw new Error(); }", "progress is not kept in a file"),
+    ],
+)
+def test_what_a_browser_lacks_is_said_in_one_sentence(browser, address, lacks, words):
+    page = browser.new_page()
+    page.add_init_script(lacks)
+    page.goto(address)
+    page.wait_for_selector(".warning")
+    assert words in " ".join(page.locator(".warning").inner_text().split())
+    page.close()
+
+
+def test_a_file_that_was_cut_on_its_way_is_named(browser, address, edition):
+    file = next((edition / "static" / "pyodide").glob("numpy-*.whl"))
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    try:
+        page = browser.new_page()
+        page.goto(address)
+        page.wait_for_selector(".warning", timeout=60_000)
+        assert f"The file static/pyodide/{file.name} did not arrive whole" in page.locator(".warning").inner_text()
+        page.close()
+    finally:
+        file.write_bytes(content)
+
+
+def test_a_file_that_cannot_be_had_stops_the_build_with_one_sentence(monkeypatch, tmp_path, capsys):
+    pytest.importorskip("jupyterlite_core")
+
+    def refuse(name):
+        raise DataError(f"{name} could not be fetched by any provider\n  npm registry: offline")
+
+    monkeypatch.setattr(files, "fetch", refuse)
+    assert building.main([str(tmp_path / "browser")]) == 1
+    told = capsys.readouterr().err
+    assert told == "The browser's edition needs Pyodide: pyodide could not be fetched by any provider.\n"
+    assert not Path(tmp_path / "browser").exists()

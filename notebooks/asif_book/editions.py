@@ -6,12 +6,12 @@ edition only. Where no code stands there, but only a comment with the idea, the 
 exercise's check, and a usual mistake that the check knows follows the comment. Cells tagged ``teacher`` go into the
 guide only, and those tagged ``say`` into the notes of the next cell's slide. A cell tagged ``full`` stays out of the
 browser's edition, and of a section that begins with one only the exercises stay. The code of a cell tagged
-``hide-input`` is folded but for its first line, a comment. One cell sets a chapter up, also on Colab: it is tagged ``parameters``, and
-begins with them. Each notebook gets one more cell, which links the chapters before and after. The folded part of the
-opening cell gets a strip of the method's steps, with links, and a picture of the method. The README's table of chapters
-is made from the sources too. ``{minutes}`` in an opening cell becomes the chapter's minutes. A cell tagged ``core``
-begins a section of the core path, and ``open`` one of another chapter; JupyterLab folds the other numbered sections of
-the chapter.
+``hide-input`` is folded but for its first line, a comment. One cell sets a chapter up, also on Colab: it is tagged
+``parameters``, and begins with them. Each notebook gets one more cell, which links the chapters before and after. The
+folded part of the opening cell gets a strip of the method's steps, with links, and a picture of the method. The
+README's table of chapters is made from the sources too. ``{minutes}`` in an opening cell becomes the chapter's minutes.
+A cell tagged ``core`` begins a section of the core path, and ``open`` one of another chapter; JupyterLab folds the
+other numbered sections of the chapter.
 
 The line that begins the opening cell may hold settings of the chapter:
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows
+except ImportError:
     fcntl = None
 
 from filelock import FileLock, Timeout
@@ -41,7 +41,7 @@ def locked(path) -> Iterator[None]:
 
 def _check_locks(file):
     """Raise `LockedError` if the file system refuses a lock: filelock takes this for the lock of another process."""
-    if fcntl is None:
+    if not hasattr(fcntl, "flock"):  # Windows, a browser
         return
     Path(file).parent.mkdir(parents=True, exist_ok=True)  # as filelock does
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)

@@ -1,5 +1,6 @@
 """Functions of `scipy.stats` that the core path uses, with SciPy's own numbers."""
 
+import math
 import sys
 from statistics import NormalDist
 from types import SimpleNamespace
@@ -43,8 +44,24 @@ def _at_most(hits, n, p):
     return total
 
 
-def _where(rising, value):
-    low, high = 1e-12, 1 - 1e-12
+class t:
+    """Student's distribution."""
+
+    @staticmethod
+    def ppf(share, df):
+        """The value below which a `share` from 0.5 lies, from Simpson's rule for the area below the density."""
+        height = math.exp(math.lgamma((df + 1) / 2) - math.lgamma(df / 2)) / (df * math.pi) ** 0.5
+
+        def area(end):
+            density = height * (1 + np.linspace(0, end, 4001) ** 2 / df) ** (-(df + 1) / 2)
+            density[1:-1:2] *= 4
+            density[2:-1:2] *= 2
+            return 0.5 + density.sum() * end / 12_000
+
+        return _where(area, share, 0, 1_000)
+
+
+def _where(rising, value, low=1e-12, high=1 - 1e-12):
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if rising(middle) < value else (low, middle)

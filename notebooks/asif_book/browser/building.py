@@ -94,8 +94,10 @@ def build(target: Path, *, distribution=False) -> None:
         (pyodide / "pyodide-lock.json").write_text(json.dumps(lock), encoding="utf-8")
         chapters = _write_notebooks(lite / "files")
         _configure(lite, extensions, sorted(package["name"] for package in lock["packages"].values()))
-        _run_jupyterlite(lite, target)
-    _finish(target, chapters)
+        _run_jupyterlite(lite)
+        _finish(lite / "out", chapters)
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.move(lite / "out", target)
 
 
 def _with_dependencies(lock, names) -> list:
@@ -223,9 +225,8 @@ def _configure(lite, extensions, packages):
         (lite / name).write_text(json.dumps(content), encoding="utf-8")
 
 
-def _run_jupyterlite(lite, target):
-    command = [sys.executable, "-m", "jupyterlite_core", "build", "--output-dir", str(target.resolve())]
-    shutil.rmtree(target, ignore_errors=True)
+def _run_jupyterlite(lite):
+    command = [sys.executable, "-m", "jupyterlite_core", "build", "--output-dir", "out"]
     done = subprocess.run(command, cwd=lite, capture_output=True, text=True)
     if done.returncode:
         raise AsifError(f"JupyterLite could not build the edition: {done.stderr.strip().splitlines()[-1:]}")

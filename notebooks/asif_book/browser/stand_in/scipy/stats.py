@@ -2,11 +2,13 @@
 
 import math
 import sys
+from collections import namedtuple
 from statistics import NormalDist
 from types import SimpleNamespace
 
 import asif_absent
 import numpy as np
+import pandas as pd
 
 
 def bootstrap(data, statistic, *, n_resamples, batch, method, rng):
@@ -42,6 +44,14 @@ def _at_most(hits, n, p):
         total += chance
         chance *= (n - k) / (k + 1) * p / (1 - p)
     return total
+
+
+Correlation = namedtuple("Correlation", ["statistic", "pvalue"])
+
+
+def spearmanr(a, b):
+    """The correlation of the ranks; its p-value is not computed."""
+    return Correlation(pd.Series(np.asarray(a)).rank().corr(pd.Series(np.asarray(b)).rank()), math.nan)
 
 
 class t:

@@ -15,8 +15,6 @@ from asif_lib.errors import AsifError, DataError
 
 pytestmark = pytest.mark.once
 CHAPTERS = ("00", "03", "04", "06", "07")
-SECOND_VISIT = 10
-"""Seconds until a chapter's first output on a second visit; a busy machine gets more."""
 OUTPUTS = """() => Array.from(jupyterapp.shell.currentWidget.content.model.cells)
     .map(cell => cell.toJSON()).filter(cell => cell.cell_type === "code")
     .map(cell => [cell.execution_count, cell.outputs])"""

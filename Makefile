@@ -85,7 +85,7 @@ classroom-kit: setup
 	$(BIN)/python -m asif_book.handout build/classroom-kit --no-solutions --kit
 
 # files of others are compared with Pyodide's lock; BROWSER_ARGS=--distribution takes them from Pyodide's own server
-browser-edition: setup $(VENV)/.installed-browser
+browser-edition: setup
 	$(BIN)/python -m asif_book.browser.building build/browser $(BROWSER_ARGS)
 	@echo "to read it: $(PYTHON) -m http.server --directory build/browser"
 

@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -62,14 +63,11 @@ PACKED = 50_000
 """Bytes from which a text, or WebAssembly, has a packed copy beside it."""
 
 
-def build(target: Path, *, distribution=False) -> None:
+def build_folder(target: Path, *, distribution=False) -> None:
     """Write the folder `target`. Raises `AsifError` with one sentence if a file or a package cannot be had."""
-    try:
-        extensions = [_extension(name) for name in EXTENSIONS]
-        metadata.version("jupyterlite-core")
-    except (FileNotFoundError, metadata.PackageNotFoundError) as error:
-        raise AsifError(f"{error} is not installed: make browser-edition installs it.") from None
     core = files.core()
+    tools = files.jupyterlite()
+    extensions = [_extension(name, tools) for name in EXTENSIONS]
     lock = files.load_lock(core)
     names = _with_dependencies(lock, STARTED)
     packages = files.packages(lock, names, distribution=distribution)
@@ -94,7 +92,7 @@ def build(target: Path, *, distribution=False) -> None:
         (pyodide / "pyodide-lock.json").write_text(json.dumps(lock), encoding="utf-8")
         chapters = _write_notebooks(lite / "files")
         _configure(lite, extensions, sorted(package["name"] for package in lock["packages"].values()))
-        _run_jupyterlite(lite)
+        _run_jupyterlite(lite, tools)
         _finish(lite / "out", chapters)
         shutil.rmtree(target, ignore_errors=True)
         shutil.move(lite / "out", target)
@@ -110,11 +108,9 @@ def _with_dependencies(lock, names) -> list:
     return list(found)
 
 
-def _extension(name) -> Path:
-    for folder in jupyter_path("labextensions"):
-        if (Path(folder) / name / "package.json").exists():
-            return Path(folder) / name
-    raise FileNotFoundError(name)
+def _extension(name, tools) -> Path:
+    folders = [str(tools / "share" / "jupyter" / "labextensions"), *jupyter_path("labextensions")]
+    return next(Path(folder) / name for folder in folders if (Path(folder) / name / "package.json").exists())
 
 
 def _enter(lock, wheel, depends=()):
@@ -225,9 +221,10 @@ def _configure(lite, extensions, packages):
         (lite / name).write_text(json.dumps(content), encoding="utf-8")
 
 
-def _run_jupyterlite(lite):
+def _run_jupyterlite(lite, tools):
     command = [sys.executable, "-m", "jupyterlite_core", "build", "--output-dir", "out"]
-    done = subprocess.run(command, cwd=lite, capture_output=True, text=True)
+    paths = os.pathsep.join([str(tools), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(command, cwd=lite, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True)
     if done.returncode:
         raise AsifError(f"JupyterLite could not build the edition: {done.stderr.strip().splitlines()[-1:]}")
 
@@ -271,7 +268,7 @@ def main(arguments=None) -> int:
     parser.add_argument("--distribution", action="store_true", help="fetch from Pyodide's own distribution")
     options = parser.parse_args(arguments)
     try:
-        build(options.target, distribution=options.distribution)
+        build_folder(options.target, distribution=options.distribution)
     except AsifError as error:
         print(error, file=sys.stderr)
         return 1

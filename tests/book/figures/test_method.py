@@ -168,4 +168,4 @@ def test_the_readme_shows_both_pictures_with_words():
     for name in ("method.svg", "turning.svg"):
         file = f"notebooks/drawings/{name}"
         assert re.search(rf"!\[[^\]]{{40,}}\]\({file}\)|<img src=\"{file}\" alt=\"[^\"]{{40,}}\">", readme)
-    assert readme.count("\n") <= 126
+    assert readme.count("\n") <= 128

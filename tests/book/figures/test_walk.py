@@ -623,4 +623,4 @@ def test_the_first_page_of_the_report_links_the_page_first(tmp_path, monkeypatch
     assert page.stat().st_mtime_ns == made  # it is newer than the bank
     around = {"chapters": [SimpleNamespace(name="00_start", title="00 · Start", minutes=None)], "more": []}
     index = _index([], around, "", {"profile": "offline", "device": "cpu", "seed": 0}, "student", "bank.html")
-    assert index.index('href="bank.html"') < index.index('class="lead"')
+    assert index.index('class="lead"') < index.index('href="bank.html"') < index.index('id="chapters"')

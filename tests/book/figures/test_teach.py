@@ -148,7 +148,7 @@ def teach(tab, thing, number):
     before = tab.evaluate("taught.length")
     tab.locator("#teach-word").fill(thing)
     tab.locator("#teach-word").press("Enter")
-    tab.wait_for_function(f"taught.length === {before + 1} && find('teach-says').textContent.includes('is anchor')")
+    tab.wait_for_function(f"find('teach-says').textContent.includes('is anchor {before + 1} of')")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ class csr_array(np.ndarray):
     def __new__(cls, parts, shape, copy=False):
         values, columns, bounds = map(np.asarray, parts)
         matrix = np.zeros(shape, values.dtype).view(cls)
-        np.add.at(matrix, (np.repeat(np.arange(shape[0]), np.diff(bounds)), columns), values)
+        np.add.at(matrix, (np.repeat(np.arange(shape[0]), np.diff(bounds).astype("intp")), columns), values)
         return matrix
 
     def multiply(self, other):

@@ -317,7 +317,7 @@ class Methods:
             raise NotImplementedError(f'"bincount_cpu" not implemented for {input.dtype.said!r}')
         if input.ndim != 1 or (input < 0).any():
             raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
-        return wrap(np.bincount(input._array, None if weights is None else weights._array, minlength))
+        return wrap(np.bincount(input._array.astype("intp"), None if weights is None else weights._array, minlength))
 
     def reshape(input, *shape):
         try:
@@ -483,7 +483,7 @@ for _name, _function in {
     "fill": lambda input, value: wrap(np.full(input.shape, value, input._array.dtype)),
     "flip": lambda input, *dims: wrap(np.flip(input._array, [fitting(d, input.ndim) for d in _sizes(dims)]).copy()),
     "gather": lambda input, dim, index: wrap(input._array[_places(input, dim, index)]),
-    "index_select": lambda input, dim, index: wrap(np.take(input._array, index, dim)),
+    "index_select": lambda input, dim, index: wrap(np.take(input._array, np.asarray(index), dim)),
     "is_complex": lambda input: input.dtype.is_complex,
     "is_floating_point": lambda input: input.dtype.is_floating_point,
     "isclose": lambda input, other, rtol=1e-5, atol=1e-8, equal_nan=False: wrap(
@@ -502,7 +502,9 @@ for _name, _function in {
     "permute": lambda input, *dims: wrap(input._array.transpose(_sizes(dims))),
     "relu": lambda input: input.clamp(0),
     "repeat": lambda input, *sizes: wrap(np.tile(input._array, _sizes(sizes))),
-    "repeat_interleave": lambda input, repeats, dim=None: wrap(np.repeat(input._array, repeats, dim)),
+    "repeat_interleave": lambda input, repeats, dim=None: wrap(
+        np.repeat(input._array, np.asarray(repeats).astype("intp"), dim)
+    ),
     "roll": lambda input, shifts, dims=None: wrap(np.roll(input._array, shifts, dims)),
     "round": lambda input, *, decimals=0: wrap(np.round(input._array, decimals)),
     "rsqrt": lambda input: 1 / input.sqrt(),

@@ -13,9 +13,16 @@ first chunk is merged with zeros, so a negative cosine is lost; here it is not.
 """
 
 import warnings
+from concurrent.futures.process import BrokenProcessPool
 
 import faiss
+import threadpoolctl
 import torch
+
+from timing import in_child, seconds_of
+
+KERNELS = ("", "Haswell", "Zen", "SkylakeX", "Cooperlake")
+"""Kernels of the OpenBLAS in FAISS's wheel, by `OPENBLAS_CORETYPE`; "" is the one that OpenBLAS chooses by itself."""
 
 
 def author_top(queries, anchors, k, *, chunk=100_000, budget=8 * 2**30):
@@ -61,6 +68,33 @@ def faiss_top(queries, anchors, k):
     """Search by `faiss.knn`: exact, without an index."""
     faiss.omp_set_num_threads(torch.get_num_threads())
     return faiss.knn(queries.numpy(), anchors.numpy(), k, metric=faiss.METRIC_INNER_PRODUCT)
+
+
+def fastest_kernel():
+    """Return the variables of a process in which `faiss.knn` is fastest on this processor.
+
+    OpenBLAS knows the processors of its time, and takes its oldest kernel for a newer one. So each kernel is tried, in
+    a process of its own. One that the processor cannot run is left out.
+    """
+    seconds = {}
+    for name in KERNELS:
+        variables = {"OPENBLAS_CORETYPE": name} if name else {}
+        try:
+            seconds[name] = in_child(_seconds_of_faiss, environment=variables), variables
+        except BrokenProcessPool:
+            continue
+    return min(seconds.values(), key=lambda tried: tried[0])[1]
+
+
+def _seconds_of_faiss():
+    anchors = torch.randn(20_000, 768, generator=torch.Generator().manual_seed(0))
+    return min(seconds_of(lambda: faiss_top(anchors[:256], anchors, 10)) for _ in range(4))
+
+
+def faiss_kernel():
+    """Return the kernel of OpenBLAS that FAISS runs in this process, such as SkylakeX; unknown with other libraries."""
+    found = [each.get("architecture") for each in threadpoolctl.threadpool_info() if "faiss" in each["filepath"]]
+    return next(filter(None, found), "unknown")
 
 
 def products_alone(queries, anchors, tile=(1_024, 4_096)):

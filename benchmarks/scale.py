@@ -3,7 +3,8 @@
 Five sections run in a process of their own each, which returns its memory. In each section the ways take turns, a
 ratio is a ratio of medians, and a way with a target reports whether it is met. The peers (`peers.py`) are the
 algorithm that the method's authors published, `faiss.knn`, the bare matrix product in float32 or bfloat16, and scipy.
-All get the same unit rows in float32 in memory. "float32" is the engine of a processor without bfloat16, "prepared"
+All get the same unit rows in float32 in memory. FAISS runs the fastest kernel that its OpenBLAS has for this processor
+(`fastest_kernel`), and the ratios name the kernel. "float32" is the engine of a processor without bfloat16, "prepared"
 gets a copy in bfloat16 besides, as `AnchorBank.prepare` makes it. The embeddings are made up (`made_up.py`); the first
 two sections also use embeddings without structure, uniform on the sphere.
 
@@ -38,7 +39,16 @@ from asif_lib.search import InvertedIndex, PreparedAnchors, Rows, prepare, round
 from asif_lib.settings import Settings
 from asif_lib.sparse import represent
 from made_up import World
-from peers import author_similarity, author_top, faiss_top, products_alone, scipy_similarity, torch_similarity
+from peers import (
+    author_similarity,
+    author_top,
+    faiss_kernel,
+    faiss_top,
+    fastest_kernel,
+    products_alone,
+    scipy_similarity,
+    torch_similarity,
+)
 from timing import (
     MB,
     in_child,
@@ -156,12 +166,17 @@ def search(n, queries, k, rounds, of_product=1.2):
         ways = searches(anchors, questions, k, prepare(anchors))
         memory, seconds = memory_of(ways), interleaved(ways, rounds, f"{n:,} anchors, {name}")
         ratios = [
-            ratio(f"{n:,} anchors, {name}: {one} over {other}", seconds[one], seconds[other], **bound)
+            ratio(f"{n:,} anchors, {name}: {one} over {named(other)}", seconds[one], seconds[other], **bound)
             for one, other, bound in bounds
             if {one, other} <= seconds.keys()
         ]
         found["data"].append({"name": name, "seconds": summary(seconds), "extra_mb": memory, "compared": ratios})
     return found
+
+
+def named(way):
+    """Return the name of a way to search, with the kernel that FAISS runs in this process."""
+    return f"{way} ({faiss_kernel()})" if way == "faiss.knn" else way
 
 
 def avx2(n, queries, k, rounds):
@@ -187,7 +202,7 @@ def large(n, queries, k, rounds, smallest):
     what, engine = f"exact search, {n:,} anchors", seconds["engine, bf16, prepared"]
     ratios = [
         ratio(f"{what}: author over engine", seconds["author"], engine, at_least=3.6),
-        ratio(f"{what}: faiss.knn over engine", seconds["faiss.knn"], engine, at_least=1.5),
+        ratio(f"{what}: {named('faiss.knn')} over engine", seconds["faiss.knn"], engine, at_least=1.5),
         ratio(f"{what}: engine over float32 product alone", engine, seconds["float32 product alone"], at_most=0.6),
     ]
     result = {"n": n, "queries": queries, "k": k, "seconds": summary(seconds), "extra_mb": memory, "compared": ratios}
@@ -279,9 +294,9 @@ SECTIONS = {"search": search, "avx2": avx2, "large": large, "exactness": exactne
 
 def run(sizes, only):
     """Return the result of each section, by name."""
-    found = {}
+    found, kernel = {}, fastest_kernel()
     for name in only:
-        found[name] = in_child(SECTIONS[name], *sizes[name].values(), environment=AVX2 if name == "avx2" else None)
+        found[name] = in_child(SECTIONS[name], *sizes[name].values(), environment=AVX2 if name == "avx2" else kernel)
         if sizes is SIZES["quick"] and name != "exactness":
             found[name] = without_targets(found[name])
         for line in lines_of(found[name]):

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 import pytest
@@ -50,6 +51,19 @@ def test_the_searches_of_the_peers_find_what_the_engine_finds(searched, chunk, b
     found, where = (peers.author_top if chunk else peers.faiss_top)(queries, anchors, 30, **how)
     np.testing.assert_allclose(found, values, atol=1e-6)
     assert np.array_equal(np.sort(where), indices.sort(dim=1)[0])
+
+
+def test_faiss_gets_the_fastest_kernel_and_one_that_the_processor_cannot_run_is_left_out(monkeypatch):
+    def in_child(function, environment):
+        if environment.get("OPENBLAS_CORETYPE") == "SkylakeX":
+            raise BrokenProcessPool  # an illegal instruction kills the process
+        return {"Zen": 0.1}.get(environment.get("OPENBLAS_CORETYPE"), 0.2)
+
+    monkeypatch.setattr(peers, "in_child", in_child)
+    assert peers.fastest_kernel() == {"OPENBLAS_CORETYPE": "Zen"}
+    monkeypatch.undo()
+    if platform.machine() in ("x86_64", "AMD64"):
+        assert timing.in_child(peers.faiss_kernel, environment={"OPENBLAS_CORETYPE": "Haswell"}) == "Haswell"
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +182,7 @@ def test_scale_compares_every_way_in_every_section(monkeypatch, run_script):
         return section(*sizes)
 
     monkeypatch.setattr(scale, "in_child", in_child)
+    monkeypatch.setattr(scale, "fastest_kernel", dict)
     monkeypatch.setattr(scale.platform, "machine", lambda: "x86_64")
     result = run_script(scale, "--quick")
     assert [name for name, own in environments.items() if own] == ["avx2"]
@@ -181,6 +196,7 @@ def test_scale_compares_every_way_in_every_section(monkeypatch, run_script):
     assert len(compared) == 5 * 5 and all(figure["met"] for figure in compared)
     assert {row["way"] for row in answers if row["data"] == "ties"} >= {"author", "engine, bf16, prepared"}
     assert all(row["largest_error"] < exactness.ULP for row in answers if row["way"].startswith("engine"))
+    assert f"over faiss.knn ({peers.faiss_kernel()})" in str(result["search"]["data"][0]["compared"])
     assert "met" not in result["large"]["compared"][0]  # small sizes are judged for exactness only
 
 

@@ -49,10 +49,10 @@ $(VENV)/.installed-%: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("the workbook needs Python 3.11 or newer; this is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.12")'
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(if $(KIT),$(PYTHON) kit/check_kit.py)
-	@echo "installing packages into $(VENV) (the first time this takes minutes)"
+	@echo "installing packages into $(VENV): the first time about two minutes"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(KIT),--no-index --find-links kit/wheels)$(if $(filter yes,$(LOCKED)),--constraint requirements.lock) -e ".[$*]" --no-compile
-	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # pip compiles on one core; what fails here is not used
-	@$(BIN)/python -c 'import torch; from asif_lib.search import top_anchors; top_anchors(torch.eye(2), torch.eye(2), 1)'  # compiles the search
+	@$(BIN)/python -c 'import torch; from asif_lib.search import top_anchors; top_anchors(torch.eye(2), torch.eye(2), 1)' & \
+	$(if $(KIT),,$(ASIF) data $(DATA) > /dev/null;) wait $$!  # compiles the search beside the fetches
 	@touch $(STUDENT) $@
 
 clean:

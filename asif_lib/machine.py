@@ -8,7 +8,6 @@ import threading
 
 import torch
 from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm as any_tqdm
 from tqdm.std import tqdm as terminal_tqdm
 
 from asif_lib.errors import EncoderError, ParameterError, first_line
@@ -25,6 +24,8 @@ def progress_bar(iterable=None, *, progress=True, **options) -> terminal_tqdm:
 
     A bar goes when its work is done, and no bar is shown without `progress`; the rest is as for `tqdm.tqdm`.
     """
+    from tqdm.auto import tqdm as any_tqdm  # it asks, when it is imported, whether this is a notebook
+
     in_notebook = any(base.__module__ == "tqdm.notebook" for base in any_tqdm.__mro__)
     watched = in_notebook or sys.stderr.isatty()
     return (any_tqdm if watched else _LastState)(iterable, **{"leave": False, "disable": not progress, **options})

@@ -457,14 +457,16 @@ def test_only_what_changed_runs_again(notebooks, monkeypatch, capsys):
         about[:] = [line for line in shown.err.splitlines() if "at a time" in line]
         return sorted(shown.out.splitlines()[:-1])  # chapters end in any order
 
-    about = []
-    monkeypatch.setattr(schedule, "jobs_for", lambda chapters: 2)
+    about, memory = [], type("Memory", (), {"available": 3.14e9})
+    monkeypatch.setattr(schedule.psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(schedule, "cores", lambda: 2)
     monkeypatch.setattr(schedule, "run_notebook", run)
+    begins = "2 of 2 chapters run, 2 at a time (2 cores, 3.1 GB of free memory)"
     ran = ["00_start_here: 1 s", "01_encoders: 1 s"]
     reused = ["00_start_here: unchanged, reused", "01_encoders: unchanged, reused"]
-    assert lines() == ran and about == ["2 of 2 chapters run, 2 at a time: about 50 s"]  # as a first run takes
+    assert lines() == ran and about == [f"{begins}: about 20 s"]  # as a first run takes
     assert lines() == reused and about == []
-    assert lines(reuse=False) == ran and about == ["2 of 2 chapters run, 2 at a time: about 10 s"]  # as the last one
+    assert lines(reuse=False) == ran and about == [f"{begins}: about 10 s"]  # as the last one
     assert lines(parameters={"fast": True}) == ran
     assert lines(parameters={"fast": True}, chapters=["01"]) == reused[1:]
 

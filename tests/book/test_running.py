@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from jupyter_client.connect import LocalPortCache
 from nbclient.output_widget import OutputWidget
 from nbformat.v4 import new_code_cell, new_notebook
 
-from asif_book.report import NotebookError, build_report, run_notebook, running, schedule
+from asif_book.report import NotebookError, build_report, kernels, run_notebook, running, schedule
 from asif_book.report.running import was_repeated
 from asif_book.results import RUN_VARIABLE
 
@@ -148,8 +149,8 @@ def test_as_many_chapters_run_at_a_time_as_there_are_cores_but_one_that_measures
     build_report({"device": "cpu"}, notebooks=tmp_path / "notebooks")
     events = (tmp_path / "notebooks" / "log.txt").read_text().split()
     assert events[-3:] == ["+03", "-03", "2"]
-    assert {*events[:2]} == {"+04", "+02"}  # the later first, and no third before one has ended
-    assert events.index("+01") > min(events.index("-04"), events.index("-02"))
+    assert {*events[:2]} == {"+02", "+01"}  # the longest first, and no third before one has ended
+    assert events.index("+04") > min(events.index("-02"), events.index("-01"))
 
 
 def test_a_run_on_little_memory_is_one_after_the_other(monkeypatch):
@@ -159,6 +160,35 @@ def test_a_run_on_little_memory_is_one_after_the_other(monkeypatch):
     assert schedule.jobs_for(9) == 2
     memory.available = 0
     assert schedule.jobs_for(9) == 1
+
+
+LOADED_BEFORE = """import os, sys
+assert "numba" in sys.modules, "no fork"
+import torch
+from asif_lib.machine import progress_bar
+open(f"pid_{os.getpid()}", "w").close()
+of_notebook = any(base.__module__ == "tqdm.notebook" for base in type(progress_bar([1])).__mro__)
+print(of_notebook, torch.get_num_threads(), os.environ["MARK"])"""
+
+
+def test_kernels_of_one_thread_are_forks_that_behave_as_kernels_do(tmp_path, monkeypatch):
+    path, marked = tmp_path / "01.ipynb", kernels.ONE_THREAD | {"MARK": "seen"}
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    nbformat.write(new_notebook(cells=[new_code_cell(LOADED_BEFORE), new_code_cell("1 / 0")], metadata=kernel), path)
+    monkeypatch.delenv("MARK", raising=False)
+    with kernels.forks(True):
+        for _ in range(2):
+            with pytest.raises(NotebookError, match=r"cell 2 \(`1 / 0`\): ZeroDivisionError: division by zero"):
+                run_notebook(path, tmp_path / "out.ipynb", {}, marked)
+        command = [sys.executable, "-m", kernels.LAUNCHER]
+        assert kernels.ForkedKernel.suits(command, marked)
+        assert not kernels.ForkedKernel.suits(command, marked | {"OMP_NUM_THREADS": "2"})
+    assert not kernels.ForkedKernel.suits(command, marked)
+    executed = nbformat.read(tmp_path / "out.ipynb", as_version=4)
+    first = next(cell for cell in executed.cells if cell.source == LOADED_BEFORE)  # papermill adds cells of the error
+    assert first.outputs[-1].text == "True 1 seen\n"
+    pids = [int(file.name[4:]) for file in tmp_path.glob("pid_*")]
+    assert len(pids) == 2 and not any(map(psutil.pid_exists, pids))
 
 
 def test_an_interrupted_run_ends_at_once(chapter, tmp_path):

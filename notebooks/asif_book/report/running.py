@@ -19,7 +19,7 @@ from queue import Empty
 import nbformat
 import papermill
 import zmq
-from jupyter_client import BlockingKernelClient
+from jupyter_client import BlockingKernelClient, KernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
@@ -30,6 +30,7 @@ from traitlets.config import Config
 from asif_lib.errors import AsifError
 
 from ..outline import CELL_SECONDS, SETTINGS, tags_of
+from .kernels import ForkedKernel
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 _STATE = "application/vnd.jupyter.widget-state+json"
@@ -203,6 +204,16 @@ class _Client(PapermillNotebookClient):
     ``ZMQ_FD``). The client would then wait for good. Asking for the events makes pyzmq look for answers again.
     """
 
+    def __init__(self, *arguments, environment: dict[str, str], **options):
+        super().__init__(*arguments, **options)
+        self.environment = environment
+
+    def create_kernel_manager(self) -> KernelManager:
+        manager = super().create_kernel_manager()
+        if ForkedKernel.suits(manager.format_kernel_cmd(), self.environment):
+            manager.provisioner = ForkedKernel(kernel_spec=manager.kernel_spec, parent=manager)
+        return manager
+
     def process_message(self, *arguments, **options):
         try:
             return super().process_message(*arguments, **options)
@@ -226,7 +237,7 @@ class _Engine(NBClientEngine):
             limits = {"timeout": limit, "startup_timeout": START_SECONDS}
             limits["iopub_timeout"] = limit  # the watch is sooner, and knows more
             options = {"extra_arguments": ["--log-level=ERROR"], "config": Config(KernelManager=files)}
-            client = _Client(nb_man, kernel_name=kernel_name, **limits, **options)
+            client = _Client(nb_man, kernel_name=kernel_name, environment=environment, **limits, **options)
             with _Watch(client) as watch:
                 try:
                     client.execute(cwd=str(folder), env=environment)

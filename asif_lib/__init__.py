@@ -6,8 +6,6 @@
 ['otter']
 """
 
-import sys
-
 import lazy_loader
 
 # a public name is imported when it is first used: PyTorch takes seconds, and ``asif --help`` needs none of it
@@ -25,19 +23,3 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "zeroshot": ["ASIF", "Classification"],
     },
 )
-
-
-class _OldPlaces:
-    """The last to be asked for a module: it raises an error if a name of this package has moved."""
-
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        if name.startswith("asif_lib."):
-            from asif_lib.moved import MOVED
-
-            if name in MOVED:
-                place, _, new = MOVED[name].rpartition(".")
-                raise ImportError(f"{name} has moved: from {place} import {new}", name=name)
-
-
-sys.meta_path.append(_OldPlaces)

@@ -34,18 +34,3 @@ def test_a_cell_says_that_it_runs_until_it_ends_but_not_in_a_report(monkeypatch)
 def test_an_unknown_profile_is_one_sentence():
     with pytest.raises(ParameterError, match="'ofline': the profiles are offline, hub"):
         open_chapter("ofline")
-
-
-@pytest.mark.parametrize(
-    ("name", "place"),
-    [
-        ("open_chapter", "opening"),
-        ("STAMP_CLASSES", "classes"),
-        ("scoreboard", "measuring"),
-        ("twins", "chapters.chapter_02.lessons"),
-    ],
-)
-def test_an_old_copy_of_a_chapter_learns_where_its_helpers_are(name, place):
-    with pytest.raises(ImportError, match=f"^{name} has moved: from asif_book.{place} import {name}$"):
-        exec(f"from asif_book.lessons import {name}")
-    exec(f"from asif_book.{place} import {name}")

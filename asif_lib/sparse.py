@@ -13,7 +13,6 @@ import torch
 
 from asif_lib import method
 from asif_lib.defaults import MANY, NEAREST
-from asif_lib.errors import ParameterError
 from asif_lib.relative import as_embeddings, check_dimensions, main_directions, moved, unit_rows, whitening
 from asif_lib.search.rows import PART, as_rows
 from asif_lib.settings import Settings, check_k, check_reduce
@@ -63,13 +62,11 @@ class SparseVectors:
             This many vectors in a row belong to one label, whose score is the `reduce` of theirs.
         reduce : {"mean", "max"}
         """
-        check_reduce(reduce, len(other), templates)
-        if self.n != other.n:
-            raise ParameterError(f"vectors over {self.n} and over {other.n} anchors cannot be compared")
-        if self.n > SMALL or self.n * len(other) > DENSE:
-            from asif_lib.search.inverted import InvertedIndex  # brings the compiler
+        if self.n != other.n or self.n > SMALL or self.n * len(other) > DENSE:
+            from asif_lib.search.inverted import indexed_scores  # brings the compiler
 
-            return InvertedIndex(other, templates, reduce).scores(self)
+            return indexed_scores(self, other, templates, reduce)
+        check_reduce(reduce, len(other), templates)
         text, labels = other.to_dense(), (len(other) // templates, templates)
         blocks = (self[i : i + PART].to_dense() for i in range(0, len(self) or 1, PART))  # (PART, n)
         scores = (method.scores(image, text).unflatten(1, labels) for image in blocks)  # (PART, labels, templates)

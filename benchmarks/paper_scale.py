@@ -30,7 +30,7 @@ from tqdm.auto import tqdm
 from asif_lib import ASIF, AnchorBank
 from asif_lib.evaluation import accuracy
 from asif_lib.files import build_dir
-from asif_lib.search import InvertedIndex
+from asif_lib.search import indexed_scores
 from made_up import IMAGE, TEXT, World
 from timing import machine, peak_memory, target, without_targets
 
@@ -98,7 +98,7 @@ def run(folder, n, pictures, k, progress):
     images = stages(f"sparse vectors, {pictures:,} pictures", lambda: model().images(new, progress=progress))
     prompts = stages.make_up(world.prompts, TEMPLATES)
     texts = stages(f"sparse vectors, {len(prompts):,} prompts", lambda: model().texts(prompts, progress=progress))
-    scores = stages("index and scores", lambda: InvertedIndex(texts, TEMPLATES).scores(images))
+    scores = stages("index and scores", lambda: indexed_scores(images, texts, TEMPLATES))
     found = stages("accuracy and its interval", lambda: accuracy(scores.argmax(dim=1), labels))
     size, total = sum(file.stat().st_size for file in folder.rglob("*")), time.perf_counter() - start
     peak = max(stage["peak_gib"] for stage in stages.done)

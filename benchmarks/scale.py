@@ -35,7 +35,7 @@ import exactness
 from asif_book.measuring import growth
 from asif_lib.machine import has_fast_bfloat16
 from asif_lib.relative import unit_rows
-from asif_lib.search import InvertedIndex, PreparedAnchors, Rows, prepare, round_rows, top_anchors
+from asif_lib.search import PreparedAnchors, Rows, indexed_scores, prepare, round_rows, top_anchors
 from asif_lib.settings import Settings
 from asif_lib.sparse import represent
 from made_up import World
@@ -248,12 +248,11 @@ def similarity(n, pictures, classes, k, rounds):
         "author": lambda: author_similarity(images, texts),
         "scipy": lambda: scipy_similarity(*csr),
         "torch, CSR": lambda: torch_similarity(*tensors),
-        "engine": lambda: InvertedIndex(texts).scores(images),
-        "engine, mean of templates": lambda: InvertedIndex(texts, TEMPLATES, "mean").scores(images),
-        "engine, largest of templates": lambda: InvertedIndex(texts, TEMPLATES, "max").scores(images),
+        "engine": lambda: indexed_scores(images, texts),
+        "engine, mean of templates": lambda: indexed_scores(images, texts, TEMPLATES, "mean"),
+        "engine, largest of templates": lambda: indexed_scores(images, texts, TEMPLATES, "max"),
     }
-    InvertedIndex(texts[:TEMPLATES]).scores(images[:1])  # compile, or load what was compiled
-    InvertedIndex(texts[:TEMPLATES], TEMPLATES, "max").scores(images[:1])
+    indexed_scores(images[:1], texts[:TEMPLATES])  # compiles, or loads what was compiled
     memory, seconds = memory_of(ways), interleaved(ways, rounds, "similarity")
     what, engine = f"similarity, {len(images):,} x {len(texts):,} over {n:,}", seconds["engine"]
     return {

@@ -20,7 +20,7 @@ from interpreter import PYTHON
 from asif_lib.files import ROOT
 from asif_lib.machine import has_fast_bfloat16
 from asif_lib.search.exact import top_anchors
-from asif_lib.search.inverted import InvertedIndex
+from asif_lib.search.inverted import indexed_scores
 from asif_lib.settings import Settings
 from asif_lib.sparse import represent
 
@@ -72,7 +72,7 @@ def compared():
     pictures, captions = WORLD.pairs(500, seed=1)
     images = represent(WORLD.pictures(25, seed=0)[0], pictures, Settings(40, 8, center=False))
     texts = represent(WORLD.prompts(3), captions, Settings(40, 8, center=False))
-    return images, texts, InvertedIndex(texts).scores(images)
+    return images, texts, indexed_scores(images, texts)
 
 
 def test_similarities_of_the_peers_are_those_of_the_engine(compared):

@@ -10,7 +10,7 @@ import torch
 from asif_lib.defaults import AUDIT_K_SHARE, DEFAULT_P
 from asif_lib.errors import ParameterError
 from asif_lib.machine import WORTH_A_LINE, progress_bar
-from asif_lib.search.inverted import InvertedIndex
+from asif_lib.search.inverted import indexed_scores
 from asif_lib.search.rows import BLOCK, QUERY_BLOCK
 from asif_lib.settings import Settings, default_k
 from asif_lib.sparse import KeptCosines, hubness_of
@@ -125,9 +125,9 @@ def _rivals(vectors, others):
     """Return the soft maximum of each vector's scores with the others of at most `RIVALS` pairs, (n,) float32."""
     n = len(vectors)
     rivals = torch.linspace(0, n - 1, min(n, RIVALS)).round().long()
-    index, found = InvertedIndex(others[rivals]), []
+    asked, found = others[rivals], []
     for rows in torch.arange(n).split(QUERY_BLOCK):
         own = rows[:, None] == rivals
-        scores = (BETA * index.scores(vectors[rows])).masked_fill(own, -torch.inf)
+        scores = (BETA * indexed_scores(vectors[rows], asked)).masked_fill(own, -torch.inf)
         found.append((scores.logsumexp(dim=1) - (~own).sum(dim=1).log()) / BETA)
     return torch.cat(found).numpy()

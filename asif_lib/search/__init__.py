@@ -15,6 +15,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "prepared": ["PreparedAnchors", "prepare"],
         "certified": ["Rounded", "Sieve", "round_rows"],
         "reranking": ["centred_unit", "rerank"],
-        "inverted": ["InvertedIndex"],
+        "inverted": ["indexed_scores"],
     },
 )

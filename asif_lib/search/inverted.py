@@ -18,67 +18,38 @@ QUERIES = 64
 """Vectors that a thread takes at a time."""
 
 
-class InvertedIndex:
-    """t sparse vectors, sorted by anchor; built once, compared with many.
+def indexed_scores(vectors, others, templates=1, reduce="mean") -> torch.Tensor:
+    """Return the float32 scores of q and t SparseVectors of the same anchors, (q, t / templates), by an index.
 
-    Raises `ParameterError` if t is not a multiple of `templates`, or `reduce` is neither.
+    Parameters and errors are those of `SparseVectors.similarity`. A score is a sum, so the mean over templates is the
+    score with the label's mean vector: the index holds this vector instead of the prompts, and is faster.
 
-    Parameters
-    ----------
-    vectors : SparseVectors
-        t of them, in n dimensions.
-    templates : int
-        This many in a row belong to one label: the label in each prompt template.
-    reduce : {"mean", "max"}
-        A label's score is the mean, or the largest, of the scores of its prompts. A score is a sum, so the mean is
-        the score with the label's mean vector. The index holds this vector instead of the prompts, and is faster.
-
-    Attributes
-    ----------
-    starts : ndarray of shape (n + 1,)
-        Anchor i has the entries from ``starts[i]`` up to ``starts[i + 1]``.
-    rows, values : ndarrays of int32 and float32
-        The vector of each entry (for means: the label), and the entry; sorted by row in each anchor.
-
-    Examples
-    --------
     >>> from asif_lib.sparse import sparsify
     >>> captions = sparsify(torch.tensor([[0.0, 3.0, 4.0], [5.0, 0.0, 0.0]]), k=2, p=1)
-    >>> InvertedIndex(captions).scores(sparsify(torch.tensor([[0.0, 1.0, 0.0]]), k=1, p=1))
+    >>> indexed_scores(sparsify(torch.tensor([[0.0, 1.0, 0.0]]), k=1, p=1), captions)
     tensor([[0.6000, 0.0000]])
     """
+    check_reduce(reduce, t := len(others), templates)
+    if vectors.n != others.n:
+        raise ParameterError(f"vectors over {vectors.n} and over {others.n} anchors cannot be compared")
+    is_max, matrix = reduce == "max" and templates > 1, others.to_csr()  # (t, n)
+    if templates > 1 and not is_max:
+        shares, bounds = np.full(t, 1 / templates, np.float32), np.arange(0, t + 1, templates)
+        matrix = csr_array((shares, np.arange(t), bounds), shape=(t // templates, t)) @ matrix
+    index = matrix.tocsc()  # anchor i has the entries from indptr[i] up to indptr[i + 1]
+    indices, values = vectors.indices.numpy(), vectors.values.numpy()
+    scores = np.zeros((len(vectors), t // templates), np.float32)
 
-    def __init__(self, vectors, templates=1, reduce="mean"):
-        check_reduce(reduce, len(vectors), templates)
-        self.n, self.t, self.templates = vectors.n, len(vectors), templates
-        self.is_max = reduce == "max" and templates > 1
-        matrix = vectors.to_csr()  # (t, n)
-        if templates > 1 and not self.is_max:
-            shares, bounds = np.full(self.t, 1 / templates, np.float32), np.arange(0, self.t + 1, templates)
-            matrix = csr_array((shares, np.arange(self.t), bounds), shape=(len(bounds) - 1, self.t)) @ matrix
-        matrix = matrix.tocsc()
-        self.starts, self.rows, self.values = matrix.indptr, matrix.indices, matrix.data
+    def run(first):
+        part = slice(first, first + QUERIES)
+        of_rows = np.zeros((len(scores[part]), t), np.float32) if is_max else scores[part]
+        _add(indices[part], values[part], index.indptr, index.indices, index.data, of_rows)
+        if is_max:
+            scores[part] = of_rows.reshape(len(of_rows), -1, templates).max(axis=2)
 
-    def scores(self, vectors) -> torch.Tensor:
-        """Return the float32 scores of q SparseVectors of the same anchors: (q, t), or (q, t / templates) if reduced.
-
-        Raises `ParameterError` if the numbers of anchors differ.
-        """
-        if self.n != vectors.n:
-            raise ParameterError(f"vectors over {vectors.n} and over {self.n} anchors cannot be compared")
-        indices, values = vectors.indices.numpy(), vectors.values.numpy()
-        scores = np.zeros((len(vectors), self.t // self.templates), np.float32)
-
-        def run(first):
-            part = slice(first, first + QUERIES)
-            of_rows = np.zeros((len(scores[part]), self.t), np.float32) if self.is_max else scores[part]
-            _add(indices[part], values[part], self.starts, self.rows, self.values, of_rows)
-            if self.is_max:
-                scores[part] = of_rows.reshape(len(of_rows), -1, self.templates).max(axis=2)
-
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            list(pool.map(run, range(0, len(vectors), QUERIES)))  # raises the error of a thread
-        return torch.from_numpy(scores)
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        list(pool.map(run, range(0, len(vectors), QUERIES)))  # raises the error of a thread
+    return torch.from_numpy(scores)
 
 
 @njit(nogil=True, cache=True)

@@ -119,7 +119,7 @@ draw.show(draw.stage_bars({"to add one pair to a bank on the disk": edits}))
 
 # %% tags=["hide-input"]
 # Time the three stages, and draw them, here and at the paper's size.
-from asif_lib.search import InvertedIndex, plan_search
+from asif_lib.search import indexed_scores, plan_search
 from asif_lib.sparse import SparseVectors
 
 q, n, d, t, paper_k = 10_000, 1_600_000, 768, 7_000, 800  # the paper's size
@@ -136,9 +136,8 @@ top_anchors(asked[:2], many[:500], k, method=method)  # the first call compiles
     lambda: top_anchors(asked, many, k, mean=many_mean, method=method)
 )  # (400, 100) each
 pictures = SparseVectors(indices.int(), values.clamp_min(0), len(many))
-index = InvertedIndex(pictures)
-index.scores(pictures[:2])
-_, scoring = timed(lambda: index.scores(pictures))  # (400, 400)
+indexed_scores(pictures[:2], pictures[:2])
+_, scoring = timed(lambda: indexed_scores(pictures, pictures))  # (400, 400)
 encoding = encoding_pictures + encoding_captions
 here = {"encode the anchors, once": encoding, "search": searching, "score": scoring}
 factors = [  # how much more work the paper's size is
@@ -639,7 +638,7 @@ check_inverted_index(my_scores)
 
 # %%
 few = pictures[:200]  # 200 sparse vectors in the place of texts, n = 50,000
-lengths = np.diff(InvertedIndex(few).starts)  # (50000,), texts in the list of an anchor
+lengths = np.diff(few.to_csr().tocsc().indptr)  # (50000,), texts in an anchor's list
 multiplied = int(lengths[pictures.indices.numpy()].sum())
 dense = len(pictures) * len(few) * pictures.n
 print(f"multiplications: dense {dense:,}; index {multiplied:,}")
@@ -753,7 +752,7 @@ MARGIN = 2.0  # points of accuracy that we would not miss: said before looking
 count = 20_000 if fast else 200_000
 image, text = (many, many_captions) if fast else world.pairs(count, number=1)[:2]
 to_search = save_bank(home / "to-search", image[:count], text[:count])
-ivf = build_index(to_search, "image", "ivf", lists=128, progress=False)
+ivf = build_index(to_search, "image", lists=128, progress=False)
 tried, _, tried_concepts = world.pairs(800, number=2, concepts=CLASSES)  # (800, 256)
 names = world.names(CLASSES, number=2)  # (100, 128), the prompts
 validation = ValidationSet(tried, names, tried_concepts)

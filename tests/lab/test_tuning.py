@@ -18,7 +18,7 @@ def bank(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def index(bank):
-    return build_index(bank, "image", "ivf", progress=False, lists=20)
+    return build_index(bank, "image", progress=False, lists=20)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from asif_lib.errors import ParameterError
-from asif_lib.search.inverted import InvertedIndex
+from asif_lib.search.inverted import indexed_scores
 from asif_lib.sparse import SparseVectors, sparsify
 
 
@@ -17,7 +17,7 @@ def dense_scores(images, texts):
 @pytest.mark.parametrize("rows, texts", [(1, 1), (7, 5), (150, 12), (0, 3), (3, 0)])
 def test_scores_are_those_of_the_dense_vectors(rows, texts):
     images, texts = vectors(1, rows), vectors(2, texts)
-    scores = InvertedIndex(texts).scores(images)
+    scores = indexed_scores(images, texts)
     assert scores.dtype == torch.float32
     torch.testing.assert_close(scores.double(), dense_scores(images, texts), atol=1e-6, rtol=1e-5)
 
@@ -26,7 +26,7 @@ def test_scores_are_those_of_the_dense_vectors(rows, texts):
 @pytest.mark.parametrize("templates", [1, 2, 3, 12])
 def test_templates_are_reduced_on_the_way(reduce, templates):
     images, texts = vectors(1, 70), vectors(2, 12)
-    scores = InvertedIndex(texts, templates, reduce).scores(images)
+    scores = indexed_scores(images, texts, templates, reduce)
     prompts = dense_scores(images, texts).unflatten(1, (12 // templates, templates))
     expected = prompts.mean(dim=2) if reduce == "mean" else prompts.amax(dim=2)
     torch.testing.assert_close(scores.double(), expected, atol=1e-6, rtol=1e-5)
@@ -35,22 +35,22 @@ def test_templates_are_reduced_on_the_way(reduce, templates):
 def test_no_anchor_in_common_is_a_score_of_zero():
     one = SparseVectors(torch.tensor([[0, 1]], dtype=torch.int32), torch.tensor([[0.6, 0.8]]), 4)
     other = SparseVectors(torch.tensor([[2, 3]], dtype=torch.int32), torch.tensor([[1.0, 0.0]]), 4)
-    assert InvertedIndex(other).scores(one).tolist() == [[0]]
-    assert InvertedIndex(one).scores(one).tolist() == [[pytest.approx(1)]]
+    assert indexed_scores(one, other).tolist() == [[0]]
+    assert indexed_scores(one, one).tolist() == [[pytest.approx(1)]]
 
 
 def test_any_number_of_threads_gives_the_same(set_threads):
     images, texts, scores = vectors(1, 300), vectors(2, 40), []
     for threads in (1, 4):
         set_threads(threads)
-        scores.append(InvertedIndex(texts).scores(images))
+        scores.append(indexed_scores(images, texts))
     assert torch.equal(*scores)
 
 
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ParameterError, match="vectors over 100 and over 200 anchors"):
-        InvertedIndex(vectors(1, 3)).scores(vectors(1, 3, n=100))
+        indexed_scores(vectors(1, 3, n=100), vectors(1, 3))
     with pytest.raises(ParameterError, match="12 prompts are not a whole number of labels in 5 templates"):
-        InvertedIndex(vectors(1, 12), templates=5)
+        indexed_scores(vectors(1, 2), vectors(1, 12), templates=5)
     with pytest.raises(ParameterError, match="reduce = 'median'"):
-        InvertedIndex(vectors(1, 12), templates=3, reduce="median")
+        indexed_scores(vectors(1, 2), vectors(1, 12), templates=3, reduce="median")

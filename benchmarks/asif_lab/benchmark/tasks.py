@@ -25,7 +25,7 @@ from asif_lib.errors import DataError
 from asif_lib.evaluation.measures import RECALLS, ranks, recall_of_each, same_text
 from asif_lib.hub import HUB
 from asif_lib.relative import unit_rows
-from asif_lib.search.inverted import InvertedIndex
+from asif_lib.search.inverted import indexed_scores
 from asif_lib.settings import Settings
 from asif_lib.sparse import represent
 from asif_lib.zeroshot import make_prompts
@@ -57,7 +57,7 @@ class PaperASIF(Method):
     def label_scores(self, image, text, templates, reduce):
         settings = Settings(min(self.k, len(self.anchors[0])), self.p, self.center)
         pictures, texts = (represent(z, a, settings) for z, a in zip((image, text), self.anchors, strict=True))
-        return InvertedIndex(texts, templates, reduce).scores(pictures)
+        return indexed_scores(pictures, texts, templates, reduce)
 
 
 class Yardstick(Method):

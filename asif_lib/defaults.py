@@ -16,7 +16,7 @@ DEFAULT_P = 2
 NEAREST = 10
 """The mean cosine with this number of nearest anchors says how much of a hub an anchor is (CSLS has 10 as well)."""
 MANY = 10_000
-"""Anchors among which the search for hubs takes seconds: a bar says how many, and a bank on disk keeps the result."""
+"""Anchors among which the search for hubs takes seconds, so that a bar says how many."""
 TASKS = "same kind", "another kind"
 """The pictures that will be asked, compared with those of a bank, for `recommend`."""
 

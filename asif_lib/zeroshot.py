@@ -1,13 +1,11 @@
 """The model: two frozen encoders, a bank of anchors, and two numbers, k and p (chapter 05)."""
 
-import re
-import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE, NEAREST
+from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE
 from asif_lib.errors import EncoderError, ParameterError
 from asif_lib.relative import as_embeddings
 from asif_lib.settings import Settings, check_reduce
@@ -155,9 +153,6 @@ class ASIF:
             anchors = SideAnchors(*self.bank.searchable(side, center=self.settings.center), self.device)
             if self.settings.whiten and side == self.bank.sides[0]:
                 anchors = anchors.whitened(self.settings.whiten)
-            if self.settings.hubs:
-                about = {"center": self.settings.center, "whiten": anchors.whitening and self.settings.whiten}
-                anchors.hubness = self.bank.hubness(side, lambda: anchors.hubness, nearest=NEAREST, **about)
             self._anchors[side] = anchors
         return self._anchors[side]
 
@@ -201,7 +196,7 @@ class ASIF:
         items : sequence of pictures, Tensor or array of shape (q, d_image), or SparseVectors
         labels : list of str
         templates : sequence of str
-            Prompt templates, each with one ``{}`` for the label, or one ``{a}`` for the label with its article.
+            Prompt templates, each with one ``{}`` for the label.
         prompts : Tensor or array of shape (c, d_text) or (c, t, d_text), optional
             The embeddings of one or t prompts for each of the c labels, in place of templates; no encoder is needed.
         reduce : {"mean", "max"}
@@ -265,22 +260,14 @@ class ASIF:
         return f"ASIF({self.bank.name!r}, {len(self.bank)} anchors, k={self.k}, p={self.p}, center={center}{more})"
 
 
-AN = re.compile(
-    r"(?i)(?-i:[EFHLMNRSX][A-Z]{0,2}s?(?![A-Za-z]))|8|1[18](?!\d)|(?!(?-i:U[A-Z]{0,2}s?(?![A-Za-z])))"
-    r"(?!u(-|ni(?![nm]|de)|[bkrst][aeiu]|k\b|g(?!l)|to)|e[uw]|onc?e\b)[aeiouæœø]|h(ono|onest|our|eir)|x-"
-)
-"""How words begin that take "an": a vowel that is not said as in "unicorn", a silent h, 8, 11, 18, or a letter that is
-spelt, as in "SUV"; up to three capitals count as spelt, so "MAP" gets the wrong article, and "map" the right one."""
-
-
 def make_prompts(labels, templates) -> list:
-    """Return every label in every template, label by label; ``{a}`` is the label with "a" or "an", by its letters.
+    """Return every label in every template, label by label.
 
     Raises `ParameterError` if there is no label or template, a label is empty, two labels read the same (`as_read`), or
-    a template has not one ``{}`` or ``{a}``.
+    a template has not one ``{}``.
 
-    >>> make_prompts(["cat", "owl"], ["the {}", "{a}"])
-    ['the cat', 'a cat', 'the owl', 'an owl']
+    >>> make_prompts(["cat", "owl"], ["the {}", "a photo of a {}"])
+    ['the cat', 'a photo of a cat', 'the owl', 'a photo of a owl']
     """
     from asif_lib.labels import as_read, repeated
 
@@ -295,10 +282,9 @@ def make_prompts(labels, templates) -> list:
     if fault := repeated(labels):
         raise ParameterError(f"{fault}; the second could never win")
     for template in templates:
-        if template.count("{}") + template.count("{a}") != 1:
-            raise ParameterError(f"the template {template!r} needs one {{}} where the label goes, or {{a}}: 'an owl'")
-    named = [(label, "an {}" if AN.match(unicodedata.normalize("NFD", label)) else "a {}") for label in labels]
-    return [template.replace("{a}", a).replace("{}", label) for label, a in named for template in templates]
+        if template.count("{}") != 1:
+            raise ParameterError(f"the template {template!r} needs one {{}} where the label goes")
+    return [template.replace("{}", label) for label in labels for template in templates]
 
 
 def _one(item):

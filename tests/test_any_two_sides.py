@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 import torch
+from made_banks import Dictionary
 
 from asif_lib import ASIF, AnchorBank
 from asif_lib.encoders.identity import external_identity
-from asif_lib.encoders.known import KnownTexts
 from asif_lib.errors import AsifError, IdentityError, ParameterError
 from asif_lib.explain.audit import rank_pairs
 from asif_lib.explain.contribution import contributions
@@ -23,7 +23,7 @@ def languages():
     random = torch.Generator().manual_seed(0)
     meaning = torch.randn(60, 6, generator=random)
     z = {side: meaning @ torch.randn(6, d, generator=random) + 1 for side, d in (("english", 8), ("german", 7))}
-    encoders = {s: KnownTexts(external_identity("text", s, rows.shape[1]), WORDS, rows) for s, rows in z.items()}
+    encoders = {s: Dictionary(external_identity("text", s, rows.shape[1]), WORDS, rows) for s, rows in z.items()}
     two = AnchorBank.from_embeddings(*z.values(), WORDS, sides=tuple(z), encoders=tuple(encoders.values()))
     return two, AnchorBank.from_embeddings(*z.values(), WORDS), encoders
 

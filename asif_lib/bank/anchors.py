@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from asif_lib.defaults import MANY
 from asif_lib.encoders.identity import EncoderIdentity, checked_identity
 from asif_lib.errors import BankError, IdentityError
 from asif_lib.relative import as_embeddings
@@ -566,14 +565,6 @@ class AnchorBank:
 
             prepared = read_prepared(self.disk, side, mean)
         return (prepared.part(part), None) if prepared else (rows, mean)
-
-    def hubness(self, side, find, **about) -> torch.Tensor:
-        """Return ``find()``, (n,) float32 of a side; on disk, keep it beside this version, by what it is `about`."""
-        if self.disk is None or len(self) < MANY:
-            return find()
-        from .copies import kept_hubness  # as for `verify`
-
-        return kept_hubness(self.disk, side, about, find)
 
     @property
     def index_folder(self) -> Path:

@@ -5,14 +5,13 @@ file's size and SHA-256. A file without a record does not count.
 """
 
 import contextlib
-import warnings
 from pathlib import Path
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 
-from asif_lib.errors import AsifError, BankError, first_line
+from asif_lib.errors import BankError, first_line
 from asif_lib.files import check_sha256, read_sealed, sha256_of, size_of_file, write_sealed
 from asif_lib.machine import progress_bar
 from asif_lib.search.prepared import PreparedAnchors, rounded_blocks
@@ -36,8 +35,6 @@ class FileRecord(BaseModel):
     """SHA-256 of the file."""
     error: float = Field(0.0, ge=0, allow_inf_nan=False)
     """Of a prepared copy: the largest distance between a rounded row and the true one."""
-    parameters: dict[str, int] = {}
-    """Of an index: those of its kind."""
 
 
 @contextlib.contextmanager
@@ -139,34 +136,8 @@ def read_prepared(version, side, mean) -> PreparedAnchors | None:
         raise BankError(f"{file}: {fault}; prepare the bank again") from None
 
 
-def kept_hubness(version, side, about, find) -> torch.Tensor:
-    """Return ``find()``, (n,) float32, or what was kept of it beside a `DiskVersion`; keep what is new.
-
-    The dictionary `about` is what `find` depends on beside the version and its side. If the file is not as it was
-    written, `find` is asked again.
-    """
-    identity, name = version.record.encoders[side], "-".join([side, *map(str, about.values()), "hubs.safetensors"])
-    file, about = version.index_folder / name, {"n": version.record.newest.count, "d": identity.dim, **about}
-    try:
-        version.compare_file(file, checked_record(file, about).checksum)
-        return map_rows(file)[:, 0].clone()
-    except (OSError, SafetensorError, ValueError):
-        found = find()
-    try:
-        with changing(version.folder, version.record.name) as record:
-            if version.record.newest in record.history:
-                with recorded(file, about) as part, matrix_file(part, found[:, None], len(found)) as target:
-                    target.write(found.numpy())
-    except AsifError as error:
-        warnings.warn(f"hubs are not kept, and are found again at the next start: {error}", stacklevel=2)
-    return found
-
-
 def _place(version, side):
-    """Return the rows of a side, the file of their copy, and what its record says of rows, version and encoder.
-
-    Earlier versions called it ``SIDE-centred``. It may be centred by a rounded mean, and is not used.
-    """
+    """Return the rows of a side, the file of their copy, and what its record says of rows, version and encoder."""
     rows, folder = version.mapped(side), version.index_folder
     owner = {"state": folder.name.removeprefix("index-"), "encoder": version.record.encoders[side].digest}
     return rows, folder / f"{side}-prepared.safetensors", {"n": len(rows), "d": rows.shape[1], **owner}

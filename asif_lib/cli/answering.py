@@ -249,7 +249,7 @@ def _search(
 @command(
     app, "evaluate",
     "asif evaluate FOLDER", "asif evaluate FOLDER --json --k 50 --p 4",
-    "asif evaluate FOLDER --corrupt jpeg:50,blur:2 --csv classes.csv",
+    "asif evaluate FOLDER --csv classes.csv --predictions each.csv",
     "asif evaluate --image-embeddings a.npy --prompt-embeddings p.npz --labels l.csv --bank mine",
 )  # fmt: skip
 def _evaluate(
@@ -261,7 +261,6 @@ def _evaluate(
     transductive: Annotated[
         StrEnum("Transductive", "sinkhorn z") | None, Option(help="correct by a look at all pictures")
     ] = None,
-    corrupt: Annotated[str | None, Option(metavar="KIND:N,…", help="damaged copies too, not in CSV: blur:2")] = None,
     templates: Templates = (DEFAULT_TEMPLATE,),
     reduce: Reduce = "mean",
     skip_broken: SkipBroken = False,
@@ -272,18 +271,14 @@ def _evaluate(
     start, own = time.perf_counter(), (image_embeddings, prompt_embeddings, labels)
     if bool(folder) == any(own) or (any(own) and not all(own)):
         raise ParameterError("give a folder, or --image-embeddings, --prompt-embeddings and --labels together")
-    if corrupt and not folder:
-        raise ParameterError("--corrupt damages pictures; give their folder, not embeddings")
     path = existing_folder(folder) if folder else None
     check_targets(bank_dir(_named(asked)), *own, predictions=predictions, csv=csv)
     _check_model(asked)
     if asked.language and folder and list(templates) == [DEFAULT_TEMPLATE]:
         say(f"the labels are put into the English prompt {DEFAULT_TEMPLATE!r}; for another: --template TEXT")
     from asif_lib.evaluation.measures import accuracy, per_class
-    from asif_lib.evaluation.robustness import read_damages
     from asif_lib.zeroshot import make_prompts
 
-    damages = read_damages(corrupt) if corrupt else []  # bad ones are refused before any slow work
     if path:
         from asif_lib.datasets.labelled import load_labelled
 
@@ -305,10 +300,6 @@ def _evaluate(
         promise = f"promised: at most {promised:.0%} of pictures of its kind, on average over banks"
         promise += f"; by {near[0]['n']} own pictures"
         note = f"unlike anything in the bank: {unlike:.0%} of the pictures ({promise})\n"
-    for kind, amount in damages:
-        about, line = _asked_damaged(model, data, (kind, amount), answer, templates, reduce)
-        of_each.setdefault("corrupted", {})[f"{kind}:{amount:g}"] = about
-        note += line
     if transductive:
         from asif_lib.evaluation.transductive import correct_batch
 
@@ -363,22 +354,6 @@ def _summary(model, answer, labels, measure):
         "per_class": per_class(answer, labels).to_dict("records"),
         "confusion": confusion_of(answer, labels).to_numpy().tolist(),
     }
-
-
-def _asked_damaged(model, data, damage, answer, templates, reduce):
-    """Ask damaged copies of the pictures: accuracy and its paired difference, for JSON, and a line of text."""
-    from asif_lib.evaluation.measures import accuracy, in_points, paired_difference
-    from asif_lib.evaluation.robustness import embed_damaged
-
-    z, labels = embed_damaged(model.encoder("image"), data.pictures, *damage), data.labels
-    predicted = model.classify(z, answer.labels, templates=templates, reduce=reduce).predicted.numpy()
-    whole = answer.predicted.numpy()
-    measure, gap = accuracy(predicted, labels), paired_difference(predicted == labels, whole == labels)
-    change = float((predicted != whole).mean())
-    found = {"accuracy": measure.value, "ci95": list(measure.ci), "difference": gap.value}
-    found |= {"difference_ci95": list(gap.ci), "changed": change}
-    compared = f"{in_points(gap)} against the pictures as they are; {change:.0%} of the answers change"
-    return found, f"{damage[0]}:{damage[1]:g}: accuracy {measure}, {compared}\n"
 
 
 def _of_embeddings(image_embeddings, prompt_embeddings, labels):

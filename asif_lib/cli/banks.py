@@ -18,7 +18,6 @@ from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
 from asif_lib.files import cache_dir, free_name, write_whole
 from asif_lib.hub import HUB
-from asif_lib.spreadsheets import csv_plain
 
 from .command import (
     Device,
@@ -467,21 +466,17 @@ def _add(name: Name, folder: Folder, device: Device = "auto", skip_broken: SkipB
 @command(
     bank_app, "remove",
     "asif bank remove birds --where group=gulls", "asif bank remove birds --id owl.png --id crow.png",
-    "asif bank remove birds --ids-in doubtful.csv",
 )  # fmt: skip
 def _remove(
     name: Name,
     where: Annotated[list[str] | None, Option(metavar="COLUMN=VALUE", help="may be repeated: all must hold")] = None,
     ids: Annotated[list[str] | None, Option("--id", metavar="ID", help="may be repeated")] = None,
-    ids_in: Annotated[str | None, Option(metavar="FILE", help="a CSV with a column id: all of its rows")] = None,
 ):
     """Remove pairs from a bank, by id or by the values of columns."""
-    if bool(where) + bool(ids) + bool(ids_in) != 1:
-        raise typer.BadParameter("say which pairs to remove in one way: --where COLUMN=VALUE, --id ID or --ids-in FILE")
-    bank = _load(name)
-    ids = ids_in_file(ids_in) if ids_in else ids or None
+    if bool(where) == bool(ids):
+        raise typer.BadParameter("say which pairs to remove in one way: --where COLUMN=VALUE, or --id ID")
     remark = f"; the bytes stay in its files until: asif bank compact {name}"
-    return _edited(bank.remove(ids, **_values_of(where or ())), name, remark=remark)
+    return _edited(_load(name).remove(ids or None, **_values_of(where or ())), name, remark=remark)
 
 
 def _values_of(where) -> dict:
@@ -494,18 +489,6 @@ def _values_of(where) -> dict:
             raise ParameterError(f"--where {text}: {fault}; write a column and its value once, as in group=gulls")
         values[column] = value
     return values
-
-
-def ids_in_file(file) -> list:
-    """Read the column ``id`` of a CSV, each id once."""
-    from asif_lib.datasets.captions import read_table
-
-    table = read_table(Path(file))
-    if "id" not in table:
-        raise DataError(f"{file}: has no column id; it has: {', '.join(table) or 'nothing'}")
-    if "decision" in table:  # which may be "keep"
-        raise DataError(f"{file}: is a review, with a decision for each row; run: asif bank apply NAME {file}")
-    return list(dict.fromkeys(map(csv_plain, table["id"])))
 
 
 @command(bank_app, "relabel", 'asif bank relabel birds --id owl.png --caption "A barn owl."')

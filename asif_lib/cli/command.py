@@ -28,7 +28,7 @@ Whiten = Annotated[float | None, Option(metavar="SHARE", help="whiten the pictur
 Device = Annotated[str, Option(metavar="NAME", help="auto, cpu, cuda or mps")]
 Templates = Annotated[
     list[str],
-    Option("--template", metavar="TEXT", help="prompt with {} for the label, or {a}: an owl; may be repeated"),
+    Option("--template", metavar="TEXT", help="prompt with {} for the label; may be repeated"),
 ]
 Reduce = Annotated[StrEnum("Reduce", "mean max"), Option(help="how the scores over templates become one")]
 SkipBroken = Annotated[bool, Option("--skip-broken", help="skip, and name, pictures that cannot be read")]

@@ -12,7 +12,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "embeddings": ["embed", "embed_readable"],
         "identity": ["EncoderIdentity", "external_identity"],
         "image": ["load_image_encoder"],
-        "known": ["KnownTexts"],
         "pictures": ["PictureFile", "open_picture"],
         "registry": ["REGISTRY_IMAGE_ENCODERS"],
         "text": ["load_text_encoder"],

@@ -14,12 +14,11 @@ from made_banks import ids, make, seal_again, without
 
 from asif_lab.approximate import build_index, open_index
 from asif_lib import ASIF
-from asif_lib.bank import anchors, disk, writing
+from asif_lib.bank import disk, writing
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.joining import concatenate
 from asif_lib.bank.record import bank_dir, bank_name, stored_count
 from asif_lib.errors import AsifError, BankError
-from asif_lib.sparse import SideAnchors
 
 pytestmark = pytest.mark.once
 
@@ -29,7 +28,7 @@ def folder(tmp_path):
     """A bank of two parts and three versions, with prepared copies and an index."""
     folder = make(0, 300).save(tmp_path / "toy")
     bank = AnchorBank.load(folder).add(make(300, 340)).remove(ids(7, 320)).prepare(progress=False)
-    build_index(bank, "image", "ivf", lists=4, progress=False)
+    build_index(bank, "image", lists=4, progress=False)
     return folder
 
 
@@ -51,7 +50,7 @@ def used(folder):
     found = bank.pairs.to_dict("list")
     searches = [bank.searchable(side)[0] for side in bank.sides]
     rounded = [prepared.rounded.float().tolist() for prepared in searches]
-    answer = open_index(bank, "image", "ivf").search(bank.image[:2], k=3, effort=4)
+    answer = open_index(bank, "image").search(bank.image[:2], k=3, effort=4)
     about = bank.name, bank.licence, bank.image_encoder, bank.text_encoder.name, bank.history().to_dict("list")
     return found, bank.image.tolist(), bank.text.tolist(), bank.image_mean.tolist(), rounded, str(answer), str(about)
 
@@ -125,9 +124,9 @@ USES = {
     "diff": ("image.safetensors", lambda bank: bank.diff(make(0, 9))),
     "represent": ("image.safetensors", lambda bank: ASIF(bank, k=3).images(torch.ones(1, 6))),
     "prepare": ("image.safetensors", lambda bank: bank.prepare(progress=False)),
-    "an index is made": ("image.safetensors", lambda bank: build_index(bank, "image", "hnsw", progress=False)),
-    "an index is opened": ("image.safetensors", lambda bank: open_index(bank, "image", "ivf")),
-    "the index": ("ivf-image-centred.faiss", lambda bank: open_index(bank, "image", "ivf")),
+    "an index is made": ("image.safetensors", lambda bank: build_index(bank, "image", progress=False)),
+    "an index is opened": ("image.safetensors", lambda bank: open_index(bank, "image")),
+    "the index": ("ivf-image-centred.faiss", lambda bank: open_index(bank, "image")),
     "the copy": ("image-prepared.safetensors", lambda bank: bank.searchable("image")),
 }
 
@@ -297,31 +296,6 @@ def test_a_path_is_one_for_reading_and_for_writing(tmp_path, tmp_cache, monkeypa
     stamps_bank.subset([0, 1]).save("mine")
     assert bank_dir("mine").resolve() == tmp_path / "mine"
     assert [bank_name(name) for name in ("mine", "./mine", "../w/mine", tmp_path / "mine")] == 4 * ["mine"]
-
-
-def test_hubs_of_many_anchors_are_found_once_and_kept_beside_their_version(folder, monkeypatch):
-    """Other settings have hubs of their own, and a file that is not as it was written is no hubs."""
-    monkeypatch.setattr(anchors, "MANY", 2)
-    found, search = [], SideAnchors._search
-    monkeypatch.setattr(SideAnchors, "_search", lambda *a, **more: found.append(len(a[1])) or search(*a, **more))
-    z = torch.ones(1, 6) + torch.eye(6)[:1]
-
-    def searches(**settings):
-        found.clear()
-        answer = ASIF(AnchorBank.load(folder), 3, **settings, device="cpu").images(z).to_dense()
-        return len(found) > 1, answer  # the last search is that of the question
-
-    (first, answer), (again, same) = searches(hubs=0.5), searches(hubs=0.5)
-    assert (first, again) == (True, False) and torch.equal(answer, same)
-    assert all(searches(hubs=0.5, **other)[0] for other in ({"center": False}, {"whiten": 0.8}, {"whiten": 0.5}))
-    bank = AnchorBank.load(folder)
-    (file,) = bank.index_folder.glob("*-True-None-hubs.safetensors")
-    assert file in bank.verify(progress=False)
-    spoil(file)
-    (mended, same), (kept, _) = searches(hubs=0.5), searches(hubs=0.5)
-    assert (mended, kept) == (True, False) and torch.equal(answer, same)
-    without(bank, [0])
-    assert searches(hubs=0.5)[0]
 
 
 def test_a_few_captions_are_read_without_the_table(tmp_path, monkeypatch):

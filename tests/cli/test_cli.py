@@ -290,16 +290,6 @@ def test_classify_names_label_and_deciding_anchors(stamps_bank_saved, stamps):
     assert 0 < sum(anchor["share"] for anchor in row["anchors"]) <= 1
 
 
-def test_evaluate_asks_damaged_copies_too(class_folders, run, capsys):
-    status, result, _ = run("evaluate", class_folders, "--corrupt", "jpeg:95,resize:8")
-    little, much = (result["corrupted"][damage] for damage in ("jpeg:95", "resize:8"))
-    assert status == 0 and little["changed"] <= much["changed"] and much["changed"] > 0
-    assert little["accuracy"] == pytest.approx(result["accuracy"] + little["difference"])
-    assert main(["evaluate", str(class_folders), "--corrupt", "blur:3"]) == 0
-    words = r"^blur:3: accuracy .* points .* against the pictures as they are; \d+% of the"
-    assert re.search(words, capsys.readouterr().out, re.M)
-
-
 @pytest.fixture
 def own_embeddings(tmp_path, tmp_cache):
     """A bank `mine` of three groups; files with nine pictures, two prompts for each group, and labels."""
@@ -585,13 +575,6 @@ BAD = {
         "asif bank build stamps-de --from stamps --language de",
     ),
     "no such device": (["search", "a cat", "--device", "abacus"], "abacus"),
-    **{f"--corrupt {damage}": (["evaluate", "hollow", "--corrupt", damage], words) for damage, words in {
-        "fog:3": "the damage 'fog' is not known; known: jpeg, blur, resize",
-        "jpeg:200": "jpeg:200: jpeg takes a number from 1 to 95",
-        "blur:2,,": "the damage '' is not known",
-        "blur": "blur: blur takes a number from 0.1 to 100, as in blur:0.1",
-        "resize:few": "resize:few: resize takes a number from 8",
-    }.items()},
     **{f"evaluate {asked}": (["evaluate", *asked.split()], words) for asked, words in {
         "": "give a folder, or --image-embeddings",
         "--image-embeddings a --labels l": "give a folder, or --image-embeddings",

@@ -31,10 +31,9 @@ from asif_lab.streams import stream_from_hub
 from asif_lib import ASIF, AnchorBank, embed, load_image_encoder, load_pairs, load_text_encoder
 from asif_lib.bank import concatenate, copies, disk
 from asif_lib.cli import main
-from asif_lib.cli.banks import ids_in_file
 from asif_lib.datasets.captions import read_table
 from asif_lib.datasets.labelled import load_labelled
-from asif_lib.encoders.known import KnownTexts
+from asif_lib.encoders.known import read_labels
 from asif_lib.encoders.pictures import FORMATS
 from asif_lib.errors import AsifError
 from asif_lib.zeroshot import make_prompts
@@ -93,7 +92,7 @@ def make_bank(folder):
     """Two parts and removed rows, prepared and with an index; and another bank of the same encoders."""
     bank = AnchorBank.load(make(0, 60).save(folder / "toy")).add(make(60, 80)).remove(ids(3, 70))
     bank.prepare(progress=False)
-    build_index(bank, "image", "hnsw", progress=False)
+    build_index(bank, "image", progress=False)
     make(100, 110).save(folder / "other")
 
 
@@ -149,7 +148,7 @@ BANK = {
     "subset": copied(lambda folder: toy(folder).subset(range(5, 50))),
     "to": copied(lambda folder: toy(folder).to(torch.float16)),
     "search": search,
-    "index": lambda f: [z.tolist() for z in open_index(toy(f), "image", "hnsw").search(QUERIES, 5, 16)],
+    "index": lambda f: [z.tolist() for z in open_index(toy(f), "image").search(QUERIES, 5, 1)],
 }
 
 
@@ -283,7 +282,7 @@ FILES = {kind: upload(kind) for kind in FORMATS}
 FILES |= {kind: lambda f, kind=kind: len(load_pairs(f / kind)) for kind in ("csv", "jsonl", "parquet")}
 FILES |= {kind: lambda f, kind=kind: len([*stream_from_hub(f / kind).blocks(4)]) for kind in ("webdataset", "hub")}
 FILES |= {"class": lambda f: len(class_progress(f / "class", roster=f / "class" / ".roster.csv")[1]), "import": bring}
-FILES |= {"labels": lambda f: len(KnownTexts.from_file(f / "labels" / "labels.npz", make(0, 2).text_encoder).rows)}
+FILES |= {"labels": lambda f: len(read_labels(f / "labels" / "labels.npz")[0])}
 
 
 # -- files that commands read and write -----------------------------------------------------------------------
@@ -361,7 +360,7 @@ def encoded(kind):
 
 # -- texts of people: a file with one text ---------------------------------------------------------------------
 
-CHOICE = {"value": "food", "ids": "id,issue\nid-0007,caption\nid-0013,group\n"}
+CHOICE = {"value": "food"}
 QUESTION = {"labels": 'otter, sea lion, "salt, pepper"', "template": "{}"}
 
 
@@ -377,10 +376,7 @@ def written(folder, name):
     return (folder / name / "text.txt").read_bytes().decode(errors="surrogateescape")
 
 
-REMOVALS = {
-    "value": lambda folder: len(toy(folder).remove(group=written(folder, "value"))),
-    "ids": lambda folder: len(toy(folder).remove(ids_in_file(folder / "ids" / "text.txt"))),
-}
+REMOVALS = {"value": lambda folder: len(toy(folder).remove(group=written(folder, "value")))}
 
 
 def ask(folder):
@@ -409,12 +405,9 @@ def in_folders(folder, words):
 def in_a_table(folder, words):
     """Ask a picture that is each label's prompt: every label must win once."""
     bank = make(0, len(words) + 2)
-    labels = KnownTexts(bank.text_encoder, words, bank.text[: len(words)]).rows
-    answer = ASIF(bank, 1, 1, center=False, device="cpu").classify(
-        bank.image, [*labels], prompts=bank.text[: len(words)]
-    )
+    answer = ASIF(bank, 1, 1, center=False, device="cpu").classify(bank.image, words, prompts=bank.text[: len(words)])
     assert set(answer.predicted.tolist()) >= {*range(len(words))}, "a label that cannot win"
-    return [*labels]
+    return words
 
 
 def told_apart(name, labels_of):

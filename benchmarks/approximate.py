@@ -9,9 +9,9 @@ the groups are apart, and their neighbours come from many concepts.
 The benchmark reports the seconds to build an index and its size. For each setting of its knob, it reports recall@k, the
 share of decisions that stay the same, the accuracy lost with its 95 % interval, and the time of exact search over the
 time of approximate search. The times include the exact cosines of the candidates. The peers are `top_anchors`, in turn
-with the index, and `faiss.knn` on a float32 matrix in memory, timed before and after. FAISS runs the fastest kernel that
-its OpenBLAS has for this processor. "Pays back" is the number of queries after which the index has saved the time of
-its building, at the cheapest setting that loses less than the margin.
+with the index, and `faiss.knn` on a float32 matrix in memory, timed before and after. FAISS runs the fastest kernel
+that its OpenBLAS has for this processor. "Pays back" is the number of queries after which the index has saved the time
+of its building, at the cheapest setting that loses less than the margin.
 
     python benchmarks/approximate.py                          (20,000 pairs, some minutes on 2 cores)
     python benchmarks/approximate.py --n 1600000 --json       (14 GB of disk, 12 GB of memory, an hour)

@@ -10,8 +10,6 @@ DEFAULT_K_WORDS = f"{DEFAULT_K_SHARE:.0%} of the anchors, at most {LARGEST_DEFAU
 """The default k, for help texts."""
 AUDIT_K_SHARE = 0.2
 """k of an audit as a share of the anchors, chosen by captions that were planted for this purpose (chapter 06)."""
-AUDIT_K_WORDS = f"{AUDIT_K_SHARE:.0%} of the anchors, at most {LARGEST_DEFAULT_K}"
-"""The default k of an audit, for help texts."""
 DEFAULT_P = 2
 NEAREST = 10
 """The mean cosine with this number of nearest anchors says how much of a hub an anchor is (CSLS has 10 as well)."""

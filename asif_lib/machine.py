@@ -1,7 +1,6 @@
 """The machine: its devices, its instructions for bfloat16, its number of threads, and the bars that report progress."""
 
 import contextlib
-import io
 import numbers
 import sys
 import threading
@@ -13,41 +12,21 @@ from tqdm.std import tqdm as terminal_tqdm
 from asif_lib.errors import EncoderError, ParameterError, first_line
 
 WORTH_A_LINE = 1.0
-"""Seconds of work from which a log gets a line."""
+"""Seconds of work from which a bar is shown, where many are short."""
+IN_A_LOG = {"mininterval": 30, "delay": 30, "miniters": 1, "ncols": 0}
+"""A log keeps every redrawing of a bar, so it gets the state twice a minute."""
 
 
 def progress_bar(iterable=None, *, progress=True, **options) -> terminal_tqdm:
-    """Return tqdm's bar in a terminal and in a notebook; elsewhere write a few lines to stderr.
-
-    A log keeps every redrawing of a bar. So where nobody watches, its state is written after 4, 8, 16, … seconds,
-    and at the end, if the work took `WORTH_A_LINE` seconds or more.
+    """Return tqdm's bar in a terminal and in a notebook; elsewhere as `IN_A_LOG`.
 
     A bar goes when its work is done, and no bar is shown without `progress`; the rest is as for `tqdm.tqdm`.
     """
     from tqdm.auto import tqdm as any_tqdm  # it asks, when it is imported, whether this is a notebook
 
     in_notebook = any(base.__module__ == "tqdm.notebook" for base in any_tqdm.__mro__)
-    watched = in_notebook or sys.stderr.isatty()
-    return (any_tqdm if watched else _LastState)(iterable, **{"leave": False, "disable": not progress, **options})
-
-
-class _LastState(terminal_tqdm):
-    """A bar that is not drawn: its state, with tqdm's estimate, is written after 4, 8, 16, … seconds and at the end."""
-
-    def __init__(self, iterable=None, **options):
-        super().__init__(iterable, **{**options, "file": io.StringIO(), "ncols": 0})
-        self.next = 4 * WORTH_A_LINE
-
-    def update(self, n=1):
-        super().update(n)
-        if not self.disable and (elapsed := self.format_dict["elapsed"]) >= self.next:
-            self.next = 2 * elapsed
-            print(self, file=sys.stderr, flush=True)
-
-    def close(self):
-        if not self.disable and self.format_dict["elapsed"] >= WORTH_A_LINE:
-            print(self, file=sys.stderr, flush=True)
-        super().close()
+    options = {"leave": False, "disable": not progress, **options}
+    return any_tqdm(iterable, **(options if in_notebook or sys.stderr.isatty() else options | IN_A_LOG))
 
 
 def resolve_device(device="auto") -> torch.device:

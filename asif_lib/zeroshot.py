@@ -27,13 +27,10 @@ class Classification:
     labels : list of str
     scores : Tensor of shape (q, c), float32
         From 0 (no shared anchor) to 1.
-    transductive : str, optional
-        The correction over all q pictures together, if there is one (`correct_batch`). The tables name it.
     """
 
     labels: list
     scores: torch.Tensor
-    transductive: str | None = None
 
     @property
     def predicted(self) -> torch.Tensor:
@@ -47,19 +44,15 @@ class Classification:
         return [self.labels[i] if i >= 0 else None for i in self.predicted.tolist()]
 
     def to_frame(self):
-        """Return a DataFrame of q rows: ``predicted`` (None if nothing decides), and ``score LABEL`` of each label.
-
-        A last column, ``transductive``, names the correction over all pictures, if there is one.
-        """
+        """Return a DataFrame of q rows: ``predicted`` (None if nothing decides), and ``score LABEL`` of each label."""
         import pandas as pd  # which the command needs only for its answer
 
         table = pd.DataFrame(self.scores.numpy(), columns=[f"score {label}" for label in self.labels])
         table.insert(0, "predicted", pd.Series(self.best, dtype=object))
-        return table if self.transductive is None else table.assign(transductive=self.transductive)
+        return table
 
     def __repr__(self):
-        more = f", transductive: {self.transductive}" if self.transductive else ""
-        return f"Classification({len(self.scores)} pictures, {len(self.labels)} labels{more})"
+        return f"Classification({len(self.scores)} pictures, {len(self.labels)} labels)"
 
 
 class ASIF:

@@ -6,7 +6,6 @@ Folder, bank and settings are checked before PyTorch is imported, which takes se
 import os
 import time
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -250,49 +249,34 @@ def _search(
     app, "evaluate",
     "asif evaluate FOLDER", "asif evaluate FOLDER --json --k 50 --p 4",
     "asif evaluate FOLDER --csv classes.csv --predictions each.csv",
-    "asif evaluate --image-embeddings a.npy --prompt-embeddings p.npz --labels l.csv --bank mine",
 )  # fmt: skip
 def _evaluate(
     asked: ModelOptions,
-    folder: Annotated[str | None, Argument(metavar="FOLDER")] = None,
-    image_embeddings: Annotated[str | None, Option(metavar="FILE", help="(q, d), .npy, .pt or a folder")] = None,
-    prompt_embeddings: Annotated[str | None, Option(metavar="FILE", help="c labels, and (c, d) or (c, t, d)")] = None,
-    labels: Annotated[str | None, Option(metavar="FILE", help="a CSV with a column label, or targets, .pt")] = None,
-    transductive: Annotated[
-        StrEnum("Transductive", "sinkhorn z") | None, Option(help="correct by a look at all pictures")
-    ] = None,
+    folder: Annotated[str, Argument(metavar="FOLDER")],
     templates: Templates = (DEFAULT_TEMPLATE,),
     reduce: Reduce = "mean",
     skip_broken: SkipBroken = False,
     predictions: Annotated[str | None, Option(metavar="FILE", help="a CSV with one row a picture")] = None,
     csv: Annotated[str | None, Option(metavar="FILE", help="a CSV with one row a class")] = None,
 ):
-    """Measure zero-shot accuracy on a folder of class folders, whose names are the labels; or on embeddings."""
-    start, own = time.perf_counter(), (image_embeddings, prompt_embeddings, labels)
-    if bool(folder) == any(own) or (any(own) and not all(own)):
-        raise ParameterError("give a folder, or --image-embeddings, --prompt-embeddings and --labels together")
-    path = existing_folder(folder) if folder else None
-    check_targets(bank_dir(_named(asked)), *own, predictions=predictions, csv=csv)
+    """Measure zero-shot accuracy on a folder of class folders, whose names are the labels."""
+    start, path = time.perf_counter(), existing_folder(folder)
+    check_targets(bank_dir(_named(asked)), predictions=predictions, csv=csv)
     _check_model(asked)
-    if asked.language and folder and list(templates) == [DEFAULT_TEMPLATE]:
+    if asked.language and list(templates) == [DEFAULT_TEMPLATE]:
         say(f"the labels are put into the English prompt {DEFAULT_TEMPLATE!r}; for another: --template TEXT")
+    from asif_lib.datasets.labelled import load_labelled
     from asif_lib.evaluation.measures import accuracy, per_class
     from asif_lib.zeroshot import make_prompts
 
-    if path:
-        from asif_lib.datasets.labelled import load_labelled
-
-        found, prompts = load_labelled(path), None
-        found.check_classes()
-        make_prompts(found.classes, templates)  # refuses bad templates before any slow work
-        model = _model(asked)
-        z, kept = _embed(model, found.pictures, skip_broken)
-        data = found.subset(kept)
-        data.check_classes()
-    else:
-        (z, prompts, data), model, templates = _of_embeddings(*own), _model(asked), ()
-        found = data
-    answer = model.classify(z, data.classes, templates=templates or ("{}",), prompts=prompts, reduce=reduce)
+    found = load_labelled(path)
+    found.check_classes()
+    make_prompts(found.classes, templates)  # refuses bad templates before any slow work
+    model = _model(asked)
+    z, kept = _embed(model, found.pictures, skip_broken)
+    data = found.subset(kept)
+    data.check_classes()
+    answer = model.classify(z, data.classes, templates=templates, reduce=reduce)
     note, of_each = "", {}
     if any(near := _familiar(model, z)):
         unlike, promised = sum(one["unlike"] for one in near) / len(near), near[0]["false_alarm"]
@@ -300,15 +284,6 @@ def _evaluate(
         promise = f"promised: at most {promised:.0%} of pictures of its kind, on average over banks"
         promise += f"; by {near[0]['n']} own pictures"
         note = f"unlike anything in the bank: {unlike:.0%} of the pictures ({promise})\n"
-    if transductive:
-        from asif_lib.evaluation.transductive import correct_batch
-
-        alone = accuracy(answer.predicted, data.labels)
-        answer, of_each["each_alone"] = correct_batch(answer, transductive.value), alone.value
-        note += (
-            f"transductive ({transductive.value}, with its default settings): all {len(data)} pictures were looked at "
-            f"together, on the assumption that they spread evenly over the classes; each alone: {alone}\n"
-        )
     measure = accuracy(answer.predicted, data.labels)
     if any(own := _are_anchors(model, data.pictures, z)):
         rest = None if all(own) else accuracy(answer.predicted[~own], data.labels[~own])
@@ -349,47 +324,10 @@ def _summary(model, answer, labels, measure):
         "image_encoder": model.bank.image_encoder.name,
         "text_encoder": model.bank.text_encoder.name,
         **asdict(model.settings),
-        "transductive": answer.transductive,
         "device": str(model.device),
         "per_class": per_class(answer, labels).to_dict("records"),
         "confusion": confusion_of(answer, labels).to_numpy().tolist(),
     }
-
-
-def _of_embeddings(image_embeddings, prompt_embeddings, labels):
-    """Read the embeddings of pictures and prompts, and the labels: (q, d), (c, d) or (c, t, d), and `Labelled`."""
-    import numpy as np
-    import pandas as pd
-
-    from asif_lib.datasets.captions import read_table
-    from asif_lib.datasets.labelled import Labelled
-    from asif_lib.encoders.known import read_array, read_labels
-
-    z, (classes, prompts) = read_array(image_embeddings), read_labels(prompt_embeddings)
-    for file, rows in ((image_embeddings, z), (prompt_embeddings, prompts)):
-        if not len(rows) or bool((rows == 0).all(-1).any()):
-            fault = "an embedding of zeros, which has no direction" if len(rows) else "no embedding"
-            raise DataError(f"{file}: holds {fault}; see what was encoded there")
-    if len(classes) < 2:
-        raise DataError(f"{prompt_embeddings}: has one label, {classes[0]!r}, so there is nothing to decide")
-    if Path(labels).suffix in (".npy", ".pt"):
-        names, first = dict(enumerate(classes)), 1
-        table = pd.DataFrame({"label": [names.get(i, i) for i in np.ravel(read_array(labels)).tolist()]})
-    else:
-        table, first = read_table(Path(labels)), 2  # the row of the names is the first, as in a spreadsheet
-    if "label" not in table:
-        raise DataError(f"{labels}: has no column label, but {', '.join(map(str, table)) or 'nothing'}")
-    if len(table) != len(z):
-        raise DataError(
-            f"{labels}: holds {len(table)} labels, and {image_embeddings} {len(z)} embeddings; give one each"
-        )
-    if len(unknown := np.flatnonzero(~table.label.isin(classes))):
-        label = table.label.tolist()[unknown[0]]
-        fault = f"row {unknown[0] + first}: the label {label!r} is not in {prompt_embeddings}"
-        raise DataError(f"{labels}, {fault}; its labels are {', '.join(classes[:5])} …")
-    pictures = table["picture"].tolist() if "picture" in table else [str(i) for i in range(len(z))]
-    targets = np.array([classes.index(label) for label in table.label])
-    return z, prompts, Labelled(labels, pictures, targets, classes, {})
 
 
 def _named(asked):

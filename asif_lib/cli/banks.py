@@ -23,7 +23,6 @@ from .command import (
     Device,
     Folder,
     Name,
-    P,
     Replace,
     SkipBroken,
     app,
@@ -341,31 +340,6 @@ def _verify(name: Name):
     size = sum(file.stat().st_size for file in files)
     about = {"name": name, "files": len(files), "megabytes": round(size / 1e6, 1)}
     return about, f"bank {name!r}: {len(files)} files, {about['megabytes']} MB, all as they were written"
-
-
-@command(bank_app, "audit", "asif bank audit birds", "asif bank audit birds --csv FILE")
-def _audit(
-    name: Name,
-    k: Annotated[int | None, Option(metavar="K", help=f"entries kept; default: {defaults.AUDIT_K_WORDS}")] = None,
-    p: P = defaults.DEFAULT_P,
-    csv: Annotated[str | None, Option(metavar="FILE", help="for all pairs, the lowest excess first")] = None,
-    device: Device = "auto",
-):
-    """Name the pairs that agree least, compared with their rivals: their captions may be wrong."""
-    check_targets(bank_dir(name), csv=csv)
-    bank = _load(name)
-    from asif_lib.explain.audit import rank_pairs
-    from asif_lib.machine import resolve_device
-
-    table = rank_pairs(bank, k, p, device=resolve_device(device))
-    write_csv(csv, table)
-    lowest = table.head(SHOWN)
-    about = f"{len(lowest)} of {len(table)} pairs, the lowest excess of agreement first (0: no more than its rivals)"
-    own = " --text-embedding FILE" if "text" in bank.sides and bank.text_encoder.is_external else ""
-    relabel = f"asif bank relabel {name} --id ID --caption TEXT{own}, or " if "text" in bank.sides else ""
-    hint = f"a wrong caption: {relabel}asif bank remove {name} --id ID"
-    lines = [about, *(f"{row.excess:+.3f}  {row.id}  {row.caption}" for row in lowest.itertuples()), hint]
-    return lowest.to_dict("records"), lines
 
 
 @command(bank_app, "review", "asif bank review birds --csv review.csv")

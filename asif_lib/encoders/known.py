@@ -1,34 +1,11 @@
-"""Embeddings that you bring: files of matrices and labels."""
+"""Embeddings that you bring: files of matrices."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from asif_lib.errors import DataError, EncoderError, first_line
-
-
-def read_labels(path) -> tuple:
-    """Return the n texts and the embeddings of a file that ``numpy.savez(path, labels=…, embeddings=…)`` wrote.
-
-    Raises `EncoderError` if the file cannot be read.
-    """
-    try:
-        if not Path(path).is_file() or not zipfile.is_zipfile(path):  # a pipe would be waited for
-            raise ValueError("no .npz file" if Path(path).exists() else "there is no such file")
-        with np.load(path, allow_pickle=False) as arrays:
-            if missing := {"labels", "embeddings"} - set(arrays):
-                raise ValueError(f"no array {min(missing)!r}")
-            labels = arrays["labels"]
-            if labels.dtype.kind != "U" or labels.ndim != 1:
-                fault = f"its labels are {labels.dtype} of the shape {labels.shape}"
-                raise ValueError(f"{fault}, not a list of texts")
-            return labels.tolist(), arrays["embeddings"]
-    except Exception as error:  # an archive can be damaged in ways that NumPy does not list
-        raise EncoderError(
-            f"{path}: cannot be read as labels ({error}); write it with numpy.savez(path, labels=…, embeddings=…)"
-        ) from None
+from asif_lib.errors import DataError, first_line
 
 
 def read_array(path):

@@ -17,7 +17,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "recommending": ["recommend"],
         "similarity": ["Calibrated", "binned_means", "calibrated", "correlation_with_interval", "debiased_cka",
                        "mutual_neighbours", "nearest_neighbours", "neighbour_agreement", "neighbour_mask",
-                       "pair_correlation", "pair_sums"],
-        "transductive": ["correct_batch"],
+                       "pair_correlation"],
     },
 )  # fmt: skip

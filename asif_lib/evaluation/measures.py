@@ -236,8 +236,7 @@ def scaling_curve(evaluate, n, sizes, seeds=range(5)) -> pd.DataFrame:
 def per_class(answer, labels) -> pd.DataFrame:
     """Return ``class``, ``n`` and the share of right answers, ``accuracy``, with its 95 % interval ``low``, ``high``.
 
-    The true `labels` are q positions in the classes of the `Classification`. A class without pictures has no row. A
-    last column, ``transductive``, names the correction over all pictures, if there is one.
+    The true `labels` are q positions in the classes of the `Classification`. A class without pictures has no row.
     """
     predicted, labels = answer.predicted.numpy(), np.asarray(labels)
     rows = []
@@ -245,8 +244,7 @@ def per_class(answer, labels) -> pd.DataFrame:
         if (labels == position).any():
             share = share_with_interval(predicted[labels == position] == position)
             rows.append({"class": name, "n": share.n, "accuracy": share.value, "low": share.low, "high": share.high})
-    table = pd.DataFrame(rows)
-    return table if answer.transductive is None else table.assign(transductive=answer.transductive)
+    return pd.DataFrame(rows)
 
 
 def confusion_of(answer, labels) -> pd.DataFrame:

@@ -132,17 +132,8 @@ def resampled_counts(shape, seed=0) -> np.ndarray:
     return np.concatenate([rng.multinomial(n, np.full(n, 1 / n), size).astype(np.uint8) for size in blocks])
 
 
-def pair_sums(counts, matrix) -> torch.Tensor:
-    """Sum a symmetric (n, n) matrix over all pairs of two items, once for each row of `counts` (draws, n): (draws,).
-
-    A pair of items that are drawn w_i and w_j times counts w_i · w_j times.
-
-    Examples
-    --------
-    >>> matrix = torch.tensor([[1.0, 0.2, 0.3], [0.2, 1.0, 0.4], [0.3, 0.4, 1.0]])
-    >>> pair_sums(torch.tensor([[1.0, 1.0, 1.0], [2.0, 1.0, 0.0]]).double(), matrix)
-    tensor([0.9000, 0.4000], dtype=torch.float64)
-    """
+def _pair_sums(counts, matrix):
+    """Sum a symmetric (n, n) matrix over all pairs of two items, each as often as `counts` (draws, n) says."""
     matrix = matrix.double().clone().fill_diagonal_(0)  # (n, n); an item and its own copy are no pair
     counts = torch.as_tensor(counts).double()  # (draws, n)
     return ((counts @ matrix) * counts).sum(dim=1) / 2  # (draws,); w M wᵀ holds each pair twice
@@ -157,11 +148,11 @@ def correlation_with_interval(a, b, draws=1_000, seed=0) -> Measure:
     draws, seed : int, of the bootstrap
     """
     counts = torch.from_numpy(resampled_counts((draws, len(a)), seed)).double()  # (draws, n)
-    total = pair_sums(counts, torch.ones_like(a))  # (draws,), as all sums below
-    mean_a, mean_b = pair_sums(counts, a) / total, pair_sums(counts, b) / total
-    covariance = pair_sums(counts, a * b) / total - mean_a * mean_b
-    variance_a = pair_sums(counts, a * a) / total - mean_a**2
-    variance_b = pair_sums(counts, b * b) / total - mean_b**2
+    total = _pair_sums(counts, torch.ones_like(a))  # (draws,), as all sums below
+    mean_a, mean_b = _pair_sums(counts, a) / total, _pair_sums(counts, b) / total
+    covariance = _pair_sums(counts, a * b) / total - mean_a * mean_b
+    variance_a = _pair_sums(counts, a * a) / total - mean_a**2
+    variance_b = _pair_sums(counts, b * b) / total - mean_b**2
     return Measure(pair_correlation(a, b), *_middle(covariance / (variance_a * variance_b).sqrt()), len(a))
 
 
@@ -186,8 +177,8 @@ def binned_means(a, b, bins=12, draws=1_000, seed=0) -> pd.DataFrame:
         inside = torch.from_numpy(bin_of == i).double()  # (n, n)
         if inside.triu(1).sum() < 10:
             continue
-        mean = float(pair_sums(once, inside * b) / pair_sums(once, inside))
-        spread = _middle(pair_sums(counts, inside * b) / pair_sums(counts, inside))
+        mean = float(_pair_sums(once, inside * b) / _pair_sums(once, inside))
+        spread = _middle(_pair_sums(counts, inside * b) / _pair_sums(counts, inside))
         table.append(((edges[i] + edges[i + 1]) / 2, mean, *spread))
     return pd.DataFrame(table, columns=["centre", "mean", "low", "high"])
 

@@ -4,12 +4,9 @@ Such corrections need many pictures, and they assume that the pictures spread ev
 they can harm.
 """
 
-from dataclasses import replace
-
 import torch
 
 from asif_lib.errors import ParameterError
-from asif_lib.zeroshot import Classification
 
 
 def z_scores(scores, sample) -> torch.Tensor:
@@ -55,31 +52,3 @@ def sinkhorn(scores, bank=None, beta=20.0, rounds=50, shares=None) -> torch.Tens
 def _check_batch(scores):
     if len(scores) < 2:
         raise ParameterError("of the batch, fewer than two have a score; ask several, or use an inductive correction")
-
-
-TRANSDUCTIVE = {"sinkhorn": sinkhorn, "z": batch_z_scores}
-"""The corrections of `correct_batch`, by the names that ``asif evaluate --transductive`` takes."""
-
-
-def correct_batch(answer, name) -> Classification:
-    """Correct the scores of a `Classification` by a look at all its pictures together, and mark it as transductive.
-
-    The result is the softmax over the labels of what the correction returns: with ``"sinkhorn"`` its plan, and with
-    ``"z"`` positive numbers in the order of the z-scores. A picture that shares no anchor with any label has no part in
-    it, and stays undecided. A label that shares no anchor with any picture never wins. The correction has its default
-    settings, since no label of the batch may choose them.
-
-    Raises `ParameterError` if the name is unknown, or fewer than two pictures are decided.
-
-    Examples
-    --------
-    >>> answer = Classification(["cat", "dog"], torch.tensor([[0.9, 0.8], [0.7, 0.1], [0.9, 0.3]]))
-    >>> answer.best, correct_batch(answer, "sinkhorn").best
-    (['cat', 'cat', 'cat'], ['dog', 'cat', 'cat'])
-    """
-    if name not in TRANSDUCTIVE:
-        raise ParameterError(f"there is no transductive correction {name!r}; take one of: {', '.join(TRANSDUCTIVE)}")
-    pictures, labels = (answer.predicted >= 0).nonzero(), (answer.scores > 0).any(dim=0).nonzero().squeeze(1)
-    scores = torch.zeros_like(answer.scores)
-    scores[pictures, labels] = TRANSDUCTIVE[name](answer.scores[pictures, labels]).softmax(dim=1)
-    return replace(answer, scores=scores, transductive=name)

@@ -14,7 +14,6 @@ from asif_lib.bank.joining import concatenate
 from asif_lib.datasets.pairs import Pairs
 from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.identity import external_identity
-from asif_lib.encoders.known import read_labels
 from asif_lib.errors import AsifError, BankError, EncoderError, IdentityError, ParameterError
 from asif_lib.explain.audit import rank_pairs
 from asif_lib.explain.contribution import contributions
@@ -183,30 +182,6 @@ def test_one_picture_or_a_table_is_refused_before_the_encoder_is_needed(items, i
     for use in (ASIF(make(), 5).images, lambda items: embed(image_encoder, items, progress=False)):
         with pytest.raises(ParameterError, match=words):
             use(items)
-
-
-def test_labels_are_read_from_a_file_or_refused(tmp_path):
-    text, bad = arrays()[1][:2], tmp_path / "bad.npz"
-    np.savez(tmp_path / "labels.npz", labels=np.array(["x", "y"]), embeddings=text)
-    labels, rows = read_labels(tmp_path / "labels.npz")
-    assert labels == ["x", "y"] and (rows == text).all()
-    for content, words in (
-        ({"labels": np.array(["x", "y"])}, "no array 'embeddings'"),
-        ({"labels": np.array(["x", None], object), "embeddings": text}, ""),
-        ({"labels": np.array("xy"), "embeddings": text}, r"of the shape \(\), not a list of texts"),
-    ):
-        np.savez(bad, **content)
-        with pytest.raises(EncoderError, match=f"bad.npz: cannot be read .*{words}.*; write it with numpy.savez"):
-            read_labels(bad)
-    np.save(tmp_path / "labels.npy", text)
-    for name, fault in {"labels.npy": "no .npz", "gone.npz": "no such file"}.items():
-        with pytest.raises(EncoderError, match=f"{name}: cannot be read .*{fault}.*; write it with numpy.savez"):
-            read_labels(tmp_path / name)
-    good = (tmp_path / "labels.npz").read_bytes()
-    for content in (b"no arrays", b"", good[:-30], good.replace(text.tobytes(), bytes(48))):
-        bad.write_bytes(content)
-        with pytest.raises(EncoderError, match="cannot be read"):
-            read_labels(bad)
 
 
 def test_an_encoder_of_ones_own_under_a_shipped_encoders_identity_leaves_the_cache_alone(stamps_bank, tmp_cache):

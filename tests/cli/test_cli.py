@@ -11,12 +11,10 @@ import subprocess
 import sys
 import warnings
 from email.message import Message
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from bs4 import BeautifulSoup
 from forks import run_forked
 from interpreter import PYTHON
@@ -32,7 +30,6 @@ from asif_lib.datasets.labelled import load_labelled
 from asif_lib.defaults import DEFAULT_TEMPLATE, TASKS
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import ParameterError
-from asif_lib.evaluation.transductive import TRANSDUCTIVE
 from asif_lib.files import ROOT, cache_dir
 
 MODULE = [*PYTHON, "-m", "asif_lib.cli"]
@@ -95,7 +92,7 @@ def test_wrong_usage_is_exit_status_2(arguments, capsys):
     assert output.out == "" and output.err.startswith("Usage: asif") and "Error: " in output.err
 
 
-OF_A_BANK = [f"bank {change}" for change in ("info", "verify", "audit", "recommend", "compact", "undo", "join new")]
+OF_A_BANK = [f"bank {change}" for change in ("info", "verify", "review", "recommend", "compact", "undo", "join new")]
 EARLY = [
     (["--help"], 0, "Usage: asif"),
     (["evaluate", "no-such-folder"], 1, "no-such-folder: there is no such folder"),
@@ -131,7 +128,7 @@ def test_slow_packages_are_imported_after_all_checks_and_some_never(class_folder
     picture = str(next(tmp_path.glob("*/*.png")))
     answered = [
         (["classify", picture, "--labels", "a bag,a sandal"], 0, "decided by"),
-        (["evaluate", str(tmp_path), "--transductive", "z"], 0, "each alone: "),
+        (["evaluate", str(tmp_path)], 0, "accuracy "),
     ]
     command = [sys.executable, "-c", EACH, json.dumps([arguments for arguments, _, _ in EARLY + answered])]
     run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
@@ -232,21 +229,6 @@ def test_the_settings_reach_the_model(class_folders, run):
     assert run("evaluate", class_folders, "--no-center")[1]["center"] is False
 
 
-@pytest.mark.parametrize("name", TRANSDUCTIVE)
-def test_a_transductive_correction_says_so_in_json_tables_and_text(name, class_folders, run, capsys, tmp_path):
-    files = tmp_path / "each.csv", tmp_path / "classes.csv"
-    options = "--transductive", name, "--predictions", files[0], "--csv", files[1]
-    status, result, _ = run("evaluate", class_folders, *options)
-    assert (status, result["transductive"]) == (0, name)
-    assert all(pd.read_csv(file).transductive.eq(name).all() for file in files)
-    plain = run("evaluate", class_folders)[1]
-    assert plain["transductive"] is None
-    assert main(["evaluate", str(class_folders), "--transductive", name]) == 0
-    text = capsys.readouterr().out
-    assert f"transductive ({name}, with its default settings)" in text
-    assert f"each alone: {plain['accuracy']:.1%}" in text and result["each_alone"] == plain["accuracy"]
-
-
 def test_without_a_choice_between_classes_there_is_no_accuracy(class_folders, run, tmp_path):
     (tmp_path / "bag").mkdir()
     (tmp_path / "bag" / "1.png").write_bytes(next(class_folders.glob("bag/*.png")).read_bytes())
@@ -290,108 +272,19 @@ def test_classify_names_label_and_deciding_anchors(stamps_bank_saved, stamps):
     assert 0 < sum(anchor["share"] for anchor in row["anchors"]) <= 1
 
 
-@pytest.fixture
-def own_embeddings(tmp_path, tmp_cache):
-    """A bank `mine` of three groups; files with nine pictures, two prompts for each group, and labels."""
-    rng = np.random.default_rng(0)
-    centres, texts = rng.standard_normal((3, 8)), rng.standard_normal((3, 5))
-    groups = np.repeat(range(3), 4)
-    image, text = (c[groups] + 0.05 * rng.standard_normal((12, c.shape[1])) for c in (centres, texts))
-    AnchorBank.from_embeddings(image, text, [f"caption {i}" for i in range(12)], name="mine").save(bank_dir("mine"))
-    np.save(tmp_path / "a.npy", centres[np.repeat(range(3), 3)] + 0.05 * rng.standard_normal((9, 8)))
-    prompts = texts[:, None] + 0.05 * rng.standard_normal((3, 2, 5))
-    np.savez(tmp_path / "p.npz", labels=["cat", "dog", "hen"], embeddings=prompts)
-    (tmp_path / "l.csv").write_text("\n".join(["label", *["cat"] * 3, *["dog"] * 3, *["hen"] * 2, "dog"]))
-    names = {"--image-embeddings": "a.npy", "--prompt-embeddings": "p.npz", "--labels": "l.csv"}
-    return ["--bank", "mine", *(part for option, file in names.items() for part in (option, tmp_path / file))]
-
-
-def test_evaluate_takes_embeddings_of_your_own(own_embeddings, run_command, tmp_path):
-    status, result, _ = run_command("evaluate", *own_embeddings, "--k", 4, "--predictions", tmp_path / "each.csv")
-    assert (status, result["accuracy"], result["n"]) == (0, 8 / 9, 9)  # the last picture is a hen, and called a dog
-    assert pd.read_csv(tmp_path / "each.csv").predicted.tolist() == ["cat"] * 3 + ["dog"] * 3 + ["hen"] * 3
-
-
-def test_several_prompts_a_label_count_by_their_mean_or_the_best(own_embeddings, run_command, tmp_path):
-    with np.load(tmp_path / "p.npz") as arrays:
-        labels, prompts = arrays["labels"], arrays["embeddings"]
-    prompts[0, 1] = prompts[1, 0]  # a second prompt of the cat that fits the dog
-    np.savez(tmp_path / "p.npz", labels=labels, embeddings=prompts)
-    asked = ["evaluate", *own_embeddings, "--k", 4, "--reduce"]
-    mean, best = (run_command(*asked, reduce)[1]["confusion"][1][1] for reduce in ("mean", "max"))
-    assert mean == 3 > best  # a dog: the cat's best prompt is as good, its mean is not
-
-
-def test_evaluate_takes_the_files_of_clip_benchmark(own_embeddings, run_command, tmp_path):
-    """Its linear probe keeps unit vectors in half precision, and the positions of the classes."""
-    z = torch.nn.functional.normalize(torch.from_numpy(np.load(tmp_path / "a.npy")), dim=1)
-    torch.save(z.half(), tmp_path / "features_test.pt")
-    torch.save(torch.tensor([0, 0, 0, 1, 1, 1, 2, 2, 1]), tmp_path / "targets_test.pt")
-    own_embeddings[3], own_embeddings[-1] = tmp_path / "features_test.pt", tmp_path / "targets_test.pt"
-    status, result, _ = run_command("evaluate", *own_embeddings, "--k", 4)
-    assert (status, result["accuracy"], result["n"]) == (0, 8 / 9, 9)
-
-
-CATS = "label\n" + "cat\n" * 9
-NO_EVALUATION = {  # what changes in the three files, and words of the sentence
-    "holds 1 labels, and .*a.npy 9 embeddings; give one each": {"table": "label\ncat\n"},
-    "row 10: the label 'cow' is not in .*p.npz; its labels are cat, dog, hen": {"table": CATS[:-4] + "cow\n"},
-    "has no column label, but name": {"table": "name\ncat\n"},
-    "has no column label, but nothing": {"table": ""},
-    "it has two columns label; keep one": {"table": "label,Label\n" + "cat,cat\n" * 9},
-    "row 9: the label 3 is not in": {"targets": torch.tensor([0] * 8 + [3])},
-    "holds 8 labels, and .*a.npy 9 embeddings; give one each": {"targets": torch.zeros(8, dtype=torch.int64)},
-    "holds 27 labels, and .*a.npy 9 embeddings": {"targets": torch.zeros(9, 3, dtype=torch.int64)},
-    "is not a matrix that numpy.save or torch.save wrote .it holds several arrays": {"targets": [0] * 9},
-    "is not a matrix that numpy.save or torch.save wrote .Weights only load failed": {"targets": Path()},
-    "its labels are int64 of the shape .3,., not a list of texts": {"labels": [1, 2, 3]},
-    "its labels are .S3 of the shape .3,., not a list of texts": {"labels": [b"cat", b"dog", b"hen"]},
-    r"its labels are <U3 of the shape \(\), not a list": {"labels": "cat"},
-    "p.npz: has one label, 'cat', so there is": {"labels": ["cat"], "embeddings": np.ones((1, 5))},
-    "p.npz: holds an embedding of zeros, which has no": {"embeddings": np.eye(3, 5) * [[1], [0], [1]]},
-    "p.npz: holds no embedding": {"labels": np.array([], str), "embeddings": np.ones((0, 5))},
-    "a.npy: holds no embedding": {"images": np.ones((0, 8))},
-    "a.npy: holds an embedding of zeros": {"images": np.zeros((9, 8))},
-}
-
-
-@pytest.mark.parametrize("words", NO_EVALUATION)
-def test_files_that_do_not_fit_or_decide_nothing_are_one_sentence(own_embeddings, run_command, tmp_path, words):
-    change = {"labels": ["cat", "dog", "hen"], "embeddings": np.eye(3, 5), "table": CATS} | NO_EVALUATION[words]
-    np.savez(tmp_path / "p.npz", labels=change["labels"], embeddings=change["embeddings"])
-    (tmp_path / "l.csv").write_text(change["table"])
-    if "images" in change:
-        np.save(tmp_path / "a.npy", change["images"])
-    if "targets" in change:
-        own_embeddings[-1] = tmp_path / "targets_test.pt"
-        torch.save(change["targets"], own_embeddings[-1])
-    status, _, error = run_command("evaluate", *own_embeddings)
-    assert status == 1 and re.search(words, error) and error.count("\n") == 1
-
-
-@pytest.mark.parametrize("name", ["a.npy", "p.npz", "l.csv"])
-def test_a_pipe_to_be_read_is_not_waited_for(own_embeddings, run_command, tmp_path, name):
-    (tmp_path / name).unlink()
-    os.mkfifo(tmp_path / name)
-    status, _, error = run_command("evaluate", *own_embeddings)
-    assert status == 1 and re.search(f"{name}: (is a pipe|is not a readable csv table|cannot be read)", error)
-
-
-def test_what_a_call_reads_is_not_written_over(own_embeddings, class_folders, run, tmp_path, monkeypatch):
+def test_what_a_call_reads_is_not_written_over(class_folders, run, tmp_path, monkeypatch):
     picture, there = next(class_folders.glob("bag/*.png")), tmp_path / "thesis.csv"
-    (tmp_path / "link").symlink_to("l.csv")
+    (tmp_path / "link").symlink_to(bank_dir("stamps") / "bank.json")
     there.write_text("chapter,words\n1,2,3\n")
-    for arguments, words in [
-        ([*own_embeddings, "--csv", tmp_path / "l.csv"], "l.csv: this command reads"),
-        ([*own_embeddings, "--csv", tmp_path / "link"], "link: this command reads"),
-        ([*own_embeddings, "--predictions", tmp_path / "a.npy"], "a.npy: this command reads"),
-        ([*own_embeddings, "--csv", bank_dir("mine") / "new.csv"], "new.csv: this command reads"),
-        ([*own_embeddings, "--csv", there], "thesis.csv: is there, and no table"),
-        ([class_folders, "--bank", "mine", "--csv", picture], "is there, and no table"),
+    for option, written, words in [
+        ("--csv", tmp_path / "link", "link: this command reads"),
+        ("--predictions", bank_dir("stamps") / "bank.json", "bank.json: this command reads"),
+        ("--csv", bank_dir("stamps") / "new.csv", "new.csv: this command reads"),
+        ("--csv", there, "thesis.csv: is there, and no table"),
+        ("--csv", picture, "is there, and no table"),
     ]:
-        written = Path(arguments[-1])
         before = written.read_bytes() if written.exists() else None
-        status, _, error = run("evaluate", *arguments)
+        status, _, error = run("evaluate", class_folders, option, written)
         assert status == 1 and words in error and error.count("\n") == 1
         assert (written.read_bytes() if written.exists() else None) == before
     with pytest.raises(ParameterError, match=r"--page .*thesis\.csv: is a table, and this command writes none there"):
@@ -400,17 +293,19 @@ def test_what_a_call_reads_is_not_written_over(own_embeddings, class_folders, ru
         patch.setattr("os.access", lambda *_: False)  # root may write everywhere
         check_targets(csv=tmp_path / "new.csv")
     for _ in range(2):  # a table of an earlier run is replaced
-        assert run("evaluate", *own_embeddings, "--csv", tmp_path / "classes.csv")[0] == 0
+        assert run("evaluate", class_folders, "--csv", tmp_path / "classes.csv")[0] == 0
 
 
-def test_a_file_that_the_command_prints_into_is_not_replaced(own_embeddings, tmp_path):
+def test_a_file_that_the_command_prints_into_is_not_replaced(tmp_path):
+    rows = np.random.default_rng(0).standard_normal((12, 8))
+    AnchorBank.from_embeddings(rows, rows, [f"caption {i}" for i in range(12)]).save(tmp_path / "mine")
     with open(tmp_path / "printed", "w") as printed:
-        command = [*MODULE, "evaluate", *map(str, own_embeddings), "--csv"]
+        command = [*MODULE, "bank", "review", str(tmp_path / "mine"), "--csv"]
         for target in ("/dev/stdout", str(tmp_path / "printed")):
             run = subprocess.run([*command, target], stdout=printed, stderr=subprocess.PIPE, text=True, timeout=120)
             assert run.returncode == 1 and "this command prints into this file; name another" in run.stderr
     run = subprocess.run([*command, "/dev/stdout"], capture_output=True, text=True, timeout=120)
-    assert run.returncode == 0 and run.stdout.startswith('"class",')
+    assert run.returncode == 0 and run.stdout.startswith('"issue",')
 
 
 def test_explain_names_both_sides_and_the_anchors_that_turn_the_answer(stamps_bank_saved, stamps, run, capsys):
@@ -576,14 +471,11 @@ BAD = {
     ),
     "no such device": (["search", "a cat", "--device", "abacus"], "abacus"),
     **{f"evaluate {asked}": (["evaluate", *asked.split()], words) for asked, words in {
-        "": "give a folder, or --image-embeddings",
-        "--image-embeddings a --labels l": "give a folder, or --image-embeddings",
-        "hollow --image-embeddings a --prompt-embeddings p --labels l": "give a folder, or --image-embeddings",
         "hollow --csv empty": "--csv empty: is a folder",
         "hollow --predictions no/each.csv": "--predictions no/each.csv: cannot be written; its folder must be",
         "hollow --predictions a.csv --csv ./a.csv": "--predictions and --csv name the same file",
     }.items()},
-    "a folder for an audit": (["bank", "audit", "stamps", "--csv", "empty"], "--csv empty: is a folder"),
+    "a folder for a review": (["bank", "review", "stamps", "--csv", "empty"], "--csv empty: is a folder"),
     **{f"explain {asked}": (["explain", *asked.split()], words) for asked, words in {
         "nowhere.png --labels a,b": "nowhere.png: there is no such file",
         "picture.png --labels a,b --top 0": "--top 0: show at least one anchor",

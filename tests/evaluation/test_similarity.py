@@ -1,6 +1,5 @@
 """Agreement of two spaces, on cases known by hand and under shuffles, with intervals from resampled items."""
 
-import itertools
 from functools import partial
 
 import numpy as np
@@ -17,7 +16,6 @@ from asif_lib.evaluation.similarity import (
     nearest_neighbours,
     neighbour_agreement,
     pair_correlation,
-    pair_sums,
     resampled_counts,
 )
 from asif_lib.relative import unit_rows
@@ -85,15 +83,6 @@ def similarity(n, seed):
 def test_counts_in_blocks_are_those_of_one_draw():
     whole = np.random.default_rng(5).multinomial(40, np.full(40, 1 / 40), 700)
     assert (resampled_counts((700, 40), seed=5) == whole).all()
-
-
-def test_pair_sums_are_those_of_the_items_written_out():
-    matrix = similarity(8, 0)
-    counts = resampled_counts((5, 8))
-    for sum_of, count in zip(pair_sums(counts, matrix), counts, strict=True):
-        drawn = [i for i, times in enumerate(count.tolist()) for _ in range(times)]
-        pairs = [(i, j) for i, j in itertools.combinations(drawn, 2) if i != j]
-        assert float(sum_of) == pytest.approx(sum(float(matrix[i, j]) for i, j in pairs))
 
 
 def test_the_interval_is_that_of_correlations_over_resampled_items():

@@ -33,7 +33,6 @@ from asif_lib.bank import concatenate, copies, disk
 from asif_lib.cli import main
 from asif_lib.datasets.captions import read_table
 from asif_lib.datasets.labelled import load_labelled
-from asif_lib.encoders.known import read_labels
 from asif_lib.encoders.pictures import FORMATS
 from asif_lib.errors import AsifError
 from asif_lib.zeroshot import make_prompts
@@ -237,7 +236,7 @@ def stream(folder):
 
 def make_files(folder):
     """A folder for each kind of file: pictures, tables, data sets of the hub, progress, embeddings."""
-    for kind in (*FORMATS, "csv", "jsonl", "parquet", "labels", "import"):
+    for kind in (*FORMATS, "csv", "jsonl", "parquet", "import"):
         (folder / kind).mkdir()
     for kind in FORMATS:
         draw("circle", "red").save(folder / kind / "picture", kind)
@@ -256,7 +255,6 @@ def make_files(folder):
     for side, d in (("image", 6), ("text", 4)):
         np.save(folder / "import" / f"{side}.npy", np.random.default_rng(d).normal(size=(5, d)))
     write_table(folder / "import", [{"caption": row["caption"]} for row in rows], name="captions")
-    np.savez(folder / "labels" / "labels.npz", labels=["otter", "beaver"], embeddings=np.eye(2, 4))
 
 
 def bring(folder):
@@ -282,30 +280,18 @@ FILES = {kind: upload(kind) for kind in FORMATS}
 FILES |= {kind: lambda f, kind=kind: len(load_pairs(f / kind)) for kind in ("csv", "jsonl", "parquet")}
 FILES |= {kind: lambda f, kind=kind: len([*stream_from_hub(f / kind).blocks(4)]) for kind in ("webdataset", "hub")}
 FILES |= {"class": lambda f: len(class_progress(f / "class", roster=f / "class" / ".roster.csv")[1]), "import": bring}
-FILES |= {"labels": lambda f: len(read_labels(f / "labels" / "labels.npz")[0])}
 
 
 # -- files that commands read and write -----------------------------------------------------------------------
 
 
 def make_written(folder):
-    """A bank, embeddings with labels, a table of an earlier run, and a review with decisions."""
+    """A bank, and a review with decisions."""
     make(0, 60).save(folder / "toy")
-    for name in ("labels", "table", "review"):
-        (folder / name).mkdir()
-    rng = np.random.default_rng(0)
-    np.save(folder / "labels" / "a.npy", rng.normal(size=(6, 6)))
-    np.savez(folder / "labels" / "p.npz", labels=["otter", "beaver"], embeddings=rng.normal(size=(2, 4)))
-    (folder / "labels" / "l.csv").write_text("label\n" + "otter\nbeaver\n" * 3)
-    WRITTEN["table"](folder), WRITTEN["review"](folder)
+    (folder / "review").mkdir()
+    WRITTEN["review"](folder)
     review = pd.read_csv(folder / "review" / "file.csv", dtype=str, keep_default_na=False)
     review.assign(decision="keep").to_csv(folder / "review" / "file.csv", index=False)
-
-
-def evaluate(folder, **options):
-    files = {"image-embeddings": "a.npy", "prompt-embeddings": "p.npz", "labels": "l.csv"}
-    files = {name: folder / "labels" / file for name, file in files.items()}
-    command("evaluate", bank=folder / "toy", **files, **options)
 
 
 def over(name, run):
@@ -334,10 +320,7 @@ def over(name, run):
     return write
 
 
-WRITTEN = {
-    "table": over("table", evaluate),
-    "review": over("review", lambda folder, csv: command("bank", "review", folder / "toy", csv=csv)),
-}
+WRITTEN = {"review": over("review", lambda folder, csv: command("bank", "review", folder / "toy", csv=csv))}
 
 
 def make_encoders(folder):
@@ -439,7 +422,6 @@ TARGETS = {
     "configuration": Target(make_parts, {"configuration": configured}, anything),
     "unfinished build": Target(make_staging, {"bank.building": stream}),
     "files": Target(make_files, FILES, anything),
-    "labelled embeddings": Target(make_written, {"labels": evaluate}, anything),
     "written files": Target(make_written, WRITTEN, anything),
     "encoder": Target(make_encoders, {kind: encoded(kind) for kind in ("vit", "bert", "clip")}, same_identity),
     "removal": Target(make_texts, REMOVALS, anything),

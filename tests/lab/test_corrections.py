@@ -8,9 +8,8 @@ from asif_lab.corrections import CORRECTIONS, Corrected, corrected, inverted_sof
 from asif_lab.methods import METHODS, InverseHubness, SparseAnchors, WithKernelRidge, WithoutHubs, choose
 from asif_lib import relative, sparse
 from asif_lib.errors import ParameterError
-from asif_lib.evaluation.measures import mean_recall, per_class, same_text
-from asif_lib.evaluation.transductive import batch_z_scores, correct_batch, sinkhorn, z_scores
-from asif_lib.zeroshot import Classification
+from asif_lib.evaluation.measures import mean_recall, same_text
+from asif_lib.evaluation.transductive import batch_z_scores, sinkhorn, z_scores
 
 INDUCTIVE = [name for name, make in CORRECTIONS.items() if not make.transductive]
 TRANSDUCTIVE = [name for name, make in CORRECTIONS.items() if make.transductive]
@@ -150,30 +149,6 @@ def test_the_largest_hubs_are_removed_and_no_other():
     assert removed.tolist() == [int(counts.argmax())]
     vectors = method._vectors("image", image)
     assert not ((vectors.indices == removed) & (vectors.values > 0)).any()
-
-
-def test_a_corrected_batch_is_marked_and_keeps_its_undecided_pictures():
-    scores = torch.tensor([[0.9, 0.8], [0.0, 0.0], [0.7, 0.1], [0.9, 0.3]])
-    answer = correct_batch(Classification(["cat", "dog"], scores), "sinkhorn")
-    assert answer.best == ["dog", None, "cat", "cat"]
-    assert answer.transductive == "sinkhorn" and "transductive: sinkhorn" in repr(answer)
-    assert answer.to_frame().transductive.tolist() == ["sinkhorn"] * 4
-    torch.testing.assert_close(answer.scores[[0, 2, 3]], sinkhorn(scores[[0, 2, 3]]).exp())
-    assert per_class(answer, [1, 0, 0, 0]).transductive.tolist() == ["sinkhorn"] * 2
-    with pytest.raises(ParameterError, match="no transductive correction 'CSLS'; take one of: sinkhorn, z"):
-        correct_batch(answer, "CSLS")
-    for undecided in (scores[:2], 0 * scores):
-        with pytest.raises(ParameterError, match="fewer than two have a score"):
-            correct_batch(Classification(["cat", "dog"], undecided), "z")
-
-
-@pytest.mark.parametrize("name", ["sinkhorn", "z"])
-def test_a_label_without_an_anchor_in_common_never_wins(name):
-    scores = torch.tensor([[0.9, 0.0, 0.8], [0.1, 0.0, 0.4], [0.3, 0.0, 0.1]])
-    answer = correct_batch(Classification(["cat", "tax law", "dog"], scores), name)
-    without = correct_batch(Classification(["cat", "dog"], scores[:, [0, 2]]), name)
-    assert answer.best == without.best and torch.equal(answer.scores[:, [0, 2]], without.scores)
-    assert answer.scores[:, 1].eq(0).all()
 
 
 @pytest.mark.parametrize("name", ["CSA", "ASIF, pictures whitened"])

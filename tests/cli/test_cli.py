@@ -305,7 +305,7 @@ def test_a_file_that_the_command_prints_into_is_not_replaced(tmp_path):
             run = subprocess.run([*command, target], stdout=printed, stderr=subprocess.PIPE, text=True, timeout=120)
             assert run.returncode == 1 and "this command prints into this file; name another" in run.stderr
     run = subprocess.run([*command, "/dev/stdout"], capture_output=True, text=True, timeout=120)
-    assert run.returncode == 0 and run.stdout.startswith('"issue",')
+    assert run.returncode == 0 and run.stdout.startswith('"id",')
 
 
 def test_explain_names_both_sides_and_the_anchors_that_turn_the_answer(stamps_bank_saved, stamps, run, capsys):

@@ -44,8 +44,7 @@ class ApproximateIndex:
     about: dict
     """The record of its file: ``side``, ``n``, ``d``, ``size`` in bytes."""
 
-    knob = "nprobe"
-    """The name of the effort in FAISS and in the literature: lists that a search looks at."""
+    knob = "nprobe"  # as FAISS and the literature call the effort: lists that a search looks at
 
     def __repr__(self):
         return f"{type(self).__name__}({self.index.nlist} lists, {len(self)} anchors)"
@@ -153,7 +152,7 @@ def _trained(lists, rows, mean, progress) -> faiss.Index:
         index.by_residual, index.cp.min_points_per_centroid = False, 1
         sample = np.random.default_rng(0).choice(n, min(n, 64 * lists), replace=False)
         index.train(unit_rows(rows.take(np.sort(sample)), mean).numpy())  # (m, d)
-        bar.set_description("building the index")
+        bar.set_description("building the index", refresh=False)
         for start, block in rows.blocks(BLOCK):
             index.add(unit_rows(block, mean, first=start).numpy())  # (b, d)
             bar.update(len(block))

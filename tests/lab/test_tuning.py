@@ -77,9 +77,9 @@ def test_zeros_in_the_place_of_what_is_missing_are_not_found(bank, index, valida
 
 
 def test_an_index_of_the_texts_searches_the_prompts(bank, validation):
-    index = build_index(bank, "text", "pq", progress=False)
-    table = measure_efforts(index, validation, 30, 2, efforts=[30, 1], progress=False)
-    assert table["effort"].tolist() == [1, 30]
+    index = build_index(bank, "text", lists=20, progress=False)
+    table = measure_efforts(index, validation, 30, 2, efforts=[20, 1], progress=False)
+    assert table["effort"].tolist() == [1, 20]
     assert table["recall"].iloc[0] < 1
     assert table[["recall", "agreement", "difference"]].iloc[1].tolist() == [1, 1, 0]
 

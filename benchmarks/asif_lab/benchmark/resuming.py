@@ -4,6 +4,7 @@ import functools
 import hashlib
 import itertools
 import json
+import sys
 import warnings
 from collections import Counter
 from contextlib import contextmanager
@@ -97,7 +98,7 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
                 reached |= sizes | {"all"}
                 sizes -= {pool.size} if "all" in sizes else set()
                 for method, size in each:
-                    bar.set_postfix_str(f"{method}, {size} pairs")
+                    bar.set_postfix_str(f"{method}, {size} pairs", refresh=sys.stderr.isatty())
                     for asked in _asked_together(questions, own[draw], method) if size in sizes else ():
                         with run.reported(f"{_words(about)}, {method}, {size} pairs"):
                             rows = _stored(parts, configuration, pool, asked, method, size)

@@ -451,7 +451,7 @@ for i in picked:
 draw.show(draw.caption_search(new.pairs.picture[picked], results))
 
 # %% [markdown]
-# **What you see.** A tick ✔ and an edge mark the bar of the own caption. Where the own
+# **What you see.** A tick ✔ marks the own caption. Where the own
 # caption comes first, the captions behind it are often about similar things. For the
 # last picture, the captions in front look random. If no anchor near to a picture has a
 # caption about the same thing, only chance likeness is left.

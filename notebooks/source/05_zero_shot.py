@@ -74,7 +74,6 @@ print(f"stamps: {len(train)} train, {len(validation)} validation, {len(test)} te
 small_bank, bank = everything.subset(train), everything.subset(train + validation)
 small_model = ASIF(small_bank, device=device, text_encoder=text_encoder)
 model = ASIF(bank, device=device, text_encoder=text_encoder)
-print(f"{small_model}\n{model}")
 names, classes = class_names(stamps), classes_of(stamps)  # of each pair; all classes
 rows = with_classes(stamps, validation, classes)[0][:8]
 given = small_model.classify(everything.image[rows], classes).best
@@ -694,7 +693,7 @@ draw.show(draw.confusion_matrix(counts, classes))
 # uneven.
 
 # %% [markdown]
-# In the matrix, rows are true classes, and the dark diagonal is right.
+# In the matrix, the diagonal is right. A number beside it counts confusions.
 
 # %% tags=["hide-input"]
 # Draw twelve mistakes.

@@ -147,7 +147,7 @@ print(f"differences add up to {sides.difference.sum():.6f}")
 print(f"the scores differ by  {float(scores[wrong] - scores[right]):.6f}")
 
 # %% [markdown]
-# **What you see.** Solid bars speak for the wrong label, hatched bars for the right
+# **What you see.** Filled bars speak for the wrong label, hollow bars for the right
 # one. The blackbuck contributes to both labels and gives more to “deer”. Sixteen
 # anchors lean to each side; one contributes most of “kangaroo”'s side. The bank's only
 # kangaroo hardly resembles this one.

@@ -115,10 +115,12 @@ def test_pictures_of_the_method():
 
 
 def test_figures_and_their_alternative_texts(pairs):
-    figure = figures.show_pictures(pairs.pictures[:3], [HOSTILE, "costs $5 or $6", r"$\frac{$"], title=HOSTILE)
+    figure = figures.line_chart({HOSTILE: ([1, 2], [1, 2])}, xlabel="costs $5 or $6", ylabel=r"$\frac{$")
     assert_shown(image_html(figure, HOSTILE))
-    figure = figures.show_pictures(pairs.pictures[:1], [HOSTILE], title=HOSTILE)
-    assert_shown(figure._repr_html_())
+    assert_shown(figures.show_pictures(pairs.pictures[:1], [HOSTILE], title=HOSTILE).data)
+    bars = figures.anchor_bars(pairs.pictures[0], HOSTILE, [("", HOSTILE, 1)], xlabel=HOSTILE, sides=(HOSTILE, HOSTILE))
+    assert_shown(bars.data)
+    assert_shown(figures.confusion_matrix(np.eye(1, dtype=int), [HOSTILE]).data)
 
 
 def test_verdicts_and_progress():

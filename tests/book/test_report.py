@@ -431,13 +431,13 @@ def test_results_stand_in_lanes_by_chapter_with_their_chance_and_verdict():
     assert [title.text for title in page.find_all("h2")] == ["In short", "05 · Zero-shot", "06_x"]
     assert "\n\n" not in html and page.select_one("h2 a")["href"] == "05_zero_shot.html"
     headline, share, _, gap = page.select(".lane:has(.plot)")
-    assert " ".join(headline.text.split()) == f"{first} 78.4 % [69.3, 86.4] n = 150; chance 7.7%; test"
-    assert " ".join(share.text.split()) == "R@1 36.0 % [28.0, 44.0] n = 150; chance 0.7%; test"
-    assert "-4.8 points [-8.4, -1.1]" in gap.svg["aria-label"] and "n = 150; test; undecided" in gap.text
+    assert " ".join(headline.text.split()) == f"{first} · n = 150 · chance 7.7% · test 78.4 % [69.3, 86.4]"
+    assert " ".join(share.text.split()) == "R@1 · n = 150 · chance 0.7% · test 36.0 % [28.0, 44.0]"
+    assert "-4.8 points [-8.4, -1.1]" in gap.svg["aria-label"] and "test · undecided" in gap.text
     assert [len(lane.select(".chance")) for lane in (share, gap)] == [1, 1]  # and a line at 0
     page_of_results = (ROOT / "notebooks" / "results.md").read_text(encoding="utf-8")
     assert all(f"\n| {name}" in page_of_results for name in HEADLINES)
-    assert page.select(".lane")[-1].text == "<audit>0.96 AUC [0.95 to 0.97] n = 150; test"
+    assert " ".join(page.select(".lane")[-1].text.split()) == "<audit> · n = 150 · test0.96 AUC [0.95 to 0.97]"
 
 
 def test_only_what_changed_runs_again(notebooks, monkeypatch, capsys):

@@ -6,9 +6,10 @@ Those of one chapter stand in the chapter's folder, and are found here by their 
 import lazy_loader
 
 _NAMES = {
-    "figures.style": "image_tag show show_pictures thumbnail use_style",
+    "figures.style": "image_tag show thumbnail use_style",
     "figures.method": "method_picture",
-    "figures.common": "cosine_histograms labelled_pictures line_chart score_ledger",
+    "figures.common": "cosine_histograms line_chart score_ledger",
+    "figures.pictures": "labelled_pictures show_pictures",
     "figures.dots": "interval_dots",
     "figures.benchmark": "curves_by_bank curves_by_method encoder_heat_map",
     "00": "deciding_anchors score_table two_profiles",

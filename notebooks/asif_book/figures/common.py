@@ -1,4 +1,4 @@
-"""Figures that several chapters draw: charts, pictures with labels, and scores as sums over anchors."""
+"""Figures that several chapters draw: charts, and scores as sums over anchors."""
 
 import base64
 
@@ -8,7 +8,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from asif_book.figures.palette import INK, LINES, SERIES, series_style
-from asif_book.figures.style import alt, image_tag, listed, show_pictures, subplots
+from asif_book.figures.style import alt, image_tag, listed, subplots
 from asif_book.figures.templates import self_contained
 
 
@@ -24,25 +24,6 @@ def cosine_histograms(series, xlabel="cosine (no unit)") -> Figure:
     axis.legend(frameon=False, loc="best", fontsize=9.5)
     words = listed(f"{name}, mean {v.mean():.3f}, standard deviation {v.std():.2f}" for name, v in series.items())
     return alt(figure, f"Outlines of distributions, {xlabel}: {words}")
-
-
-def labelled_pictures(pictures, labels, true, *, columns=6) -> Figure:
-    """Draw pictures with their labels: a check mark and a frame, or a cross and the true label.
-
-    Parameters
-    ----------
-    pictures : sequence of q pictures
-    labels, true : sequences of q str
-    columns : int
-    """
-    answers = list(zip(labels, true, strict=True))
-    below = [f"✔ {label}" if label == truth else f"✘ {label}\n({truth})" for label, truth in answers]
-    figure = show_pictures(pictures, below, columns=columns)
-    for axis, (label, truth) in zip(figure.axes, answers, strict=False):
-        axis.spines[:].set_visible(label == truth)
-        axis.set(xlim=(-5, 100), ylim=(100, -5))  # between frame and picture a gap, so that it shows on dark, too
-    words = listed(f"{label} (true: {truth})" for label, truth in answers)
-    return alt(figure, f"Pictures with their labels: {words}")
 
 
 SHOWN = 10

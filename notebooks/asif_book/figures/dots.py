@@ -15,6 +15,7 @@ class Axis:
         self.scale, self.sign = 1 if plain else 100, "+" * signed
         scaled = [self.scale * value for value in values] + [0] * (not plain)
         room = 0.03 * (max(scaled) - min(scaled) or 1)
+        self.ends = min(scaled), max(scaled)
         self.low, self.high = min(scaled) - room * (plain or min(scaled) < 0), max(scaled) + room
         self.unit = "" if plain or signed else "\N{NO-BREAK SPACE}%"
 
@@ -27,15 +28,16 @@ class Axis:
 
     def ticks(self):
         """Return where ticks stand, their words, and on which side of the place the words are."""
-        for tick in MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(self.low, self.high) / self.scale:
+        for tick in MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(*self.ends) / self.scale:
             if 0 <= (at := self.at(tick)) <= 100:
                 words = self.written(tick, "3g") if tick else "0"
                 yield at, words + self.unit, "start" if at < 5 else "end" if at > 95 else "middle"
 
 
 def interval_dots(
-    series, *, xlabel, chance=None, title="", zero=False, plain=False, margin=None, joined=False, notes=None, shown=None
-) -> HTML:
+    series, *, xlabel, chance=None, title="", zero=False, plain=False, margin=None, joined=False, notes=None,
+    shown=None, within=(),
+) -> HTML:  # fmt: skip
     """Draw measures as dots with their 95 % intervals, a lane for each label, at any width.
 
     A lane's plot says in ``data-low`` and ``data-high`` which values its edges have, in the unit of the axis.
@@ -60,6 +62,8 @@ def interval_dots(
         Words behind the values of a label, such as a verdict.
     shown : int, optional
         Labels that are not folded; by default all.
+    within : (float, float), optional
+        Values that the axis reaches at least.
     """
     series = {name: measures for name, measures in series.items() if measures}
     labels = list(dict.fromkeys(label for measures in series.values() for label in measures))
@@ -67,7 +71,7 @@ def interval_dots(
         return HTML(f"<p>Nothing is drawn here, because these pairs have no numbers for it: {xlabel}.</p>")
     by_label = chance if isinstance(chance, dict) else dict.fromkeys(labels, chance) if chance is not None else {}
     ends = [end for measures in series.values() for m in measures.values() for end in m.ci]
-    axis = Axis([*ends, *by_label.values(), *([-margin, margin] if margin else [])], plain, zero)
+    axis = Axis([*ends, *by_label.values(), *([-margin, margin] if margin else []), *within], plain, zero)
     lanes = []
     for label in labels:
         here = [(i, name, measures[label]) for i, (name, measures) in enumerate(series.items()) if label in measures]
@@ -81,7 +85,8 @@ def interval_dots(
         told = listed(f"{name}, {label}: {in_points(m) if zero else m}" for _, name, m in here)
         lines = [by_label[label]] if label in by_label else [0] * zero
         lanes.append({"name": label, "marks": marks, "told": told, "lines": map(axis.at, lines)})
-    words = "chance" if isinstance(chance, dict) or chance is None else f"chance, {chance:{'g' if plain else '.1%'}}"
+    same = chance is not None and not isinstance(chance, dict)
+    words = f"chance, {axis.written(chance, '2g')}{axis.unit}" if same else "chance"
     return self_contained(
         "figures/dots", xlabel=xlabel, title=title, axis=axis, ticks=list(axis.ticks()), joined=joined,
         lanes=lanes[:shown], folded=lanes[shown:] if shown else [], names=list(series), notes=notes or {},

@@ -16,7 +16,6 @@ import matplotlib
 import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
-from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from matplotlib.text import Text
 from PIL import Image
 
@@ -139,43 +138,11 @@ def thumbnail(picture, side=96):
     return canvas
 
 
-def show_pictures(pictures, titles=None, *, columns=6, title="") -> Figure:
-    """Draw pictures in a grid, each with its title below it.
-
-    Parameters
-    ----------
-    pictures : sequence of n pictures
-    titles : sequence of n str, optional
-        Such as captions or scores.
-    columns : int
-    title : str
-        Of the grid.
-    """
-    titles = [""] * len(pictures) if titles is None else list(titles)
-    figure, axes = picture_grid(len(pictures), columns, 1.7, 2.1, title)
-    for axis, picture, text in zip(axes, pictures, titles, strict=True):
-        draw_picture(axis, picture, wrapped(text, 18))
-    names = listed(filter(None, titles)) or "without titles"
-    return alt(figure, f"{title or f'{len(pictures)} pictures'}: {names}")
-
-
 def beside(figure, widths, heights):
     """Divide a figure into parts of these relative widths beside each other; in the narrow form below, of `heights`."""
     if narrow():
         return figure.subfigures(len(heights), 1, height_ratios=heights)
     return figure.subfigures(1, len(widths), width_ratios=widths)
-
-
-def picture_grid(count, columns, width, height, title=""):
-    """Make a figure of `count` cells of a size in inches, in rows of at most `columns`; return it and its axes."""
-    columns = min(columns, count, 2 if narrow() else count)
-    rows = -(-count // columns)
-    figure, axes = subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False)
-    for axis in axes.flat[count:]:
-        axis.set_visible(False)
-    if title:
-        figure.suptitle(title)
-    return figure, axes.flat[:count]
 
 
 def draw_picture(axis, picture, below="", above="", *, frame=None):
@@ -186,20 +153,6 @@ def draw_picture(axis, picture, below="", above="", *, frame=None):
     axis.set_xlabel(below, fontsize=8.5)
     axis.set_title(above, fontsize=9.5)
     axis.spines[:].set(visible=frame is not None, color=frame or INK, linewidth=2.5)
-
-
-def draw_bare(axis, picture, heading="", *, side=96, **font):
-    """Draw a thumbnail without a frame, and a heading above it."""
-    axis.imshow(thumbnail(picture, side))
-    axis.set_axis_off()
-    axis.set_title(heading, **font)
-
-
-def picture_beside(axis, picture, place, side, shift, coordinates="data"):
-    """Draw a small picture to the right of a place, or to its left where `shift` (points) is negative."""
-    box = {"boxcoords": "offset points", "box_alignment": (int(shift < 0), 0.5), "frameon": False, "pad": 0}
-    box["xycoords"] = coordinates
-    axis.add_artist(AnnotationBbox(OffsetImage(thumbnail(picture, side), zoom=0.5), place, xybox=(shift, 0), **box))
 
 
 # Axes and series

@@ -127,41 +127,67 @@ HEADLINES = (
 
 
 def results_in_lanes(results: dict, titles: dict[str, str]) -> str:
-    """Draw the recorded numbers as HTML without empty lines: the headlines, then a heading and lanes for a chapter."""
+    """Draw the recorded numbers as HTML without empty lines: the headlines, then a heading and lanes for a chapter.
+
+    All shares have one axis, and so have all differences.
+    """
     chapters = by_chapter(results)
-    first = [row for rows in chapters.values() for row in rows if row[1].startswith(HEADLINES)]
-    parts = [Markup("<h2>In short</h2>"), *_lanes(first)] * bool(first)
+    rows = [row for rows in chapters.values() for row in rows]
+    reach = max((abs(end) for row in rows if _kind(*row[:2]) == GAPS for end in _measure(row[0]).ci), default=0)
+    first = [row for row in rows if row[1].startswith(HEADLINES)]
+    parts = [Markup("<h2>In short</h2>"), *_lanes(first, reach)] * bool(first)
     for chapter, rows in chapters.items():
         heading = titles.get(chapter) or chapter or "Recorded by hand"
         if chapter in titles:
             heading = Markup('<a href="{}.html">{}</a>').format(chapter, heading)
-        parts += [Markup("<h2>{}</h2>").format(heading), *_lanes(rows)]
+        parts += [Markup("<h2>{}</h2>").format(heading), *_lanes(rows, reach)]
     return re.sub(r"\n\s*\n", "\n", "\n".join(parts))
 
 
-def _lanes(rows: list[tuple]) -> list[Markup]:
-    """Draw rows of `by_chapter`: shares, differences, and without a plot the numbers in other units."""
-    groups, chance, notes, others = {"share, %": {}, "difference, points": {}}, {}, {}, []
-    for entry, what, value, interval, n, *claim in rows:
-        unit, ends = entry["unit"], [entry["value"], *(entry["ci"] or [entry["value"]] * 2)]
-        guessing = re.search(r"chance (\d+(?:\.\d+)?) ?%", entry["note"])
-        by_luck = guessing[0] if guessing and guessing[0] == entry["note"] else ""
-        what = what.removesuffix(f" ({by_luck})")
-        notes[what] = "; ".join(filter(None, [n and f"n = {n}", by_luck, *claim]))
-        if unit not in ("", "points"):
-            others.append((what, value, interval and f" [{interval}]", notes[what]))
+SHARES, GAPS = "share, %", "difference, points"
+
+
+def _kind(entry: dict, name: str) -> str:
+    """Tell what a result is: a share, a difference, or its unit."""
+    if entry["unit"] not in ("", "points"):
+        return entry["unit"]
+    return GAPS if entry["unit"] or "minus" in name else SHARES
+
+
+def _measure(entry: dict) -> Measure:
+    ends = entry["value"], *(entry["ci"] or [entry["value"]] * 2)
+    return Measure(*(end / (100 if entry["unit"] else 1) for end in ends), entry["n"] or 0)
+
+
+def _lanes(rows: list[tuple], reach: float) -> list[Markup]:
+    """Draw rows of `by_chapter`: shares, differences up to `reach`, and without a plot the numbers in other units.
+
+    The lanes of names that begin alike, up to a comma or a colon, stand below this beginning.
+    """
+    heads = [re.match(r"([^(]+)(?:, |: )|", name)[1] or "" for _, name, *_ in rows]
+    blocks, chance, others = {SHARES: {}, GAPS: {}}, {}, []
+    for head, (entry, name, value, interval, n, *claim) in zip(heads, rows, strict=True):
+        head = head if heads.count(head) > 1 else ""
+        what = name.removesuffix(f" ({entry['note']})").removeprefix(head).lstrip(",: ")
+        what = " · ".join(
+            filter(None, [what, n and f"n = {n}".replace(" ", "\N{NO-BREAK SPACE}"), entry["note"], *claim])
+        )
+        kind = _kind(entry, name)
+        if kind not in blocks:
+            others.append((", ".join(filter(None, [head, what])), value, interval and f" [{interval}]"))
             continue
-        about = "difference, points" if unit or "minus" in what else "share, %"
-        groups[about][what] = Measure(*(end / (100 if unit else 1) for end in ends), entry["n"] or 0)
-        if guessing:
+        blocks[kind].setdefault(head, {})[what] = _measure(entry)
+        if guessing := re.search(r"chance (\d+(?:\.\d+)?) ?%", entry["note"]):
             chance[what] = float(guessing[1]) / 100
     parts = []
-    for about, measures in groups.items():
-        guesses = {what: chance[what] for what in measures if what in chance}
-        options = {"zero": True} if about.startswith("difference") else {"chance": guesses or None}
-        lanes = interval_dots({"": measures}, xlabel=f"{about}; 95 % interval", notes=notes, **options)
-        parts += [Markup(lanes.data)] * bool(measures)
-    lane = '<div class="lane"><span>{}</span><span class="values"><b>{}</b>{} <span class="note">{}</span></span></div>'
+    for kind, block in blocks.items():
+        for head, measures in block.items():
+            guesses = {what: chance[what] for what in measures if what in chance}
+            options = {"chance": guesses or None, "within": (0, 1)} if kind == SHARES else {"zero": True}
+            options = {"within": (-reach, reach)} | options
+            lanes = interval_dots({"": measures}, xlabel=f"{kind}; 95 % interval", title=head, **options)
+            parts.append(Markup(lanes.data))
+    lane = '<div class="lane"><span>{}</span><span class="values"><b>{}</b>{}</span></div>'
     lanes = Markup("\n").join(Markup(lane).format(*other) for other in others)
     return [*parts, Markup('<div class="asif-drawn asif-dots">{}</div>').format(lanes)] if others else parts
 

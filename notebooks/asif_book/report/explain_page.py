@@ -5,7 +5,6 @@ from pathlib import Path
 from markupsafe import Markup
 
 from asif_book import figures as draw
-from asif_book.figures.style import image_html
 from asif_book.figures.templates import filled
 from asif_lib.errors import ParameterError
 from asif_lib.explain.contribution import contrast
@@ -41,7 +40,7 @@ def explain_page(row, model, asked, anchor, found) -> str:
         heading, scores = f"{name}\nwithout {len(found)} of {len(pairs)} anchors", (result.before, result.scores)
         drawn["removal"] = draw.scores_without(picture, heading, two, *(s[0].tolist() for s in scores), *moved)
     title = f"Why “{two[0]}” and not “{two[1]}”?"
-    figures = {key: image_html(figure, figure.alt) for key, figure in drawn.items()}
+    figures = {key: Markup(figure._repr_html_()) for key, figure in drawn.items()}
     ledger = Markup(draw.score_ledger(model, picture, name, z, two, prompts).data)
     about = {"title": title, "name": name, "row": row, "model": model, "found": found, "regions": regions}
     content = filled("report/templates/explain.html.j2", figures=figures, ledger=ledger, why_not=why_not, **about)

@@ -14,6 +14,8 @@ from ..outline import CORE
 
 TEMPLATES = Path(__file__).parent / "templates"
 BOOK = "ASIF: an image–text model without training"
+PANEL = 860
+"""Pixels from which a figure has several panels; on paper it then takes both columns."""
 _LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data"}
 """Attributes with an address that a browser fetches by itself."""
 
@@ -49,6 +51,8 @@ def sections(body: BeautifulSoup) -> list[dict]:
             core = title.name == "h2" and title.find_parent(class_=f"celltag_{CORE}")
             text, deeper, _ = text.partition(" · deeper")
             pill = "deeper" if deeper else "core" if core else ""
+            if text.startswith("Exercise"):  # the contents list sections
+                continue
             found.append({"id": title["id"], "text": text, "level": title.name[1], "pill": pill})
     return found
 
@@ -92,11 +96,20 @@ def make_accessible(body: BeautifulSoup) -> None:
     for picture in body.select(".text p > :is(img, picture):only-child"):
         picture.parent["class"] = "drawing"
     for picture in body.select(".output img:not(table img, .asif-drawn img)"):  # these belong to a larger whole
-        (picture.find_parent("picture") or picture).wrap(body.new_tag("div", attrs={"class": "figure"}))
+        width = picture.get("width", "")
+        kind = "panel" if width.isdigit() and int(width) < PANEL else "wide"
+        box = (picture.find_parent("picture") or picture).wrap(body.new_tag("div", attrs={"class": ["figure", kind]}))
+        if source := box.source:  # both forms, since a browser that prints does not choose a source
+            phone = picture.attrs | {"src": source.attrs.pop("srcset"), "class": "phone"} | source.attrs
+            source.replace_with(body.new_tag("img", attrs=phone))
+            box.picture.unwrap()
 
 
-def keep_punctuation(body: BeautifulSoup) -> None:
-    """Keep a formula and the comma, full stop or bracket that follows it on one line."""
+def keep_together(body: BeautifulSoup) -> None:
+    """Keep on one line a number and its %, and a formula and the comma, full stop or bracket that follows it."""
+    for text in body.find_all(string=re.compile(r"\d ?%")):
+        if not text.find_parent(["pre", "code", "script", "style", "math"]):
+            text.replace_with(re.sub(r"(?<=\d) ?%", "\N{NO-BREAK SPACE}%", text))
     for formula in body.find_all("math", display="inline"):
         after = formula.next_sibling
         mark = re.match(r"[.,;:!?)”’]+", after) if isinstance(after, NavigableString) else None

@@ -80,9 +80,7 @@ def render_page(text: Path, markdown: str, *, chapters: Sequence[Chapter], more:
 
 def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Sequence) -> str:
     here = next((at for at, chapter in enumerate(chapters, 1) if chapter.name == source.stem), 0)
-    titles = [chapter.title for chapter in chapters]
-    sections = [section for section in pages.sections(body) if section["text"] not in titles]  # they are listed anyway
-    around = {"sections": sections, "chapters": chapters, "more": more, "current": source.stem}
+    around = {"sections": pages.sections(body), "chapters": chapters, "more": more, "current": source.stem}
     around["previous"] = chapters[here - 2] if here > 1 else None
     around["next"] = chapters[here] if 0 < here < len(chapters) else None
     first = {}
@@ -92,7 +90,7 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
     pages.figures_first(body)
     pages.fold_deeper(body)
     pages.make_accessible(body)
-    pages.keep_punctuation(body)
+    pages.keep_together(body)
     html = Markup(body.decode(formatter="minimal"))
     page = pages.layout("chapter.html.j2", title=title, body=html, **around)
     if loads := pages.loads_from_elsewhere(page):

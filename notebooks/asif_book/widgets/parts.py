@@ -151,4 +151,4 @@ def words_above(figure_and_words) -> Markup:
     """Return a figure as HTML, its alternative text above it as a sentence that a screen reader announces."""
     figure, words = figure_and_words
     sentence = Markup('<p role="status" style="line-height: 1.4; margin: 0.3em 0">{}</p>').format(words)
-    return sentence + image_html(figure, words, live=True)
+    return sentence + (image_html(figure, words, live=True) if hasattr(figure, "savefig") else Markup(figure.data))

@@ -1,8 +1,12 @@
 """Every figure function on small inputs, what it may show in the four colours that have a meaning, and how it reads."""
 
+import base64
+import io
+
 import numpy as np
 import pandas as pd
 import torch
+from bs4 import BeautifulSoup
 from PIL import Image
 
 from asif_book import figures
@@ -15,9 +19,7 @@ RED, GREEN, BLUE = (Image.new("RGB", (30, 20), colour) for colour in ("red", "li
 MEASURE = Measure(0.4, 0.3, 0.5, 10)
 FOUR = np.array([0.1, 0.2, 0.4, 0.9])
 VECTOR = sparsify(torch.tensor([[0.9, 0.5, -0.1, 0.3]]), 3, 2)
-OTHER = sparsify(torch.tensor([[0.1, 0.5, 0.9, -0.3]]), 2, 2)
 PAIRS = pd.DataFrame({"picture": [STAMP] * 4, "caption": list("abcd")})
-REASONS = PAIRS.assign(image=0.5, text=0.5, contribution=0.25)
 SPARSE = (STAMP, torch.tensor([0.9, 0.5, -0.1, 0.3]), {"p = 2": VECTOR, "p = 4": VECTOR}, [STAMP] * 3, list("abc"))
 BINS = pd.DataFrame({"centre": [0.2, 0.7], "mean": [0.4, 0.5], "low": [0.3, 0.4], "high": [0.5, 0.6]})
 SWEEP = pd.DataFrame({"fraction": [0.1, 0.1, 1, 1], "p": [1, 2, 1, 2], "value": [0.1, 0.2, 0.3, 0.2]})
@@ -43,12 +45,9 @@ RANKING = [(1, "a", 0.5, False), (2, "b", 0.4, True)]
 SHUFFLES = np.array([[0.1, 0.2], [0.2, 0.1]])
 
 SMALL = {
-    "anchor_bars": (lambda f: f(STAMP, "a stamp", [(STAMP, "a", 0.2), (STAMP, "b", -0.1)], xlabel="x"), {ANCHOR}),
     "around_the_threshold": (lambda f: f(FOUR, FOUR, 2, 0.3), {}),
     "before_after": (lambda f: f(FOUR, {"a change": FOUR, "another": -FOUR}), {}),
-    "caption_search": (lambda f: f([STAMP], [RANKING]), {ANCHOR}),
     "cluster_timeline": (lambda f: f([(1, 1, 0, 1), (2, 2, 0, 1)], killed=(1, 0.5)), {}),
-    "confusion_matrix": (lambda f: f(np.eye(2, dtype=int), ["a", "b"]), {}),
     "curves_by_bank": (lambda f: f(BENCHMARK, ylabel="R@1"), {CONTROL}),
     "curves_by_method": (lambda f: f(BENCHMARK, ylabel="R@1"), {CONTROL}),
     "encoder_heat_map": (lambda f: f(BENCHMARK, label="R@1"), {}),
@@ -57,7 +56,6 @@ SMALL = {
     "cost_curves": (lambda f: f([1000, 2000], [1, 2], (0.1, 0.1), [1e6, 2e6], [1e6, 4e6]), {}),
     "coverage_by_count": (lambda f: f([5, 10], {"at random": np.ones((2, 2, 2)), "farthest": np.ones((1, 2, 2))}), {}),
     "coverage_histogram": (lambda f: f({"pictures": FOUR, "captions": FOUR}), {PICTURE, TEXT}),
-    "deciding_anchors": (lambda f: f([(STAMP, "a", REASONS)]), {}),
     "faithfulness": (lambda f: f(CURVES), {}),
     "familiarity_curves": (lambda f: f(dict.fromkeys("abcd", FOUR), 0.3), {}),
     "why_and_what_if": (lambda f: f([0.2, 0.1, 0], [0.1, -0.1, -0.01], ["a", "b", "c"]), {ANCHOR}),
@@ -65,24 +63,14 @@ SMALL = {
     "harm_profile": (lambda f: f(FOUR, list("abcd")), {ANCHOR}),
     "important_regions": (lambda f: f([(STAMP, "a stamp", FOUR.reshape(2, 2))] * 2), {}),
     "knob_curves": (lambda f: f(WALKED, 1, chosen=2), {}),
-    "labelled_pictures": (lambda f: f([STAMP] * 2, ["a", "b"], ["a", "a"]), {}),
     "learning_curve": (lambda f: f(dict.fromkeys("abcd", LESSONS), chance=0.1), {}),
     "line_chart": (
         lambda f: f({name: ([1, 2], [1, 2]) for name in "abcd"}, xlabel="x", ylabel="y", marks={"m": 1}),
         {},
     ),
-    "neighbour_rows": (lambda f: f([STAMP] * 3, list("abc"), [0], [[1, 2]], [[0.5, 0.4]]), {PICTURE}),
     "number_line": (lambda f: f(torch.arange(9) / 10, 0.05, 3), {ANCHOR}),
-    "picture_pairs": (lambda f: f([STAMP] * 2, ["a", "b"], [(0, 1)]), {}),
-    "picture_rows": (lambda f: f({"row": [(STAMP, "a")]}), {}),
     "relative_under_changes": (lambda f: f(FOUR[:2], FOUR.reshape(2, 2), {"as it is": lambda z: z}, "ab"), {ANCHOR}),
     "scaling": (lambda f: f(dict.fromkeys("abcd", SEEDS), ylabel="recall"), {}),
-    "scores_without": (lambda f: f(STAMP, "a", ["a", "b"], [0.4, 0.3], [0.2, 0.3], [(STAMP, "c")], []), {ANCHOR}),
-    "shared_neighbours": (
-        lambda f: f(STAMP, "a", [(STAMP, "b")] * 2, [(STAMP, "c")] * 2, [[True, False], [False, True]]),
-        {},
-    ),
-    "show_pictures": (lambda f: f([STAMP], ["a"]), {}),
     "shuffle_control": (lambda f: f({"share": (0.5, (0.4, 0.6), FOUR)}), {CONTROL}),
     "similarity_density": (lambda f: f(*np.random.default_rng(0).random((2, 50)), BINS), {}),
     "sparse_and_ranking": (lambda f: f(*SPARSE, RANKING), {PICTURE, ANCHOR}),
@@ -90,7 +78,6 @@ SMALL = {
     "stage_bars": (lambda f: f({"here": {"encode": 1.0}, "paper": {"encode": 9.0}}), {}),
     "sweep_heatmaps": (lambda f: f({"a": SWEEP}), {}),
     "trust_curves": (lambda f: f(dict.fromkeys("abc", SURE), dict.fromkeys("abc", FOUR), {"a": SURE}), {}),
-    "two_profiles": (lambda f: f(VECTOR, OTHER, PAIRS, ["picture", "text"]), {PICTURE, TEXT}),
     "what_the_encoder_sees": (lambda f: f([(STAMP, STAMP, np.ones((4, 4, 3)), np.ones((4, 4, 3)))]), {}),
 }
 """For each function that returns a Figure: a call, and its meanings among `PICTURE`, `TEXT`, `ANCHOR` and `CONTROL`."""
@@ -103,6 +90,26 @@ def small(name):
 
 def texts(axis):
     return [text.get_text() for text in axis.texts if text.get_text()]
+
+
+def pictures_of(drawing):
+    """Each figure of `drawing`: the kind of its frame, its words, and the colour at the centre of its first picture."""
+    found = []
+    for one in BeautifulSoup(drawing.data, "html.parser").select("figure"):
+        jpeg = Image.open(io.BytesIO(base64.b64decode(one.img["src"].partition(",")[2])))
+        colour = tuple(255 * (part > 127) for part in jpeg.getpixel((jpeg.width // 2, jpeg.height // 2)))
+        found.append((" ".join(one.get("class", [])), " ".join(one.figcaption.get_text().split()), colour))
+    return found
+
+
+def bars_of(drawing):
+    """Each bar of `drawing`: its name, the classes of its boxes, and their lengths."""
+    bars = BeautifulSoup(drawing.data, "html.parser").select(".named")
+    boxes = [one.select("rect") for one in bars]
+    return [
+        (one.span.get_text(), [" ".join(box["class"]) for box in row], [float(box["width"]) for box in row])
+        for one, row in zip(bars, boxes, strict=True)
+    ]
 
 
 def row_names(axis):

@@ -15,11 +15,14 @@ from asif_book.chapters.chapter_07.lessons import answers_of
 from asif_book.classes import STAMP_CLASSES, with_classes
 from asif_book.figures import (
     best_anchors,
+    confusion_matrix,
     inverted_index,
+    labelled_pictures,
     lined_up,
     paired_squares,
     passing_tiles,
     relative_matrix,
+    scores_without,
     star_of_angles,
     two_matrices,
     who_sees_what,
@@ -363,7 +366,11 @@ def page(drawings, tmp_path_factory):
 
 
 def test_no_view_of_any_drawing_of_the_book_has_a_barrier(browser, drawings, tmp_path):
-    others = [arriving(), shapes(), test_origin.drawn(), test_steps.drawn(), tiles()]
+    long = "a caption of an anchor that goes on and on"
+    pictures = labelled_pictures([STAMP] * 7, [long] * 7, ["mathematical symbol"] * 7)
+    bars = scores_without(STAMP, long, [long] * 2, [0.4, 0.2], [0.3, 0.3], [(STAMP, long)] * 7, [])
+    matrix = confusion_matrix(np.full((13, 13), 88), ["mathematical symbol"] * 13)
+    others = [arriving(), shapes(), test_origin.drawn(), test_steps.drawn(), tiles(), pictures, bars, matrix]
     roots = ".asif-drawn, .asif-arriving, .asif-shapes, .asif-steps, .asif-tiles"
     check_views(browser, report_page(tmp_path, *drawings, *others), f":is({roots})")
 

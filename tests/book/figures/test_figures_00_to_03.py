@@ -15,11 +15,13 @@ from small import (
     BLUE,
     GREEN,
     RED,
+    bars_of,
     below,
     colour_at_centre,
     column_names,
     ends,
     legend,
+    pictures_of,
     row_names,
     texts,
     titles,
@@ -64,16 +66,12 @@ def test_two_profiles_draw_the_entries_and_fill_the_shared_anchors():
         SparseVectors(torch.tensor([at], dtype=torch.int32), torch.tensor([values], dtype=torch.float64), 10)
         for at, values in (([7, 3], [0.8, 0.2]), ([3, 9], [0.5, 0.4]))
     )
-    figure = drawn(figures.two_profiles(left, right, pairs, ["picture", "words"]), labels=False)
-    assert figure.alt == (
-        "Bars of the largest entries. picture: A pig.; A sock.. words: A sock.; An eye.. Filled, kept by both: A sock."
-    )
-    assert titles(figure) == ["picture", "words"] and all("entry" in words for words in below(figure))
-    assert [widths(axis) for axis in figure.axes] == [[0.8, 0.2], [0.5, 0.4]]
-    assert [[bar.get_fill() for bar in axis.patches] for axis in figure.axes] == [[False, True], [True, False]]
-    assert row_names(figure.axes[0]) == ["A pig.", "A sock."]
-    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()  # equal bars are equal entries
-    assert figure.axes[0].yaxis_inverted()  # the largest entry stands above
+    drawing = figures.two_profiles(left, right, pairs, ["picture", "words"])
+    picture = [("A pig.", ["picture hollow"], [0.8]), ("A sock.", ["picture"], [0.2])]
+    assert bars_of(drawing) == [*picture, ("A sock.", ["text"], [0.5]), ("An eye.", ["text hollow"], [0.4])]
+    page = parsed(drawing)
+    assert len({bar["viewbox"] for bar in page.select(".bar")}) == 1  # equal bars are equal entries
+    assert [b.get_text() for b in page.select("b")] == ["picture", "words"] and "entry" in page.get_text()
 
 
 def test_score_table_prints_every_score_marks_the_best_and_ticks_the_right_one():
@@ -92,10 +90,9 @@ def test_deciding_anchors_show_pictures_with_their_shares():
     columns = ["picture", "caption", "contribution"]  # as from `contributions`
     some, none = pd.DataFrame([(GREEN, "A sock.", 0.375), (BLUE, "An eye.", 0.125)], columns=columns), pd.DataFrame()
     rows = [(RED, "pig, score 0.50", some), (BLUE, "eye, score 0.00", none.reindex(columns=columns))]
-    figure = drawn(figures.deciding_anchors(rows), labels=False)
-    assert titles(figure) == ["pig, score 0.50", "75% · A sock.", "25% · An eye.", "eye, score 0.00", "", ""]
-    assert [colour_at_centre(axis) for axis in figure.axes[:4]] == [R, G, B, B]
-    assert "pig, score 0.50: A sock. 75%, An eye. 25%; eye, score 0.00: no anchor at all" in figure.alt
+    first, *anchors, second = pictures_of(figures.deciding_anchors(rows))
+    assert first == ("asked", "pig, score 0.50", R) and second == ("asked", "eye, score 0.00", B)
+    assert anchors == [("", "75 % A sock.", G), ("", "25 % An eye.", B)]
 
 
 def test_what_the_encoder_sees_keeps_sizes_and_shows_transparency_as_grey():
@@ -109,11 +106,8 @@ def test_what_the_encoder_sees_keeps_sizes_and_shows_transparency_as_grey():
 
 def test_neighbour_rows_start_with_the_query():
     captions = ["A pig.", "A sock.", "An eye."]
-    figure = figures.neighbour_rows([RED, GREEN, BLUE], captions, [0], torch.tensor([[1, 2]]), [[0.75, 0.5]])
-    assert drawn(figure, labels=False).alt == "Pictures with their nearest neighbours: A pig. has A sock. An eye."
-    assert titles(figure) == ["picture", "cosine 0.75", "cosine 0.50"] and below(figure) == captions
-    assert [colour_at_centre(axis) for axis in figure.axes] == [R, G, B]
-    assert [axis.spines["top"].get_visible() for axis in figure.axes] == [True, False, False]
+    drawing = figures.neighbour_rows([RED, GREEN, BLUE], captions, [0], torch.tensor([[1, 2]]), [[0.75, 0.5]])
+    assert pictures_of(drawing) == [("asked", "A pig.", R), ("", "0.75 A sock.", G), ("", "0.50 An eye.", B)]
 
 
 def test_cosine_histograms_have_equal_area_and_different_lines():
@@ -136,22 +130,15 @@ def test_group_sizes_puts_the_largest_on_top():
 
 def test_picture_pairs_show_both_pictures_and_the_title():
     pictures, captions = [RED, GREEN, GREEN], ["one", "two", "three"]
-    figure = figures.picture_pairs(pictures, captions, [(0, 1), (1, 2)], ["note", "other"], columns=2)
-    assert [len(shown(axis)) for axis in figure.axes] == [2, 1] and below(figure)[0] == "one\n→ two\nnote"
-    assert figure.alt == "Pairs of pictures, left → right: one → two note; two → three other"
-    left, right = np.split(figure.axes[0].images[0].get_array(), 2, axis=1)
-    assert (left == R).all(axis=2).any() and not (left == G).all(axis=2).any()
-    assert (right == G).all(axis=2).any()
+    drawing = figures.picture_pairs(pictures, captions, [(0, 1), (1, 2)], ["note", "other"], columns=2)
+    assert pictures_of(drawing) == [("", "one → two note", R), ("", "two → three other", G)]
+    assert [img["alt"] for img in parsed(drawing).select("img")][1::2] == ["two", "three"]
 
 
 def test_picture_rows_name_each_row_and_title_each_picture():
-    figure = figures.picture_rows(
-        {"mine": [(RED, "a red square"), (GREEN, "a green one")], "yours": [(GREEN, "x")] * 2}
-    )
-    axes = np.array(figure.axes).reshape(2, 2)
-    assert [axis.get_ylabel() for axis in axes[:, 0]] == ["mine", "yours"]
-    assert below(figure)[:2] == ["a red square", "a green one"]
-    assert [shown(axis) for axis in axes.flat] == [{R}, {G}, {G}, {G}]
+    drawing = figures.picture_rows({"mine": [(RED, "a red square"), (GREEN, "a green one")], "yours": [(BLUE, "x")]})
+    assert pictures_of(drawing) == [("", "a red square", R), ("", "a green one", G), ("", "x", B)]
+    assert [name.get_text() for name in parsed(drawing).select("p")] == ["mine", "yours"]
 
 
 def test_similarity_density_draws_all_pairs_and_the_means():
@@ -175,12 +162,10 @@ def test_shuffle_control_draws_every_shuffle_and_the_observed_value():
 
 def test_shared_neighbours_mark_those_in_both_rows():
     by_picture, by_caption = [(GREEN, "first"), (RED, "second")], [(RED, "second"), (RED, "third")]
-    figure = figures.shared_neighbours(RED, "a stamp", by_picture, by_caption, ([False, True], [True, False]))
-    axes = np.array(figure.axes).reshape(2, 3)
-    assert (axes[0, 0].get_xlabel(), axes[1, 2].get_xlabel()) == ("a stamp", "third") and shown(axes[0, 1]) == {G}
-    starred = [["★" in axis.get_title() for axis in row[1:]] for row in axes]
-    framed = [[axis.spines["top"].get_visible() for axis in row[1:]] for row in axes]
-    assert framed == starred == [[False, True], [True, False]]
+    drawing = figures.shared_neighbours(BLUE, "a stamp", by_picture, by_caption, ([False, True], [True, False]))
+    stamp, *others = pictures_of(drawing)
+    assert stamp == ("asked", "a stamp", B) and others[0] == ("", "first", G)
+    assert [one[:2] for one in others[1:]] == [("shared", "★ second"), ("shared", "★ second"), ("", "third")]
 
 
 def test_coverage_histogram_counts_every_item():
@@ -229,10 +214,8 @@ def test_cosines_before_after_mark_both_means():
 
 
 def test_caption_search_marks_the_own_caption():
-    rows = [(1, "a red square", 0.8, True), (2, "a green square", 0.4, False)]
-    figure = figures.caption_search([RED, GREEN], [rows, rows[1:]])
-    left, right = figure.axes[:2]
-    assert shown(left) == {R} and below(figure)[-1] == "score (cosine)"
-    assert row_names(right) == ["1. a red square ✔", "2. a green square"] and widths(right) == [0.8, 0.4]
-    top, bottom = (bar.get_y() for bar in right.patches)
-    assert top > bottom
+    rows = [(1, "a red square", 0.8, True), (2, "a green square", -0.1, False)]
+    drawing = figures.caption_search([RED, GREEN], [rows, rows[1:]])
+    red, green = ("1. a red square ✔", ["anchors"], [0.8]), ("2. a green square", ["anchors"], [0.1])
+    assert bars_of(drawing) == [red, green, green]
+    assert [b.get_text() for b in parsed(drawing).select(".named b")] == ["1. a red square ✔"]

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from drawn_pages import parsed
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
-from small import BLUE, GREEN, RED, column_names, ends, row_names, texts, widths
+from small import BLUE, GREEN, RED, bars_of, column_names, ends, pictures_of, texts
 
 from asif_book import figures
 from asif_book.figures.palette import ON_LIGHT
@@ -79,10 +80,10 @@ def test_a_band_reaches_from_its_low_to_its_high_values():
 
 
 def test_confusion_matrix_prints_counts_where_they_belong():
-    (axis,) = figures.confusion_matrix(np.array([[3, 1], [0, 2]]), ["cat", "dog"]).axes
-    assert (axis.get_xlabel(), axis.get_ylabel()) == ("label given", "true class")
-    assert {(*t.get_position(), t.get_text()) for t in axis.texts} == {(0, 0, "3"), (1, 0, "1"), (1, 1, "2")}
-    assert row_names(axis) == ["cat", "dog"]
+    page = parsed(figures.confusion_matrix(np.array([[3, 1], [0, 2]]), ["cat", "dog"]))
+    rows = [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in page.select("tr")]
+    assert rows == [["", "cat", "dog"], ["cat", "3", "1"], ["dog", "", "2"]]
+    assert [cell.get_text() for cell in page.select(".own")] == ["3", "2"]
 
 
 def test_scaling_draws_means_and_every_seed():
@@ -111,27 +112,22 @@ def test_trust_curves_draw_each_bin_with_its_interval_and_each_coverage():
 
 def test_anchor_bars_tell_both_sides_apart_without_colour():
     rows = iter([(RED, "for it", 0.2), (BLUE, "against it", -0.1)])
-    figure = figures.anchor_bars(RED, "a spider\ncalled a coin", rows, xlabel="difference", sides=("insect", "coin"))
-    picture, axis = figure.axes
-    assert "called a coin" in picture.get_title()
-    assert row_names(axis) == ["for it", "against it"] and widths(axis) == [0.2, -0.1]
-    right, left = axis.patches
-    assert left.get_hatch() and not right.get_hatch()
-    assert axis.get_title(loc="left") == "← insect" and axis.get_title(loc="right") == "coin →"
-    assert axis.get_xlim()[0] < -0.1 and axis.get_xlim()[1] > 0.2  # room for the pictures at the bars' ends
-    words = "a spider called a coin Bars, difference, left for insect, right for coin: for it +0.200; against it -0.100"
-    assert figure.alt == words
+    drawing = figures.anchor_bars(RED, "a spider\ncalled a coin", rows, xlabel="difference", sides=("insect", "coin"))
+    assert bars_of(drawing) == [("for it", ["anchors"], [0.2]), ("against it", ["anchors hollow"], [0.1])]
+    words = parsed(drawing).get_text(" ")
+    assert all(part in words for part in ("called a coin", "← insect", "coin →", "difference", "+0.200", "−0.100"))
 
 
 def test_scores_without_draws_before_and_after_and_who_went_and_came():
     gone, labels = [(RED, f"anchor {i}") for i in range(8)], ["bird", "coin"]
-    figure = figures.scores_without(RED, "hen", labels, [0.3, 0.2], [0.1, 0.25], gone, [(BLUE, "new")], truth="bird")
-    axes = [axis for part in figure.subfigs for axis in part.axes]
-    assert widths(axes[1]) == [0.1, 0.25, 0.3, 0.2] and row_names(axes[1]) == ["bird ✔", "coin"]
-    assert [label.get_fontweight() for label in axes[1].get_yticklabels()] == ["normal", "bold"]
-    words = [text for axis in axes[2:] for text in texts(axis)]
-    assert "taken away:\n8\n(2 more)" in words and "entered:\n1" in words
-    assert words.count("new") == 1 and sum(word.startswith("anchor") for word in words) == 6
+    drawing = figures.scores_without(RED, "hen", labels, [0.3, 0.2], [0.1, 0.25], gone, [(BLUE, "new")], truth="bird")
+    assert bars_of(drawing) == [
+        ("bird ✔", ["anchors", "ghost"], [0.1, 0.3]),
+        ("coin", ["anchors", "ghost"], [0.25, 0.2]),
+    ]
+    assert [one[1] for one in pictures_of(drawing)] == [*(f"anchor {i}" for i in range(6)), "new"]
+    bold = [b.get_text() for b in parsed(drawing).select("b")]
+    assert bold == ["hen", "coin", "taken away: 8, of which 6 are shown", "entered: 1"]
 
 
 def test_faithfulness_averages_over_pictures_at_the_same_fraction():

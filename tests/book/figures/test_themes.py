@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from PIL import Image
-from small import BLUE, RED
 
 from asif_book import figures
 from asif_book.figures.palette import ANCHOR, DARK, INK, ON_LIGHT, PAPER
@@ -121,15 +120,15 @@ def test_show_displays_one_picture_with_its_alternative_text(displayed):
 
 
 def test_a_figure_that_would_give_an_answer_away_can_be_folded(displayed):
-    figures.show(figures.show_pictures([RED]), fold="after <your> try")
+    figures.show(figures.group_sizes("a"), fold="after <your> try")
     before, picture = displayed[0].split("</summary>")
     assert before == "<details><summary>after &lt;your&gt; try" and "<img" in picture
 
 
 def test_show_takes_the_alternative_text_of_the_figure(displayed):
-    figures.show(figures.show_pictures([RED, BLUE], ["A pig.", "An eye."]))
-    figures.show(figures.show_pictures([RED], title="red"), "another text")
+    figures.show(figures.group_sizes("a"))
+    figures.show(figures.group_sizes("a"), "another text")
     words = [re.search('alt="([^"]*)"', html)[1] for html in displayed]
-    assert words == ["2 pictures: A pig.; An eye.", "another text"]
+    assert words == ["Pairs in each group: a 1", "another text"]
     with pytest.raises(ParameterError, match="no alternative text"):
         figures.show(Figure())

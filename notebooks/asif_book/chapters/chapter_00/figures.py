@@ -2,15 +2,13 @@
 
 import numpy as np
 from IPython.display import HTML
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from asif_book.figures.palette import INK, PICTURE, TEXT
-from asif_book.figures.style import alt, draw_bare, image_tag, listed, narrow, picture_beside, subplots, wrapped
+from asif_book.figures.pictures import bar, cell, named_bars, rows_of_pictures
+from asif_book.figures.style import image_tag
 from asif_book.figures.templates import self_contained
 
 
-def two_profiles(image, text, pairs, titles) -> Figure:
+def two_profiles(image, text, pairs, titles) -> HTML:
     """Draw the largest entries of a picture's and of a text's sparse vector, as bars over the same anchors.
 
     Each side has seven bars. A bar is filled where the other side keeps the anchor too, be it drawn there or not.
@@ -24,22 +22,12 @@ def two_profiles(image, text, pairs, titles) -> Figure:
     """
     sides = [list(zip(v.indices[0].tolist(), v.values[0].tolist(), strict=True)) for v in (image, text)]
     kept = [{anchor for anchor, entry in side if entry > 0} for side in sides]
-    sides = [side[:7] for side in sides]
-    count, longest = max(map(len, sides)), max(entry for side in sides for _, entry in side) or 1
-    figure, axes = subplots(1, 2, figsize=(10, 0.62 * count + 1.4))
-    for axis, side, title, colour in zip(axes, sides, titles, (PICTURE, TEXT), strict=True):
-        for place, (anchor, entry) in enumerate(side):
-            style = {"color": colour} if anchor in kept[0] & kept[1] else {"fill": False, "edgecolor": colour}
-            axis.barh(place, entry, height=0.62, **style)
-            picture_beside(axis, pairs.picture[anchor], (entry, place), 64, 4)
-        names = [wrapped(pairs.caption[anchor], 24, 2) for anchor, _ in side]
-        axis.set_yticks(range(len(side)), names, fontsize=10)
-        axis.set_ylim(count - 0.4, -0.6)
-        axis.set_xlim(0, 1.25 * longest)  # the same on both sides: bars of equal length are equal entries
-        axis.set(xlabel="entry in the sparse vector (no unit)", title=title)
-    words = [f"{title}: {listed(pairs.caption[a] for a, _ in side)}" for title, side in zip(titles, sides, strict=True)]
-    both = dict.fromkeys(pairs.caption[a] for side in sides for a, _ in side if a in kept[0] & kept[1])
-    return alt(figure, f"Bars of the largest entries. {'. '.join(words)}. Filled, kept by both: {listed(both)}")
+    groups = []
+    for side, title, kind in zip(sides, titles, ("picture", "text"), strict=True):
+        hollow = {anchor: "" if anchor in kept[0] & kept[1] else " hollow" for anchor, _ in side}
+        shown = [bar(v, pairs.caption[a], pairs.picture[a], kind=kind + hollow[a]) for a, v in side[:7]]
+        groups.append((cell(None, head=title), shown))
+    return named_bars(groups, xlabel="entry in the sparse vector (no unit)")
 
 
 def score_table(pictures, labels, scores, right) -> HTML:
@@ -65,25 +53,15 @@ def score_table(pictures, labels, scores, right) -> HTML:
     return self_contained("chapters/chapter_00/scores", columns=columns, labels=labels, largest=largest)
 
 
-def deciding_anchors(rows) -> Figure:
+def deciding_anchors(rows) -> HTML:
     """Draw one row for each decision: the picture and label, and the three anchors with the largest share of the score.
 
     `rows` is a sequence of (picture, heading, table); the table as from `contributions` with the bank's pairs.
     """
-    columns = 1 + max(min(3, len(table)) for *_, table in rows)
-    size, widths = (2.3 * columns, 1.85 * len(rows) + 0.3), [1.15] + [1] * (columns - 1)
-    figure, axes = subplots(len(rows), columns, figsize=size, squeeze=False, width_ratios=widths)
-    words = []
-    for (first, *others), (picture, heading, table) in zip(axes, rows, strict=True):
-        for axis in others:
-            axis.set_axis_off()
-        draw_bare(first, picture, wrapped(heading, 26), fontsize=10, fontweight="bold")
-        shares = table.contribution / table.contribution.sum()
-        anchors = list(zip(table.picture, table.caption, shares, strict=True))[:3]
-        for axis, (anchor, caption, share) in zip(others, anchors, strict=False):
-            draw_bare(axis, anchor, wrapped(f"{share:.0%} · {caption}", 24, 2), fontsize=10)
-        reasons = ", ".join(f"{caption} {share:.0%}" for _, caption, share in anchors) or "no anchor at all"
-        words.append(f"{heading}: {reasons}")
-    if not narrow():
-        figure.add_artist(Line2D([1.15 / (columns + 0.15)] * 2, [0.01, 0.99], color=INK, lw=1))
-    return alt(figure, f"Decisions, each with the anchors of the largest share of the score. {listed(words)}")
+    decisions = []
+    for picture, heading, table in rows:
+        shares = 100 * table.contribution / table.contribution.sum()
+        anchors = zip(table.picture[:3], table.caption, shares, strict=False)
+        anchors = [cell(anchor, caption, f"{share:.0f} %") for anchor, caption, share in anchors]
+        decisions.append([cell(picture, head=heading, kind="asked"), *anchors])
+    return rows_of_pictures(decisions, columns=4)

@@ -1,11 +1,12 @@
 """Figures of chapter 01, encoders."""
 
 import numpy as np
+from IPython.display import HTML
 from matplotlib.figure import Figure
 from PIL import Image
 
-from asif_book.figures.palette import PICTURE
-from asif_book.figures.style import alt, draw_picture, listed, subplots, wrapped
+from asif_book.figures.pictures import cell, rows_of_pictures
+from asif_book.figures.style import alt, subplots
 
 
 def what_the_encoder_sees(rows) -> Figure:
@@ -36,7 +37,7 @@ def what_the_encoder_sees(rows) -> Figure:
     )
 
 
-def neighbour_rows(pictures, captions, queries, neighbours, cosines) -> Figure:
+def neighbour_rows(pictures, captions, queries, neighbours, cosines) -> HTML:
     """Draw one row for each query: the picture, then its nearest neighbours with their cosines.
 
     Parameters
@@ -47,14 +48,8 @@ def neighbour_rows(pictures, captions, queries, neighbours, cosines) -> Figure:
         Positions, the nearest first.
     cosines : array of shape (q, m)
     """
-    rows = list(zip(queries, np.asarray(neighbours).tolist(), np.asarray(cosines).tolist(), strict=True))
-    columns = 1 + len(rows[0][1])
-    figure, axes = subplots(len(rows), columns, figsize=(1.75 * columns, 2.0 * len(rows)), squeeze=False)
-    for line, (query, near, values) in zip(axes, rows, strict=True):
-        heads = ["picture", *(f"cosine {value:.2f}" for value in values)]
-        for axis, i, head in zip(line, [query, *near], heads, strict=True):
-            frame = PICTURE if axis is line[0] else None
-            draw_picture(axis, pictures[i], wrapped(captions[i], 20, 2), head, frame=frame)
-        line[0].title.set_fontweight("bold")
-    words = [f"{captions[query]} has {' '.join(captions[i] for i in near)}" for query, near, _ in rows]
-    return alt(figure, f"Pictures with their nearest neighbours: {listed(words)}")
+    rows = []
+    for query, near, values in zip(queries, np.asarray(neighbours).tolist(), np.asarray(cosines).tolist(), strict=True):
+        others = [cell(pictures[i], captions[i], f"{value:.2f}") for i, value in zip(near, values, strict=True)]
+        rows.append([cell(pictures[query], captions[query], kind="asked"), *others])
+    return rows_of_pictures(rows, columns=len(rows[0]))

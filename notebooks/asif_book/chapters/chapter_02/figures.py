@@ -5,8 +5,9 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from asif_book.figures import style
-from asif_book.figures.palette import BAR, CONTROL, INK, LINES, MARK, MARKERS, ON_DARK, PICTURE, SERIES, TEXT
-from asif_book.figures.style import alt, draw_picture, drawn_pairs, listed, picture_grid, subplots, wrapped
+from asif_book.figures.palette import BAR, CONTROL, INK, LINES, MARKERS, ON_DARK, PICTURE, SERIES, TEXT
+from asif_book.figures.pictures import cell, rows_of_pictures
+from asif_book.figures.style import alt, drawn_pairs, listed, subplots
 from asif_book.figures.templates import self_contained
 
 ENTRIES = 7
@@ -25,7 +26,7 @@ def group_sizes(groups) -> Figure:
     return alt(figure, "Pairs in each group: " + listed(f"{names[i]} {counts[i]}" for i in order[::-1]))
 
 
-def picture_pairs(pictures, captions, pairs, notes=None, *, columns=4) -> Figure:
+def picture_pairs(pictures, captions, pairs, notes=None, *, columns=4) -> HTML:
     """Draw pairs of pictures side by side, with both captions below them, left → right.
 
     Parameters
@@ -37,14 +38,11 @@ def picture_pairs(pictures, captions, pairs, notes=None, *, columns=4) -> Figure
         A further line for each pair.
     columns : int
     """
-    titles = [f"{captions[i]}\n→ {captions[j]}" for i, j in pairs]
-    titles = titles if notes is None else [f"{title}\n{note}" for title, note in zip(titles, notes, strict=True)]
-    figure, axes = picture_grid(len(pairs), columns, 2.5, 2.3)
-    for axis, (left, right), text in zip(axes, pairs, titles, strict=True):
-        both = np.full((96, 200, 3), 255, np.uint8)  # 8 white pixels between the two
-        both[:, :96], both[:, 104:] = style.thumbnail(pictures[left]), style.thumbnail(pictures[right])
-        draw_picture(axis, both, wrapped(text, 28, 2))
-    return alt(figure, f"Pairs of pictures, left → right: {listed(titles)}")
+    cells = []
+    for (i, j), note in zip(pairs, [""] * len(pairs) if notes is None else notes, strict=True):
+        two = cell(pictures[i], f"{captions[i]}\n→ {captions[j]}\n{note}".strip())
+        cells.append(two | {"tags": two["tags"] + cell(pictures[j], captions[j])["tags"]})
+    return rows_of_pictures([cells], columns=columns)
 
 
 def similarity_density(picture, caption, bins) -> Figure:
@@ -95,7 +93,7 @@ def shuffle_control(panels, labels=("shuffles", "captions shuffled", "real capti
     return alt(figure, f"Histograms, bars: {labels[1]}; line: {labels[2]}. {words}")
 
 
-def shared_neighbours(picture, caption, by_picture, by_caption, shared) -> Figure:
+def shared_neighbours(picture, caption, by_picture, by_caption, shared) -> HTML:
     """Draw one stamp with its neighbours by picture (upper row) and by caption (lower row).
 
     Parameters
@@ -106,17 +104,12 @@ def shared_neighbours(picture, caption, by_picture, by_caption, shared) -> Figur
     shared : pair of lists of m bool
         Which neighbours of each row are in the other row too. They get a frame and a star.
     """
-    columns = len(by_picture) + 1
-    figure, axes = subplots(2, columns, figsize=(1.45 * columns, 4.9))
-    axes[1, 0].set_axis_off()
-    draw_picture(axes[0, 0], picture, wrapped(caption, 15), "the stamp")
-    rows = zip(axes, (by_picture, by_caption), shared, ("picture", "caption"), strict=True)
-    for row, neighbours, marks, name in rows:
-        for rank, (axis, (item, text), mark) in enumerate(zip(row[1:], neighbours, marks, strict=True), 1):
-            head = f"{rank} by {name}" + (" ★" if mark else "")
-            draw_picture(axis, item, wrapped(text, 15), head, frame=MARK if mark else None)
-    names = [listed(text for _, text in row) for row in (by_picture, by_caption)]
-    return alt(figure, f"{caption} Nearest by picture: {names[0]}. Nearest by caption: {names[1]}")
+    rows = [
+        [cell(item, text, "★" * mark, "shared" * mark) for (item, text), mark in zip(near, marks, strict=True)]
+        for near, marks in zip((by_picture, by_caption), shared, strict=True)
+    ]
+    names = ["the stamp", "nearest by picture", "nearest by caption"]
+    return rows_of_pictures([[cell(picture, caption, kind="asked")], *rows], columns=len(by_picture), names=names)
 
 
 def coverage_histogram(similarities) -> Figure:

@@ -5,26 +5,20 @@ import torch
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
-from asif_book.figures import style
 from asif_book.figures.palette import ANCHOR, FAINT, INK, SERIES
-from asif_book.figures.style import alt, draw_picture, image_tag, listed, span, subplots, wrapped
+from asif_book.figures.pictures import bar, cell, named_bars, rows_of_pictures
+from asif_book.figures.style import alt, image_tag, listed, span, subplots
 from asif_book.figures.templates import self_contained
 from asif_lib.relative import relative_representation
 
 
-def picture_rows(rows) -> Figure:
-    """Draw rows of pictures, each row with its name on the left and each picture with its title below it.
+def picture_rows(rows) -> HTML:
+    """Draw rows of pictures, each row with its name above it and each picture with its title below it.
 
     `rows` is a dict from a name to a list of (picture, title); the lists are of one length.
     """
-    columns = max(len(row) for row in rows.values())
-    figure, axes = subplots(len(rows), columns, figsize=(1.35 * columns + 0.6, 1.85 * len(rows)), squeeze=False)
-    for line, (name, row) in zip(axes, rows.items(), strict=True):
-        for axis, (picture, text) in zip(line, row, strict=True):
-            draw_picture(axis, picture, wrapped(text, 14, 2))
-        line[0].set_ylabel(name, fontsize=10, fontweight="bold", rotation=0, ha="right", va="center", labelpad=8)
-    words = listed(f"{name}: {' '.join(text for _, text in row)}" for name, row in rows.items())
-    return alt(figure, f"Rows of pictures. {words}")
+    cells = [[cell(picture, text) for picture, text in row] for row in rows.values()]
+    return rows_of_pictures(cells, columns=max(map(len, cells)), names=list(rows))
 
 
 def relative_under_changes(point, anchors, changes, names) -> Figure:
@@ -79,7 +73,7 @@ def before_after(before, after) -> Figure:
 
     `before` is of shape (m,), and so are the values of the dict `after`; each change has a panel.
     """
-    figure, axes = subplots(1, len(after), figsize=(3.3 * len(after), 3.3), squeeze=False)
+    figure, axes = subplots(1, len(after), figsize=(4 * len(after), 3.6), squeeze=False)
     before, after = np.asarray(before), {title: np.asarray(values) for title, values in after.items()}
     low = min(before.min(), *(values.min() for values in after.values()))
     for axis, (title, values) in zip(axes.flat, after.items(), strict=True):
@@ -110,23 +104,17 @@ def cosines_before_after(panels) -> Figure:
     return alt(figure, f"Histograms of the cosines of two stamps. {words}")
 
 
-def caption_search(pictures, results) -> Figure:
+def caption_search(pictures, results) -> HTML:
     """Draw pictures, each beside the captions that stand first for it.
 
-    `results` has for each picture a list of (rank, caption, score, bool); True marks its own caption, which gets a tick
-    and another colour.
+    `results` has for each picture a list of (rank, caption, score, bool); True marks its own caption, which is bold
+    and has a tick.
     """
-    size = (7.4, (0.3 * max(map(len, results)) + 0.75) * len(pictures))
-    figure, axes = subplots(len(pictures), 2, figsize=size, squeeze=False, width_ratios=[1, 3])
-    scores = [score for rows in results for _, _, score, _ in rows]
-    for (left, right), picture, rows in zip(axes, pictures, results, strict=True):
-        draw_picture(left, picture)
-        style.caption_bars(right, rows, 38)
-        right.set_xlim(min(0, *scores), 1.05 * max(scores))
-    axes[0, 1].set_title("captions, the best first", fontsize=10)
-    axes[-1, 1].set_xlabel("score (cosine)")
-    words = listed(" ".join(style.ranked_words(rows)) for rows in results)
-    return alt(figure, f"{len(pictures)} pictures, each with the captions of the highest scores: {words}")
+    groups = [
+        (cell(picture), [bar(s, f"{rank}. {text}{' ✔' * own}", first=own) for rank, text, s, own in rows])
+        for picture, rows in zip(pictures, results, strict=True)
+    ]
+    return named_bars(groups, xlabel="score (cosine) of the captions, the best first")
 
 
 # Drawn: landmarks on two maps that give one star, and a matrix of cosines

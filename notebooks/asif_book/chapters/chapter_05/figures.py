@@ -4,7 +4,7 @@ import numpy as np
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
-from asif_book.figures.palette import FAINT, INK, LINES, ON_DARK, ON_LIGHT, SERIES, series_style
+from asif_book.figures.palette import INK, LINES, SERIES, series_style
 from asif_book.figures.style import alt, image_tag, legend_above, listed, subplots
 from asif_book.figures.templates import self_contained
 
@@ -12,25 +12,10 @@ SHOWN = 3
 """Pictures that stand for a split in `who_sees_what`."""
 
 
-def confusion_matrix(counts, classes) -> Figure:
+def confusion_matrix(counts, classes) -> HTML:
     """Draw how many pictures of each of c classes (row) were given each label (column): `counts` is (c, c)."""
-    side = 2.5 + 0.27 * len(classes)
-    figure, axis = subplots(figsize=(side, side))
-    axis.imshow(counts, cmap="Greys", vmin=0)
-    axis.set_xticks(range(len(classes)), classes, rotation=60, ha="right", rotation_mode="anchor")
-    axis.set_yticks(range(len(classes)), classes)
-    axis.set(xlabel="label given", ylabel="true class")
-    for row, column in zip(*np.nonzero(counts), strict=True):
-        number = counts[row, column]
-        colour = ON_DARK if number > counts.max() / 2 else ON_LIGHT
-        weight = "bold" if row == column else "normal"
-        axis.text(column, row, number, ha="center", va="center", color=colour, fontweight=weight, fontsize=9)
-    for ticks in (axis.set_xticks, axis.set_yticks):
-        ticks(np.arange(len(classes) + 1) - 0.5, minor=True)
-    axis.grid(which="minor", color=FAINT, linewidth=0.5)
-    axis.tick_params(which="minor", length=0)
-    rights = listed(f"{name} {counts[i, i]} of {counts[i].sum()}" for i, name in enumerate(classes))
-    return alt(figure, f"Confusion matrix, {np.trace(counts)} of {counts.sum()} on the diagonal. {rights}")
+    rows, largest = counts.tolist(), max(1, int(counts.max()))
+    return self_contained("chapters/chapter_05/confusion", counts=rows, classes=classes, largest=largest)
 
 
 def trust_curves(reliable, sure, covered) -> Figure:

@@ -1,53 +1,34 @@
 """Figures of chapter 06, interpretability."""
 
+from itertools import starmap
+
 import numpy as np
 import pandas as pd
+from IPython.display import HTML
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from asif_book.figures import style
 from asif_book.figures.palette import ANCHOR, INK, LINES, MARK, PAPER, SERIES, series_style
-from asif_book.figures.style import Drawing, alt, draw_bare, listed, picture_beside, rows_down, subplots, wrapped
+from asif_book.figures.pictures import bar, cell, named_bars, rows_of_pictures
+from asif_book.figures.style import alt, listed, subplots, wrapped
 from asif_lib.encoders.pictures import open_picture
 
 
-def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
-    """Draw a picture beside the anchors that decided: each with its picture, its caption and a bar.
+def anchor_bars(picture, heading, rows, *, xlabel, sides=()) -> HTML:
+    """Draw a picture above the anchors that decided: each with its picture, its caption and a bar.
 
     Parameters
     ----------
     picture : picture
     heading, xlabel : str
     rows : sequence of (picture, caption, value)
-        From top to bottom; bars of negative values go to the left and are hatched.
+        From top to bottom; bars of negative values go to the left and are hollow.
     sides : (str, str), optional
         The labels that bars to the left and to the right speak for.
     """
-    pictures, captions, values = zip(*rows, strict=True)
-    figure, (left, axis) = subplots(1, 2, figsize=(9.6, 0.56 * len(values) + 1.3), width_ratios=[1, 2.6])
-    draw_bare(left, picture, wrapped(heading, 20), side=160, fontsize=10, fontweight="bold")
-    rows_down(axis, ["" if style.narrow() else wrapped(caption, 30, 2) for caption in captions], fontsize=10)
-    for place, (anchor, caption, value) in enumerate(zip(pictures, captions, values, strict=True)):
-        look = {"color": ANCHOR} if value >= 0 else {"color": ANCHOR, "hatch": "//", "edgecolor": PAPER}
-        if style.narrow():  # the caption above the bar, and the picture before both
-            left_edge = axis.get_yaxis_transform()
-            axis.text(0, place - 0.1, wrapped(caption, 30, 1), transform=left_edge, va="bottom", fontsize=9)
-            picture_beside(axis, anchor, (0, place), 72, -4, left_edge)
-            axis.barh(place + 0.15, value, height=0.4, **look)
-        else:
-            picture_beside(axis, anchor, (value, place), 72, 4 if value >= 0 else -4)
-            axis.barh(place, value, height=0.66, **look)
-    axis.axvline(0, color=INK, linewidth=0.8)
-    low, high = min(0, *values), max(0, *values)
-    room = (0 if style.narrow() else 0.18) * (high - low)  # for the pictures
-    axis.set(xlabel=xlabel, xlim=(low - room if low < 0 else 0, high + room if high > 0 else 0))
-    if sides:
-        left_side, right_side = (wrapped(side, 28) for side in sides)
-        below = "\n\n" if style.narrow() else ""
-        axis.set_title(f"← {left_side}{below}", loc="left", fontsize=10)
-        axis.set_title(f"{right_side} →", loc="right", fontsize=10)
-    speaking = f", left for {sides[0]}, right for {sides[1]}" if sides else ""
-    bars = listed(f"{caption} {value:+.3f}" for caption, value in zip(captions, values, strict=True))
-    return alt(figure, f"{listed([heading])} Bars, {xlabel}{speaking}: {bars}")
+    anchors = [bar(value, caption, p, kind="anchors" + " hollow" * (value < 0)) for p, caption, value in rows]
+    return named_bars([(cell(picture, head=heading), anchors)], xlabel=xlabel, sides=sides)
 
 
 def strongest(contrasts, top):
@@ -60,7 +41,7 @@ def strongest(contrasts, top):
     return pd.concat([one, other])[["picture", "caption", "difference"]]
 
 
-def scores_without(picture, heading, labels, before, after, gone, entered, *, truth=None) -> Figure:
+def scores_without(picture, heading, labels, before, after, gone, entered, *, truth=None) -> HTML:
     """Draw the scores of labels with all anchors and without some, and which anchors went and came.
 
     Parameters
@@ -74,41 +55,17 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
     truth : str, optional
         The label with a check mark.
     """
-    few = max(len(gone), len(entered)) <= 3  # then both fit side by side
-    height = 1.8 if few else 3.3
-    bars = 0.34 * len(labels) + (3.4 if style.narrow() else 1.2)
-    height = (6.4 if few else 11) if style.narrow() else height
-    figure = Drawing((10, bars + 0.2 + height), bars + 0.2 + height)
-    upper, lower = figure.subfigures(2, 1, height_ratios=[bars, height])
-    if style.narrow():
-        left, axis = upper.subplots(2, 1, height_ratios=[1.5, bars - 1.5])
-    else:
-        left, axis = upper.subplots(1, 2, width_ratios=[1, 2.6])
-    draw_bare(left, picture, wrapped(heading, 20), side=160, fontsize=10, fontweight="bold")
-    places = np.arange(len(labels))
-    axis.barh(places, after, height=0.62, color=ANCHOR, label="without them")
-    axis.axvline(0, color=INK, linewidth=0.8)
-    axis.barh(places, before, height=0.62, fill=False, edgecolor=INK, linestyle="--", label="with all anchors")
-    rows_down(axis, [f"{label} ✔" if label == truth else label for label in labels], fontsize=10)
-    if max(after) > 0:
-        axis.get_yticklabels()[int(np.argmax(after))].set_fontweight("bold")
-    axis.set(xlabel="score (no unit; the winner is bold)", xlim=(0, None))
-    axis.legend(frameon=False, fontsize=10, loc="best")
-    if style.narrow():  # what went stands on the left, what came on the right
-        axes = lower.subplots(4 if few else 7, 2).T
-    else:
-        axes = lower.subplots(1, 8).reshape(2, 4) if few else lower.subplots(2, 7)
-    for cell in axes.flat:
-        cell.set_axis_off()
-    for (first, *cells), name, anchors in zip(axes, ("taken away", "entered"), (gone, entered), strict=True):
-        more = f"\n({len(anchors) - 6} more)" if len(anchors) > 6 else ""
-        first.text(0.5, 0.5, f"{name}:\n{len(anchors)}{more}", ha="center", va="center")
-        for cell, (anchor, caption) in zip(cells, anchors[:6], strict=False):
-            draw_bare(cell, anchor)
-            cell.text(0.5, -0.04, wrapped(caption, 14), transform=cell.transAxes, ha="center", va="top", fontsize=10)
-    scores = listed(f"{label} {b:.3f}, then {a:.3f}" for label, b, a in zip(labels, before, after, strict=True))
-    went, came = (listed(caption for _, caption in anchors) or "none" for anchors in (gone, entered))
-    return alt(figure, f"Scores with all anchors, then without some: {scores}. Without {went}; new: {came}")
+    scores = [
+        bar(new, label + " ✔" * (label == truth), before=old, first=new == max(after) > 0)
+        for label, old, new in zip(labels, before, after, strict=True)
+    ]
+    names = [
+        f"{name}: {len(anchors)}{', of which 6 are shown' * (len(anchors) > 6)}"
+        for name, anchors in (("taken away", gone), ("entered", entered))
+    ]
+    moved = rows_of_pictures([starmap(cell, anchors[:6]) for anchors in (gone, entered)], columns=6, names=names)
+    groups, xlabel = [(cell(picture, head=heading), scores)], "score (no unit; the winner is bold)"
+    return named_bars(groups, xlabel=xlabel, more=Markup(moved.data))
 
 
 def why_and_what_if(contributions, effects, captions) -> Figure:
@@ -129,7 +86,7 @@ def why_and_what_if(contributions, effects, captions) -> Figure:
     axis.axhline(0, color=INK, linewidth=0.8)
     for i in {int(contributions.argmax()), int((contributions * rises).argmax())}:
         axis.annotate(wrapped(captions[i], 24), (contributions[i], effects[i]), (-6, -6), textcoords="offset points",
-                      ha="right", va="top", fontsize=9)  # fmt: skip
+                      ha="right" if contributions[i] > most / 2 else "left", va="top", fontsize=9)  # fmt: skip
     axis.set(xlabel="contribution of the anchor (no unit)", ylabel="fall of the score without it")
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, fontsize=9, loc="upper left")
@@ -172,9 +129,9 @@ def important_regions(views) -> Figure:
 
     `views` is a sequence of (picture, heading, drops), with drops (rows, cols) as from `occlusion`.
     """
-    figure, axes = style.picture_grid(len(views), 2, 3.4, 3.9)
+    figure, axes = subplots(1, len(views), figsize=(4.5 * len(views), 4.5), squeeze=False)
     words = []
-    for axis, (picture, heading, drops) in zip(axes, views, strict=True):
+    for axis, (picture, heading, drops) in zip(axes.flat, views, strict=True):
         image = open_picture(picture)
         image.thumbnail((300, 300))
         drops = np.asarray(drops)

@@ -1,0 +1,95 @@
+"""Pictures in rows and bars with pictures, drawn in HTML: the same on paper, on a desk and on a phone."""
+
+from IPython.display import HTML
+
+from asif_book.figures.style import image_tag
+from asif_book.figures.templates import self_contained
+
+
+def show_pictures(pictures, titles=None, *, columns=6, title="") -> HTML:
+    """Draw pictures in rows, each with its title below it.
+
+    Parameters
+    ----------
+    pictures : sequence of n pictures
+    titles : sequence of n str, optional
+        Such as captions or scores.
+    columns : int
+        At most; a phone shows fewer.
+    title : str
+        Of all.
+    """
+    titles = [""] * len(pictures) if titles is None else titles
+    return rows_of_pictures([map(cell, pictures, titles)], columns=columns, title=title)
+
+
+def labelled_pictures(pictures, labels, true, *, columns=6) -> HTML:
+    """Draw pictures with their labels: a check mark and a frame, or a cross and the true label.
+
+    Parameters
+    ----------
+    pictures : sequence of q pictures
+    labels, true : sequences of q str
+    columns : int
+        At most; a phone shows fewer.
+    """
+    cells = [
+        cell(picture, f"✔ {label}", kind="right") if label == truth else cell(picture, f"✘ {label}\n({truth})")
+        for picture, label, truth in zip(pictures, labels, true, strict=True)
+    ]
+    return rows_of_pictures([cells], columns=columns, key="✔ the label is right · ✘ it is wrong (the right label)")
+
+
+def cell(picture, below="", head="", kind="") -> dict:
+    """Describe a picture, or None, for `rows_of_pictures`: its words, the bold ones first, and the kind of its frame.
+
+    A kind is "right", "asked" or "shared"; without one, there is no frame.
+    """
+    words = " ".join(f"{head} {below}".split()) or "a picture"
+    tags = [] if picture is None else [image_tag(picture, words, 160)]
+    return {"tags": tags, "head": head, "below": below, "kind": kind}
+
+
+def rows_of_pictures(rows, *, columns, names=(), title="", key="") -> HTML:
+    """Draw rows of cells, `columns` beside each other at most; a row that is longer goes on below.
+
+    Parameters
+    ----------
+    rows : sequence of sequences of `cell`
+    columns : int
+    names : sequence of str
+        Of the rows.
+    title, key : str
+        Of all, and what the marks say.
+    """
+    rows = [list(cells) for cells in rows]
+    wide = max(len(one["tags"]) for cells in rows for one in cells)
+    return self_contained("figures/pictures", rows=rows, columns=columns, names=names, title=title, key=key, wide=wide)
+
+
+def bar(value, name, picture=None, *, kind="anchors", before=None, first=False) -> dict:
+    """Describe a bar for `named_bars`: its name (bold if `first`), its picture, and the value `before`, dashed.
+
+    The kind is "picture", "text" or "anchors", and with " hollow" behind it, the bar is an outline.
+    """
+    tag = "" if picture is None else image_tag(picture, name, 72)
+    return {"value": value, "name": name, "tag": tag, "kind": kind, "before": before, "first": first}
+
+
+def named_bars(groups, *, xlabel, sides=(), more="") -> HTML:
+    """Draw groups of bars on one scale.
+
+    Parameters
+    ----------
+    groups : sequence of (dict, sequence of `bar`)
+        Above each group stands a `cell`: its picture, or none, and its head.
+    xlabel : str
+    sides : (str, str), optional
+        What bars to the left and to the right speak for.
+    more : Markup
+        What stands below.
+    """
+    ends = [end for _, group in groups for one in group for end in (one["value"], one["before"] or 0)]
+    low, high = min(0, *ends), max(0, *ends)
+    about = {"xlabel": xlabel, "sides": sides, "more": more, "low": low, "high": high + (low == high)}
+    return self_contained("figures/bars", groups=groups, **about)

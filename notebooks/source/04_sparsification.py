@@ -221,8 +221,9 @@ k = round(0.1 * n)
 vectors = {f"p = {p}": sparsify(relative, k, p) for p in (1, 2, 8)}
 first_six = vectors["p = 2"].indices[0, :6].tolist()  # the most similar anchors
 six = bank.pairs.loc[first_six]
-query = held_out.pairs.picture[chosen], relative[0], vectors
-draw.show(draw.sparse_vector(*query, list(six.picture), list(six.caption)))
+draw.show(draw.sparse_vector(relative[0], vectors))
+shown = [held_out.pairs.picture[chosen], *six.picture]
+draw.show(draw.show_pictures(shown, ["the picture", *six.caption], columns=7))
 negative = float((relative < 0).float().mean())
 print(f"{caption} {negative:.0%} of its cosines are negative")
 for name, vector in vectors.items():

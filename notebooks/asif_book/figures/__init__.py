@@ -18,7 +18,7 @@ _NAMES = {
     " similarity_density two_matrices",
     "03": "before_after caption_search cosines_before_after moving_origin picture_rows relative_matrix"
     " relative_under_changes star_of_angles",
-    "04": "four_steps sparse_and_ranking sparse_vector sweep_heatmaps",
+    "04": "four_steps sparse_vector sweep_heatmaps",
     "05": "confusion_matrix paired_squares trust_curves who_sees_what worst_bin",
     "06": "anchor_bars faithfulness familiarity_curves important_regions scores_without strongest why_and_what_if",
     "07": "best_anchors harm_profile learning_curve",

@@ -22,7 +22,7 @@ from PIL import Image
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import ParameterError
 
-from .palette import ANCHOR, DARK, FAINT, INK, MARK, PAPER, SERIES
+from .palette import DARK, FAINT, INK, PAPER, SERIES
 
 _DRAWING = threading.Lock()
 """Matplotlib is not made for threads: one figure is rendered at a time."""
@@ -138,23 +138,6 @@ def thumbnail(picture, side=96):
     return canvas
 
 
-def beside(figure, widths, heights):
-    """Divide a figure into parts of these relative widths beside each other; in the narrow form below, of `heights`."""
-    if narrow():
-        return figure.subfigures(len(heights), 1, height_ratios=heights)
-    return figure.subfigures(1, len(widths), width_ratios=widths)
-
-
-def draw_picture(axis, picture, below="", above="", *, frame=None):
-    """Draw a thumbnail, or an array as it is, with words below and above it, and a frame of the colour `frame`."""
-    axis.set_axis_on()
-    axis.imshow(picture if isinstance(picture, np.ndarray) else thumbnail(picture))
-    axis.set(xticks=[], yticks=[])
-    axis.set_xlabel(below, fontsize=8.5)
-    axis.set_title(above, fontsize=9.5)
-    axis.spines[:].set(visible=frame is not None, color=frame or INK, linewidth=2.5)
-
-
 # Axes and series
 
 
@@ -173,19 +156,6 @@ def legend_above(figure, axis, columns=2):
     figure.legend(handles, names, loc="outside upper center", ncols=columns, frameon=False)
 
 
-def caption_bars(axis, ranking, width):
-    """Draw captions (rank, caption, score, own) as bars, the best on top; its own one has another colour and a tick."""
-    places, scores = np.arange(len(ranking))[::-1], [score for _, _, score, _ in ranking]
-    drawn = axis.barh(places, scores, color=ANCHOR, edgecolor=INK, linewidth=0.8)  # scores are sums of products
-    axis.axvline(0, color=INK, linewidth=0.8)
-    for bar, (*_, own) in zip(drawn, ranking, strict=True):
-        if own:
-            bar.set(color=MARK, edgecolor=INK, linewidth=1.5)
-    names = [f"{rank}. {wrapped(text, width, 1)}{' ✔' * own}" for rank, text, _, own in ranking]
-    axis.set_yticks(places, names, fontsize=10)
-    axis.set_ylim(-0.5, len(ranking) - 0.5)
-
-
 # Words
 
 
@@ -199,11 +169,6 @@ def wrapped(text, width, lines=3):
 def listed(texts) -> str:
     """Join texts into one line, for an alternative text."""
     return "; ".join(" ".join(str(text).split()) for text in texts)
-
-
-def ranked_words(ranking) -> list:
-    """Name captions (rank, caption, score, own) in an alternative text, the own one with a tick."""
-    return [f"{rank}. {text}{' ✔' * own}" for rank, text, _, own in ranking]
 
 
 def span(values) -> str:

@@ -1,8 +1,11 @@
 """Knobs for k and p (chapter 04), and questions in any language (10)."""
 
 import ipywidgets
+from IPython.display import HTML
+from markupsafe import Markup
 
-from asif_book.figures import image_tag, sparse_and_ranking, words_of_scripts
+from asif_book.figures import caption_search, image_tag, show_pictures, sparse_vector, words_of_scripts
+from asif_book.figures.style import image_html
 from asif_lib.defaults import DEFAULT_P
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import ranks, same_text
@@ -57,8 +60,7 @@ def sparse_step(bank, queries, row, k, p):
     rank = next(rank for rank, *_, own in ranking if own)
     first = vector.indices[0, :6].tolist()
     picture, pictures, captions = queries.pairs.picture[row], bank.pairs.picture[first], bank.pairs.caption[first]
-    vectors = {f"k = {k}, p = {p}": vector}
-    figure = sparse_and_ranking(picture, relative[0], vectors, pictures.tolist(), captions.tolist(), ranking)
+    figure = sparse_vector(relative[0], {f"k = {k}, p = {p}": vector})
     used = int((vector.values > 0).sum())
     share = float((vector.values[0, :6] ** 2).sum())
     first_caption = f"First is “{bare(ranking[0][1])}”."
@@ -68,7 +70,8 @@ def sparse_step(bank, queries, row, k, p):
         f"The picture's own caption, “{bare(queries.pairs.caption[row])}”, has rank {rank} of {len(queries)}. "
         f"{first_caption if ranking[0][2] > 0 else 'No caption shares an anchor with the picture.'}"
     )
-    return figure, words
+    below = caption_search([picture], [ranking]).data + show_pictures(pictures, captions, title="its anchors").data
+    return HTML(image_html(figure, words, live=True) + Markup(below)), words
 
 
 def rank_captions(scores, captions, row, top) -> list:

@@ -10,7 +10,6 @@ import ipywidgets
 import traitlets
 from markupsafe import Markup
 
-from asif_book.figures.style import image_html
 from asif_book.figures.templates import TEMPLATES
 from asif_lib.errors import AsifError
 
@@ -151,4 +150,4 @@ def words_above(figure_and_words) -> Markup:
     """Return a figure as HTML, its alternative text above it as a sentence that a screen reader announces."""
     figure, words = figure_and_words
     sentence = Markup('<p role="status" style="line-height: 1.4; margin: 0.3em 0">{}</p>').format(words)
-    return sentence + (image_html(figure, words, live=True) if hasattr(figure, "savefig") else Markup(figure.data))
+    return sentence + Markup(figure.data)

@@ -19,8 +19,6 @@ RED, GREEN, BLUE = (Image.new("RGB", (30, 20), colour) for colour in ("red", "li
 MEASURE = Measure(0.4, 0.3, 0.5, 10)
 FOUR = np.array([0.1, 0.2, 0.4, 0.9])
 VECTOR = sparsify(torch.tensor([[0.9, 0.5, -0.1, 0.3]]), 3, 2)
-PAIRS = pd.DataFrame({"picture": [STAMP] * 4, "caption": list("abcd")})
-SPARSE = (STAMP, torch.tensor([0.9, 0.5, -0.1, 0.3]), {"p = 2": VECTOR, "p = 4": VECTOR}, [STAMP] * 3, list("abc"))
 BINS = pd.DataFrame({"centre": [0.2, 0.7], "mean": [0.4, 0.5], "low": [0.3, 0.4], "high": [0.5, 0.6]})
 SWEEP = pd.DataFrame({"fraction": [0.1, 0.1, 1, 1], "p": [1, 2, 1, 2], "value": [0.1, 0.2, 0.3, 0.2]})
 CURVES = pd.DataFrame(
@@ -41,7 +39,6 @@ BENCHMARK = pd.DataFrame(
              "transductive", "needs_labels"],
 )  # fmt: skip
 SURE = pd.DataFrame({"confidence": [0.2, 0.9], "coverage": [0.5, 1], "accuracy": [0.9, 0.5], "low": 0.4, "high": 0.95})
-RANKING = [(1, "a", 0.5, False), (2, "b", 0.4, True)]
 SHUFFLES = np.array([[0.1, 0.2], [0.2, 0.1]])
 
 SMALL = {
@@ -60,7 +57,6 @@ SMALL = {
     "familiarity_curves": (lambda f: f(dict.fromkeys("abcd", FOUR), 0.3), {}),
     "why_and_what_if": (lambda f: f([0.2, 0.1, 0], [0.1, -0.1, -0.01], ["a", "b", "c"]), {ANCHOR}),
     "group_sizes": (lambda f: f(["a", "b", "b"]), {}),
-    "harm_profile": (lambda f: f(FOUR, list("abcd")), {ANCHOR}),
     "important_regions": (lambda f: f([(STAMP, "a stamp", FOUR.reshape(2, 2))] * 2), {}),
     "knob_curves": (lambda f: f(WALKED, 1, chosen=2), {}),
     "learning_curve": (lambda f: f(dict.fromkeys("abcd", LESSONS), chance=0.1), {}),
@@ -73,8 +69,7 @@ SMALL = {
     "scaling": (lambda f: f(dict.fromkeys("abcd", SEEDS), ylabel="recall"), {}),
     "shuffle_control": (lambda f: f({"share": (0.5, (0.4, 0.6), FOUR)}), {CONTROL}),
     "similarity_density": (lambda f: f(*np.random.default_rng(0).random((2, 50)), BINS), {}),
-    "sparse_and_ranking": (lambda f: f(*SPARSE, RANKING), {PICTURE, ANCHOR}),
-    "sparse_vector": (lambda f: f(*SPARSE), {PICTURE}),
+    "sparse_vector": (lambda f: f(FOUR, {"p = 2": VECTOR, "p = 4": VECTOR}), {PICTURE}),
     "stage_bars": (lambda f: f({"here": {"encode": 1.0}, "paper": {"encode": 9.0}}), {}),
     "sweep_heatmaps": (lambda f: f({"a": SWEEP}), {}),
     "trust_curves": (lambda f: f(dict.fromkeys("abc", SURE), dict.fromkeys("abc", FOUR), {"a": SURE}), {}),

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import ipywidgets
 import pytest
 import torch
+from markupsafe import Markup
 from PIL import Image
 from traitlets import TraitError
 
@@ -172,8 +173,7 @@ def test_sparse_step_says_what_model_and_vectors_say(bank, queries):
         best = queries.pairs.caption[int(picture.similarity(texts)[0].argmax())]
         assert f"First is “{best.rstrip('.')}”" in words
         assert f"{int((picture.values > 0).sum())} keep an entry above 0" in words
-        bars = next(axis for part in figure.subfigs for sub in part.subfigs for axis in sub.axes if axis.patches)
-        assert bars.get_yticklabels()[0].get_text() == f"1. {best}"
+        assert f">1. {Markup.escape(best)}" in figure.data
     _, words = knobs.sparse_step(bank, queries, 5, 1, 2)  # it may share no anchor with any caption
     assert "1 keeps an entry" in words and f"rank {len(queries)} of {len(queries)}" in words
     assert "No caption shares an anchor" in words and "First" not in words

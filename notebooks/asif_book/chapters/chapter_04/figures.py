@@ -7,47 +7,26 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from asif_book.figures import style
 from asif_book.figures.palette import INK, ON_DARK, ON_LIGHT, PICTURE, series_style
-from asif_book.figures.style import Drawing, alt, draw_picture, image_tag, listed, span, subplots, wrapped
+from asif_book.figures.style import alt, image_tag, listed, span, subplots
 from asif_book.figures.templates import self_contained
 from asif_lib.sparse import sparsify
-
-TOP = 6
-"""Anchors that stand beside the picture."""
-
 
 LARGEST_P = 16
 """The last step of the knob for p."""
 
 
-def sparse_vector(query, relative, vectors, pictures, captions) -> Figure:
-    """Show how one dense relative representation becomes sparse vectors, and which anchors are left.
+def sparse_vector(relative, vectors) -> Figure:
+    """Draw how one dense relative representation becomes sparse vectors.
 
     Parameters
     ----------
-    query : picture
     relative : Tensor of shape (n,)
         Cosines of one picture with all anchors.
     vectors : dict of str to SparseVectors of one row
         The name of each (its k and p) and the vector; all keep the same k anchors.
-    pictures, captions : sequences
-        Of the largest kept entries, the largest first; six are drawn.
     """
-    figure = Drawing((9, 5.6), 10)
-    grid = figure.add_gridspec(3, 1, height_ratios=[1.25, 1.25, 2.2 if style.narrow() else 1])
-    _cosines_and_entries(figure.add_subplot(grid[0]), figure.add_subplot(grid[1]), relative, vectors)
-    _query_and_anchors(figure, grid[2], query, pictures, captions)
-    return alt(figure, _words(relative, vectors, captions))
-
-
-def _words(relative, vectors, captions):
-    entries = listed(f"{name}, k = {v.indices.shape[1]}: {span(v.values[0].numpy())}" for name, v in vectors.items())
-    cosines = f"{len(relative)} cosines of a picture with the anchors, {span(relative.numpy())}"
-    return f"{cosines}. Kept entries: {entries}. Most similar anchors: {listed(captions[:TOP])}"
-
-
-def _cosines_and_entries(dense, kept, relative, vectors):
+    figure, (dense, kept) = subplots(2, 1, figsize=(8, 4.6))
     ordered = np.sort(np.asarray(relative))[::-1]
     k = max(vector.indices.shape[1] for vector in vectors.values())
     positions = np.arange(1, len(ordered) + 1)
@@ -63,38 +42,9 @@ def _cosines_and_entries(dense, kept, relative, vectors):
     kept.set(xlabel="kept anchors, the most similar first", ylabel="entry after\nnormalisation")
     kept.set(xlim=(0, k + 1), ylim=(0, None))
     kept.legend(frameon=False)
-
-
-def _query_and_anchors(figure, place, query, pictures, captions):
-    titles = ["the picture itself"] + [f"anchor {i}: {caption}" for i, caption in enumerate(captions[:TOP], 1)]
-    cells = place.subgridspec(3, 3) if style.narrow() else place.subgridspec(1, TOP + 1)
-    for i, (picture, text) in enumerate(zip([query, *pictures[:TOP]], titles, strict=True)):
-        axis = figure.add_subplot(cells[i])
-        draw_picture(axis, picture, frame=PICTURE if i == 0 else None)
-        axis.text(0.5, -0.04, wrapped(text, 15), transform=axis.transAxes, ha="center", va="top", fontsize=10)
-
-
-def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking) -> Figure:
-    """Show one sparse vector beside the captions that it ranks first.
-
-    Parameters
-    ----------
-    query, relative, vectors, pictures, captions
-        See `sparse_vector`.
-    ranking : list of (rank, caption, score, bool)
-        The first captions and the picture's own, the best on top; True marks its own.
-    """
-    figure = Drawing((10.4, 5.6), 14)
-    upper, lower = figure.subfigures(2, 1, height_ratios=[2.2 if style.narrow() else 2.6, 1])
-    left, right = style.beside(upper, [1, 1], [1.6, 1])
-    _cosines_and_entries(*left.subplots(2, 1), relative, vectors)
-    bars = right.subplots()
-    style.caption_bars(bars, ranking, 28)
-    bars.set(xlabel="score (cosine of the sparse vectors)", ylabel="caption, by rank")
-    bars.set(xlim=(0, 1.05 * max(score for _, _, score, _ in ranking) or 1))
-    _query_and_anchors(lower, lower.add_gridspec(1, 1)[0], query, pictures, captions)
-    ranked = listed(style.ranked_words(ranking))
-    return alt(figure, f"{_words(relative, vectors, captions)}. Captions by rank: {ranked}")
+    entries = listed(f"{name}, k = {v.indices.shape[1]}: {span(v.values[0].numpy())}" for name, v in vectors.items())
+    cosines = f"{len(relative)} cosines of a picture with the anchors, {span(ordered)}"
+    return alt(figure, f"{cosines}. Kept entries: {entries}")
 
 
 def sweep_heatmaps(tables, *, value="mean recall") -> Figure:

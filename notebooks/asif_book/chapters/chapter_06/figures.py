@@ -8,7 +8,6 @@ from IPython.display import HTML
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from asif_book.figures import style
 from asif_book.figures.palette import ANCHOR, INK, LINES, MARK, PAPER, SERIES, series_style
 from asif_book.figures.pictures import bar, cell, named_bars, rows_of_pictures
 from asif_book.figures.style import alt, listed, subplots, wrapped
@@ -141,7 +140,9 @@ def important_regions(views) -> Figure:
         shown, framed = (cells[down][:, across] for cells in (shown, quarter))  # (height, width)
         pixels = 255 - (255 - np.asarray(image)) * shown[..., None]
         below = f"largest drop {most:.2f}"
-        style.draw_picture(axis, pixels.astype(np.uint8), below, wrapped(heading, 34))
+        axis.imshow(pixels.astype(np.uint8))
+        axis.set(xticks=[], yticks=[], xlabel=below, title=wrapped(heading, 34))
+        axis.spines[:].set_visible(False)
         around = (np.arange(-1, n + 1).clip(-0.5, n - 0.5) for n in image.size)  # a frame at the edge is closed
         axis.contour(*around, np.pad(framed, 1), [0.5], colors=MARK, linewidths=2)
         row, column = np.unravel_index(drops.argmax(), drops.shape)

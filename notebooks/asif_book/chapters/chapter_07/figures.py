@@ -4,8 +4,9 @@ import numpy as np
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
-from asif_book.figures.palette import ANCHOR, INK, SERIES, series_style
-from asif_book.figures.style import alt, image_tag, listed, rows_down, subplots, wrapped
+from asif_book.figures.palette import INK, SERIES, series_style
+from asif_book.figures.pictures import bar, cell, named_bars
+from asif_book.figures.style import alt, image_tag, listed, subplots
 from asif_book.figures.templates import self_contained
 
 SHORTEST = 0.005
@@ -41,7 +42,7 @@ def learning_curve(series, *, chance) -> Figure:
     return alt(figure, f"{about}. {words}; chance {chance:.0%}")
 
 
-def harm_profile(harm, captions, *, top=12) -> Figure:
+def harm_profile(harm, captions, *, top=12) -> HTML:
     """Draw the anchors that do most harm: contributions to wrong labels, the worst first.
 
     Parameters
@@ -55,12 +56,9 @@ def harm_profile(harm, captions, *, top=12) -> Figure:
     harm = np.asarray(harm)
     order = np.argsort(-harm, kind="stable")[:top]
     order = order[harm[order] > SHORTEST * harm.max()]
-    figure, axis = subplots(figsize=(7, 0.36 * len(order) + 1.2))
-    axis.barh(range(len(order)), harm[order], height=0.66, color=ANCHOR)
-    rows_down(axis, [wrapped(captions[i], 40, 1) for i in order], fontsize=9)
-    axis.set(xlabel="mean contribution to the label given, minus to the true one (no unit)")
-    words = listed(f"{captions[i]} {harm[i]:.4f}" for i in order)
-    return alt(figure, f"{(harm > 0).sum()} of {len(harm)} anchors do harm; the worst: {words}")
+    xlabel = "mean contribution to the label given, minus to the true one (no unit)"
+    about = cell(None, head=f"{(harm > 0).sum()} of {len(harm)} anchors do harm; the worst")
+    return named_bars([(about, [bar(harm[i], captions[i]) for i in order])], xlabel=xlabel)
 
 
 def best_anchors(picture, label, stages) -> HTML:

@@ -902,18 +902,18 @@ asked = {
     "stamps": (model, on_stamps.scores, labels),  # (88, 13)
     "Fashion-MNIST": (full_model, answer.scores, sample.labels),  # (1000, 10)
 }
-sure, correct = {}, {}  # by name: (q,) the confidence, and whether it is right
+sure, correct, told = {}, {}, {}  # by name: (q,) the confidence; whether it is right
 for name, (asif, s, true) in asked.items():
     images, texts = leave_one_out(asif.bank, asif.k, asif.p)  # each pair by the others
     own = asif.bank.pairs.caption
     c = min(s.shape[1], own.nunique())
     choices = calibration_scores(images, texts, own, c, seed)  # (n, c)
     t = fit_temperature(choices, torch.zeros(len(choices)))  # column 0 is right
-    print(f"{name}: T = {t:.3f}, fitted on {len(asif.bank)} pairs of the bank")
+    told[name] = {"T": f"{t:.3f}", "fitted on pairs": len(asif.bank)}
     sure[f"{name}, T = 1"] = probabilities(s, 1).amax(dim=1).numpy()
     sure[name] = probabilities(s, t).amax(dim=1).numpy()
     correct[name] = correct[f"{name}, T = 1"] = s.argmax(dim=1).numpy() == true
-shown = (*asked, "stamps, T = 1")
+shown, told["stamps, T = 1"] = (*asked, "stamps, T = 1"), {"T": "1"}
 tables = {name: reliability(sure[name], correct[name], bins=5) for name in shown}
 curves = {name: coverage_curve(sure[name], correct[name]) for name in asked}
 draw.show(draw.trust_curves(tables, {n: sure[n] for n in shown}, curves))
@@ -921,8 +921,9 @@ for name in shown:
     gap = mean_with_interval(sure[name] - correct[name], seed)
     print(draw.worst_bin(name, tables[name]))
     error, floor = calibration_error(sure[name], correct[name], seed=seed)
-    print(f"  confidence minus accuracy {in_points(gap)}")
-    print(f"  ECE {error}; floor {floor.value:.1%}, at most {floor.high:.1%}")
+    told[name]["confidence minus accuracy"] = in_points(gap)
+    told[name]["ECE"] = f"{error.value:.1%} [{error.low:.1%}, {error.high:.1%}]"
+    told[name]["its floor"] = f"{floor.value:.1%}, at most {floor.high:.1%}"
     if name in asked:
         headline = f"{name}, zero-shot, {asked[name][1].shape[1]} classes"
         claim = {"split": "test", "verdict": verdict_of(gap)}
@@ -933,7 +934,8 @@ for name in shown:
         _, n, *numbers = curves[name].loc[4]  # the coverage of 50 %
         half = Measure(*numbers, int(n))
         record(f"{headline}, the more confident half", half)
-        print(f"  the more confident half: {half}")
+        told[name]["surer half, right"] = f"{half.value:.1%}"
+pd.DataFrame(told.values(), index=list(told)).fillna("")
 
 # %% [markdown]
 # **What you see.** *First panel:* each mark is a fifth of the answers, sorted by

@@ -12,14 +12,14 @@ BRIGHT = {PICTURE: "#6AA5FF", TEXT: "#FF8A3D", ANCHOR: "#3ddcaa"}
 
 INK, PAPER = "#000000", "#FFFFFF"
 """Words, axes and limits, and what they stand on. They change places on a dark page."""
-DARK = {INK: "#E3E6E8", PAPER: "#15191D"}
-"""What a dark page has in place of a colour."""
 FAINT = "#B0B0B0"
 """Lines of reference, which no message hangs on."""
 ON_LIGHT, ON_DARK = "#0A0A0A", "#FAFAFA"
 """Words on a coloured cell, which stays as it is on a dark page."""
 
 PURPLE, ORANGE, SKY = "#C06495", "#B87700", "#56B4E9"
+DARK = {INK: "#E3E6E8", PAPER: "#15191D", PURPLE: "#E39AC0", ORANGE: "#F0A92B"}
+"""What a dark page has in place of a colour."""
 BAR = "#DDD3BE"
 """The fill of any other bar, sand, which is like none of the meanings; it has an edge of ink."""
 MARK = ORANGE

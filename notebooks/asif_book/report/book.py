@@ -169,9 +169,8 @@ def _lanes(rows: list[tuple], reach: float) -> list[Markup]:
     for head, (entry, name, value, interval, n, *claim) in zip(heads, rows, strict=True):
         head = head if heads.count(head) > 1 else ""
         what = name.removesuffix(f" ({entry['note']})").removeprefix(head).lstrip(",: ")
-        what = " · ".join(
-            filter(None, [what, n and f"n = {n}".replace(" ", "\N{NO-BREAK SPACE}"), entry["note"], *claim])
-        )
+        size = n and f"n\u00a0=\u00a0{n}"
+        what = " · ".join(filter(None, [what, size, entry["note"], *claim]))
         kind = _kind(entry, name)
         if kind not in blocks:
             others.append((", ".join(filter(None, [head, what])), value, interval and f" [{interval}]"))
@@ -181,12 +180,13 @@ def _lanes(rows: list[tuple], reach: float) -> list[Markup]:
             chance[what] = float(guessing[1]) / 100
     parts = []
     for kind, block in blocks.items():
-        for head, measures in block.items():
+        xlabel = f"{kind}; 95 % interval"
+        for head, measures in sorted(block.items(), key=lambda part: part[0] != ""):
             guesses = {what: chance[what] for what in measures if what in chance}
-            options = {"chance": guesses or None, "within": (0, 1)} if kind == SHARES else {"zero": True}
-            options = {"within": (-reach, reach)} | options
-            lanes = interval_dots({"": measures}, xlabel=f"{kind}; 95 % interval", title=head, **options)
+            within = {"within": (0, 1), "chance": guesses or None} if kind == SHARES else {"within": (-reach, reach)}
+            lanes = interval_dots({"": measures}, xlabel=xlabel, title=head, zero=kind == GAPS, **within)
             parts.append(Markup(lanes.data))
+            xlabel = ""  # it is said once
     lane = '<div class="lane"><span>{}</span><span class="values"><b>{}</b>{}</span></div>'
     lanes = Markup("\n").join(Markup(lane).format(*other) for other in others)
     return [*parts, Markup('<div class="asif-drawn asif-dots">{}</div>').format(lanes)] if others else parts

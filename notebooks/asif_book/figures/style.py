@@ -143,6 +143,7 @@ def thumbnail(picture, side=96):
 
 def rows_down(axis, names, **font):
     """Name the rows 0, 1, … of an axis from top to bottom."""
+    names = [textwrap.fill(name, 14) for name in names] if narrow() else names
     axis.set_yticks(range(len(names)), names, **font)
     axis.set_ylim(len(names) - 0.5, -0.5)
 
@@ -262,7 +263,7 @@ def _fit(figure):
     """Fit the words of a narrow form: legends stand above their axes, and long lines are broken."""
     for axis in figure.get_axes():
         if legend := axis.get_legend():
-            names = [textwrap.fill(text.get_text(), 38) for text in legend.get_texts()]
+            names = [textwrap.fill(text.get_text(), 30) for text in legend.get_texts()]
             lines = len("\n".join(names).split("\n"))
             handles = axis.get_legend_handles_labels()[0] or legend.legend_handles  # with their markers
             pad = 1.6 if axis.texts else 0  # words may stand on the upper edge

@@ -123,8 +123,9 @@ class _Deck:
 
     def code(self, cell: Tag):
         outputs = cell.select(".output") if self.title else []
-        drawn = [output for output in outputs if output.find(["img", "svg"])] or cell.select(".output:has(table)")
-        self.printed += [output for output in outputs if not output.select("img, svg, table, .widget-note")]
+        figures = "img, svg, .asif-drawn"
+        drawn = [output for output in outputs if output.select(figures)] or cell.select(".output:has(table)")
+        self.printed += [output for output in outputs if not output.select(f"{figures}, table, .widget-note")]
         if outputs and drawn:
             self.close(drawn, self.printed)
         elif outputs:

@@ -8,14 +8,17 @@ import ast
 import contextlib
 import re
 import stat
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
 from asif_lib.errors import first_line
-from asif_lib.files import ROOT, read_file
+from asif_lib.files import ROOT, read_file, write_whole
 
 from .classroom import ClassError, check_chapters, written_name
+from .copies import alike
 from .progress import VARIABLE
+from .quiz import LETTERS, QUESTIONS
 
 NBGRADER_SCHEMA = 3
 """Version of nbgrader's cell metadata, as nbgrader 0.9 reads and writes it."""
@@ -219,7 +222,7 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
     folders = sorted(path for path in course.glob("submitted/*/*") if path.is_dir())
     if not folders:
         raise ClassError(f"{course} has no submissions: they stand in submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb.")
-    problems, suspicious, remarks, points, graders = {}, {}, [], {}, {}
+    problems, suspicious, remarks, points, graders, solutions = {}, {}, [], {}, {}, defaultdict(dict)
     for folder in folders:
         name, released = f"{folder.parent.name}/{folder.name}", course / "source" / folder.name / f"{folder.name}.ipynb"
         problems[name], notebook = _read_submission(folder, released)
@@ -229,6 +232,7 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
             graders[folder.name] = Grader(released)
             problems[f"source/{folder.name}"] = _trial(graders[folder.name])
         grader = graders[folder.name]
+        solutions[folder.name][written_name(folder.parent.name)] = _functions(notebook)
         if lines := suspicious_lines(notebook, grader.notebook):
             suspicious[written_name(name)] = lines
         if changed := _changed_tests(notebook, grader.notebook):
@@ -246,10 +250,16 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
     for name, words in suspicious.items():
         shown = "".join(f"\n    {line}" for line in dict.fromkeys(words.values()))
         remarks.append(f"{name}: read this one, it names {', '.join(words)}{shown}")
+    copies = {name: alike(each, _functions(graders[name].notebook)) for name, each in solutions.items()}
+    for name, groups in copies.items():
+        for students, functions in groups.items():
+            same = f"{name}: {', '.join(students)} have the same {', '.join(functions)}, but for names; ask them"
+            remarks.append(same)
     if not hides_files():
         remarks.append("a solution can read the files of this computer, as this system hides none: see what it names")
     lines += remarks + [f"{name}: {sum(tests.values()):g} points" for name, tests in points.items()]
     result = {"ok": not problems, "submissions": total, "problems": problems, "suspicious": suspicious}
+    result["alike"] = [[name, *group] for name, groups in copies.items() for group in groups.items()]
     return result | {"remarks": remarks} | ({"points": points} if marks else {}), "\n".join(lines)
 
 
@@ -354,3 +364,34 @@ def _graded_cells(notebook):
 def _marks(cell):
     marks = cell.metadata.get("nbgrader")
     return marks if isinstance(marks, dict) else {}
+
+
+def moodle_file(file: Path | str, source_dir: Path) -> tuple[dict, str]:
+    """Write the test before and after, and the exit questions of each chapter, as a file in Moodle's XML format.
+
+    Raises `ClassError` if the sources of the chapters are not in `source_dir`, as in a student's copy.
+    """
+    from asif_book.editions import CHAPTERS, teacher_text
+    from asif_book.figures.templates import filled
+
+    exits = {source.stem: exit_questions(teacher_text(source)) for source in sorted(source_dir.glob(f"{CHAPTERS}.py"))}
+    if not exits:
+        raise ClassError(f"{source_dir} holds no chapters: the exit questions come only with the teacher's copy.")
+    text = filled("templates/quiz.xml.j2", questions=QUESTIONS, letters=LETTERS, exits=exits)
+    Path(file).parent.mkdir(parents=True, exist_ok=True)  # the build folder
+    write_whole(file, text.encode())
+    about = {"file": str(file), "test": len(QUESTIONS), "exit_questions": sum(map(len, exits.values()))}
+    return about, "{file}: {test} questions of the test, {exit_questions} exit questions; format: Moodle XML".format(
+        **about
+    )
+
+
+def exit_questions(teacher: str) -> list[tuple[str, str]]:
+    """Return the exit questions in a chapter's Markdown for teachers, each with its answer.
+
+    >>> exit_questions("### Exit questions\\n\\n1. Why\\n   so?\\n\\n   > **Answer.** For\\n   > luck.\\n")
+    [('Why so?', 'For luck.')]
+    """
+    asked = teacher.partition("### Exit questions")[2]
+    found = re.findall(r"^\d+\. (.+?)\n\n\s*> \*\*Answer\.\*\* (.+?)(?=\n\n|\n*\Z)", asked, re.M | re.S)
+    return [tuple(re.sub(r"\s*\n\s*(> )?", " ", text).strip() for text in pair) for pair in found]

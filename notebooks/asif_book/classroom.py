@@ -18,6 +18,8 @@ from .progress import FILE, SOLVED, Answers, Entry, ProgressError, in_order, loa
 from .quiz import class_gain
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+MANY, FASTEST = 10, 15
+"""Exercises from which a file can be too good, and seconds for each that nobody needs less than on average."""
 _AROUND_A_NAME = re.compile(r"(?<=.)((_\d+)_assignsubmission_.*|\.json)$", re.I)
 """In the name of a file or folder, also as Moodle has it: Ana Díaz_12345_assignsubmission_file_my_progress.json."""
 
@@ -118,9 +120,14 @@ def class_progress(folder: Path | str, csv_file=None, *, chapters=None, roster=N
     found, titles = read_class(folder), exercise_titles()
     if roster is not None:
         _call(found, roster)
+    same = {}  # the students with the same entries, to the second
     for student, entries in sorted(found.students.items(), key=lambda item: _alphabetical(item[0])):
         if others := sorted(entries.keys() - titles.keys(), key=in_order):
             found.remarks.append(f"{student}: this workbook has no exercise {_few(others)}; the table leaves it out.")
+        same.setdefault(tuple(sorted(entries.items())) or student, []).append(student)
+    found.remarks.extend(filter(None, (_too_good(student, entries) for student, entries in found.students.items())))
+    twins = (names for names in same.values() if len(names) > 1)
+    found.remarks.extend(f"{', '.join(names)}: the same progress, to the second of each try." for names in twins)
     check_chapters(chapters, {number[:2] for number in titles})
     frame = class_frame(found, list(titles), chapters)
     if csv_file is not None:
@@ -193,6 +200,19 @@ def names_on(roster) -> dict[str, dict[str, str]]:
     if not names:
         raise ClassError(f"{roster}: the roster holds no name.")
     return {name: dict(zip(columns, row[1:], strict=False)) for name, (_, row) in zip(names, lines, strict=True)}
+
+
+def _too_good(student, entries):
+    """Say what is hard to believe of a student's file: much solved within seconds, or nothing ever wrong."""
+    right = sorted(entry.first_right for entry in entries.values() if entry.first_right)
+    if len(right) < MANY:
+        return None
+    seconds = (pd.Timestamp(right[-1]) - pd.Timestamp(right[0])).total_seconds()
+    if seconds < FASTEST * len(right):
+        return f"{student}: {len(right)} exercises became right within {seconds:.0f} seconds; ask how."
+    if not any(entry.wrong for entry in entries.values()):
+        return f"{student}: {len(right)} exercises, and not one wrong try; ask for a word on two of them."
+    return None
 
 
 def _spreadsheet(frame) -> str:

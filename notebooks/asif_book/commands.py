@@ -14,28 +14,29 @@ from typer.core import TyperGroup
 from asif_lib.bank.record import bank_dir, stored_count
 from asif_lib.cli.command import PAGES, Device, app, check_targets, command, group, say
 from asif_lib.errors import import_extra
-from asif_lib.files import build_dir, write_whole
+from asif_lib.files import ROOT, build_dir, write_whole
 
 
 class _FolderOrCommand(TyperGroup):
     """``asif class FOLDER`` is short for ``asif class FOLDER FOLDER``: all but the commands names a folder."""
 
     def parse_args(self, ctx, args):
-        known = ("export", "check", "grades", "slides", "--help")
+        known = ("export", "check", "grades", "slides", "quiz", "--help")
         return super().parse_args(ctx, args if args and args[0] in known else ["FOLDER", *args])
 
 
 class_app = group(
-    "Show the progress of a class, export the chapters as assignments, or make slides.",
+    "Show the progress of a class, export the chapters as assignments, make slides or a quiz file.",
     "asif class FOLDER",
     "asif class FOLDER --chapters 00,01 --roster names.txt --csv progress.csv",
     "asif class export COURSE --chapters 01,02",
     "asif class check COURSE",
     "asif class grades COURSE --moodle grades.csv",
     "asif class slides FOLDER",
+    "asif class quiz",
     "asif class ./export     (a folder of that name)",
     cls=_FolderOrCommand,
-    subcommand_metavar="FOLDER [OPTIONS] | export COURSE [OPTIONS] | check, grades COURSE | slides FOLDER",
+    subcommand_metavar="FOLDER [OPTIONS] | export COURSE [OPTIONS] | check, grades COURSE | slides FOLDER | quiz",
 )
 app.add_typer(class_app, name="class")
 
@@ -114,6 +115,17 @@ def _slides(
     return {"slides": files}, "\n".join(
         ["arrow keys turn the slides, N shows the notes, S opens a window for them", *files]
     )
+
+
+@command(class_app, "quiz", "asif class quiz", "asif class quiz --output questions.xml")
+def _quiz(output: Annotated[str | None, Option(metavar="FILE", help="default: build/quiz.xml")] = None):
+    """Write the test before and after, and the exit questions of the chapters, as a quiz file for Moodle."""
+    _need("workbook", "jupytext", "jinja2")
+    from asif_book.assignments import moodle_file
+
+    sources = ROOT / "notebooks" / "source"
+    check_targets(sources, output=output)
+    return moodle_file(output or build_dir() / "quiz.xml", sources)
 
 
 def _need(extra, *modules):

@@ -457,8 +457,16 @@ def test_a_class_is_marked_and_no_forgery_earns_a_point(tmp_path, tiny, monkeypa
     assert (course / "autograded" / "Una" / "00_tiny" / "my_progress.json").read_text() == "kept"  # grading is no try
 
 
-def test_grade_files_tell_not_marked_from_0(tmp_path, tiny, course, asif):
-    """Ana's solution is right, Cy's wrong, Dot's lacks the test, Eva handed in nothing, and Fay writes her own test."""
+LONG = """\
+    both = (A * B).sum()
+    squares = [float((side * side).sum()) for side in (A, B)]
+    lengths = (squares[0] * squares[1]) ** 0.5
+    return float(both) / lengths if lengths else 0.0"""
+
+
+def test_grade_files_tell_not_marked_from_0_and_copies_are_named(tmp_path, tiny, course, asif):
+    """Ana and Ben have one solution under other names, Cy's is wrong, Dot's lacks the test, Eva handed in nothing, and
+    Fay writes her own test."""
 
     def handed_in(code):
         notebook = assignment(tiny / "00_tiny.py")
@@ -466,23 +474,24 @@ def test_grade_files_tell_not_marked_from_0(tmp_path, tiny, course, asif):
         cell.source = cell.source.partition("    ### BEGIN SOLUTION\n")[0] + code
         return notebook
 
-    ana = "    lengths = float((a @ a) * (b @ b)) ** 0.5\n    return float(a @ b) / lengths if lengths else 0.0"
+    ana = LONG.replace("A", "a").replace("B", "b")
     released_and(handed_in(ana), course, "Ana")
+    released_and(handed_in(ana.replace("squares", "s").replace("both", "x") + "  # mine"), course, "Ben")
     released_and(handed_in("    return 0.0"), course, "Cy")
     released_and(without_graded_cells(handed_in(ana)), course, "Dot")
     forged = handed_in("    return 0.0")
     next(cell for cell in forged.cells if "check_cosine(" in cell.source).source = "print('✔ Exercise 00.1: right.')"
     released_and(forged, course, "Fay")
-    roster = "Student,ID,SIS Login ID\n    Points Possible,,\nAna,1,a@x\nCy,3,\nDot,4,\n" + '"Ng, Eva",5,\n'
+    roster = "Student,ID,SIS Login ID\n    Points Possible,,\nAna,1,a@x\nBen,2,b@x\nCy,3,\nDot,4,\n" + '"Ng, Eva",5,\n'
     (tmp_path / "names.txt").write_text(roster)
     moodle, canvas = tmp_path / "moodle.csv", tmp_path / "canvas.csv"
     options = ("--moodle", moodle, "--canvas", canvas, "--roster", tmp_path / "names.txt")
     status, told = asif("grades", course, *options)
     assert status == 0 and "Ng, Eva/00_tiny: not marked, nothing was handed in" in told.out
     assert "Fay/00_tiny: the test check-00-1 was changed, which earns no point" in told.out
-    assert "not on the roster: Fay" in told.out
+    assert "not on the roster: Fay" in told.out and "Ana, Ben have the same cosine" in told.out
     table = pd.read_csv(moodle).set_index("student")
-    marks = {"Ana": 3, "Cy": 0, "Dot": -1, "Fay": 0, "Ng, Eva": -1}
+    marks = {"Ana": 3, "Ben": 3, "Cy": 0, "Dot": -1, "Fay": 0, "Ng, Eva": -1}
     assert table["00_tiny (of 3)"].fillna(-1).to_dict() == marks and table.loc["Ana", "SIS Login ID"] == "a@x"
     assert "graded cells are missing" in table.loc["Dot", "00_tiny (of 3), feedback"]
     table = pd.read_csv(canvas).set_index("Student")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import xml.etree.ElementTree as ElementTree
 from collections import Counter
 
 import numpy as np
@@ -11,9 +12,10 @@ from bs4 import BeautifulSoup
 from asif_book import progress
 from asif_book.checks import EXERCISES
 from asif_book.classroom import class_progress
-from asif_book.progress import Answers, load_progress
+from asif_book.progress import Answers, load_progress, note
 from asif_book.quiz import EDITION, ENOUGH, LETTERS, QUESTIONS, class_gain, gain
 from asif_book.widgets import Quiz
+from asif_lib import cli
 from asif_lib.files import ROOT
 
 RIGHT = {question["id"]: question["right"] for question in QUESTIONS}
@@ -136,6 +138,17 @@ def test_other_questions_and_other_pairs_are_a_sentence_each(folder):
     assert kept() == found
 
 
+@pytest.mark.parametrize("version", [3, 4])
+def test_a_progress_file_of_before_gets_a_test_and_keeps_its_exercises(folder, version):
+    note("04.1", "right")
+    content = json.loads((folder / progress.FILE).read_text()) | {"version": version}
+    del content["tests"], content["no_tests"]
+    (folder / progress.FILE).write_text(json.dumps(content))
+    take("before", RIGHT)
+    note("04.2", "wrong", "no")
+    assert list(kept().exercises) == ["04.1", "04.2"] and kept().tests["before"].answers == RIGHT
+
+
 def test_where_nothing_can_be_written_the_reader_is_told_and_goes_on(folder, monkeypatch):
     (folder / progress.FILE).write_text(json.dumps({"format": "asif-progress", "version": 99}))
     quiz = Quiz("before")
@@ -198,3 +211,33 @@ def test_the_class_overview_prints_the_test_and_counts_a_first_attempt(folder):
     found, printed = class_progress(folder / "class")
     assert [row["gain"] for row in found["test"]["rows"]] == [1] * 9 and "all" in printed
     assert "2/my_progress.json is not the only file with the test before; the attempt" in found["remarks"][0]
+
+
+# A quiz file
+
+
+def test_the_quiz_file_is_moodles_format_and_holds_every_question(folder, capsys):
+    assert cli.main(["class", "quiz", "--output", "quiz.xml"]) == 0
+    quiz = ElementTree.parse("quiz.xml").getroot()
+    assert quiz.tag == "quiz" and {q.get("type") for q in quiz} == {"category", "multichoice", "essay"}
+    for question, asked in zip(QUESTIONS, quiz.iterfind("question[@type='multichoice']"), strict=True):
+        assert asked.findtext("questiontext/text") == question["text"] and asked.findtext("single") == "true"
+        answers = {answer.get("fraction"): answer.findtext("text") for answer in asked.iterfind("answer")}
+        assert len(asked.findall("answer")) == 4 and answers["100"] == question[question["right"]]
+    essays = quiz.findall("question[@type='essay']")
+    sources = (ROOT / "notebooks/source").glob("[0-9]*.py")
+    assert len(essays) == sum(
+        source.read_text().split("### Exit questions")[-1].count("**Answer.**") for source in sources
+    )
+    for essay in essays:
+        parts = [essay.findtext(f"{part}/text") for part in ("name", "questiontext", "graderinfo")]
+        assert all(parts) and not re.search(r"\n|^>|  ", "".join(parts))
+
+
+def test_without_the_teachers_sources_no_quiz_file_is_made(folder, capsys, monkeypatch):
+    monkeypatch.setattr("asif_book.commands.ROOT", folder)
+    assert cli.main(["class", "quiz", "--output", "quiz.xml"]) == 1
+    assert "the exit questions come only with the teacher's copy" in capsys.readouterr().err
+    assert not (folder / "quiz.xml").exists()
+    assert cli.main(["class", "quiz", "--output", "missing/quiz.xml"]) == 1
+    assert "--output missing/quiz.xml: " in capsys.readouterr().err

@@ -139,7 +139,7 @@ def _solutions():
             except Exception as error:
                 missing[name] = f"the code that was kept {first_line(error)}"
         elif entry.first_right:
-            missing[name] = "none of its code is kept: run its check again"
+            missing[name] = "an earlier workbook kept no code: run its check again"
     return own, missing
 
 

@@ -8,7 +8,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "contribution": ["contrast", "contributions", "mean_contributions"],
+        "contribution": ["contrast", "contributions", "credit", "mean_contributions"],
         "attribution": ["removal_effects", "shapley_values"],
         "out_of_distribution": ["calibrate", "familiarity", "own_coverage"],
         "counterfactual": ["smallest_removal", "without"],

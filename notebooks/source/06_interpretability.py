@@ -287,7 +287,7 @@ for name, values in ways.items():
 # 64 pictures, removals foretell random halves best (0.96), before Shapley values
 # (0.85), contributions (0.77) and the picture's entry alone (0.31):
 # `benchmarks/accuracy/attribution.md`. Contributions add up to the score, so that
-# `reasons.groupby("group").contribution.sum()` shares it out exactly, group by group.
+# `asif_lib.explain.credit(reasons, by="group")` shares it out exactly, group by group.
 
 # %% [markdown]
 # ### Exercise 06.7 · Does it foretell?

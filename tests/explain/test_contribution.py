@@ -1,6 +1,7 @@
 """An explanation adds up to the score that it explains."""
 
 import itertools
+import re
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from asif_lib.errors import ParameterError
-from asif_lib.explain.contribution import contrast, contributions, mean_contributions
+from asif_lib.explain.contribution import contrast, contributions, credit, mean_contributions
 from asif_lib.settings import Settings
 from asif_lib.sparse import represent
 
@@ -102,3 +103,22 @@ def test_contrastive_mean_contributions_add_up_to_the_mean_difference():
 def test_what_cannot_be_compared_is_refused(call, words):
     with pytest.raises(ParameterError, match=words):
         call()
+
+
+def test_credit_is_shared_exactly_by_a_column_of_the_bank():
+    pairs = pd.DataFrame({"group": [f"group {i % 4}" for i in range(60)]})
+    table = contributions(sparse(1, 30, 1), sparse(1, 30, 2), pairs)
+    shares = credit(table)
+    assert shares.sum() == pytest.approx(1) and shares.is_monotonic_decreasing
+    first = table[table.group == shares.index[0]].contribution.sum()
+    assert shares.iloc[0] == pytest.approx(first / table.contribution.sum())
+    assert "group 9" not in credit(table.assign(group="group 8"))  # a group that gave nothing is not there
+    for by in ("owner", ["group", "anchor"], "contribution"):
+        words = f"by = {by!r} is not one column of the contributions; the columns are 'anchor'"
+        with pytest.raises(ParameterError, match=re.escape(words)):
+            credit(table, by)
+    with pytest.raises(ParameterError, match="nothing contributed to this score"):
+        credit(table[:0])
+    table.loc[1, "group"] = None
+    with pytest.raises(ParameterError, match=f"empty for 1 of {len(table)} contributing anchors, the first is anchor"):
+        credit(table)

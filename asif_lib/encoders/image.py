@@ -19,7 +19,7 @@ from .identity import EncoderIdentity
 from .onnx import OnnxModel, onnx_model, packaged_model
 from .pictures import MAX_PIXELS, open_picture, picture_digest, too_large
 from .registry import REGISTRY_IMAGE_ENCODERS
-from .transforms import centre_crop, only_the_crop
+from .transforms import centre_crop, middle
 from .weights import check_expected, configuration, folder_checksum, model_folder, short_name
 
 
@@ -72,9 +72,9 @@ class ImageEncoder(PictureEncoder):
         super().__init__(identity, device, 2 if device.type == "cpu" else 64)
         self.model, self._config = model, config
         if isinstance(model, OnnxModel):
-            self.prepare = centre_crop(config)
+            self._transform = centre_crop(config)
         else:
-            self.prepare = only_the_crop(self.transform)
+            self._transform = self.transform
             model.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
         # an accelerator computes one batch at a time, while the other threads decode
         self._turn = contextlib.nullcontext() if device.type == "cpu" else threading.Lock()
@@ -83,6 +83,10 @@ class ImageEncoder(PictureEncoder):
     def transform(self):
         """From an RGB PIL image to a (3, h, w) float32 tensor: timm's own evaluation transform of the model."""
         return _timm().data.create_transform(**self._config, is_training=False)
+
+    def prepare(self, image) -> torch.Tensor:
+        """Return an RGB PIL image as `transform` makes it; of an elongated one that keeps its centre, the `middle`."""
+        return self._transform(middle(image) if self._config["crop_mode"] == "center" else image)
 
     def _embed(self, batch):
         with self._turn, torch.inference_mode():

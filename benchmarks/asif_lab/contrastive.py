@@ -37,7 +37,7 @@ class _Towers(torch.nn.Module):
 class _PictureTower(ImageEncoder):
     def __init__(self, towers, processor, identity, device):
         self.transform = lambda picture: processor(picture, return_tensors="pt")["pixel_values"][0]
-        super().__init__(towers, None, identity, device)
+        super().__init__(towers, {"crop_mode": "of the processor"}, identity, device)
 
 
 def load_contrastive(name, *, device="auto"):

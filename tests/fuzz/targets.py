@@ -247,7 +247,7 @@ def make_files(folder):
             (folder / kind / row["file_name"]).write_bytes(png(3))
     write_webdataset(folder / "webdataset", 8, shard=4), write_parquet(folder / "hub", 8, shard=4)
     entry = {"status": "wrong", "tries": 2, "wrong": 1, "first_right": None, "last": "2026-03-01T14:05:00Z"}
-    progress = {"exercises": {"04.1": entry | {"message": "no"}}, "format": "asif-progress", "version": 2}
+    progress = {"exercises": {"04.1": entry | {"message": "no"}}, "format": "asif-progress", "version": 5}
     for student in ("ada", "eve"):
         (folder / "class" / student).mkdir(parents=True)
         (folder / "class" / student / "my_progress.json").write_text(json.dumps(progress))

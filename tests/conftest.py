@@ -295,8 +295,3 @@ def pytest_collection_finish():
     """From now on neither the collector of garbage nor a fork looks through what was imported and collected."""
     gc.collect()
     gc.freeze()
-
-
-def pytest_collection_modifyitems(items):
-    """Put what waits for the solved notebooks last: the report's tests in a browser need only the students' ones."""
-    items.sort(key=lambda item: "[solutions/" in item.nodeid or "page_of_results" in item.nodeid)

@@ -17,8 +17,7 @@ from packaging.specifiers import SpecifierSet
 from asif_book import editions
 from asif_book.editions import CHAPTERS
 from asif_book.licences import notice
-from asif_lib.cli import main
-from asif_lib.files import ROOT, cache_dir
+from asif_lib.files import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CHAPTER_FILES = sorted((ROOT / "notebooks").glob(f"{CHAPTERS}.ipynb"))
@@ -60,14 +59,10 @@ def test_binder_stops_at_the_first_failure(tmp_path):
     assert run.returncode == 1 and run.stdout == "data stamps fashion_mnist\n"
 
 
-def test_binder_makes_the_bank(tmp_path, monkeypatch, capsys):
-    """On data and embeddings that are here already."""
-    for folder in ("datasets", "embeddings"):
-        (tmp_path / folder).symlink_to(cache_dir().resolve() / folder)
-    monkeypatch.setenv("ASIF_CACHE", str(tmp_path))
-    asked = _post_build(tmp_path, '#!/bin/sh\necho "$@"\n').stdout.splitlines()
-    assert len(asked) == 2 and [main(line.split()) for line in asked] == [0, 0]
-    assert "793 anchors" in capsys.readouterr().out and (tmp_path / "banks" / "stamps" / "bank.json").exists()
+def test_binder_makes_what_make_does(tmp_path):
+    """The same lines as in the dev container above, where `make` runs them."""
+    run = _post_build(tmp_path, '#!/bin/sh\necho "$@"\n')
+    assert (run.returncode, run.stdout) == (0, "data stamps fashion_mnist\nbank build stamps --device cpu\n")
 
 
 def _post_build(folder, asif):

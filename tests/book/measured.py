@@ -1,10 +1,4 @@
-"""Measure the pages of a report as readers meet them: where the first figure stands, and how small the words are.
-
-python tests/book/measured.py build/report
-"""
-
-import sys
-from pathlib import Path
+"""Measure the pages of a report as readers meet them: where the first figure stands, and how small the words are."""
 
 SCREENS = {"desktop": (1280, 720), "wide": (1920, 1080), "tablet": (820, 1180), "phone": (390, 844)}
 WITHIN = {"desktop": 700, "phone": 800}
@@ -19,7 +13,6 @@ MEASURE = """() => {
   };
   const found = {
     figure: top("main .output :is(img, svg, .asif-drawn)"),
-    live: top("main :is(.guess, .output input, .output button)"),
     sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
   };
   document.querySelectorAll("main details").forEach((fold) => { fold.open = true; });
@@ -53,35 +46,8 @@ MEASURE = """() => {
 }"""
 
 
-def measured(page, path, show="all") -> dict:
-    """Open a page of a report and return its measures; `page` is Playwright's, with the size of a screen."""
-    page.goto(f"{Path(path).resolve().as_uri()}?show={show}")
+def measured(page, path) -> dict:
+    """Open a page of a report, all of it shown, and return its measures; `page` is Playwright's, of a screen's size."""
+    page.goto(f"{path.as_uri()}?show=all")
     page.wait_for_function("document.fonts.ready.then(() => true)")
     return page.evaluate(MEASURE)
-
-
-def main(folder: Path) -> None:
-    """Print a table: pages, and for each screen first figure, first control, sideways, least words, barriers."""
-    from chromium import find_chromium
-    from pages import barriers
-    from playwright.sync_api import sync_playwright
-
-    print("| page | " + " | ".join(SCREENS) + " | in the dark |", "|---" * (len(SCREENS) + 2) + "|", sep="\n")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
-        for path in sorted(folder.glob("[0-9]*.html")):
-            cells, dark = [], []
-            for width, height in SCREENS.values():
-                page = browser.new_page(viewport={"width": width, "height": height})
-                found, asked = measured(page, path), measured(page, path, "guess")
-                values = found["figure"], asked["live"], found["sideways"], found["least"], len(barriers(page))
-                cells.append(" · ".join(map(str, values)))
-                page.emulate_media(color_scheme="dark")
-                dark.append(str(len(barriers(page))))
-                page.close()
-            print(f"| {path.stem} | " + " | ".join([*cells, " ".join(dark)]) + " |", flush=True)
-
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent.parent))
-    main(Path(sys.argv[1]))

@@ -655,13 +655,6 @@ def test_positions_are_called_positions():
     assert told.endswith("2 of 2 positions are not those wanted.")
 
 
-@pytest.mark.parametrize("number", ["05.6", "06.6", "07.6"])
-def test_a_task_that_was_overwritten_is_no_try(number):
-    verdict = EXERCISES[number](RIGHT[number][0], "something else")
-    assert verdict.status == "not attempted"
-    assert "`task` is a str now, no longer what its cell made" in verdict.message
-
-
 FLOATS = [(random_tensor(4, 5, seed=seed), seed + 1) for seed in (1, 2, 3)]
 
 

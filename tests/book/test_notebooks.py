@@ -1,35 +1,74 @@
-"""Every chapter, in both editions, runs from start to end; and the page of results tells what the run recorded.
+"""Every chapter runs from start to end, both editions in one kernel; and the page of results tells what was recorded.
 
-The solved edition runs as a reader runs it. The student edition shares all cells but the exercises with it, so it runs
-with small samples (``fast``). As many notebooks run at a time as the machine has cores. The student editions begin, so
-that a browser looks at the report of them while the solved ones run.
+The editions share all cells but the exercises. After each check of a solution, the student's stub takes its place, and
+is checked: what follows runs as in a student's notebook. As many chapters run at a time as the machine has cores.
 """
 
-import copy
 import os
 from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
 import pytest
-from interpreter import SOCKET
 
-from asif_book.editions import notebooks_in
+from asif_book.editions import CHAPTERS, notebooks_in
 from asif_book.report import render, run_notebook
+from asif_book.report.kernels import forks
 from asif_book.report.running import left_out
 from asif_book.report.schedule import cores, jobs_for, thread_limits
 from asif_book.results import load_results, results_table, settled
 from asif_lib.files import ROOT, build_dir
 
-# a test waits for its notebook, and so for the notebooks that run before it
+# a test waits for its chapter, and so for the chapters that run before it
 pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(1_800)]
 
-NOTEBOOKS = [
-    path.relative_to(ROOT / "notebooks").as_posix()
-    for path in sorted(notebooks_in(ROOT / "notebooks"), key=lambda path: (path.parent.name, -int(path.name[:2])))
-]
-"""Of each edition the later chapters first: they take longer, and at the end no core waits for a long one."""
+NAMES = sorted((path.name for path in (ROOT / "notebooks").glob(f"{CHAPTERS}.ipynb")), key=lambda name: -int(name[:2]))
+"""The later chapters first: they take longer, and at the end no core waits for a long one."""
 PARAMETERS = {"device": os.environ.get("DEVICE", "auto"), "profile": "offline", "seed": 0}
-"""In the solved edition `fast` stays as the chapter says: chapter 08 is small unless a reader asks for more."""
+"""`fast` stays as the chapter says: chapter 08 is small unless a reader asks for more."""
+
+
+def both_editions(name):
+    """The notebooks of a student and of a solved chapter."""
+    return [nbformat.read(ROOT / "notebooks" / folder / name, as_version=4) for folder in ("", "solutions")]
+
+
+def copy_of(cell, edition):
+    copy = nbformat.from_dict(cell)
+    copy.id = f"{edition}-{cell.id}"
+    return copy
+
+
+def is_check(cell):
+    return "check" in cell.metadata.get("tags", [])
+
+
+def merged(student, solved):
+    """One notebook of both: behind each check of a solution the stub and its check, and the solutions again at the end.
+
+    A student comes back to a check, and no cell in between may have changed what it needs.
+    """
+    cells, stubs, again, own = [], [], [], []
+    for stub, solution in zip(student.cells, solved.cells, strict=True):
+        assert stub.id == solution.id
+        cells.append(solution)
+        if solution.cell_type == "code" and stub.source != solution.source:
+            stubs.append(copy_of(stub, "stub"))
+            own.append(copy_of(solution, "again"))
+        if is_check(solution):
+            cells += [*stubs, copy_of(solution, "stub")]
+            again += [*own, copy_of(solution, "again")]
+            stubs, own = [], []
+    assert not stubs
+    return nbformat.v4.new_notebook(metadata=solved.metadata, cells=[*cells, *again])
+
+
+def written(ran, notebook, path, edition=""):
+    """Write an edition with the outputs that its cells had in the run of both."""
+    found = {cell.id: cell for cell in ran.cells if cell.cell_type == "code"}
+    cells = [found.get(f"{edition}-{cell.id}", found.get(cell.id, cell)) for cell in notebook.cells]
+    cells = [nbformat.from_dict(cell) | {"id": own.id} for cell, own in zip(cells, notebook.cells, strict=True)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(nbformat.v4.new_notebook(metadata=ran.metadata, cells=cells), path)
 
 
 @pytest.fixture(scope="session")
@@ -39,26 +78,23 @@ def run_folder():
 
 
 @pytest.fixture(scope="session")
-def runs(request, stamps_bank, run_folder, tmp_path_factory, kernels):
-    """The runs of all notebooks that are tested, by name; they begin at once.
-
-    The kernel of chapter 00 starts as a reader's does; the others are forked from one that has loaded PyTorch.
-    """
+def runs(request, stamps_bank, run_folder, tmp_path_factory):
+    """The runs of all chapters that are tested, by name, each with its executed notebook; they begin at once."""
     names = [item.callspec.params["name"] for item in request.session.items if "name" in names_of(item)]
     jobs = jobs_for(max(1, len(names)))
-    limits = thread_limits(max(1, cores() // jobs))
+    limits = thread_limits(max(1, cores() // jobs)) | {"ASIF_BUILD": str(run_folder)}  # for its numbers
     (run_folder / "results.json").unlink(missing_ok=True)
 
     def run(name):
-        solved = name.startswith("solutions/")
-        notebook = with_checks_once_more(ROOT / "notebooks" / name, tmp_path_factory.mktemp("twice"))
-        parameters = PARAMETERS if solved else PARAMETERS | {"fast": True}
-        variables = limits | {"ASIF_BUILD": str(run_folder if solved else run_folder / "fast")}  # for its numbers
-        variables |= {SOCKET: ""} if "00" in name else {}
-        run_notebook(notebook, run_folder / "notebooks" / name, parameters, variables)
+        both, made = both_editions(name), tmp_path_factory.mktemp("merged") / name
+        nbformat.write(merged(*both), made)
+        run_notebook(made, output := run_folder / "merged" / name, PARAMETERS, limits)
+        ran = nbformat.read(output, as_version=4)
+        for notebook, folder, edition in zip(both, ("", "solutions"), ("stub", ""), strict=True):
+            written(ran, notebook, run_folder / "notebooks" / folder / name, edition)
+        return ran
 
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(jobs) as pool:
-        patch.setenv("JUPYTER_PATH", kernels)
+    with forks(True), ThreadPoolExecutor(jobs) as pool:
         yield {name: pool.submit(run, name) for name in names}
         pool.shutdown(cancel_futures=True)
 
@@ -69,43 +105,33 @@ def names_of(item):
 
 def test_both_editions_of_all_chapters_are_there():
     chapters = sorted(path.stem for path in (ROOT / "notebooks" / "source").glob("*.py"))
-    assert sorted(NOTEBOOKS) == [f"{folder}{name}.ipynb" for folder in ("", "solutions/") for name in chapters]
+    found = sorted(path.relative_to(ROOT / "notebooks").as_posix() for path in notebooks_in(ROOT / "notebooks"))
+    assert found == [f"{folder}{name}.ipynb" for folder in ("", "solutions/") for name in chapters]
 
 
-def with_checks_once_more(notebook, folder):
-    """A copy of a notebook with its check cells once more at the end, as a student comes back to them."""
-    twice = nbformat.read(notebook, as_version=4)
-    for cell in [cell for cell in twice.cells if "check" in cell.metadata.get("tags", [])]:
-        again = copy.deepcopy(cell)
-        again.id = f"again-{cell.id}"
-        twice.cells.append(again)
-    nbformat.write(twice, folder / notebook.name)
-    return folder / notebook.name
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_notebook_runs(name, runs, run_folder):
-    runs[name].result()
-    output = run_folder / "notebooks" / name
-    executed = nbformat.read(output, as_version=4)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_chapter_runs_in_both_editions(name, runs, run_folder):
+    executed = runs[name].result()
     if left_out(executed):
         pytest.skip("an extra that the chapter needs is not installed")
-    verdicts = [
-        data["text/plain"]
-        for cell in executed.cells
-        if "check" in cell.metadata.get("tags", [])
+    verdicts = {
+        cell.id: data["text/plain"]
+        for cell in filter(is_check, executed.cells)
         for result in cell.outputs
         if "text/html" in (data := result.get("data", {}))
-    ]
-    assert verdicts or name.endswith("00_start_here.ipynb")
-    expected = "right" if name.startswith("solutions/") else "not attempted"
-    assert all(f": {expected}." in verdict for verdict in verdicts), verdicts
-    first, again = verdicts[: len(verdicts) // 2], verdicts[len(verdicts) // 2 :]
-    assert first == again  # no cell in between has changed what a check needs
+    }
+    assert verdicts or name == "00_start_here.ipynb"
+    for where, verdict in verdicts.items():
+        assert f": {'not attempted' if where.startswith('stub-') else 'right'}." in verdict, verdict
+    solved = {where: verdict for where, verdict in verdicts.items() if "-" not in where}
+    for edition in ("stub", "again"):  # no cell in between has changed what a check needs
+        assert all(f"{edition}-{where}" in verdicts for where in solved)
+    assert all(verdicts[f"again-{where}"] == verdict for where, verdict in solved.items())
     printed = [o.text for cell in executed.cells for o in cell.get("outputs", []) if o.get("name") == "stderr"]
     assert not any("Warning" in text for text in printed), printed
-    page = render(output, folder=(ROOT / "notebooks" / name).parent)
-    assert "<img" in page or "asif-drawn" in page
+    for folder in ("", "solutions"):
+        page = render(run_folder / "notebooks" / folder / name, folder=ROOT / "notebooks" / folder)
+        assert "<img" in page or "asif-drawn" in page
 
 
 def test_the_page_of_results_agrees_with_the_runs(runs, run_folder):

@@ -29,12 +29,6 @@ def test_the_test_split_is_opened_for_three_wordings_and_for_no_fourth():
     assert "%" not in fourth.message  # what the pictures say of it stays sealed
 
 
-def test_whatever_stands_in_the_tasks_place_is_not_held_against_the_solution():
-    verdict = check_wording(investigate, "10 classes, Fashion-MNIST")
-    assert verdict.status == "not attempted"
-    assert "`task` is a str now" in verdict.message
-
-
 def test_the_test_split_stays_closed_where_validation_shows_no_gain():
     def in_vain(classes, measure):
         wordings = [[["white"], ["grey"], ["photo"]], [["a"], ["of"], ["on"]]]

@@ -11,11 +11,6 @@ from asif_lib.relative import relative_representation
 relative = relative_representation
 
 
-def one_by_one(z, anchors):
-    rows = [[torch.dot(v, a) / (v.norm() * a.norm()) for a in anchors] for v in z]
-    return torch.tensor(rows)
-
-
 def changed(z, a, m):
     return relative(z @ m, a @ m) - relative(z, a)
 
@@ -44,11 +39,6 @@ def count_in_a_loop(similarity, k):
         for anchor in sorted(range(len(row)), key=lambda j: -row[j])[:k]:
             counts[anchor] += 1
     return torch.tensor(counts)
-
-
-def count_with_mask(similarity, k):
-    near = similarity.topk(k, dim=1).indices
-    return F.one_hot(near, similarity.shape[1]).sum(dim=(0, 1))
 
 
 def best_caption_in_a_loop(z_image, z_text, image_anchors, text_anchors):
@@ -135,10 +125,10 @@ class anchors:  # what the notebook calls so
 
 
 RIGHT = {
-    "03.1": [lambda z, a: F.cosine_similarity(z[:, None], a[None], dim=2), one_by_one],
+    "03.1": [lambda z, a: F.cosine_similarity(z[:, None], a[None], dim=2)],
     "03.2": [centred_by_hand],
     "03.3": [best_caption_in_a_loop],
-    "03.4": [count_in_a_loop, count_with_mask],
+    "03.4": [count_in_a_loop],
     "03.5": [change_by_numpy],
     "03.6": [evidence(GOOD), evidence(OTHERS)],
 }

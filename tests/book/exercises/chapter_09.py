@@ -5,20 +5,14 @@ import torch
 from asif_book.chapters.chapter_09.checks import inverted_softmax
 
 
-def holm_in_a_loop(p_values, first=None):
+def holm_in_a_loop(p_values):
     values, m, largest = p_values.tolist(), len(p_values), 0.0
     corrected = [0.0] * m
     for rank, place in enumerate(sorted(range(m), key=lambda i: values[i])):
-        value = min(1.0, (m - rank if first is None else first(m, rank)) * values[place])
+        value = min(1.0, (m - rank) * values[place])
         largest = max(largest, value)
         corrected[place] = largest
     return torch.tensor(corrected)
-
-
-def holm_by_sorting(p_values):
-    values, order = p_values.sort()
-    factors = len(values) - torch.arange(len(values))
-    return torch.minimum(torch.tensor(1.0), torch.cummax(values * factors, 0).values)[order.argsort()]
 
 
 def offsets_in_a_loop(cosines, m, share):
@@ -67,7 +61,7 @@ def returns_another(rivals, sizes, measure):
 
 
 RIGHT = {
-    "09.1": [holm_in_a_loop, holm_by_sorting],
+    "09.1": [holm_in_a_loop],
     "09.2": [offsets_in_a_loop],
     "09.3": [by_mean_of_exponentials, twice_normalised],
     "09.4": [row_by_row],

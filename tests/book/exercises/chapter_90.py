@@ -4,10 +4,6 @@ import torch
 import torch.nn.functional as F
 
 
-def rows_in_a_loop(z):
-    return torch.stack([row / (row @ row).sqrt() for row in z])
-
-
 def elsewhere_in_a_loop(scores, column):
     found = []
     for row in scores.tolist():
@@ -15,24 +11,9 @@ def elsewhere_in_a_loop(scores, column):
     return torch.tensor(found)
 
 
-def masked(scores, column):
-    return scores.masked_fill(torch.arange(scores.shape[1]) == column, -torch.inf).argmax(dim=1)
-
-
 RIGHT = {
-    "90.1": [lambda z: F.normalize(z), lambda z: z / z.square().sum(1).sqrt()[:, None], rows_in_a_loop],
-    "90.2": [elsewhere_in_a_loop, masked],
+    "90.1": [lambda z: F.normalize(z), lambda z: z / z.square().sum(1).sqrt()[:, None]],
+    "90.2": [elsewhere_in_a_loop],
 }
 
-WRONG = {
-    "90.1": [
-        
-        
-        
-    ],
-    "90.2": [
-        
-        
-        
-    ],
-}  # fmt: skip
+WRONG = {}

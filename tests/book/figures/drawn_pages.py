@@ -39,18 +39,27 @@ def report_page(folder, *drawn):
     return page
 
 
+def opened_page(browser, file, viewport=DESKTOP, ending="", **options):
+    """Open the page of a bank, and wait until it has decided."""
+    tab = opened(browser, file, viewport, reduced_motion="reduce", **options)
+    if ending:
+        tab.goto(file.as_uri() + ending)
+    if options.get("java_script_enabled", True):
+        tab.wait_for_function("typeof now !== 'undefined' && now !== null", polling=20)
+    return tab
+
+
 def check_views(browser, page, root):
-    """No view has a barrier, is wider than its window, or has letters below 12 pixels."""
-    for viewport in (DESKTOP, PHONE):
-        for scheme in ("light", "dark"):
-            tab = opened(browser, page, viewport, color_scheme=scheme)
-            assert barriers(tab) == {}
-            assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
-            right = "all => Math.max(...all.map(one => one.getBoundingClientRect().right))"
-            assert tab.eval_on_selector_all(f"{root} *", right) <= viewport["width"]
-            smallest = "all => Math.min(...all.map(one => parseFloat(getComputedStyle(one).fontSize)))"
-            assert tab.eval_on_selector_all(f"{root} *", smallest) >= 12
-            cut = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.textContent)"
-            assert tab.eval_on_selector_all(f"{root} :is(th, td)", cut) == []
-            assert tab.complaints == []
-            tab.context.close()
+    """No window and no scheme of colours brings a barrier, more than the width, or letters below 12 pixels."""
+    for viewport, scheme in ((DESKTOP, "light"), (PHONE, "dark")):
+        tab = opened(browser, page, viewport, color_scheme=scheme)
+        assert barriers(tab) == {}
+        assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+        right = "all => Math.max(...all.map(one => one.getBoundingClientRect().right))"
+        assert tab.eval_on_selector_all(f"{root} *", right) <= viewport["width"]
+        smallest = "all => Math.min(...all.map(one => parseFloat(getComputedStyle(one).fontSize)))"
+        assert tab.eval_on_selector_all(f"{root} *", smallest) >= 12
+        cut = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.textContent)"
+        assert tab.eval_on_selector_all(f"{root} :is(th, td)", cut) == []
+        assert tab.complaints == []
+        tab.context.close()

@@ -39,7 +39,6 @@ BENCHMARK = pd.DataFrame(
              "transductive", "needs_labels"],
 )  # fmt: skip
 SURE = pd.DataFrame({"confidence": [0.2, 0.9], "coverage": [0.5, 1], "accuracy": [0.9, 0.5], "low": 0.4, "high": 0.95})
-SHUFFLES = np.array([[0.1, 0.2], [0.2, 0.1]])
 
 SMALL = {
     "around_the_threshold": (lambda f: f(FOUR, FOUR, 2, 0.3), {}),

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from drawn_pages import DESKTOP, opened
+from drawn_pages import opened_page
 from PIL import Image, ImageDraw
 from safetensors.numpy import save
 
@@ -26,20 +26,25 @@ DECIDE = """cases => cases.map(({ added, z, sentences, gone, k, p, whiten }) => 
 
 
 @pytest.fixture(scope="module")
-def page(stamps_bank, tmp_path_factory):
-    """The page of the stamps, without encoders."""
+def bank(stamps_bank):
+    """Every fourth stamp and two houses, 201: whitening computes with the cube of their number."""
+    return stamps_bank.subset(sorted([*range(0, 793, 4), 687, 689]))
+
+
+@pytest.fixture(scope="module")
+def page(bank, tmp_path_factory):
+    """The page of this bank, without encoders."""
     file = tmp_path_factory.mktemp("teach") / "bank.html"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("asif_book.walk.building.QUESTIONS", 10)
-        bank_page(stamps_bank, file, own=False)
+        bank_page(bank, file, own=False)
     return file
 
 
 @pytest.fixture
 def tab(browser, page):
     """The page on a desk; nothing on it must complain."""
-    tab = opened(browser, page, DESKTOP, reduced_motion="reduce")
-    tab.wait_for_function("typeof now !== 'undefined' && now !== null")
+    tab = opened_page(browser, page)
     yield tab
     assert tab.complaints == []
     tab.context.close()
@@ -86,9 +91,9 @@ def sent(rows, scale):
     return [base64.b64encode((row * scale).astype("<f4").tobytes()).decode() for row in rows]
 
 
-def test_a_bank_that_is_taught_decides_as_the_library_does(tab, stamps_bank):
+def test_a_bank_that_is_taught_decides_as_the_library_does(tab, bank):
     """With and without whitening; the page has no switch for hubs."""
-    draw, matrices = np.random.default_rng(0), [stamps_bank.matrix(side).numpy() for side in stamps_bank.sides]
+    draw, matrices = np.random.default_rng(0), [bank.matrix(side).numpy() for side in bank.sides]
     scales = [256 / np.abs(matrix).max() for matrix in matrices]
     cases, given = [drawn_case(draw, matrices) for _ in range(230)], []
     for case in cases:
@@ -103,7 +108,7 @@ def test_a_bank_that_is_taught_decides_as_the_library_does(tab, stamps_bank):
     best = torch.tensor([answer["best"] for answer in answers])
     assert (best[right.amax(dim=1) == 0] == -1).all() and (right.amax(dim=1) == 0).sum() > 10
     sure = right.diff(dim=1).abs()[:, 0] > 0.02
-    assert sure.sum() > 60 and (best[sure] == right[sure].argmax(dim=1)).float().mean() >= 0.99
+    assert sure.sum() > 50 and (best[sure] == right[sure].argmax(dim=1)).float().mean() >= 0.99
 
 
 # A reader teaches it
@@ -165,21 +170,21 @@ def test_twelve_pictures_of_three_things_are_a_model_and_stay(teacher):
         for number in range(4):
             teach(teacher, thing, number)
             a = teacher.evaluate("bank.captions.length - 1")
-            assert f"“{thing}” is anchor {a - 792} of your own" in teacher.locator("#teach-says").text_content()
+            assert f"“{thing}” is anchor {a - 200} of your own" in teacher.locator("#teach-says").text_content()
             assert teacher.evaluate("now.products[0].indexOf(Math.max(...now.products[0]))") == a  # it speaks at once
     for alone in (True, False):
         teacher.locator("#alone").set_checked(alone)
         right = [ask(teacher, drawn(thing, number)) == thing for thing in THINGS for number in range(4, 7)]
         assert sum(right) >= 8, (alone, right)
         assert teacher.evaluate("[now.left, state.whiten, map.dots.length]") == (
-            [12, 1, 805] if alone else [805, 0.8, 805]
+            [12, 1, 213] if alone else [213, 0.8, 213]
         )
     teacher.reload()
     teacher.wait_for_function("typeof now !== 'undefined' && now !== null")
-    assert teacher.evaluate("[taught.length, now.left]") == [12, 805]
+    assert teacher.evaluate("[taught.length, now.left]") == [12, 213]
     teacher.evaluate("find('teach').hidden = false")
     teacher.get_by_role("button", name="Forget a photo of a house.").first.click()
-    teacher.wait_for_function("taught.length === 11 && bank.captions.length === 804")
+    teacher.wait_for_function("taught.length === 11 && bank.captions.length === 212")
     teacher.locator("#forget").click()
     teacher.wait_for_function("!taught.length")
     assert "All your anchors are forgotten." in teacher.locator("#teach-says").text_content()
@@ -207,19 +212,19 @@ def read(tab, name, content):
     return tab.locator("#teach-says").text_content()
 
 
-def test_an_exported_file_is_read_by_the_library_and_the_page(teacher, stamps_bank, tmp_path):
+def test_an_exported_file_is_read_by_the_library_and_the_page(teacher, bank, tmp_path):
     teach(teacher, "a mug", 0)
     teach(teacher, "a house", 0)
     with teacher.expect_download() as download:
         teacher.locator("#export").click()
     download.value.save_as(tmp_path / "taught.safetensors")
-    bank = read_taught(tmp_path / "taught.safetensors", "mine")
-    assert bank.encoders == stamps_bank.encoders and bank.pairs["caption"].tolist() == [
+    taught = read_taught(tmp_path / "taught.safetensors", "mine")
+    assert taught.encoders == bank.encoders and taught.pairs["caption"].tolist() == [
         "a photo of a mug.",
         "a photo of a house.",
     ]
     z = teacher.image_encoder.encode([drawn("a mug", 0), drawn("a house", 0)])
-    assert torch.allclose(bank.image, z, atol=1e-5) and len(stamps_bank.add(bank)) == 795
+    assert torch.allclose(taught.image, z, atol=1e-5) and len(bank.add(taught)) == 203
     content = (tmp_path / "taught.safetensors").read_bytes()
     assert "brought 0 anchors" in read(teacher, "a.safetensors", content)
     teacher.locator("#forget").click()
@@ -227,8 +232,8 @@ def test_an_exported_file_is_read_by_the_library_and_the_page(teacher, stamps_ba
     for damaged, why in [
         (content[:-4], "its checksum differs"), (content[:99], "cut off"), (b"", "cut off"), (b"PNG" * 99, "cut off"),
         (content.replace(b"efficientnet", b"Efficientnet"), "its checksum differs"),
-        (forged(bank, encoder="0" * 64), "other encoders made"), (forged(bank, ids=["a", "a"]), "its counts"),
-        (forged(bank, captions=["a", "b" * 1001]), "its counts"), (forged(bank, ids=3), "no file that"),
+        (forged(taught, encoder="0" * 64), "other encoders made"), (forged(taught, ids=["a", "a"]), "its counts"),
+        (forged(taught, captions=["a", "b" * 1001]), "its counts"), (forged(taught, ids=3), "no file that"),
     ]:  # fmt: skip
         said = read(teacher, "<b>.safetensors", damaged)
         assert "“<b>.safetensors” is not read: " in said and why in said, (why, said)
@@ -236,7 +241,7 @@ def test_an_exported_file_is_read_by_the_library_and_the_page(teacher, stamps_ba
     read(
         teacher,
         "a.safetensors",
-        forged(bank, captions=[hostile, "b"], thumbnails=["javascript:1", "https://a.b"]),
+        forged(taught, captions=[hostile, "b"], thumbnails=["javascript:1", "https://a.b"]),
     )
     assert teacher.locator("#taught li").first.text_content().startswith(hostile)
     assert teacher.evaluate("[bank.captions.at(-2), document.title]") == [hostile, "Walk the bank · stamps"]
@@ -266,7 +271,7 @@ def test_a_browser_that_keeps_nothing_says_so_and_goes_on(teacher, refused):
     )
     teach(teacher, "a mug", 1)
     assert "This browser cannot keep it" in teacher.locator("#teach-says").text_content()
-    assert teacher.evaluate("[taught.length, now.left]") == [2, 795]
+    assert teacher.evaluate("[taught.length, now.left]") == [2, 203]
     teacher.reload()
     teacher.wait_for_function("typeof now !== 'undefined' && now !== null")
     assert teacher.evaluate("taught.length") == 1  # what was kept before is not lost

@@ -323,6 +323,6 @@ def test_a_folder_called_export_is_read_when_its_path_is_spelt_out(tmp_path, mon
     monkeypatch.chdir(tmp_path)
     hand_in(tmp_path / "export" / "Anna.json", e001=entry())
     status, printed = asif("./export")
-    assert status == 0 and "Anna" in printed.out
+    assert status == 0 and "Anna" in printed.out and asif("--json", "./export")[0] == 0
     status, printed = asif("export")
     assert status == 2 and "Usage: asif class export" in printed.err

@@ -32,9 +32,9 @@ def both_editions(name):
     return [nbformat.read(ROOT / "notebooks" / folder / name, as_version=4) for folder in ("", "solutions")]
 
 
-def copy_of(cell, edition):
+def copy_of(cell, id):
     copy = nbformat.from_dict(cell)
-    copy.id = f"{edition}-{cell.id}"
+    copy.id = id
     return copy
 
 
@@ -52,11 +52,11 @@ def merged(student, solved):
         assert stub.id == solution.id
         cells.append(solution)
         if solution.cell_type == "code" and stub.source != solution.source:
-            stubs.append(copy_of(stub, "stub"))
-            own.append(copy_of(solution, "again"))
+            stubs.append(copy_of(stub, f"stub-{stub.id}"))
+            own.append(copy_of(solution, f"again-{solution.id}"))
         if is_check(solution):
-            cells += [*stubs, copy_of(solution, "stub")]
-            again += [*own, copy_of(solution, "again")]
+            cells += [*stubs, copy_of(solution, f"stub-{solution.id}")]
+            again += [*own, copy_of(solution, f"again-{solution.id}")]
             stubs, own = [], []
     assert not stubs
     return nbformat.v4.new_notebook(metadata=solved.metadata, cells=[*cells, *again])
@@ -65,8 +65,8 @@ def merged(student, solved):
 def written(ran, notebook, path, edition=""):
     """Write an edition with the outputs that its cells had in the run of both."""
     found = {cell.id: cell for cell in ran.cells if cell.cell_type == "code"}
-    cells = [found.get(f"{edition}-{cell.id}", found.get(cell.id, cell)) for cell in notebook.cells]
-    cells = [nbformat.from_dict(cell) | {"id": own.id} for cell, own in zip(cells, notebook.cells, strict=True)]
+    of = {cell.id: found.get(f"{edition}-{cell.id}", found.get(cell.id, cell)) for cell in notebook.cells}
+    cells = [copy_of(cell, id) for id, cell in of.items()]
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(nbformat.v4.new_notebook(metadata=ran.metadata, cells=cells), path)
 

@@ -181,16 +181,6 @@ def test_a_warning_is_one_line_on_stderr(monkeypatch, capsys):
     assert capsys.readouterr() == ("\n", "asif: odd\n")
 
 
-@pytest.mark.parametrize("arguments", [["FOLDER"], ["--json", "FOLDER"], ["FOLDER", "--json"], ["./export"]])
-def test_class_takes_a_folder_of_any_name(arguments, tmp_path, monkeypatch, capsys):
-    """`asif class FOLDER` stands beside `asif class export`."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("FOLDER", "export"):
-        (tmp_path / name).mkdir()
-    assert main(["class", *arguments]) == 1
-    assert "holds no progress" in capsys.readouterr().err
-
-
 # Answers ---------------------------------------------------------------------------------------------
 
 

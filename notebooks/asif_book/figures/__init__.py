@@ -11,7 +11,6 @@ _NAMES = {
     "figures.common": "cosine_histograms line_chart score_ledger",
     "figures.pictures": "labelled_pictures show_pictures",
     "figures.dots": "interval_dots",
-    "figures.benchmark": "curves_by_bank curves_by_method encoder_heat_map",
     "00": "deciding_anchors score_table two_profiles",
     "01": "neighbour_rows what_the_encoder_sees",
     "02": "coverage_by_count coverage_histogram group_sizes picture_pairs shared_neighbours shuffle_control"
@@ -24,6 +23,7 @@ _NAMES = {
     "07": "best_anchors harm_profile learning_curve",
     "08": "around_the_threshold cluster_timeline cost_curves duration inverted_index knob_curves number_line"
     " passing_tiles stage_bars",
+    "09": "curves_by_bank curves_by_method encoder_heat_map",
     "10": "scaling words_of_scripts",
     "90": "lined_up",
 }

@@ -86,7 +86,7 @@ def interval_dots(
         lines = [by_label[label]] if label in by_label else [0] * zero
         lanes.append({"name": label, "marks": marks, "told": told, "lines": map(axis.at, lines)})
     same = chance is not None and not isinstance(chance, dict)
-    words = f"chance, {axis.written(chance, '2g')}{axis.unit}" if same else "chance"
+    words = f"chance, {axis.written(chance, '2g' if plain else '1f')}{axis.unit}" if same else "chance"
     return self_contained(
         "figures/dots", xlabel=xlabel, title=title, axis=axis, ticks=list(axis.ticks()), joined=joined,
         lanes=lanes[:shown], folded=lanes[shown:] if shown else [], names=list(series), notes=notes or {},

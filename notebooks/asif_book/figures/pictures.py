@@ -20,7 +20,7 @@ def show_pictures(pictures, titles=None, *, columns=6, title="") -> HTML:
         Of all.
     """
     titles = [""] * len(pictures) if titles is None else titles
-    return rows_of_pictures([map(cell, pictures, titles)], columns=columns, title=title)
+    return rows_of_pictures([map(cell, pictures, titles)], columns=columns, names=[title] * bool(title))
 
 
 def labelled_pictures(pictures, labels, true, *, columns=6) -> HTML:
@@ -43,14 +43,14 @@ def labelled_pictures(pictures, labels, true, *, columns=6) -> HTML:
 def cell(picture, below="", head="", kind="") -> dict:
     """Describe a picture, or None, for `rows_of_pictures`: its words, the bold ones first, and the kind of its frame.
 
-    A kind is "right", "asked" or "shared"; without one, there is no frame.
+    A kind is "right", "query" or "shared"; without one, there is no frame.
     """
     words = " ".join(f"{head} {below}".split()) or "a picture"
     tags = [] if picture is None else [image_tag(picture, words, 160)]
     return {"tags": tags, "head": head, "below": below, "kind": kind}
 
 
-def rows_of_pictures(rows, *, columns, names=(), title="", key="") -> HTML:
+def rows_of_pictures(rows, *, columns, names=(), key="") -> HTML:
     """Draw rows of cells, `columns` beside each other at most; a row that is longer goes on below.
 
     Parameters
@@ -59,12 +59,12 @@ def rows_of_pictures(rows, *, columns, names=(), title="", key="") -> HTML:
     columns : int
     names : sequence of str
         Of the rows.
-    title, key : str
-        Of all, and what the marks say.
+    key : str
+        What the marks say.
     """
     rows = [list(cells) for cells in rows]
     wide = max(len(one["tags"]) for cells in rows for one in cells)
-    return self_contained("figures/pictures", rows=rows, columns=columns, names=names, title=title, key=key, wide=wide)
+    return self_contained("figures/pictures", rows=rows, columns=columns, names=names, key=key, wide=wide)
 
 
 def bar(value, name, picture=None, *, kind="anchors", before=None, first=False) -> dict:

@@ -2,8 +2,8 @@
 
 import json
 
+from asif_book.chapters.chapter_09.figures import marked
 from asif_book.figures import curves_by_bank, curves_by_method, encoder_heat_map
-from asif_book.figures.benchmark import marked
 from asif_book.figures.style import image_html, use_style
 from asif_book.figures.templates import filled
 from asif_lab.benchmark.comparing import ENCODERS

@@ -106,10 +106,14 @@ def make_accessible(body: BeautifulSoup) -> None:
 
 
 def keep_together(body: BeautifulSoup) -> None:
-    """Keep on one line a number and its %, and a formula and the comma, full stop or bracket that follows it."""
-    for text in body.find_all(string=re.compile(r"\d ?%")):
+    """Keep on one line a number and its %, and a formula and the comma, full stop or bracket that follows it.
+
+    A hyphen before a number becomes a minus sign.
+    """
+    for text in body.find_all(string=re.compile(r"\d ?%|-\d")):
         if not text.find_parent(["pre", "code", "script", "style", "math"]):
-            text.replace_with(re.sub(r"(?<=\d) ?%", "\N{NO-BREAK SPACE}%", text))
+            words = re.sub(r"(?<=\d) ?%", "\N{NO-BREAK SPACE}%", text)
+            text.replace_with(re.sub(r"(?<![\w).-])-(?=\d)", "−", words))
     for formula in body.find_all("math", display="inline"):
         after = formula.next_sibling
         mark = re.match(r"[.,;:!?)”’]+", after) if isinstance(after, NavigableString) else None

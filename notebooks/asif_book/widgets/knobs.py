@@ -35,11 +35,11 @@ def sparse_knobs(bank, queries, *, row=0, k=None) -> ipywidgets.VBox:
     kept = Knob("Entries kept, k", log_steps(1, len(bank), k), k)
     power = Knob("Exponent, p", sorted({1, 2, 3, 4, 8, 16, DEFAULT_P}), DEFAULT_P)
     answer = Answer()
-    answer.follow(lambda *values: words_above(sparse_step(bank, queries, *values)), picture, kept, power)
+    answer.follow(lambda *values: words_above(sparse_step(bank, queries, *values, live=True)), picture, kept, power)
     return ipywidgets.VBox([picture, kept, power, answer])
 
 
-def sparse_step(bank, queries, row, k, p):
+def sparse_step(bank, queries, row, k, p, *, live=False):
     """Sparsify one picture, and rank captions for it; return a figure and its alternative text.
 
     The figure shows eight captions, and the picture's own if its rank is lower. Raises `ParameterError` if k or p is
@@ -52,6 +52,8 @@ def sparse_step(bank, queries, row, k, p):
     row : int
         Of the picture in `queries`.
     k, p : int, float
+    live : bool
+        See `image_html`.
     """
     model = ASIF(bank, k, p, device="cpu")
     relative = relative_representation(queries.image[row : row + 1], bank.image, mean=bank.image_mean)
@@ -71,7 +73,7 @@ def sparse_step(bank, queries, row, k, p):
         f"{first_caption if ranking[0][2] > 0 else 'No caption shares an anchor with the picture.'}"
     )
     below = caption_search([picture], [ranking]).data + show_pictures(pictures, captions, title="its anchors").data
-    return HTML(image_html(figure, words, live=True) + Markup(below)), words
+    return HTML(image_html(figure, words, live=live) + Markup(below)), words
 
 
 def rank_captions(scores, captions, row, top) -> list:

@@ -26,7 +26,7 @@ def test_dots_stand_at_their_values_between_the_ends_of_their_intervals():
     assert [mark["y"] for mark in y.select("svg")] == ["9", "22"]  # a line for each series
     assert y.select_one("svg.series-1")["x"] == x.svg["x"] and y.select("path")[0]["d"] != y.select("path")[1]["d"]
     assert x["aria-label"] == "a, x: 50.0% [40.0%, 70.0%], n = 10"
-    assert "chance, 10\N{NO-BREAK SPACE}%" in page.select_one(".key").text and "20.0\N{NO-BREAK SPACE}%" in page.text
+    assert "chance, 10.0\N{NO-BREAK SPACE}%" in page.select_one(".key").text and "20.0\N{NO-BREAK SPACE}%" in page.text
 
 
 def test_differences_have_signs_a_line_at_0_a_margin_and_verdicts():

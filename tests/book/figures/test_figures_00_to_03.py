@@ -91,7 +91,7 @@ def test_deciding_anchors_show_pictures_with_their_shares():
     some, none = pd.DataFrame([(GREEN, "A sock.", 0.375), (BLUE, "An eye.", 0.125)], columns=columns), pd.DataFrame()
     rows = [(RED, "pig, score 0.50", some), (BLUE, "eye, score 0.00", none.reindex(columns=columns))]
     first, *anchors, second = pictures_of(figures.deciding_anchors(rows))
-    assert first == ("asked", "pig, score 0.50", R) and second == ("asked", "eye, score 0.00", B)
+    assert first == ("query", "pig, score 0.50", R) and second == ("query", "eye, score 0.00", B)
     assert anchors == [("", "75 % A sock.", G), ("", "25 % An eye.", B)]
 
 
@@ -107,7 +107,7 @@ def test_what_the_encoder_sees_keeps_sizes_and_shows_transparency_as_grey():
 def test_neighbour_rows_start_with_the_query():
     captions = ["A pig.", "A sock.", "An eye."]
     drawing = figures.neighbour_rows([RED, GREEN, BLUE], captions, [0], torch.tensor([[1, 2]]), [[0.75, 0.5]])
-    assert pictures_of(drawing) == [("asked", "A pig.", R), ("", "0.75 A sock.", G), ("", "0.50 An eye.", B)]
+    assert pictures_of(drawing) == [("query", "A pig.", R), ("", "0.75 A sock.", G), ("", "0.50 An eye.", B)]
 
 
 def test_cosine_histograms_have_equal_area_and_different_lines():
@@ -164,7 +164,7 @@ def test_shared_neighbours_mark_those_in_both_rows():
     by_picture, by_caption = [(GREEN, "first"), (RED, "second")], [(RED, "second"), (RED, "third")]
     drawing = figures.shared_neighbours(BLUE, "a stamp", by_picture, by_caption, ([False, True], [True, False]))
     stamp, *others = pictures_of(drawing)
-    assert stamp == ("asked", "a stamp", B) and others[0] == ("", "first", G)
+    assert stamp == ("query", "a stamp", B) and others[0] == ("", "first", G)
     assert [one[:2] for one in others[1:]] == [("shared", "★ second"), ("shared", "★ second"), ("", "third")]
 
 

@@ -63,5 +63,5 @@ def deciding_anchors(rows) -> HTML:
         shares = 100 * table.contribution / table.contribution.sum()
         anchors = zip(table.picture[:3], table.caption, shares, strict=False)
         anchors = [cell(anchor, caption, f"{share:.0f} %") for anchor, caption, share in anchors]
-        decisions.append([cell(picture, head=heading, kind="asked"), *anchors])
+        decisions.append([cell(picture, head=heading, kind="query"), *anchors])
     return rows_of_pictures(decisions, columns=4)

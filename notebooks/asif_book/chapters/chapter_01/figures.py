@@ -51,5 +51,5 @@ def neighbour_rows(pictures, captions, queries, neighbours, cosines) -> HTML:
     rows = []
     for query, near, values in zip(queries, np.asarray(neighbours).tolist(), np.asarray(cosines).tolist(), strict=True):
         others = [cell(pictures[i], captions[i], f"{value:.2f}") for i, value in zip(near, values, strict=True)]
-        rows.append([cell(pictures[query], captions[query], kind="asked"), *others])
+        rows.append([cell(pictures[query], captions[query], kind="query"), *others])
     return rows_of_pictures(rows, columns=len(rows[0]))

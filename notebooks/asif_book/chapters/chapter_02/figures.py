@@ -109,7 +109,7 @@ def shared_neighbours(picture, caption, by_picture, by_caption, shared) -> HTML:
         for near, marks in zip((by_picture, by_caption), shared, strict=True)
     ]
     names = ["the stamp", "nearest by picture", "nearest by caption"]
-    return rows_of_pictures([[cell(picture, caption, kind="asked")], *rows], columns=len(by_picture), names=names)
+    return rows_of_pictures([[cell(picture, caption, kind="query")], *rows], columns=len(by_picture), names=names)
 
 
 def coverage_histogram(similarities) -> Figure:

@@ -1,4 +1,4 @@
-"""Figures of a benchmark, and of chapter 09: curves over the number of pairs, and a heat map of encoders."""
+"""Figures of chapter 09 and of the page of a benchmark: curves over the number of pairs, a heat map of encoders."""
 
 import numpy as np
 from matplotlib.figure import Figure

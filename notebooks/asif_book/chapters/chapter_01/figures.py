@@ -16,7 +16,7 @@ def what_the_encoder_sees(rows) -> Figure:
     encoder's input, and its input without padding to a square.
     """
     heads = ["file (grey: transparent)", "as read", "what the encoder sees", "if not padded"]
-    figure, axes = subplots(len(rows), 4, figsize=(10, 2.7 * len(rows)), squeeze=False)
+    figure, axes = subplots(len(rows), 4, figsize=(9, 2.5 * len(rows)), squeeze=False)
     for place, (line, (file, *others)) in enumerate(zip(axes, rows, strict=True)):
         rgba = file.convert("RGBA")
         grey = Image.new("RGBA", rgba.size, (200, 200, 200, 255))

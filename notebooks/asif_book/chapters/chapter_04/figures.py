@@ -52,7 +52,7 @@ def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
 
     `tables` have the columns ``fraction``, ``p`` and ``value``; the text `value` says what the number in a cell is.
     """
-    figure, axes = subplots(1, len(tables), figsize=(5 * len(tables), 4), squeeze=False)
+    figure, axes = subplots(1, len(tables), figsize=(4.5 * len(tables), 4), squeeze=False)
     grids = {n: t.pivot(index="fraction", columns="p", values="value") for n, t in tables.items()}
     low = min(grid.to_numpy().min() for grid in grids.values())
     high = max(grid.to_numpy().max() for grid in grids.values())

@@ -102,7 +102,7 @@ def faithfulness(table) -> Figure:
     `table` has the columns ``picture``, ``curve``, ``order``, ``repeat``, ``fraction`` and ``score``.
     """
     grid = np.linspace(0, 1, 41)
-    figure, axes = subplots(1, 2, figsize=(10, 3.9), sharey=True)
+    figure, axes = subplots(1, 2, figsize=(9, 3.7), sharey=True)
     titles = {"deletion": "deletion: taken away", "insertion": "insertion: brought back"}
     orders = {"contribution": "largest contribution first", "random": "in random order"}
     for axis, (kind, title) in zip(axes, titles.items(), strict=True):

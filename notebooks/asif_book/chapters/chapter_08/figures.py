@@ -184,7 +184,7 @@ def cost_curves(sizes, seconds, fit, memory, dense) -> Figure:
     """
     sizes, seconds = np.asarray(sizes), np.asarray(seconds)
     fixed, per_anchor = fit
-    figure, (left, right) = subplots(1, 2, figsize=(9.6, 4.2))
+    figure, (left, right) = subplots(1, 2, figsize=(9, 4.2))
     left.plot(sizes, seconds, marker=MARKERS[0], color=SERIES[0], linestyle="", label="measured")
     left.plot(sizes, fixed + per_anchor * sizes, color=INK, label="fixed cost + cost of an anchor · n")
     left.plot(sizes, per_anchor * sizes, color=SERIES[1], linestyle="--", label="without the fixed cost: slope 1")

@@ -20,7 +20,7 @@ def curves_by_method(table, *, ylabel) -> Figure:
     columns = min(3, len(rivals))
     rows = -(-len(rivals) // columns)
     figure, axes = subplots(
-        rows, columns, figsize=(3.2 * columns + 0.6, 2.5 * rows + 0.4), squeeze=False, sharex=True, sharey=True
+        rows, columns, figsize=(2.8 * columns + 0.6, 2.5 * rows + 0.4), squeeze=False, sharex=True, sharey=True
     )
     for axis in axes.flat[len(rivals) :]:
         axis.set_visible(False)

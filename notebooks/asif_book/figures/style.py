@@ -315,7 +315,7 @@ def drawn_pairs(bank, rows, entries) -> list:
 def log_axis(axis, numbers):
     """Make the x axis logarithmic, with ticks at the numbers only, but at none that is too close to the next."""
     axis.set_xscale("log")
-    least = (numbers[-1] / numbers[0]) ** 0.12
+    least = (numbers[-1] / numbers[0]) ** 0.15
     ticks = [before for before, after in pairwise(numbers) if after / before >= least] + numbers[-1:]
     axis.set_xticks(ticks, [f"{number:,}" for number in ticks])
     axis.minorticks_off()

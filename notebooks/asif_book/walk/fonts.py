@@ -34,7 +34,7 @@ def font_faces(translations) -> str:
         font = base64.b64encode(subset_font(folder / file, characters)).decode()
         source = f'url("data:font/woff;base64,{font}") format("woff")'
         rules.append(f"@font-face {{ font-family: {family}; src: {source} }}")
-        rules.append(f":lang({code[:2]}) {{ font-family: var(--sans), {family} }}")
+        rules.append(f":lang({code[:2]}) {{ font-family: {family}, var(--sans) }}")
     return "\n".join(rules)
 
 

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(1_800)]
 NAMES = sorted((path.name for path in (ROOT / "notebooks").glob(f"{CHAPTERS}.ipynb")), key=lambda name: -int(name[:2]))
 """The later chapters first: they take longer, and at the end no core waits for a long one."""
 PARAMETERS = {"device": os.environ.get("DEVICE", "auto"), "profile": "offline", "seed": 0}
-"""`fast` stays as the chapter says: chapter 08 is small unless a reader asks for more."""
+"""`fast` stays as the chapter says, so chapter 08 is small; the workflow weekly runs all with `fast`."""
 
 
 def both_editions(name):

@@ -165,7 +165,7 @@ def test_an_ended_command_leaves_no_temporary_folder_and_ctrl_c_is_one_sentence(
     process = subprocess.Popen(
         [*PYTHON, "-c", WAITING], env={**os.environ, "ASIF_CACHE": str(tmp_path)}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores Ctrl-C
+        preexec_fn=lambda: [signal.signal(one, signal.SIG_DFL) for one in (signal.SIGINT, signal.SIGHUP)],  # of nohup
     )  # fmt: skip
     assert process.stdout.readline() == "half\n" and len(list((tmp_path / "datasets").iterdir())) == 1
     process.send_signal(getattr(signal, name))
@@ -328,7 +328,8 @@ def test_an_explanation_is_a_page_that_escapes_all_text(stamps_bank_saved, stamp
     assert not soup.find("i", string=True) and loads_from_elsewhere(page.read_text()) == []
     words = " ".join(image["alt"] for image in soup.select(".output img"))
     assert f"{file.name}, largest drop" in words and "A red kangaroo., largest drop" in words
-    assert [float(x["value"]) for x in soup.select("data")] == pytest.approx(list(row["scores"].values()), abs=1e-6)
+    sums = [float(x["value"]) for x in soup.select(".asif-ledger data")]
+    assert sums == pytest.approx(list(row["scores"].values()), abs=1e-6)
     Image.open(file).convert("RGB").resize((6, 6)).save(file)
     monkeypatch.setattr("asif_book.figures.strongest", lambda sides, top: sides.head(0))
     assert run(*arguments)[0] == 0 and "No anchor tells the two labels apart" in page.read_text()

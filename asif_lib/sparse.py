@@ -21,6 +21,8 @@ SMALL = 2_048
 """With this number of anchors or fewer, on a CPU, the dense method is used."""
 DENSE = 2**22
 """The most entries of dense captions that pictures are compared with."""
+EXTREME = 1e30
+"""Numbers from which float32 may not hold a row minus the mean."""
 ASKED = 4_096
 """Anchors that are searched at a time, for their hubs."""
 
@@ -223,8 +225,11 @@ class SideAnchors:
     def _units(self):
         """The anchors minus their mean, of length 1: (n, d) float64, as `method.relative` takes them."""
         anchors = self.rows.gathered()
-        unit_rows(anchors, self.mean)  # names a row that holds NaN or infinity
-        return method.unit(moved(anchors, self.mean))
+        rows = moved(anchors, self.mean)
+        smallest, largest = rows.aminmax()
+        if not -EXTREME < smallest <= largest < EXTREME:
+            unit_rows(anchors, self.mean)  # names a row that holds NaN or infinity
+        return method.unit(rows)
 
     def vectors(self, z, settings, **search) -> SparseVectors:
         """Return the sparse vectors of `z` (q, d), by k, p and hubs of checked `settings`; cosines of a block only."""

@@ -57,7 +57,8 @@ class AnchorBank:
                 checks.check_matrix(side, matrix)
         self.name, self.licence, self.sides, self.disk = name, licence, tuple(sides), disk
         self.encoders = {s: checks.identity_of(s, *made) for s, *made in zip(sides, encoders, matrices, strict=True)}
-        self._rows, self._pairs, self._means = dict(zip(sides, map(as_rows, matrices), strict=True)), pairs, {}
+        self._rows, self._pairs = dict(zip(sides, map(as_rows, matrices), strict=True)), pairs
+        self._sums, self._means = {}, {}
         if disk is None:
             checks.check_content(self)
 
@@ -72,7 +73,7 @@ class AnchorBank:
         """Return a bank in memory of these matrices or `Rows` by side, and this table, which fit together."""
         bank = copy.copy(self)
         bank._rows = {side: as_rows(matrix) for side, matrix in rows.items()}
-        bank._pairs, bank._means, bank.disk = pairs, {}, None
+        bank._pairs, bank._sums, bank._means, bank.disk = pairs, {}, {}, None
         return bank
 
     def replace(self, **changes) -> Self:
@@ -172,7 +173,11 @@ class AnchorBank:
 
     def view(self, rows) -> Self:
         """Return the bank of those rows (int64, ascending) without copies of their embeddings, which are `Rows`."""
-        return self.with_rows({side: self.rows(side).keep(rows) for side in self.sides}, self.pairs.iloc[rows.tolist()])
+        kept = {side: self.rows(side).keep(rows) for side in self.sides}
+        view, gone = self.with_rows(kept, self.pairs.iloc[rows.tolist()]), np.delete(np.arange(len(self)), rows)
+        if len(gone) < len(rows):  # their sum is found sooner
+            view._sums = {side: self._sum(side) - exact_sum(self.rows(side).take(gone)) for side in self.sides}
+        return view
 
     def to(self, dtype) -> Self:
         """Return the bank with its embeddings in another floating `dtype`, in memory; chapter 08 measures the cost.
@@ -212,9 +217,14 @@ class AnchorBank:
     def mean(self, side) -> torch.Tensor:
         """Return the mean of a side's embeddings, (d,) float32; the same bit for bit after any sequence of edits."""
         if side not in self._means:
-            sums = self.disk.sums if self.disk else {side: sum(exact_sum(b) for _, b in self.rows(side).blocks(BLOCK))}
-            self._means[side] = mean_of(sums[side], len(self))
+            self._means[side] = mean_of(self._sum(side), len(self))
         return self._means[side]
+
+    def _sum(self, side):
+        if side not in self._sums:
+            sums = self.disk.sums if self.disk else {side: sum(exact_sum(b) for _, b in self.rows(side).blocks(BLOCK))}
+            self._sums[side] = sums[side]
+        return self._sums[side]
 
     @property
     def pairs(self) -> pd.DataFrame:

@@ -193,10 +193,10 @@ def _are_anchors(model, pictures, z):
 
     from asif_lib.bank.building import path_of
     from asif_lib.evaluation.similarity import are_copies
-    from asif_lib.search import top_anchors
+    from asif_lib.sparse import SideAnchors
 
     rows, files = model.bank.rows(model.bank.sides[0]), list(map(path_of, pictures))
-    nearest = top_anchors(torch.as_tensor(z), rows, 1, device=model.device)[0][:, 0]  # (q,) cosines
+    nearest = SideAnchors(rows, device=model.device).cosines(torch.as_tensor(z), 1).values[:, 0]  # (q,)
     own = are_copies(nearest, rows.dtype).numpy()
     sizes = {file: os.path.getsize(file) for file in files if os.path.isfile(file)}
     asked, paths = {*sizes.values()}, model.bank.pairs["picture"] if sizes else ()

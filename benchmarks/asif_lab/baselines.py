@@ -78,7 +78,7 @@ class Method:
 
     def _unit(self, kind, z):
         check_dimensions(z, getattr(self, kind))
-        return unit_rows(z, getattr(self, f"{kind}_mean"))
+        return self._once(unit_rows, z, getattr(self, f"{kind}_mean"))
 
     def _fit(self, image, text):
         """Keep what the scores need: the rows of the pairs, as anchors, unless a subclass needs something else."""
@@ -309,9 +309,11 @@ class _Trained(Method):
         trained = [self.heads[side].requires_grad_() for side in self.trained]
         optimiser = torch.optim.AdamW([{"params": trained, "weight_decay": WEIGHT_DECAY}, {"params": [scale]}], lr=RATE)
         best, best_epoch, best_heads = -1.0, 0, None
+        alike = _alike(text) if len(text) <= BATCH else None  # (n, n), once for all epochs
         for epoch in range(1, self.epochs + 1):
             for rows in torch.randperm(len(image), generator=random).split(BATCH):
-                self._step(image[rows], text[rows], scale, optimiser, random)
+                same = _alike(text[rows]) if alike is None else alike[rows][:, rows]
+                self._step(image[rows], text[rows], same, scale, optimiser, random)
             if self.validation is not None:
                 recall = self._validate()
                 if recall > best:
@@ -322,8 +324,7 @@ class _Trained(Method):
             self.heads, self.epochs = best_heads, best_epoch
         self.heads = self._copy()
 
-    def _step(self, image, text, scale, optimiser, random):
-        same = (text @ text.T > 1 - 1e-5).fill_diagonal_(False)
+    def _step(self, image, text, same, scale, optimiser, random):
         kept = [torch.rand(z.shape, generator=random) >= self.dropout for z in (image, text)]
         image, text = (self._head(z * mask, i) for i, (z, mask) in enumerate(zip((image, text), kept, strict=True)))
         logits = (scale.exp() * image @ text.T).masked_fill(same, -torch.inf)
@@ -372,6 +373,11 @@ class TwoHeads(_Trained):
 
     def _first_heads(self, image, text, random):
         return [_random_head(rows, DIM, random) for rows in (image, text)]
+
+
+def _alike(text):
+    """Return which texts (b, d) are equal to another one, (b, b) bool."""
+    return (text @ text.T > 1 - 1e-5).fill_diagonal_(False)
 
 
 def _random_head(rows, dim, random):

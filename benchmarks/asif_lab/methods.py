@@ -55,7 +55,12 @@ class SparseAnchors(Method):
         return self._vectors("image", image).similarity(self._vectors("text", text))
 
     def _vectors(self, side, z) -> SparseVectors:
-        return self.sides[side].vectors(self._unit(side, z), self.settings)
+        anchors, unit = self.sides[side], self._unit(side, z)
+        if self.common is None:
+            return anchors.vectors(unit, self.settings)
+        most = max(self.k, round(max(SHARES) * len(anchors)))  # one search for every k, p and hubs of the grid
+        kept = self._once(SideAnchors.cosines, anchors, unit, most)
+        return replace(kept, hubness=anchors.hubness if self.hubs else None).sparse(self.settings)
 
     def kept(self, image) -> torch.Tensor:
         """Return the k anchors that each of the pictures `image` (q, d_image) keeps, (q, k) int64."""
@@ -101,6 +106,7 @@ class WithoutHubs(SparseAnchors):
 
     def _fit(self, image, text):
         super()._fit(image, text)
+        self.common = None  # the anchors are this fit's own
         gone = _occurrences(self._all_own()).topk(round(self.removed * len(image))).indices
         # a row of zeros has the cosine 0 with everything, which counts for nothing
         self.sides = {side: SideAnchors(anchors.anchors.index_fill(0, gone, 0)) for side, anchors in self.sides.items()}

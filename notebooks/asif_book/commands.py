@@ -194,7 +194,7 @@ def _benchmark(
             if main(["bank", "stream", bank, *configuration.streams[bank], "--device", device]) == 130:  # Ctrl-C
                 raise KeyboardInterrupt
     outcome = run_benchmark(configuration, folder, device=device)
-    page = benchmark_page(configuration.title, *outcome, configuration.family)
+    page = benchmark_page(configuration.title, outcome.table, outcome.failures, configuration.family)
     write_whole(folder / "index.html", page.encode())
     write_whole(folder / "configuration.txt", str(Path(config).resolve()).encode())
     for what, why in outcome.failures:

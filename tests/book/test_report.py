@@ -28,7 +28,7 @@ from asif_book.report import (
 )
 from asif_book.report.__main__ import main
 from asif_book.report.book import HEADLINES, results_in_lanes
-from asif_lib.files import ROOT
+from asif_lib.files import ROOT, build_dir
 
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2dAAAAABJRU5ErkJggg=="
@@ -465,9 +465,14 @@ def test_only_what_changed_runs_again(notebooks, monkeypatch, capsys):
     ran = ["00_start_here: 1 s", "01_encoders: 1 s"]
     reused = ["00_start_here: unchanged, reused", "01_encoders: unchanged, reused"]
     assert lines() == ran and about == [f"{begins}: about 20 s"]  # as a first run takes
+    pages = sorted((build_dir() / "report").glob("[0-9s]*.html"))
+    made = [page.stat().st_mtime_ns for page in pages]
     assert lines() == reused and about == []
+    assert [page.stat().st_mtime_ns for page in pages] == made and len(pages) == 3  # chapters and search
     assert lines(reuse=False) == ran and about == [f"{begins}: about 10 s"]  # as the last one
+    monkeypatch.setattr(schedule, "cores", lambda: 1)
     assert lines(parameters={"fast": True}) == ran
+    assert about == ["2 of 2 chapters run, 1 at a time (1 core, 3.1 GB of free memory): about 10 s"]
     assert lines(parameters={"fast": True}, chapters=["01"]) == reused[1:]
 
     # the numbers of chapter 00 are gone
@@ -480,6 +485,7 @@ def test_only_what_changed_runs_again(notebooks, monkeypatch, capsys):
     write(notebooks / "00_start_here.ipynb", "# New", PARAMETERS_CELL)
     assert lines(parameters={"fast": True}) == [ran[0], reused[1]]
     assert list(results.load_results()) == ["renamed"]
+    assert all(page.stat().st_mtime_ns > before for page, before in zip(pages, made, strict=True))
 
 
 def test_what_makes_a_chapter_run_again(notebooks, tmp_path, monkeypatch):

@@ -129,6 +129,7 @@ def test_a_benchmark_measures_every_method_on_the_same_items(measured, tmp_path)
     assert asif["value"] > 0.9 and asif["chance"] == 0.25
     assert set(json.loads(asif["settings"])) == {"share", "p"}
     assert pd.read_parquet(tmp_path / "out" / "results.parquet").equals(table)
+    assert [outcome.answers[row[1:8]].mean() for row in table.itertuples()] == pytest.approx(table["value"].tolist())
 
 
 def test_settings_are_chosen_on_validation_pairs(measured, monkeypatch):

@@ -36,10 +36,14 @@ from .tasks import StoredPairs, digest_of, embedded_pairs, prepare_task, redrawn
 
 
 class Outcome(NamedTuple):
-    """The table of a benchmark (`tidy_table`), and (what, why) for each part, task, bank or encoder that failed."""
+    """The table of a benchmark (`tidy_table`), and (what, why) for each part, task, bank or encoder that failed.
+
+    `answers` holds the values behind each row of the table, (seeds, items), by the row's `COLUMNS`.
+    """
 
     table: pd.DataFrame
     failures: list
+    answers: dict
 
 
 @dataclass(frozen=True)
@@ -108,9 +112,11 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
             bar.update((i + 1) * len(each) - bar.n)  # the parts of a group that failed
     for size in sorted(set(configuration.sizes) - reached, key=str) if reached else ():
         run.failures.append((f"{size} pairs", "every bank that could be prepared has fewer pairs to draw from"))
-    table = tidy_table(_joined_draws(found, configuration.splits), configuration.methods, configuration.family)
+    joined = _joined_draws(found, configuration.splits)
+    table = tidy_table(joined, configuration.methods, configuration.family)
     write_whole(Path(folder) / "results.parquet", table.to_parquet(index=False))
-    return Outcome(table, list(dict.fromkeys(run.failures)))
+    answers = {tuple(row[name] for name in COLUMNS): np.array(row["values"]) for row in joined}
+    return Outcome(table, list(dict.fromkeys(run.failures)), answers)
 
 
 def _groups(configuration):

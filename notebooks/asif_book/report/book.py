@@ -1,16 +1,18 @@
 """Run the chapters that changed, make a page for each, an index and a search: a book that opens from disk."""
 
 import contextlib
+import hashlib
 import json
 import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import nbformat
-from bs4 import BeautifulSoup, NavigableString
+from bs4 import BeautifulSoup, NavigableString, Tag
 from markupsafe import Markup
 
 from asif_book.figures import interval_dots
@@ -19,17 +21,17 @@ from asif_lib.bank.anchors import AnchorBank
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.errors import AsifError, version_of
 from asif_lib.evaluation.measures import Measure
-from asif_lib.files import ROOT, build_dir, write_whole
+from asif_lib.files import ROOT, build_dir, digest_of_files, sha256_of, write_whole
 
 from ..contents import METHOD, METHOD_ALT, put_between
-from ..editions import CHAPTERS, GUIDE
+from ..editions import CHAPTERS, GUIDE, published_at
 from ..outline import Chapter, heading
 from ..results import BEGIN, END, by_chapter, load_results, results_path
 from .api import api_pages
 from .page import BOOK, layout
 from .rendering import render, render_page, to_html
 from .running import ReportError, left_out, was_repeated
-from .schedule import PACKAGES, ChapterRun, Runner, minutes_and_seconds, run_chapters
+from .schedule import PACKAGES, REPORT, ChapterRun, Runner, digest_of_code, minutes_and_seconds, run_chapters
 
 PARAMETERS = {"profile": "offline", "device": "auto", "seed": 0}
 """Parameters of every chapter. Without `fast`, each chapter keeps its own size."""
@@ -84,17 +86,30 @@ def build_report(
     around = {"chapters": list(book.values()), "more": more}
     pages.mkdir(parents=True, exist_ok=True)
 
-    def make_page(path: Path) -> None:
-        write_whole(pages / f"{path.stem}.html", render(runs / path.name, folder=folder, **around).encode())
+    drawings = [file for kind in ("*.svg", "*.png") for file in notebooks.rglob(kind)]
+    code = digest_of_code(REPORT.parent, "*.py", "*.j2", "*.css", "*.js")
+    common = [around, digest_of_files(drawings, notebooks), code, published_at()]
 
+    def write(name: str, made_of: list, make: Callable[[], str]) -> str:
+        """Write a page, unless the one that is there says at its end that it is made of the same; return its end."""
+        page, end = pages / f"{name}.html", f"<!-- {hashlib.sha256(repr([common, made_of]).encode()).hexdigest()} -->\n"
+        if not (page.exists() and page.read_text(encoding="utf-8").endswith(end)):
+            write_whole(page, (make() + end).encode())
+        return end
+
+    def make_page(path: Path) -> None:
+        executed = runs / path.name
+        ends[path.stem] = write(path.stem, [sha256_of(executed)], lambda: render(executed, folder=folder, **around))
+
+    ends: dict[str, str] = {}
     finished = run_chapters(book, Runner(runs, parameters, reuse), then=make_page)
     for name, markdown in texts.items():
         if BEGIN in markdown and results_path().exists():
             titles = {chapter.name: chapter.title for chapter in book.values()}
             markdown = put_between(markdown, BEGIN, END, results_in_lanes(load_results(), titles))
-        write_whole(pages / f"{name}.html", render_page(notebooks / f"{name}.md", markdown, **around).encode())
+        ends[name] = write(name, [markdown], partial(render_page, notebooks / f"{name}.md", markdown, **around))
     names = [*(path.stem for path in book), *texts]
-    write_whole(pages / "search.html", search_page(pages, names, **around).encode())
+    write(SEARCH, [ends[name] for name in names], lambda: search_page(pages, names, **around))
     entries = [_entry(chapter, finished[path], runs / path.name, folder) for path, chapter in book.items()]
     index = pages / "index.html"
     walk = WALK if (pages / WALK).exists() else None
@@ -245,7 +260,7 @@ SEARCH = "search"
 _HEADINGS = ["h1", "h2", "h3"]
 _BLOCKS = ["p", "div", "pre", "li", "td", "th", "summary", "dd"]
 """What begins on a line, or in a cell, of its own."""
-_PASSED_OVER = ["script", "style", "nav", *_HEADINGS]
+_PASSED_OVER = ["script", "style", "nav"]
 
 
 def search_page(folder: Path, names: Sequence[str], *, chapters: Sequence[Chapter], more: Sequence) -> str:
@@ -263,13 +278,18 @@ def _content(page: str) -> tuple[str, list[tuple[str, str, str]]]:
     for notice in text.select(".licences"):  # the same on each page
         notice.decompose()
     found: list[tuple[str, str, list[str]]] = [("", "", [])]  # what stands above the title
-    for node in text.descendants:
-        if node.name in _HEADINGS:
-            found.append((node["id"], " ".join(node.get_text().split()), []))
-        elif node.name in _BLOCKS:
-            found[-1][2].append(" ")
-        elif type(node) is NavigableString and not node.find_parent(_PASSED_OVER):  # no comment
-            found[-1][2].append(node)
+    _collect(text, found)
     title = next((heading for _, heading, _ in found if heading), "")
     texts = [(name, heading, " ".join("".join(parts).split())) for name, heading, parts in found]
     return title, [section for section in texts if any(section[1:])]
+
+
+def _collect(node: Tag, found: list[tuple[str, str, list[str]]]) -> None:
+    for child in node.children:
+        if child.name in _HEADINGS:
+            found.append((child["id"], " ".join(child.get_text().split()), []))
+        elif type(child) is NavigableString:  # no comment
+            found[-1][2].append(child)
+        elif child.name and child.name not in _PASSED_OVER:
+            found[-1][2].extend([" "] * (child.name in _BLOCKS))
+            _collect(child, found)

@@ -10,13 +10,13 @@ import gc
 import importlib
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 
+import psutil
 from jupyter_client.provisioning import LocalProvisioner
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -28,6 +28,9 @@ LOADED = [
 BARS = "tqdm.auto", "tqdm.autonotebook"
 """They choose between the bars of a terminal and of a notebook when they are imported."""
 ONE_THREAD = dict.fromkeys(THREADS, "1")
+MEMORY = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "268435456"}
+"""The C library keeps up to 256 MB that is free: to return the memory of each tensor and ask again takes half the time
+of many small products."""
 LAUNCHER = "ipykernel_launcher"
 
 
@@ -43,11 +46,13 @@ class ForkedKernel(LocalProvisioner):
         return cls.server is not None and ours and ONE_THREAD.items() <= environment.items()
 
     async def launch_kernel(self, cmd: list[str], **options) -> dict:
-        arguments = cmd[cmd.index(LAUNCHER) + 1 :]
-        with self.lock:
-            print(json.dumps([arguments, options["cwd"], options["env"]]), file=self.server.stdin, flush=True)
-            self.process = _Fork(int(self.server.stdout.readline()))
-        self.pid = self.pgid = self.process.pid
+        asked = json.dumps([cmd[cmd.index(LAUNCHER) + 1 :], options["cwd"], options["env"]])
+        with self.lock, contextlib.suppress(BrokenPipeError):
+            print(asked, file=self.server.stdin, flush=True)
+            self.pid = self.pgid = int(self.server.stdout.readline() or 0)
+        if not self.pid:
+            raise RuntimeError("the process that loads packages for all kernels has ended; its error stands above")
+        self.process = _Fork(self.pid)
         return self.connection_info
 
 
@@ -57,7 +62,7 @@ def forks(of_use: bool) -> Iterator[None]:
     if not of_use or sys.platform != "linux":
         yield
         return
-    variables = os.environ | ONE_THREAD | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    variables = os.environ | ONE_THREAD | MEMORY | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "start_new_session": True}
     with subprocess.Popen([sys.executable, "-m", __name__], env=variables, text=True, **pipes) as server:
         ForkedKernel.server = server
@@ -67,38 +72,29 @@ def forks(of_use: bool) -> Iterator[None]:
             ForkedKernel.server = None
 
 
-class _Fork:
-    """A process that another one started, with what `subprocess.Popen` has."""
+class _Fork(psutil.Process):
+    """A process that another one started, with what Jupyter asks of a `subprocess.Popen`."""
 
     stdin = stdout = stderr = None
 
-    def __init__(self, pid: int):
-        self.pid, self.end = pid, os.pidfd_open(pid)
-
-    def poll(self, timeout: float | None = 0) -> int | None:
-        return 1 if select.select([self.end], [], [], timeout)[0] else None
-
-    def wait(self) -> int:
-        self.poll(None)
-        os.close(self.end)
+    def poll(self) -> int | None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return None if self.is_running() and self.status() != psutil.STATUS_ZOMBIE else 1
         return 1
 
     def send_signal(self, number: int) -> None:
-        signal.pidfd_send_signal(self.end, number)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            super().send_signal(number)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
-
-    def terminate(self) -> None:
-        self.send_signal(signal.SIGTERM)
 
 
 def serve() -> None:
     """Fork for each line of the standard input, and answer with the number of the process; end with the input."""
     sys.path.pop(0)  # the folder of the report
     for name in LOADED:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
+        importlib.import_module(name)
     gc.freeze()  # no fork looks through all that again
     signal.signal(signal.SIGCHLD, _count)
     for line in sys.stdin:

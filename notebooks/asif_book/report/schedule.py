@@ -176,13 +176,15 @@ def key_of(path: Path, parameters: dict) -> str:
     """Hash the inputs of a chapter's run: notebook, parameters, packages, library (without this report), bank."""
     versions = {name: version_of(name) for name in PACKAGES}
     bank = bank_dir(DEFAULT_BANK) / "bank.json"
-    inputs = [path.name, sha256_of(path), *map(_digest_of_code, OURS), sha256_of(bank) if bank.exists() else ""]
+    code = [digest_of_code(package, "*.py", "*.j2", passed_over=REPORT) for package in OURS]
+    inputs = [path.name, sha256_of(path), *code, sha256_of(bank) if bank.exists() else ""]
     return hashlib.sha256(json.dumps([parameters, versions, *inputs], sort_keys=True).encode()).hexdigest()
 
 
-def _digest_of_code(package: Path) -> str:
-    code = [file for kind in ("*.py", "*.j2") for file in package.rglob(kind) if REPORT not in file.parents]
-    return files.digest_of_files(code, package)
+def digest_of_code(package: Path, *kinds: str, passed_over: Path | None = None) -> str:
+    """Hash the files of these kinds in a package, but for those of a folder."""
+    found = [file for kind in kinds for file in package.rglob(kind) if passed_over not in file.parents]
+    return files.digest_of_files(found, package)
 
 
 def minutes_and_seconds(seconds: float) -> str:

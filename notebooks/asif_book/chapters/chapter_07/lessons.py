@@ -85,10 +85,13 @@ def learning_sweep(banks, prompts, validation, test, fractions, powers):
         Which test pictures get their class: with the choice, and with the default k/n and p.
     """
     table = switch_sweep(banks, prompts, validation, fractions, powers)
-    best = table.loc[table.value.idxmax()]
+    best, n = table.loc[table.value.idxmax()], len(banks[0])
+    asked, models = {"image": test[0], "text": prompts}, [ASIF(bank, device="cpu") for bank in banks]
+    both = [[model.anchors(side).cosines(z, n) for side, z in asked.items()] for model in models]
 
     def answers(k, p):
-        found = [ASIF(bank, k, p, device="cpu").similarity(test[0], prompts).argmax(dim=1).numpy() for bank in banks]
+        settings = Settings(k, p).checked(n)
+        found = [image.sparse(settings).similarity(text.sparse(settings)).argmax(dim=1).numpy() for image, text in both]
         return np.stack(found) == test[1]  # (banks, q)
 
     return (float(best.fraction), float(best.p)), answers(int(best.k), best.p), answers(None, DEFAULT_P)

@@ -382,6 +382,7 @@ def test_a_reader_or_a_link_chooses_to_see_all_and_it_is_kept(small, open_page):
         page.goto((small / "01_encoders.html").as_uri() + address)
         expect(page.get_by_text("The product: 42")).to_be_visible(visible=shown)
         assert answers(page)[:3] == [shown] * 3
+        assert page.get_by_text("The okapi is folded").is_visible() == shown  # in a section that goes deeper
     told = page.get_by_text("How do you want to read").inner_text()
     assert told.startswith("No way to read is called “<b>some”; choose one of the two.")
 

@@ -122,6 +122,7 @@ function waysToRead(bar, question) {
     document.documentElement.dataset.show = way;
     for (const button of buttons) button.setAttribute("aria-pressed", button.value === way);
     for (const answer of document.querySelectorAll(".answer")) answer.open = way === "all";
+    if (way === "all") for (const deeper of document.querySelectorAll(".deeper")) deeper.open = true;
   };
   for (const button of buttons) {
     button.addEventListener("click", () => { show(button.value); remember("show", button.value); });

@@ -909,7 +909,7 @@ for name, (asif, s, true) in asked.items():
     c = min(s.shape[1], own.nunique())
     choices = calibration_scores(images, texts, own, c, seed)  # (n, c)
     t = fit_temperature(choices, torch.zeros(len(choices)))  # column 0 is right
-    told[name] = {"T": f"{t:.3f}", "fitted on pairs": len(asif.bank)}
+    told[name] = {"T": f"{t:.3f}", "fitted on pairs": str(len(asif.bank))}
     sure[f"{name}, T = 1"] = probabilities(s, 1).amax(dim=1).numpy()
     sure[name] = probabilities(s, t).amax(dim=1).numpy()
     correct[name] = correct[f"{name}, T = 1"] = s.argmax(dim=1).numpy() == true

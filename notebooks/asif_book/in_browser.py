@@ -36,8 +36,9 @@ class KnownEmbeddings:
     `mirrored` are files whose mirror images are known too, as ``"mirrored FILE"``: a chapter teaches with one.
     """
 
-    def __init__(self, identity, rows, mirrored=()):
-        self.identity, self._rows, self._mirrored = identity, rows, mirrored
+    def __init__(self, identity, rows, more, mirrored=()):
+        """Take embeddings by name, and a function that returns further ones, for the first name that is not there."""
+        self.identity, self._rows, self._more, self._mirrored = identity, rows, more, mirrored
 
     def _name(self, item) -> str:
         if not isinstance(item, Image.Image):
@@ -50,6 +51,8 @@ class KnownEmbeddings:
     def encode(self, items) -> torch.Tensor:
         """Return the (n, d) embeddings of n items. Raises `EncoderError` for one that is not known here."""
         names = list(map(self._name, items))
+        if not self._rows.keys() >= {*names}:
+            self._rows |= self._more()
         for name in names:
             if name not in self._rows:
                 known = "the stamps' pictures" if self.identity.kind == "image" else "the chapters' sentences"
@@ -76,20 +79,27 @@ def opened(pairs="stamps") -> tuple:
     pictures = [folder / f"{number}.webp" for number in range(len(about["ids"]))]
     fields = {name: about[name] for name in ("name", "captions", "ids", "groups", "splits", "licence")}
     image, text = (EncoderIdentity(**about["encoders"][side]) for side in ("image", "text"))
-    by_text = dict(zip(about["captions"] + about["sentences"], [*arrays["text"], *arrays["sentences"]], strict=True))
+    by_text = dict(zip(about["captions"], arrays["text"], strict=True))
     by_picture = dict(zip(map(str, pictures), arrays["image"], strict=True))
     test = [pictures[i] for i in about["splits"]["test"]]
-    by_picture |= {f"mirrored {file}": row for file, row in zip(test, arrays["mirrored"], strict=True)}
+    mirrored = [f"mirrored {file}" for file in test]
     bank = AnchorBank.from_embeddings(
         arrays["image"], arrays["text"], about["captions"], ids=about["ids"], pictures=pictures, groups=about["groups"],
         image_encoder=image, text_encoder=text, name=about["name"], licence=about["licence"],
     )  # fmt: skip
-    _known.update(image=KnownEmbeddings(image, by_picture, test), text=KnownEmbeddings(text, by_text))
+    _known["image"] = KnownEmbeddings(image, by_picture, lambda: _more("mirrored", mirrored), test)
+    _known["text"] = KnownEmbeddings(text, by_text, lambda: _more("sentences", about["sentences"]))
     LOADERS.update({kind: f"{__name__}:load_{kind}" for kind in _known})
     return *_known.values(), Pairs(pictures=pictures, **fields), bank
 
 
 _known: dict = {}
+
+
+def _more(what, names) -> dict:
+    """Return embeddings that the first cell of a chapter does not need, which stand in a package of their own."""
+    folder = Path(importlib.import_module(f"{NAME}_more").__file__).parent
+    return dict(zip(names, np.load(folder / "embeddings.npz")[what], strict=True))
 
 
 def _loaded(kind):

@@ -419,8 +419,6 @@ for i in mine.scores[0].argsort(descending=True).tolist():
 #
 # **This red kangaroo is the story of the book.** Chapter 06 asks which anchors decided
 # here, and what it costs to take them out. Chapter 07 adds one pair, and asks again.
-#
-# Teach the page of `asif page stamps` your mug, and ask a second photograph.
 
 # %% [markdown]
 # ## 9 · A picture of your own, and the cosine
@@ -428,6 +426,8 @@ for i in mine.scores[0].argsort(descending=True).tolist():
 # %% [markdown] tags=["full"]
 # Try a picture of your own, from a file or the camera, with labels of your own. The
 # pictures stay on this machine.
+#
+# Teach the page of `asif page stamps` your mug, and ask a second photograph.
 
 # %% tags=["full", "hide-input"]
 # Open the upload: a picture of your own.

@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from PIL import ImageOps
 
 from asif_book.classes import without_article
 from asif_book.editions import BROWSER_CHAPTERS, BROWSER_KERNEL, browser_edition, notebooks_in
+from asif_book.figures.style import STYLE
 from asif_book.figures.templates import TEMPLATES
 from asif_book.in_browser import NAME
 from asif_book.licences import licences_md
@@ -38,9 +40,10 @@ from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, sha256_of
 
 from . import files
+from .packing import FIRST, PYTHON, SETTINGS, pack
 
-STARTED = ("sqlite3", "micropip", "ipython", "numpy", "pandas", "pillow", "matplotlib", "threadpoolctl")
-"""What the kernel loads at its start, with what these need; other packages wait until a cell imports them."""
+STARTED = ("micropip", "ipython", "numpy", "pandas", "pillow", "matplotlib", "threadpoolctl")
+"""What is taken of Pyodide's packages, with what these need."""
 UNUSED = {"ipython": ["jedi"], "matplotlib": ["matplotlib-pyodide"]}
 """What a package can do without here."""
 PURE = (
@@ -48,6 +51,11 @@ PURE = (
     "psygnal", "tqdm", "typing_extensions",
 )  # fmt: skip
 """Packages whose Python files are taken from this environment; each runs without its compiled part."""
+NOT_HERE = f"__pycache__|browser/|report/|walk/|chapter_(?!01|{'|'.join(BROWSER_CHAPTERS)})../checks.py"
+"""Own files that no chapter here needs; those of chapter 01 are used by others."""
+ASKED = "comm", "ipykernel", "ipython", "micropip", "piplite", "pyodide_kernel", "sqlite3", "ssl"
+"""Packages that the kernel asks for by name; `packing` has put what is needed of them into one archive."""
+STAND_IN = Path(__file__).parent / "stand_in"
 EXTENSIONS = "@jupyterlite/pyodide-kernel-extension", "anywidget"
 PIXELS = 160
 """Of the longer side of a thumbnail: figures show pictures at most that large."""
@@ -59,8 +67,8 @@ from asif_lib import ASIF
 image_encoder, text_encoder, stamps, bank = open_chapter()
 model = ASIF(bank, image_encoder=image_encoder, text_encoder=text_encoder)"""
 """The first cell of the reader's own notebook."""
-PACKED = 50_000
-"""Bytes from which a text, or WebAssembly, has a packed copy beside it."""
+PACKED, LEAST = {".js", ".json", ".wasm", ".zip"}, 50_000
+"""Endings of the files that have a packed copy beside them, and from how many bytes on."""
 
 
 def build_folder(target: Path, *, distribution=False) -> None:
@@ -71,31 +79,60 @@ def build_folder(target: Path, *, distribution=False) -> None:
     lock = files.load_lock(core)
     names = _with_dependencies(lock, STARTED)
     packages = files.packages(lock, names, distribution=distribution)
+    left_out = "their tests, stubs, headers and samples are left out, and Pyodide compiles the rest"
+    print(f"{len(names)} packages have the checksums of npm's lock; {left_out}", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="asif-browser-") as scratch:
         lite = Path(scratch)
+        chapters = _write_notebooks(lite / "files")
         pyodide = lite / "static" / "pyodide"
         shutil.copytree(core, pyodide)
+        parts = lite / "parts"
+        _unpack(core / "python_stdlib.zip", parts / "python")
+        shutil.copyfile(STAND_IN / "sitecustomize.py", parts / "python" / "sitecustomize.py")
         for name in names:
-            shutil.copyfile(
-                packages / lock["packages"][name]["file_name"], pyodide / lock["packages"][name]["file_name"]
-            )
-        lock["packages"] = {name: lock["packages"][name] for name in names}
+            _unpack(packages / lock["packages"][name]["file_name"], parts / name)
+        _write(parts / "ipython", [("IPython/terminal/embed.py", b"embed = None  # a browser has no terminal\n")])
         for wheel in sorted((extensions[0] / "static" / "pypi").glob("*.whl")):
             if not wheel.name.startswith("widgetsnbextension-3"):
-                shutil.copyfile(wheel, pyodide / wheel.name)
-                _enter(lock, pyodide / wheel.name)
-        _enter(lock, _own_wheel(pyodide, "ssl", ()))  # the kernel asks for it; nothing here needs its 2 MB
+                _unpack(wheel, parts / wheel.name.split("-")[0])
         for name in PURE:
-            _enter(lock, _pure_wheel(pyodide, name))
-        _enter(lock, _own_wheel(pyodide, "asif_workbook", _own_files()), [*STARTED, *PURE])
-        _enter(lock, _own_wheel(pyodide, NAME, _stamps()))
+            _write(parts / name, _pure_files(name))
+        _write(parts / "asif_workbook", _own_files())
+        _write(parts / NAME, _stamps())
+        style = "".join(f"{name}: {value}\n" for name, value in STYLE.items())
+        _write(parts / "matplotlib", [(f"{SETTINGS}/matplotlibrc", style.encode())])
+        lock["packages"] = {}
+        archives = pack(core, parts, _first_cell(lite / "files"))
+        for name, found in ({name: {} for name in ASKED} | {FIRST: archives.pop(FIRST)}).items():
+            _enter(lock, _archive(pyodide / f"{name}.zip", found))
+        _archive(pyodide / f"{PYTHON}.zip", archives.pop(PYTHON))
+        (lite / "rest").mkdir()
+        for name, found in archives.items():
+            _archive(lite / "rest" / f"{name}.zip", found)
         (pyodide / "pyodide-lock.json").write_text(json.dumps(lock), encoding="utf-8")
-        chapters = _write_notebooks(lite / "files")
-        _configure(lite, extensions, sorted(package["name"] for package in lock["packages"].values()))
+        _configure(lite, extensions, [*ASKED, FIRST])
         _run_jupyterlite(lite, tools)
+        shutil.move(lite / "rest", lite / "out" / "static" / "parts")
         _finish(lite / "out", chapters)
         shutil.rmtree(target, ignore_errors=True)
         shutil.move(lite / "out", target)
+
+
+def _unpack(archive, folder):
+    with zipfile.ZipFile(archive) as opened:
+        opened.extractall(folder)
+
+
+def _write(folder, entries):
+    for path, content in entries:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+
+
+def _first_cell(folder) -> str:
+    """Return the code of the first cell of the first chapter."""
+    notebook = nbformat.read(min(folder.glob("*.ipynb")), as_version=4)
+    return next(cell.source for cell in notebook.cells if cell.cell_type == "code")
 
 
 def _with_dependencies(lock, names) -> list:
@@ -113,51 +150,37 @@ def _extension(name, tools) -> Path:
     return next(Path(folder) / name for folder in folders if (Path(folder) / name / "package.json").exists())
 
 
-def _enter(lock, wheel, depends=()):
-    """Enter a wheel into the lock, after its name and its top-level modules."""
-    name, version = wheel.name.split("-")[:2]
-    with zipfile.ZipFile(wheel) as archive:
-        modules = {entry.split("/")[0].removesuffix(".py") for entry in archive.namelist() if ".dist-info" not in entry}
-    lock["packages"][canonicalize_name(name)] = {
-        "name": name, "version": version, "file_name": wheel.name, "install_dir": "site", "sha256": sha256_of(wheel),
-        "package_type": "package", "imports": sorted(modules), "depends": sorted(depends), "unvendored_tests": False,
+def _enter(lock, file):
+    """Enter an archive into the lock."""
+    lock["packages"][canonicalize_name(file.stem)] = {
+        "name": file.stem, "version": "1", "file_name": file.name, "install_dir": "site", "sha256": sha256_of(file),
+        "package_type": "package", "imports": [], "depends": [], "unvendored_tests": False,
     }  # fmt: skip
 
 
-def _own_wheel(folder, name, entries) -> Path:
-    """Write a wheel of pairs (path, bytes)."""
-    about = {"METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n", "RECORD": ""}
-    about["WHEEL"] = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    entries = [*entries, *((f"{name}-1.dist-info/{file}", text.encode()) for file, text in about.items())]
-    return _written(folder / f"{name}-1-py3-none-any.whl", entries)
+def _archive(target, found) -> Path:
+    """Write files by their paths, stored as they are, since `_finish` packs the whole; the same make the same bytes."""
+    with zipfile.ZipFile(target, "w") as archive:
+        for path, file in sorted(found.items()):
+            archive.writestr(zipfile.ZipInfo(path), file.read_bytes())
+    return target
 
 
-def _pure_wheel(folder, name) -> Path:
-    """Write a wheel of the Python files of a distribution that is installed here, with its licences."""
-    found = metadata.distribution(name)
-    paths = [
-        file for file in found.files if ".dist-info/" in str(file) or file.suffix in (".py", ".js", ".css", ".json")
-    ]
-    kept = [file for file in paths if ".." not in file.parts and not {"tests", "static"}.intersection(file.parts)]
-    wheel = folder / f"{name}-{found.version}-py3-none-any.whl"
-    return _written(wheel, [(file.as_posix(), file.locate().read_bytes()) for file in kept])
-
-
-def _written(wheel, entries) -> Path:
-    """Write a wheel; the same entries make the same bytes."""
-    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path, content in sorted(entries):
-            archive.writestr(zipfile.ZipInfo(path), content, zipfile.ZIP_DEFLATED)
-    return wheel
+def _pure_files(name):
+    """The Python files of a distribution that is installed here, with its licences."""
+    for file in metadata.distribution(name).files:
+        kept = ".dist-info/" in str(file) or file.suffix in (".py", ".js", ".css", ".json")
+        if kept and ".." not in file.parts and not {"tests", "static"}.intersection(file.parts):
+            yield file.as_posix(), file.locate().read_bytes()
 
 
 def _own_files():
     """The code of the three wings, with the stand-in for PyTorch before everything else."""
-    stand_in = Path(__file__).parent / "stand_in"
-    for top in (ROOT / "asif_lib", ROOT / "benchmarks" / "asif_lab", ROOT / "notebooks" / "asif_book", stand_in):
+    for top in (ROOT / "asif_lib", ROOT / "benchmarks" / "asif_lab", ROOT / "notebooks" / "asif_book", STAND_IN):
         for file in sorted(top.rglob("*")):
-            if file.is_file() and "__pycache__" not in file.parts and (top == stand_in or stand_in not in file.parents):
-                yield file.relative_to(top if top == stand_in else top.parent).as_posix(), file.read_bytes()
+            path = file.relative_to(top if top == STAND_IN else top.parent).as_posix()
+            if file.is_file() and not re.search(NOT_HERE, path):
+                yield path, file.read_bytes()
     yield "data/catalogue.toml", (ROOT / "data" / "catalogue.toml").read_bytes()
 
 
@@ -168,25 +191,26 @@ def _stamps():
 
     image_encoder, text_encoder, pairs, bank = open_chapter()
     nouns = [without_article(caption) for caption in pairs.captions]
-    asked = (Path(__file__).parent / "words.txt").read_text(encoding="utf-8").splitlines()
+    words = (Path(__file__).parent / "words.txt").read_text(encoding="utf-8")
+    asked = " ".join(words.split()).split(", ")
     sentences = sorted({DEFAULT_TEMPLATE.format(noun) for noun in nouns + asked} | {*nouns, *asked})
     mirrored = [ImageOps.mirror(open_picture(pairs.pictures[i])) for i in pairs.splits["test"]]
-    arrays = {"image": bank.image, "text": bank.text, "mirrored": embed(image_encoder, mirrored)}
-    arrays["sentences"] = embed(text_encoder, sentences)
-    content = io.BytesIO()
-    np.savez(content, **{name: array.numpy().astype("<f4") for name, array in arrays.items()})
-    yield f"{NAME}/embeddings.npz", content.getvalue()
+    more = {"mirrored": embed(image_encoder, mirrored), "sentences": embed(text_encoder, sentences)}
+    for package, arrays in {NAME: {"image": bank.image, "text": bank.text}, f"{NAME}_more": more}.items():
+        content = io.BytesIO()
+        np.savez(content, **{name: array.numpy().astype("<f4") for name, array in arrays.items()})
+        yield f"{package}/embeddings.npz", content.getvalue()
+        yield f"{package}/__init__.py", b'"""Stamps of Tux Paint as thumbnails, with captions and embeddings."""\n'
     table = {name: getattr(pairs, name) for name in ("name", "captions", "ids", "groups", "splits", "licence")}
     identities = {side: vars(identity) for side, identity in bank.encoders.items()}
     about = table | {"sentences": sentences, "encoders": identities}
     yield f"{NAME}/stamps.json", json.dumps(about, ensure_ascii=False).encode()
-    yield f"{NAME}/__init__.py", b'"""Stamps of Tux Paint as thumbnails, with captions and embeddings."""\n'
     yield f"{NAME}/LICENCES.md", licences_md().encode()
     for number, picture in enumerate(pairs.pictures):
         image = open_picture(picture)
         image.thumbnail((PIXELS, PIXELS))
         content = io.BytesIO()
-        image.save(content, "WEBP", quality=80, method=6)
+        image.save(content, "WEBP", quality=70, method=6)
         yield f"{NAME}/{number}.webp", content.getvalue()
 
 
@@ -205,7 +229,8 @@ def _write_notebooks(folder) -> dict:
 
 
 def _configure(lite, extensions, packages):
-    kernel = {"loadPyodideOptions": {"packages": packages}, "disablePyPIFallback": True}
+    options = {"packages": packages, "env": {"MPLCONFIGDIR": f"/lib/python3.12/site-packages/{SETTINGS}"}}
+    kernel = {"loadPyodideOptions": options, "disablePyPIFallback": True}
     settings = {"@jupyterlite/pyodide-kernel-extension:kernel": kernel}
     page = {"appName": "ASIF", "litePluginSettings": settings, "exposeAppInBrowser": True}
     for name, content in {
@@ -231,14 +256,15 @@ def _run_jupyterlite(lite, tools):
 
 def _finish(target, chapters):
     """Pack large files, and write the page that a reader opens first, and the service worker that keeps the files."""
-    for file in [*target.rglob("*.js"), *target.rglob("*.wasm"), *target.rglob("*.json")]:
-        if file.stat().st_size > PACKED:
+    for file in sorted(target.rglob("*")):
+        if file.suffix in PACKED and file.stat().st_size > LEAST:
             file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes(), mtime=0))
     start = {f"static/pyodide/{file.name}": file.stat().st_size for file in (target / "static" / "pyodide").iterdir()}
     start = {path: size for path, size in sorted(start.items()) if not path.endswith((".gz", ".mjs"))}
+    later = [file.relative_to(target).as_posix() for file in sorted(target.glob("static/parts/*.zip"))]
     sizes = [_transferred(target / path) for path in start]
     page = TEMPLATES.get_template("browser/start.html.j2").render(
-        chapters=chapters, own=OWN, start=start, megabytes=round(sum(sizes) / 1e6), licences=licences_md(),
+        chapters=chapters, own=OWN, start=start, later=later, megabytes=round(sum(sizes) / 1e6), licences=licences_md(),
         app_version=json.loads((target / "jupyter-lite.json").read_text())["jupyter-config-data"]["appVersion"],
     )  # fmt: skip
     (target / "index.html").write_text(page, encoding="utf-8")

@@ -5,6 +5,7 @@ import contextvars
 import functools
 import io
 import re
+import sys
 import textwrap
 import threading
 from collections.abc import Iterator
@@ -12,11 +13,8 @@ from itertools import pairwise
 from urllib.parse import quote
 
 import IPython.display
-import matplotlib
 import numpy as np
 from markupsafe import Markup
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 from PIL import Image
 
 from asif_lib.encoders.pictures import open_picture
@@ -28,40 +26,25 @@ _DRAWING = threading.Lock()
 """Matplotlib is not made for threads: one figure is rendered at a time."""
 
 
+STYLE = {
+    "axes.prop_cycle": f"cycler(color={[colour[1:] for colour in SERIES[:3]]})",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": "medium",
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 110,
+    "font.size": 11,
+    "image.cmap": "cividis",
+}
+"""Matplotlib's settings; a browser's edition has them in a file, so that matplotlib loads with the first figure."""
+
+
 def use_style():
     """Set the book's style for all figures of a notebook, also for figures that a reader draws with pyplot."""
-    matplotlib.rcParams.update(
-        {
-            "axes.prop_cycle": matplotlib.rcsetup.cycler(color=SERIES[:3]),
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.titlesize": "medium",
-            "figure.constrained_layout.use": True,
-            "figure.dpi": 110,
-            "font.size": 11,
-            "image.cmap": "cividis",
-        }
-    )
+    if sys.platform != "emscripten":
+        import matplotlib
 
-
-class Drawing(Figure):
-    """A figure of a size in inches with its alternative text `alt`, which a notebook displays as `show` does.
-
-    Pyplot does not know it. So two threads draw at the same time, and nothing has to be closed.
-    """
-
-    again = None
-    """The call that draws it, which `image_html` repeats for its narrow form; a widget's drawing has none."""
-
-    def __init__(self, size, tall=None):
-        """Make a drawing of a size in inches, and in the narrow form of the height `tall`."""
-        super().__init__(figsize=(PHONE_INCHES, tall) if narrow() else size, layout="constrained")
-
-    def _repr_html_(self):
-        return image_html(self, self.alt)
-
-    def colorbar(self, *what, **options):
-        return super().colorbar(*what, **options | ({"location": "bottom"} if narrow() else {}))
+        matplotlib.rcParams.update(STYLE)
 
 
 PHONE, PHONE_INCHES = "screen and (max-width: 63.99rem)", 3.25
@@ -82,7 +65,7 @@ def in_two_forms(function):
     def drawn(*arguments, **options):
         arguments = [list(each) if isinstance(each, Iterator) else each for each in arguments]  # read twice
         figure = function(*arguments, **options)
-        if isinstance(figure, Drawing):
+        if hasattr(figure, "again"):
             figure.again = functools.partial(function, *arguments, **options)
         return figure
 
@@ -94,6 +77,8 @@ def subplots(rows=1, columns=1, *, figsize, **options):
 
     In the narrow form, the panels of a row stand below each other, and small ones, such as pictures, two by two.
     """
+    from .drawing import Drawing
+
     if not narrow():
         figure = Drawing(figsize)
         return figure, figure.subplots(rows, columns, **options)
@@ -116,8 +101,10 @@ def subplots(rows=1, columns=1, *, figsize, **options):
     return figure, axes if axes.ndim else axes.item()
 
 
-def alt(figure, alt) -> Figure:
+def alt(figure, alt):
     """Give a figure its alternative text and letters that are large enough, and return the figure."""
+    from matplotlib.text import Text
+
     least = 8 if narrow() else LEAST * max(1, figure.get_figwidth() / PAGE_INCHES)  # a page makes a wide one smaller
     for text in figure.findobj(Text):
         text.set_size(max(text.get_size(), least))
@@ -222,7 +209,7 @@ def two_forms(image, address, size="") -> Markup:
     return Markup("<picture>{}{}</picture>").format(source, image)
 
 
-def narrow_form(figure) -> Drawing:
+def narrow_form(figure):
     """Draw a figure of `in_two_forms` again, as a phone shows it."""
     _narrow.set(True)
     try:
@@ -238,6 +225,8 @@ def _as_image(figure, inside="") -> tuple[str, Markup]:
 
     In the address, signs that are `inside` are escaped too.
     """
+    import matplotlib
+
     _read_dollars(figure)
     svg = io.BytesIO()
     with _DRAWING, matplotlib.rc_context({"svg.hashsalt": "asif"}):  # the same figure is the same text
@@ -254,7 +243,9 @@ def _as_image(figure, inside="") -> tuple[str, Markup]:
 
 def _read_dollars(figure):
     """Let a drawing show dollars as they are, since a caption may hold them, but for numbers on a logarithmic axis."""
-    for text in figure.findobj(Text) if isinstance(figure, Drawing) else ():
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text) if hasattr(figure, "again") else ():
         if "$" in text.get_text() and not _POWER.fullmatch(text.get_text()):
             text.set_parse_math(False)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import hashlib
 import io
 import json
 import threading
@@ -54,16 +55,23 @@ def edition(tmp_path_factory):
     return target
 
 
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def served(folder):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
 @pytest.fixture(scope="module")
 def address(edition):
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(edition.parents[1])))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/school/asif/"
-    server.shutdown()
+    with served(edition.parents[1]) as url:
+        yield f"{url}/school/asif/"
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +89,9 @@ def reader(browser, address):
 
 
 def test_the_folder_is_small_enough_for_a_class(edition):
-    start = sum(map(building._transferred, (edition / "static" / "pyodide").iterdir()))
-    assert start < 45e6
+    sizes = {file: building._transferred(file) for file in edition.rglob("*.*") if file.suffix != ".gz"}
+    start = sum(size for file, size in sizes.items() if file.parent.name == "pyodide")
+    assert start < 22e6 and sum(sizes.values()) < 60e6  # JupyterLite has 3 MB: 25 MB until the first cell has run
     notebooks = sorted(path.name[:2] for path in (edition / "files").glob("*.ipynb"))
     assert notebooks == sorted((*CHAPTERS, "90")) and (edition / "files" / building.OWN).is_dir()
     texts = [path.read_text() for path in (edition / "files").glob("*.ipynb")]
@@ -109,6 +118,8 @@ def test_nothing_else_is_asked_and_a_second_visit_needs_no_network(reader, addre
     page.reload()
     page.wait_for_function(IDLE, timeout=180_000)
     assert page.evaluate(ASK, "import os; print(os.path.exists('/drive/my_progress.json'))").strip() == "True"
+    told = page.evaluate(ASK, "import fontTools.ttLib")  # no cell has asked for it
+    assert told == "fonttools did not arrive: connect to the network, and run the cell again"
     page.context.set_offline(False)
     assert {url for url in asked if not url.startswith((address.split("school")[0], "blob:", "data:", "ws:"))} == set()
 
@@ -142,14 +153,14 @@ def test_what_a_browser_lacks_is_said_in_one_sentence(browser, address, lacks, w
 
 
 def test_a_file_that_was_cut_on_its_way_is_named(browser, address, edition):
-    file = next((edition / "static" / "pyodide").glob("numpy-*.whl"))
+    file = next((edition / "static" / "pyodide").glob("asif_first.zip.gz"))
     content = file.read_bytes()
     file.write_bytes(content[: len(content) // 2])
     try:
         page = browser.new_page()
         page.goto(address)
         page.wait_for_selector(".warning", timeout=60_000)
-        assert f"The file static/pyodide/{file.name} did not arrive whole" in page.locator(".warning").inner_text()
+        assert f"The file static/pyodide/{file.stem} did not arrive whole" in page.locator(".warning").inner_text()
         page.close()
     finally:
         file.write_bytes(content)
@@ -165,3 +176,20 @@ def test_a_file_that_cannot_be_had_stops_the_build_with_one_sentence(monkeypatch
     told = capsys.readouterr().err
     assert told == "The browser's edition needs Pyodide: pyodide could not be fetched by any provider.\n"
     assert not Path(tmp_path / "browser").exists()
+
+
+def test_the_distribution_of_pyodide_is_asked_for_files_and_compared_with_the_lock(monkeypatch, tmp_path):
+    (tmp_path / "full").mkdir()
+    for name in ("right", "wrong"):
+        (tmp_path / "full" / f"{name}.whl").write_text(name)
+    digest = hashlib.sha256(b"right").hexdigest()
+    named = {name: {"file_name": f"{name}.whl", "sha256": digest} for name in ("right", "wrong", "lost")}
+    monkeypatch.setattr(files, "cache_dir", lambda: tmp_path)
+    with served(tmp_path / "full") as url:
+        monkeypatch.setattr(files, "DISTRIBUTION", url)
+        fetch = functools.partial(files.packages, {"info": {"version": "0"}, "packages": named}, distribution=True)
+        assert (fetch(["right"]) / "right.whl").read_text() == "right"
+        with pytest.raises(files.MissingFileError, match="wrong.whl could not be had with the checksum"):
+            fetch(["right", "wrong"])
+        with pytest.raises(files.MissingFileError, match=f"lost.whl cannot be had from {url}: 404"):
+            fetch(["lost"])

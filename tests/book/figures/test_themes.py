@@ -16,8 +16,9 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from asif_book import figures
+from asif_book.figures.drawing import Drawing
 from asif_book.figures.palette import ANCHOR, DARK, INK, ON_LIGHT, PAPER
-from asif_book.figures.style import Drawing, image_html
+from asif_book.figures.style import image_html
 from asif_lib.errors import ParameterError
 
 DARK_PAGE, LIGHT_PAGE = DARK[PAPER], PAPER

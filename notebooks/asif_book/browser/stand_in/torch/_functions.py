@@ -21,7 +21,7 @@ _INVERT = "If you are trying to invert a mask, use the `~` or `logical_not()` op
 
 
 def op(name, function, checked=True):
-    """Make a function one of PyTorch's: NumPy's keywords, no warnings, and the error for what is no tensor."""
+    """Make a function one of PyTorch's: a result of NumPy's becomes a tensor, and what is no tensor an error."""
 
     @functools.wraps(function)
     def call(input, *arguments, **options):
@@ -34,9 +34,10 @@ def op(name, function, checked=True):
         with np.errstate(all="ignore"):
             modes, state["modes"] = state["modes"], []
             try:
-                if not modes:
-                    return function(input, *arguments, **options)
-                return modes[-1].__torch_function__(function, (), (input, *arguments), options)
+                if modes:
+                    return modes[-1].__torch_function__(call, (), (input, *arguments), options)
+                found = function(input, *arguments, **options)
+                return wrap(found) if isinstance(found, np.ndarray | np.generic) else found
             except (AttributeError, TypeError) as error:
                 raise _misused(name, error, arguments) from None
             finally:
@@ -49,9 +50,6 @@ def op(name, function, checked=True):
 
 def _misused(name, error, given):
     """The error for arguments that do not fit, in PyTorch's words."""
-    if missing := re.search(r"missing (\d) required positional arguments?: (.+)", str(error)):
-        names = missing[2].replace("' and '", "', '").replace("'", '"')
-        return TypeError(f"{name}() missing {missing[1]} required positional arguments: {names}")
     if "object has no attribute" not in str(error):
         return error
     kinds = ", ".join(builtins.type(one).__name__ for one in given)
@@ -79,15 +77,14 @@ def _exact(array):
 # Entry by entry
 
 for _name in """
-sqrt exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh deg2rad rad2deg reciprocal
+sqrt exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh deg2rad rad2deg reciprocal
 """.split():
     op(_name, lambda input, function=getattr(np, _name): wrap(function(_floats(input._array))))
-for _name in ("asin", "acos", "atan"):
-    op(_name, lambda input, function=getattr(np, f"arc{_name[1:]}"): wrap(function(_floats(input._array))))
 for _name in """
-abs absolute sign square floor ceil trunc isnan isinf isfinite logical_not ravel fliplr flipud
+abs absolute negative sign square floor ceil trunc isnan isinf isfinite logical_not ravel fliplr flipud
 """.split():
     op(_name, lambda input, function=getattr(np, _name): wrap(np.asarray(function(input._array))))
+METHODS["neg"] = METHODS["negative"]
 for _name, _to in {"float": "f4", "double": "f8", "half": "f2", "long": "i8", "int": "i4", "bool": "?"}.items():
     op(_name, lambda input, to=_to: wrap(input._array.astype(to, copy=False)))
 for _name in ("detach", "cpu", "resolve_conj", "resolve_neg"):
@@ -111,11 +108,11 @@ logical_xor floor_divide remainder not_equal less less_equal greater greater_equ
 """.split():
     _binary(_name, getattr(np, _name))
 for _name, _long in {"mul": "multiply", "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal",
-                     "gt": "greater", "ge": "greater_equal"}.items():  # fmt: skip
+                     "gt": "greater", "ge": "greater_equal", "pow": "power"}.items():  # fmt: skip
     _binary(_name, getattr(np, _long))
-for _name in ("arctan2", "copysign", "nextafter", "hypot", "true_divide"):
+for _name in ("arctan2", "copysign", "float_power", "nextafter", "hypot", "true_divide"):
     _binary(_name, getattr(np, _name), floats=True)
-_subtract, _power = _binary("_subtract", np.subtract), _binary("float_power", np.power)
+_subtract = _binary("_subtract", np.subtract)
 
 
 def _axes(input, dim):
@@ -155,25 +152,17 @@ for _name in ("amax", "amin"):
 _reduction("count_nonzero", np.count_nonzero, lambda own: INT64)
 
 
-def _needs_entries(name, input, dim, error):
-    if not input._array.size and dim is None:
-        text = "Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the"
-        raise error(f"{name}(): {text} 'dim' argument.")
-
-
 def _extreme(name, other):
     result, function, place = pair(name), getattr(np, name), getattr(np, f"arg{name}")
 
     def call(input, dim=None, keepdim=False):
         if isinstance(dim, Tensor):
             return METHODS[other](input, dim)
-        _needs_entries(name, input, dim, RuntimeError)
         how = {"axis": _axes(input, dim), "keepdims": keepdim}
         values = wrap(np.asarray(function(input._array, **how)))
         return values if dim is None else result(values, wrap(np.asarray(place(input._array, **how)), INT64))
 
     def position(input, dim=None, keepdim=False):
-        _needs_entries(f"arg{name}", input, dim, IndexError)
         return wrap(np.asarray(place(input._array, axis=_axes(input, dim), keepdims=keepdim)), INT64)
 
     op(name, call), op(f"arg{name}", position)
@@ -215,8 +204,6 @@ def _scatter(name, put):
     def call(input, dim, index, src=None, *, value=None, reduce=None):
         source, out = value if src is None else src, input._array.copy()
         if isinstance(source, Tensor) and source.ndim:
-            if source.dtype is not input.dtype:
-                raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
             source = source._array[tuple(map(slice, index.shape))]
         (np.add.at if reduce in ("add", "sum") else put)(out, _places(input, dim, index), array_of(source))
         return wrap(out)
@@ -243,14 +230,7 @@ _along("index_fill", operator.setitem), _along("index_copy", operator.setitem), 
 class Methods:
     """What takes more than a line."""
 
-    def neg(input):
-        if input.dtype is BOOL:
-            raise RuntimeError(f"Negation, the `-` operator, on a bool tensor is not supported. {_INVERT}")
-        return wrap(-input._array)
-
     def clamp(input, min=None, max=None):
-        if min is None and max is None:
-            raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
         for bound, name in ((min, "maximum"), (max, "minimum")):
             input = input if bound is None else METHODS[name](input, bound)
         return input
@@ -291,9 +271,8 @@ class Methods:
         if not 0 <= k <= (input.shape[axis] if input.ndim else 1):
             raise RuntimeError("selected index k out of range")
         order = _order(input._array, axis, largest)
-        return _TOP(
-            *_at(input._array, order[(slice(None),) * axis + (slice(k),)].copy() if input.ndim else order, axis)
-        )
+        order = order[(slice(None),) * axis + (slice(k),)].copy() if input.ndim else order
+        return _TOP(*_at(input._array, order, axis))
 
     def median(input, dim=None, keepdim=False):
         if dim is None:
@@ -313,11 +292,8 @@ class Methods:
         return (wrap(values), *map(wrap, parts)) if parts else wrap(values)
 
     def bincount(input, weights=None, minlength=0):
-        if input.dtype.rank > 1:
-            raise NotImplementedError(f'"bincount_cpu" not implemented for {input.dtype.said!r}')
-        if input.ndim != 1 or (input < 0).any():
-            raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
-        return wrap(np.bincount(input._array.astype("intp"), None if weights is None else weights._array, minlength))
+        whole = input._array.astype("intp", casting="same_kind")  # no floats
+        return wrap(np.bincount(whole, None if weights is None else weights._array, minlength))
 
     def reshape(input, *shape):
         try:
@@ -345,10 +321,9 @@ class Methods:
     def expand(input, *sizes):
         own = (1,) * (len(_sizes(sizes)) - input.ndim) + input.shape
         wanted = [mine if size == -1 else size for mine, size in itertools.zip_longest(own, _sizes(sizes))]
-        try:
-            return wrap(np.broadcast_to(input._array, wanted))
-        except ValueError:
-            raise RuntimeError(expanded(input.shape, wanted)) from None
+        if text := expanded(input.shape, wanted):
+            raise RuntimeError(text)
+        return wrap(np.broadcast_to(input._array, wanted))
 
     def split(input, split_size_or_sections, dim=0):
         size, total = split_size_or_sections, input.shape[dim]
@@ -370,9 +345,6 @@ class Methods:
         return out
 
     def matmul(input, other):
-        if not isinstance(other, Tensor):
-            kind = builtins.type(other).__name__
-            raise TypeError(f"matmul(): argument 'other' (position 2) must be Tensor, not {kind}")
         a, b, dims = input._array, other._array, (input.ndim, other.ndim)
         if not all(dims):
             text = "both arguments to matmul need to be at least 1D, but they are {}D and {}D"
@@ -385,12 +357,7 @@ class Methods:
                 raise RuntimeError(f"size mismatch, got input ({rows}), mat ({rows}x{a.shape[1]}), vec ({inner})")
             raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a.shape[-1]} and {inner}x{wide})")
         if input.dtype is not other.dtype:
-            said, names = (input.dtype.said, other.dtype.said), {"Long": "int64_t"}
-            if dims == (2, 1):
-                raise RuntimeError(
-                    f"addmv input tensors must have the same dtype, but got {said[1]}, {said[0]}, and {said[1]}"
-                )
-            one, two = (names.get(name, name.lower()) for name in said)
+            one, two = (kind.said.lower().replace("long", "int64_t") for kind in (input.dtype, other.dtype))
             raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {one} != {two}")
         broadcast(a.shape[:-2], b.shape[:-2])
         return wrap(a @ b)
@@ -423,22 +390,15 @@ class Methods:
 def sub(input, other, *, alpha=1):
     bools = [isinstance(value, bool) or (isinstance(value, Tensor) and value.dtype is BOOL) for value in (input, other)]
     if any(bools):
-        two = "two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."
-        raise RuntimeError(
-            f"Subtraction, the `-` operator, with {two if all(bools) else f'a bool tensor is not supported. {_INVERT}'}"
-        )
+        how = "two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."
+        how = how if all(bools) else f"a bool tensor is not supported. {_INVERT}"
+        raise RuntimeError(f"Subtraction, the `-` operator, with {how}")
     return _subtract(input, other, alpha=alpha)
 
 
 def div(input, other, *, rounding_mode=None):
     found = METHODS["true_divide"](input, other)
     return found if rounding_mode is None else wrap(getattr(np, rounding_mode)(found), result_type(input, other))
-
-
-def pow(input, exponent):
-    if isinstance(input, Tensor) and isinstance(exponent, int) and input.dtype.rank < 2 and exponent < 0:
-        raise RuntimeError("Integers to negative integer powers are not allowed.")
-    return _power(input, exponent)
 
 
 def where(condition, *values):
@@ -454,13 +414,15 @@ def where(condition, *values):
 
 
 _SORTED, _TOP, _MEDIAN = map(pair, ("sort", "topk", "median"))
+_RANGE = pair("aminmax", "min", "max")
 for _name, _function in vars(Methods).items():
     if not _name.startswith("_"):
         op(_name, _function)
-for _name, _function in {"sub": sub, "subtract": sub, "div": div, "divide": div, "pow": pow}.items():
+for _name, _function in {"sub": sub, "subtract": sub, "div": div, "divide": div}.items():
     op(_name, _function, checked=False)
 for _name, _function in {
     "addmm": lambda input, one, other, *, beta=1, alpha=1: beta * input + alpha * (one @ other),
+    "aminmax": lambda input, *, dim=None, keepdim=False: _RANGE(input.amin(dim, keepdim), input.amax(dim, keepdim)),
     "argsort": lambda input, dim=-1, descending=False, stable=False: input.sort(dim, descending).indices,
     "cdist": lambda input, x2, p=2.0: (input.double().unsqueeze(-2) - x2.unsqueeze(-3)).norm(p, -1).to(input.dtype),
     "clamp_max": lambda input, max: input.clamp(None, max),
@@ -486,30 +448,24 @@ for _name, _function in {
     "index_select": lambda input, dim, index: wrap(np.take(input._array, np.asarray(index), dim)),
     "is_complex": lambda input: input.dtype.is_complex,
     "is_floating_point": lambda input: input.dtype.is_floating_point,
-    "isclose": lambda input, other, rtol=1e-5, atol=1e-8, equal_nan=False: wrap(
-        np.isclose(*both(input, other), rtol, atol, equal_nan)
-    ),
+    "isclose": lambda input, other, *how, **named: np.isclose(*both(input, other), *how, **named),
     "isin": lambda input, test_elements, *, invert=False: wrap(np.isin(input, test_elements, invert=invert)),
     "log_softmax": lambda input, dim, dtype=None: input - input.logsumexp(dim, True),
     "mm": lambda input, mat2: input @ mat2,
     "masked_fill": lambda input, mask, value: where(mask, wrap(array_of(value), input.dtype), input),
-    "nan_to_num": lambda input, nan=0.0, posinf=None, neginf=None: wrap(
-        np.nan_to_num(input._array, True, nan, posinf, neginf)
-    ),
+    "nan_to_num": lambda input, *values, **named: np.nan_to_num(input._array, True, *values, **named),
     "narrow": lambda input, dim, start, length: input.select(dim, slice(start, start + length)),
     "numel": lambda input: input._array.size,
     "outer": lambda input, vec2: wrap(np.outer(input, vec2)),
     "permute": lambda input, *dims: wrap(input._array.transpose(_sizes(dims))),
     "relu": lambda input: input.clamp(0),
     "repeat": lambda input, *sizes: wrap(np.tile(input._array, _sizes(sizes))),
-    "repeat_interleave": lambda input, repeats, dim=None: wrap(
-        np.repeat(input._array, np.asarray(repeats).astype("intp"), dim)
-    ),
+    "repeat_interleave": lambda input, repeats, dim=None: np.repeat(input._array, np.asarray(repeats, "intp"), dim),
     "roll": lambda input, shifts, dims=None: wrap(np.roll(input._array, shifts, dims)),
     "round": lambda input, *, decimals=0: wrap(np.round(input._array, decimals)),
     "rsqrt": lambda input: 1 / input.sqrt(),
-    "searchsorted": lambda input, values, *, right=False, side=None: wrap(
-        np.asarray(np.searchsorted(input, values, side or ("right" if right else "left")))
+    "searchsorted": lambda input, values, *, right=False, side="left": np.searchsorted(
+        input, values, "right" if right else side
     ),
     "select": lambda input, dim, index: input[(slice(None),) * fitting(dim, input.ndim) + (index,)],
     "sigmoid": lambda input: 1 / (1 + (-input).exp()),
@@ -517,9 +473,7 @@ for _name, _function in {
     "std": lambda input, *dims, **how: input.var(*dims, **how).sqrt(),
     "t": lambda input: input.T,
     "trace": lambda input: wrap(np.trace(input._array)),
-    "transpose": lambda input, dim0, dim1: wrap(
-        input._array.swapaxes(fitting(dim0, input.ndim), fitting(dim1, input.ndim))
-    ),
+    "transpose": lambda input, dim0, dim1: input._array.swapaxes(fitting(dim0, input.ndim), fitting(dim1, input.ndim)),
     "trapezoid": lambda input, x=None, *, dx=1.0, dim=-1: (
         (dx if x is None else x.diff()) * (input[..., 1:] + input[..., :-1]) / 2
     ).sum(dim),

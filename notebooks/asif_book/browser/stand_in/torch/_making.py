@@ -32,11 +32,9 @@ def _entries(data, depth=0):
 
 
 def _numbers(data):
-    return (
-        [_numbers(part) for part in data]
-        if isinstance(data, list | tuple | range)
-        else (array_of(data).item() if isinstance(data, Tensor | np.generic) else data)
-    )
+    if isinstance(data, list | tuple | range):
+        return [_numbers(part) for part in data]
+    return array_of(data).item() if isinstance(data, Tensor | np.generic) else data
 
 
 def tensor(data, *, dtype=None, device=None, requires_grad=False):
@@ -71,6 +69,10 @@ def _full_of(value):
 def full(size, fill_value, *, dtype=None, device=None):
     value = tensor(array_of(fill_value).item())
     return wrap(np.full(_shape((size,)), value._array, (dtype or value.dtype).array))
+
+
+def _like(value):
+    return lambda input, *, dtype=None: full(input.shape, value, dtype=dtype or input.dtype)
 
 
 def arange(start, end=None, step=1, *, dtype=None, device=None):
@@ -176,9 +178,7 @@ MADE = {
     "default_generator": default_generator, "zeros": _full_of(0), "ones": _full_of(1), "empty": _full_of(0),
     "frombuffer": lambda buffer, *, dtype: wrap(np.frombuffer(buffer, dtype.array)),
     "full_like": lambda input, fill_value, *, dtype=None: full(input.shape, fill_value, dtype=dtype or input.dtype),
-    "zeros_like": lambda input, *, dtype=None: full(input.shape, 0, dtype=dtype or input.dtype),
-    "ones_like": lambda input, *, dtype=None: full(input.shape, 1, dtype=dtype or input.dtype),
-    "empty_like": lambda input, *, dtype=None: full(input.shape, 0, dtype=dtype or input.dtype),
+    "zeros_like": _like(0), "ones_like": _like(1), "empty_like": _like(0),
     "linspace": lambda start, end, steps, *, dtype=None: (
         wrap(np.linspace(start, end, steps), dtype or state["default"])
     ),

@@ -284,10 +284,9 @@ def _plain(part):
             raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
         return array if array.ndim or array.dtype == bool else int(array)
     if isinstance(part, slice):
-        start, stop, step = (None if one is None else operator.index(one) for one in (part.start, part.stop, part.step))
-        if step is not None and step <= 0:
+        if part.step is not None and part.step <= 0:
             raise ValueError("step must be greater than zero")
-        return slice(start, stop, step)
+        return slice(*(None if one is None else operator.index(one) for one in (part.start, part.stop, part.step)))
     if isinstance(part, str):
         raise TypeError("new(): invalid data type 'str'")
     if part is None or part is Ellipsis or isinstance(part, numbers.Integral | np.bool_):
@@ -302,18 +301,11 @@ def _told(array, index, act):
     try:
         return act(array, plain)
     except IndexError as error:
-        arrays = [part for part in plain if isinstance(part, np.ndarray)]
         text = str(error).replace("for axis", "for dimension")
-        if arrays:
+        if any(isinstance(part, np.ndarray) for part in plain):
             text = text.replace("dimension 1", "dimension 0")  # where the picked dimensions go first
-        if "boolean index did not match" in text:
-            mask = next(f"The shape of the mask {[*part.shape]} at index 0" for part in arrays if part.dtype == bool)
-            text = f"{mask} does not match the shape of the indexed tensor {[*array.shape]} at index 0"
         if "too many indices" in text:
             text = f"too many indices for tensor of dimension {array.ndim}"
-        if "could not be broadcast" in text:
-            shapes = ", ".join(str([*part.shape]) for part in arrays)
-            text = f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
         raise IndexError(text) from None
 
 

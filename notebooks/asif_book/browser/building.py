@@ -51,7 +51,7 @@ PURE = (
     "psygnal", "tqdm", "typing_extensions",
 )  # fmt: skip
 """Packages whose Python files are taken from this environment; each runs without its compiled part."""
-NOT_HERE = f"__pycache__|browser/|report/|walk/|chapter_(?!01|{'|'.join(BROWSER_CHAPTERS)})../checks.py"
+NOT_HERE = f"__pycache__|browser/|report/|walk/.*(?<!py)$|chapter_(?!01|{'|'.join(BROWSER_CHAPTERS)})../checks.py"
 """Own files that no chapter here needs; those of chapter 01 are used by others."""
 ASKED = "comm", "ipykernel", "ipython", "micropip", "piplite", "pyodide_kernel", "sqlite3", "ssl"
 """Packages that the kernel asks for by name; `packing` has put what is needed of them into one archive."""

@@ -18,6 +18,7 @@ if WORKERS := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):  # as many th
 import pandas as pd
 import pytest
 import torch
+import tqdm.auto  # noqa: F401  before a test makes a kernel here: bars would be a notebook's from then on
 from chromium import HOW, find_chromium
 from interpreter import PYTHON, SOCKET, start_server
 from PIL import Image, ImageDraw

@@ -61,10 +61,9 @@ def test_a_copy_is_asked_without_anchors_and_edited(script, capsys, red_ball):
 
 def test_credit_is_shared_by_contributor_and_a_picture_that_left_is_forgotten(script, capsys, red_ball):
     shutil.copy(red_ball, "otter.jpg")
-    made = {}
-    exec(compile(script('groupby("contributor")'), "library.md", "exec"), made)
+    exec(compile(script('by="contributor"'), "library.md", "exec"), {})
     out = capsys.readouterr().out
     shares = [float(share) for share in re.findall(r"^(?:Ada|Ben) +(\d\.\d+)$", out, flags=re.M)]
-    assert len(shares) == 2 and sum(shares) == pytest.approx(made["table"].contribution.sum(), abs=1e-5)
+    assert len(shares) == 2 and sum(shares) == pytest.approx(1, abs=1e-5)
     before, after = ([float(x) for x in found.split(",")] for found in re.findall(r"tensor\(\[(.*)\]\)", out))
     assert min(before) > 0.999 and max(after) < 0.99

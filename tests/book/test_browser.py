@@ -261,7 +261,7 @@ def test_exercise_is_solved_with_the_keyboard_and_remembered(chapter, lab):
 
 def test_knob_moved_by_keyboard_changes_the_figure(widgets):
     cell = widgets.cell("sparse_knobs(")
-    figure, knob = cell.locator(".jp-OutputArea img").last, cell.get_by_label("Entries kept, k")
+    figure, knob = cell.locator(".jp-OutputArea img[alt^='k = ']").last, cell.get_by_label("Entries kept, k")
     before = figure.get_attribute("alt"), figure.get_attribute("src")
     knob.focus()
     widgets.page.keyboard.press("ArrowRight")

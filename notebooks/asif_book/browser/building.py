@@ -210,7 +210,7 @@ def _stamps():
         image = open_picture(picture)
         image.thumbnail((PIXELS, PIXELS))
         content = io.BytesIO()
-        image.save(content, "WEBP", quality=70, method=6)
+        image.save(content, "WEBP", quality=62, method=6)
         yield f"{NAME}/{number}.webp", content.getvalue()
 
 

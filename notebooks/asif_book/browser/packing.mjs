@@ -1,5 +1,5 @@
 // node packing.mjs CORE PARTS CELL SETTINGS: compile the Python files of every part in Pyodide, run the first cell of a
-// chapter, and print the names of the modules that it asked for
+// chapter and an error, and print the names of the modules that it asked for
 import {readFileSync} from "fs";
 import {pathToFileURL} from "url";
 
@@ -39,6 +39,10 @@ import pyodide_kernel
 
 pyodide_kernel.ipython_shell.send_comm = lambda *_, **__: None
 exec(cell, {})
+try:  # what shows an error is needed at once, too
+    1 / 0
+except ZeroDivisionError:
+    pyodide_kernel.ipython_shell.showtraceback()
 sys.meta_path.remove(Asked)
 import matplotlib.font_manager  # writes the list of fonts
 shutil.copytree("/fonts", "/parts/matplotlib/${settings}", dirs_exist_ok=True)

@@ -17,8 +17,8 @@ DROPPED = {".a", ".c", ".h", ".pxd", ".pyi", ".pyx", ".afm"}
 """Endings of files that no notebook needs: headers, stubs and fonts of printers."""
 DROPPED_FOLDERS = {"tests", "sample_data", "pdfcorefonts", "pydoc_data"}
 WHOLE = {"anywidget", "asif_workbook"}
-"""Parts whose data the first cell needs; of others the data of a package that it imports, but for the time zones."""
-LATER = "zoneinfo"
+"""Parts whose data the first cell needs; of others the data of a package that it imports, but for pytz's time zones."""
+LATER = "pytz"
 FIRST, PYTHON = "asif_first", "python_stdlib"
 """The archives of what the first cell needs: of packages, and of Python itself."""
 SETTINGS = "matplotlib/cache"

@@ -72,15 +72,40 @@ def in_two_forms(function):
     return drawn
 
 
+@functools.cache
+def drawing_class():
+    """Return the class of the book's figures; matplotlib is loaded with the first of them."""
+    from matplotlib.figure import Figure
+
+    class Drawing(Figure):
+        """A figure of a size in inches with its alternative text `alt`, which a notebook displays as `show` does.
+
+        Pyplot does not know it. So two threads draw at the same time, and nothing has to be closed.
+        """
+
+        again = None
+        """The call that draws it, which `image_html` repeats for its narrow form; a widget's drawing has none."""
+
+        def __init__(self, size, tall=None):
+            """Make a drawing of a size in inches, and in the narrow form of the height `tall`."""
+            super().__init__(figsize=(PHONE_INCHES, tall) if narrow() else size, layout="constrained")
+
+        def _repr_html_(self):
+            return image_html(self, self.alt)
+
+        def colorbar(self, *what, **options):
+            return super().colorbar(*what, **options | ({"location": "bottom"} if narrow() else {}))
+
+    return Drawing
+
+
 def subplots(rows=1, columns=1, *, figsize, **options):
     """Make a drawing of a size in inches with a grid of axes; return both, as ``pyplot.subplots`` does.
 
     In the narrow form, the panels of a row stand below each other, and small ones, such as pictures, two by two.
     """
-    from .drawing import Drawing
-
     if not narrow():
-        figure = Drawing(figsize)
+        figure = drawing_class()(figsize)
         return figure, figure.subplots(rows, columns, **options)
     width, height = figsize[0] / columns, figsize[1] / rows
     across = min(columns, 2 if width < SMALL else 1)
@@ -92,7 +117,7 @@ def subplots(rows=1, columns=1, *, figsize, **options):
     cells = np.repeat(tall, down)
     if across == 1 and "width_ratios" in options:  # a picture beside a chart
         cells = np.minimum(tall[:, None], np.multiply(0.75 * figsize[0] / sum(wide), wide)).ravel()
-    figure = Drawing(figsize, cells.sum())
+    figure = drawing_class()(figsize, cells.sum())
     shared = {name: options[name] for name in ("sharex", "sharey") if name in options}
     axes = figure.subplots(rows * down, across, height_ratios=cells, squeeze=False, **shared).reshape(rows, -1)
     for axis in axes[:, columns:].flat:

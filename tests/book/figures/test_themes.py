@@ -16,9 +16,8 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from asif_book import figures
-from asif_book.figures.drawing import Drawing
 from asif_book.figures.palette import ANCHOR, DARK, INK, ON_LIGHT, PAPER
-from asif_book.figures.style import image_html
+from asif_book.figures.style import drawing_class, image_html
 from asif_lib.errors import ParameterError
 
 DARK_PAGE, LIGHT_PAGE = DARK[PAPER], PAPER
@@ -27,7 +26,7 @@ DARK_PAGE, LIGHT_PAGE = DARK[PAPER], PAPER
 @pytest.fixture
 def page():
     """A figure of five fields: a line of ink, an anchor's bar, a bar of a fixed colour, a black picture and word."""
-    figure = Drawing((5, 1))
+    figure = drawing_class()((5, 1))
     figure.set_layout_engine("none")
     figure.add_artist(Line2D([0, 0.2], [0.5, 0.5], color=INK, linewidth=40))
     for left, colour in ((0.2, ANCHOR), (0.4, ON_LIGHT)):
@@ -83,7 +82,7 @@ def test_a_notebook_that_nobody_trusts_loses_the_style_and_keeps_the_theme(brows
 def test_threads_render_one_figure_at_a_time():
     rendering, overlaps = [], []
 
-    class Slow(Drawing):
+    class Slow(drawing_class()):
         def savefig(self, *args, **options):
             overlaps.append(len(rendering))
             rendering.append(self)

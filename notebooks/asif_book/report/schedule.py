@@ -33,7 +33,7 @@ KERNEL_BYTES = 1.5e9
 """Memory for one chapter: its kernel takes about 0.9 GB, its figures and batches the rest."""
 WORTH_A_SERVER = 3
 """Chapters to run from which forks are faster: the server loads as long as a kernel of its own."""
-FIRST = {"00": 8, "01": 20, "02": 15, "03": 10, "04": 10, "05": 25, "06": 25, "07": 30, "08": 30, "09": 40, "10": 60}
+FIRST = {"00": 5, "01": 20, "02": 20, "03": 10, "04": 10, "05": 20, "06": 45, "07": 55, "08": 30, "09": 75, "10": 140}
 """Seconds of a chapter that never ran here, by its number: what is embedded for the first time is in it."""
 ANY = 5
 """Seconds of another one."""

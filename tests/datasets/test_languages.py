@@ -20,7 +20,7 @@ def counts():
 @pytest.mark.parametrize(("language", "caption"), [("de", "Ein Löwe."), ("ja", "ライオン"), ("zh_CN", "狮子。")])
 def test_a_stamp_has_its_own_caption_and_split_in_each_language(stamps, counts, language, caption):
     with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", UserWarning)
         pairs = load_pairs("stamps", language=language, progress=False)
     assert pairs.captions[pairs.ids.index(LION)] == caption
     assert len(pairs) == counts[language] == len(set(pairs.ids))

@@ -421,8 +421,8 @@ def test_results_stand_in_lanes_by_chapter_with_their_chance_and_verdict():
 
     recorded = {
         "R@1": entry(0.36, 0.28, 0.44, note="chance 0.7%"),
-        "ridge minus ASIF": entry(-4.8, -8.4, -1.1, "points", verdict="undecided"),
-        "<audit>": entry(0.96, 0.95, 0.97, "AUC", chapter="06_x"),
+        "ridge minus ASIF": entry(-0.04, -8.4, 3, "points", verdict="undecided on this split; over 20 draws: -4.1"),
+        "<audit>": entry(1, 0.95, 1, "AUC", chapter="06_x"),
     }
     first = "held-out stamps, zero-shot, 13 classes"
     recorded[first] = entry(0.784, 0.693, 0.864, note="chance 7.7%")
@@ -430,14 +430,15 @@ def test_results_stand_in_lanes_by_chapter_with_their_chance_and_verdict():
     page = BeautifulSoup(html, "html.parser")
     assert [title.text for title in page.find_all("h2")] == ["In short", "05 · Zero-shot", "06_x"]
     assert "\n\n" not in html and page.select_one("h2 a")["href"] == "05_zero_shot.html"
-    headline, share, _, gap = page.select(".lane:has(.plot)")
-    assert " ".join(headline.text.split()) == f"{first} · n = 150 · chance 7.7% · test 78.4 % [69.3, 86.4]"
-    assert " ".join(share.text.split()) == "R@1 · n = 150 · chance 0.7% · test 36.0 % [28.0, 44.0]"
-    assert "-4.8 points [-8.4, -1.1]" in gap.svg["aria-label"] and "test · undecided" in gap.text
-    assert [len(lane.select(".chance")) for lane in (share, gap)] == [1, 1]  # and a line at 0
+    headline, share, _, gap, audit = page.select(".lane:has(b)")
+    words = "zero-shot, 13 classes held-out stamps · n = 150 · chance 7.7% · test 78.4 % 69.3 to 86.4 %"
+    assert " ".join(headline.get_text(" ").split()) == words
+    assert audit.select_one(".values").get_text(" ") == "1.000 AUC 0.950 to 1.000"
+    assert gap.select_one(".values").get_text(" ") == "0.0 -8.4 to +3.0"
+    assert gap.select_one(".verdict").get_text("|") == "undecided on this split|over 20 draws: -4.1"
+    assert [len(lane.select(".chance")) for lane in (share, audit, gap)] == [1, 0, 1]  # and a line at 0
     page_of_results = (ROOT / "notebooks" / "results.md").read_text(encoding="utf-8")
     assert all(f"\n| {name}" in page_of_results for name in HEADLINES)
-    assert " ".join(page.select(".lane")[-1].text.split()) == "<audit> · n = 150 · test0.96 AUC [0.95 to 0.97]"
 
 
 def test_only_what_changed_runs_again(notebooks, monkeypatch, capsys):

@@ -24,7 +24,7 @@ class Axis:
         return round(100 * (value * self.scale - self.low) / (self.high - self.low), 2)
 
     def written(self, value, digits):
-        return f"{self.scale * value:{self.sign}.{digits}}".replace("-", "−")
+        return f"{self.scale * value:{self.sign}z.{digits}}".replace("-", "−").replace("+0.0", "0.0")
 
     def ticks(self):
         """Return where ticks stand, their words, and on which side of the place the words are."""
@@ -35,9 +35,8 @@ class Axis:
 
 
 def interval_dots(
-    series, *, xlabel, chance=None, title="", zero=False, plain=False, margin=None, joined=False, notes=None,
-    shown=None, within=(),
-) -> HTML:  # fmt: skip
+    series, *, xlabel, chance=None, title="", zero=False, plain=False, margin=None, joined=False, notes=None
+) -> HTML:
     """Draw measures as dots with their 95 % intervals, a lane for each label, at any width.
 
     A lane's plot says in ``data-low`` and ``data-high`` which values its edges have, in the unit of the axis.
@@ -60,10 +59,6 @@ def interval_dots(
         A line joins the marks of a label.
     notes : dict of str to str, optional
         Words behind the values of a label, such as a verdict.
-    shown : int, optional
-        Labels that are not folded; by default all.
-    within : (float, float), optional
-        Values that the axis reaches at least.
     """
     series = {name: measures for name, measures in series.items() if measures}
     labels = list(dict.fromkeys(label for measures in series.values() for label in measures))
@@ -71,7 +66,7 @@ def interval_dots(
         return HTML(f"<p>Nothing is drawn here, because these pairs have no numbers for it: {xlabel}.</p>")
     by_label = chance if isinstance(chance, dict) else dict.fromkeys(labels, chance) if chance is not None else {}
     ends = [end for measures in series.values() for m in measures.values() for end in m.ci]
-    axis = Axis([*ends, *by_label.values(), *([-margin, margin] if margin else []), *within], plain, zero)
+    axis = Axis([*ends, *by_label.values(), *([-margin, margin] if margin else [])], plain, zero)
     lanes = []
     for label in labels:
         here = [(i, name, measures[label]) for i, (name, measures) in enumerate(series.items()) if label in measures]
@@ -89,7 +84,7 @@ def interval_dots(
     words = f"chance, {axis.written(chance, '2g' if plain else '1f')}{axis.unit}" if same else "chance"
     return self_contained(
         "figures/dots", xlabel=xlabel, title=title, axis=axis, ticks=list(axis.ticks()), joined=joined,
-        lanes=lanes[:shown], folded=lanes[shown:] if shown else [], names=list(series), notes=notes or {},
+        lanes=lanes, names=list(series), notes=notes or {},
         chance=words if by_label else "", margin=[axis.at(-margin), axis.at(margin)] if margin else [],
     )  # fmt: skip
 

@@ -15,12 +15,12 @@ import nbformat
 from bs4 import BeautifulSoup, NavigableString, Tag
 from markupsafe import Markup
 
-from asif_book.figures import interval_dots
+from asif_book.figures.dots import Axis
 from asif_book.figures.method import as_in_chapter_00, method_picture
+from asif_book.figures.templates import self_contained
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.errors import AsifError, version_of
-from asif_lib.evaluation.measures import Measure
 from asif_lib.files import ROOT, build_dir, digest_of_files, sha256_of, write_whole
 
 from ..contents import METHOD, METHOD_ALT, put_between
@@ -141,70 +141,70 @@ HEADLINES = (
 """How the names of the numbers begin that the page of results shows first."""
 
 
+SHARES, RATIOS, GAPS = "share", "ratio", "difference, points"
+REACH = {SHARES: (0, 1), RATIOS: (0, 1.2), GAPS: (-0.15, 0.15)}
+"""What the axis of each kind of number reaches at least."""
+_DATA = re.compile(r"(held-out stamps|stamps \(validation\)|stamps|Fashion-MNIST)[,:] ")
+"""A name may begin with the data, which are a condition."""
+
+
 def results_in_lanes(results: dict, titles: dict[str, str]) -> str:
     """Draw the recorded numbers as HTML without empty lines: the headlines, then a heading and lanes for a chapter.
 
-    All shares have one axis, and so have all differences.
+    A chapter has one axis for its shares, and one for its differences.
     """
     chapters = by_chapter(results)
-    rows = [row for rows in chapters.values() for row in rows]
-    reach = max((abs(end) for row in rows if _kind(*row[:2]) == GAPS for end in _measure(row[0]).ci), default=0)
-    first = [row for row in rows if row[1].startswith(HEADLINES)]
-    parts = [Markup("<h2>In short</h2>"), *_lanes(first, reach)] * bool(first)
+    first = [row for rows in chapters.values() for row in rows if row[1].startswith(HEADLINES)]
+    parts = [("", "In short", _blocks(first, grouped=False))] * bool(first)
     for chapter, rows in chapters.items():
-        heading = titles.get(chapter) or chapter or "Recorded by hand"
-        if chapter in titles:
-            heading = Markup('<a href="{}.html">{}</a>').format(chapter, heading)
-        parts += [Markup("<h2>{}</h2>").format(heading), *_lanes(rows, reach)]
-    return re.sub(r"\n\s*\n", "\n", "\n".join(parts))
+        parts.append((chapter in titles and chapter, titles.get(chapter, chapter) or "Recorded by hand", _blocks(rows)))
+    return re.sub(r"\n\s*\n", "\n", self_contained("report/templates/results", parts=parts).data)
 
 
-SHARES, GAPS = "share, %", "difference, points"
+def _blocks(rows: list[tuple], grouped=True) -> list[tuple]:
+    """Sort rows of `by_chapter` by kind: each kind with its axis, and the lanes by the beginnings that names share."""
+    lanes = [_lane(*row) for row in rows]
+    heads = [lane["head"] for lane in lanes]
+    kinds: dict[str, dict] = {}
+    for lane in lanes:
+        head = lane["head"] * (grouped and heads.count(lane["head"]) > 1)
+        lane["name"] = lane["name"].removeprefix(head).lstrip(",: ")
+        kinds.setdefault(lane["kind"], {}).setdefault(head, []).append(lane)
+    blocks = []
+    for kind, groups in kinds.items():
+        drawn = [lane for group in groups.values() for lane in group if lane["ends"]]
+        ends = [end for lane in drawn for end in lane["ends"]]
+        axis = Axis([*ends, *REACH[kind]], plain=False, signed=kind == GAPS)
+        blocks.append((kind, axis, sorted(groups.items(), key=lambda group: group[0] != "")))
+    return blocks
 
 
-def _kind(entry: dict, name: str) -> str:
-    """Tell what a result is: a share, a difference, or its unit."""
-    if entry["unit"] not in ("", "points"):
-        return entry["unit"]
-    return GAPS if entry["unit"] or "minus" in name else SHARES
-
-
-def _measure(entry: dict) -> Measure:
-    ends = entry["value"], *(entry["ci"] or [entry["value"]] * 2)
-    return Measure(*(end / (100 if entry["unit"] else 1) for end in ends), entry["n"] or 0)
-
-
-def _lanes(rows: list[tuple], reach: float) -> list[Markup]:
-    """Draw rows of `by_chapter`: shares, differences up to `reach`, and without a plot the numbers in other units.
-
-    The lanes of names that begin alike, up to a comma or a colon, stand below this beginning.
-    """
-    heads = [re.match(r"([^(]+)(?:, |: )|", name)[1] or "" for _, name, *_ in rows]
-    blocks, chance, others = {SHARES: {}, GAPS: {}}, {}, []
-    for head, (entry, name, value, interval, n, *claim) in zip(heads, rows, strict=True):
-        head = head if heads.count(head) > 1 else ""
-        what = name.removesuffix(f" ({entry['note']})").removeprefix(head).lstrip(",: ")
-        size = n and f"n\u00a0=\u00a0{n}"
-        what = " · ".join(filter(None, [what, size, entry["note"], *claim]))
-        kind = _kind(entry, name)
-        if kind not in blocks:
-            others.append((", ".join(filter(None, [head, what])), value, interval and f" [{interval}]"))
-            continue
-        blocks[kind].setdefault(head, {})[what] = _measure(entry)
-        if guessing := re.search(r"chance (\d+(?:\.\d+)?) ?%", entry["note"]):
-            chance[what] = float(guessing[1]) / 100
-    parts = []
-    for kind, block in blocks.items():
-        xlabel = f"{kind}; 95 % interval"
-        for head, measures in sorted(block.items(), key=lambda part: part[0] != ""):
-            guesses = {what: chance[what] for what in measures if what in chance}
-            within = {"within": (0, 1), "chance": guesses or None} if kind == SHARES else {"within": (-reach, reach)}
-            lanes = interval_dots({"": measures}, xlabel=xlabel, title=head, zero=kind == GAPS, **within)
-            parts.append(Markup(lanes.data))
-            xlabel = ""  # it is said once
-    lane = '<div class="lane"><span>{}</span><span class="values"><b>{}</b>{}</span></div>'
-    lanes = Markup("\n").join(Markup(lane).format(*other) for other in others)
-    return [*parts, Markup('<div class="asif-drawn asif-dots">{}</div>').format(lanes)] if others else parts
+def _lane(entry: dict, name: str, value: str, interval: str, n: str, split: str, verdict: str) -> dict:
+    """Describe a row of `by_chapter`: short name, conditions, words, and the ends of its drawing, if it has one."""
+    note, unit = entry["note"], entry["unit"]
+    name = name.removesuffix(f" ({note})")
+    kind = GAPS if unit == "points" or "minus" in name else RATIOS if " over the pairs " in name else SHARES
+    name = re.sub(r"(.+ over the pairs of )(.+?)( for .+)", r"\1…\3: \2", name)
+    ends = [end / (100 if unit == "points" else 1) for end in (entry["value"], *(entry["ci"] or ()))]
+    if kind == GAPS:
+        value, *limits = (f"{100 * end:+z.1f}".replace("+0.0", "0.0") for end in ends)
+        interval = " to ".join(limits)
+    elif unit:
+        value, *limits = (f"{end:.3f}" for end in ends)
+        value, interval = f"{value} {unit}", " to ".join(limits)
+    data = _DATA.match(name)
+    name = name[data.end() :] if data else name
+    guessing = re.search(r"(?:chance|guessing) ([\d.]+)( ?%)?", note)
+    lines = [float(guessing[1]) / (100 if guessing[2] else 1)] if guessing else [0] * (kind == GAPS)
+    claim, _, draws = verdict.partition(" over ")
+    head = re.match(r"(.+?)(?:, (?!R@\d+, )|(?<! ): |(?<=\?) )", name)
+    about = filter(None, [data and data[1], n and f"n = {n}", note, split])
+    return {
+        "kind": kind, "name": name, "head": head[1] if head else "",
+        "about": " · ".join(part.replace(" ", "\u00a0") if len(part) < 20 else part for part in about),
+        "value": value, "interval": interval, "claim": claim.rstrip(";"), "draws": draws and f"over {draws}",
+        "ends": ends if kind != SHARES or 0 <= min(ends) <= max(ends) <= 1 else [], "lines": lines,
+    }  # fmt: skip
 
 
 # The index -------------------------------------------------------------------------------------------

@@ -308,8 +308,8 @@ check_shares(shares)
 # Each test picture gets eight captions: its own, and seven captions of other test
 # pictures, drawn at random. Does its own caption score highest?
 #
-# As a control, we shuffle the bank, so that every anchor has another anchor's caption.
-# Pictures, captions and encoders stay the same; only the pairing is gone.
+# As a control, we shuffle the captions of the bank, so that hardly any anchor keeps its
+# own. Pictures, captions and encoders stay the same; only the pairing is gone.
 #
 # A share is printed with its **95 % interval** in brackets, which says how far the
 # share might move with other test pictures of the same kind (chapter 05).

@@ -466,7 +466,8 @@ for name in [*measures][:1] + [*measures][2:4]:  # the encoders and the random w
 #
 # But no control is at chance, the dotted line. Colour alone tells something about the
 # group. So does a network with random weights, because pixels still pass through it.
-# Training added only the distance between the trained bar and the control.
+# Training added only the distance between the dot of the trained encoder and the dot of
+# random weights.
 
 # %% [markdown]
 # ## 6 · What an encoder minds

@@ -95,10 +95,10 @@ draw.show(draw.show_pictures([pictures[i] for i in some], [captions[i] for i in 
 #
 # | anchors | which stamps | who is asked | where |
 # |---:|---|---|---|
-# | 493 | train | validation, in 05 and 07 also the test | 03, 04, 05 |
-# | 643 | train and validation | the 150 of the test | 00, 05, 06, 07, 09, README |
+# | 493 | train | validation, in 05, 08 and README also the test | 02 to 06, 08, 09 |
+# | 643 | train and validation | the 150 of the test, your pictures | 00, 05, 06, 07, 09, README |
 # | 792 | all but one | this one | 00 section 2 |
-# | 793 | all | Fashion-MNIST, your pictures | 05, 07, *Walk the bank* |
+# | 793 | all | Fashion-MNIST | 05, 07, *Walk the bank* |
 
 # %% [markdown]
 # ## 2 · Look before you measure
@@ -355,8 +355,8 @@ check_mutual_neighbours(neighbours_in_common)
 # ## 7 · The control: shuffle the captions
 #
 # Would any captions give such numbers? As a **control** we shuffle the captions, so
-# that each picture gets another picture's caption. All similarities stay the same; only
-# the *pairing* is lost.
+# that hardly any picture keeps its own. All similarities stay the same; only the
+# *pairing* is lost.
 #
 # ### Exercise 02.3 · A correlation without a cause
 #
@@ -843,7 +843,8 @@ show_progress("02")
 #   quarter of the effect is left.
 # - A new picture without a near anchor has less support, and we can see that
 #   beforehand.
-# - Most planted errors are found, because they disagree with their neighbours.
+# - Most planted errors rank above most honest pairs, because they disagree with their
+#   neighbours.
 #
 # **What would prove us wrong.** A shuffle that does as well as the real captions. An
 # effect that disappears when each caption is allowed once. Or other good encoders that

@@ -451,10 +451,9 @@ for i in picked:
 draw.show(draw.caption_search(new.pairs.picture[picked], results))
 
 # %% [markdown]
-# **What you see.** A tick ✔ marks the own caption. Where the own
-# caption comes first, the captions behind it are often about similar things. For the
-# last picture, the captions in front look random. If no anchor near to a picture has a
-# caption about the same thing, only chance likeness is left.
+# **What you see.** A tick ✔ marks the own caption. Where the own caption comes first,
+# the captions behind it are often about similar things. For the last picture, the
+# captions in front look random.
 
 # %% [markdown]
 # ## 5 · The common part of real embeddings
@@ -529,9 +528,9 @@ pd.DataFrame(table, names).T.round(3)
 #
 # Where does the common part come from? (We speak of the offline encoders.) Because the
 # image encoder gives no negative coordinate, no angle is larger than a right angle, and
-# all vectors lean the same way. Nearly all captions have the form “A … .”; without
-# article and full stop their common part is a quarter smaller. We subtract the common
-# part because it does not tell one stamp from another.
+# all vectors lean the same way. Most captions have the form “A … .”; without article
+# and full stop their common part is a quarter smaller. We subtract the common part
+# because it does not tell one stamp from another.
 
 # %% [markdown]
 # ## 6 · Hubs

@@ -257,10 +257,10 @@ xlabel = "R@1, picture → caption, validation split; 95 % interval"
 draw.show(draw.interval_dots({"R@1": board}, xlabel=xlabel, chance=by_guessing))
 
 # %% [markdown]
-# **What you see.** Each row contains the steps above it. In this order the clamp brings
-# a part of the gain and the power the largest part. (In another order their shares
-# would differ.) The cut brings nothing more here, but it costs nothing either: nine
-# tenths of the entries can go.
+# **What you see.** Each row contains the steps above it. Of the three new steps, in
+# this order, the power brings most. (In another order their shares would differ.) The
+# cut brings nothing more here, but it costs nothing either: nine tenths of the entries
+# can go.
 #
 # So why forget here? Because a short list is useful in other ways. An explanation
 # has at most $k$ terms (chapter 06), and a vector takes little memory and time (chapter
@@ -534,8 +534,8 @@ for p, found in measured["with clamp"].items():
     print(f"{p}: the clamp brings {in_points(gap)}")
 
 # %% [markdown]
-# **What you see.** Compare the diamond (with the clamp) and the cross (without).
-# Without the clamp a few points are lost, and only if $p$ is even and small. Negative
+# **What you see.** Compare the diamond (with the clamp) and the cross (without). Of
+# these three powers, only $p = 2$ surely loses points without the clamp. Negative
 # cosines here are smaller in size than the largest positive ones, so a large power
 # makes them vanish.
 #

@@ -121,8 +121,8 @@ draw.show(draw.interval_dots({"stamps": board}, xlabel=xlabel, chance=chance))
 
 # %% [markdown]
 # **What you see.** The first step asks other questions. The second step adds anchors,
-# and R@1 falls a little. Because the bars are wide, neither step is sure. The last row
-# is the number that this chapter reports.
+# and R@1 falls a little. Bars like these do not tell whether a step is sure (section
+# 5). The last row is the number that this chapter reports.
 
 # %% [markdown]
 # ## 2 · A bag of words?
@@ -793,8 +793,8 @@ print("stamps of clothes:", sum(group.startswith("clothes") for group in stamps.
 # %% [markdown]
 # **What you see.** ASIF is better than chance, but the accuracy is low. Ridge, CCA and
 # CSA do better. The matrix shows *how* ASIF fails: a few prompts take most pictures.
-# There are few anchors of clothing, and none looks like a grey picture of 28 × 28
-# pixels. Chapter 07 adds such anchors; the two switches of chapter 09 help, too.
+# Few anchors are clothing (see the printed line). Chapter 07 adds such anchors, and
+# tries the two switches of chapter 09.
 
 # %% [markdown]
 # Would other words help? An honest answer needs untouched pictures, of which

@@ -611,7 +611,8 @@ for kind in kinds[1:]:
 # **What you see.** A region keeps its colour if it counts. A line frames the most
 # important quarter, mostly brown fur. For other stamps, the cosine drops more without
 # this quarter than without a random one. Among regions that are not blank, the
-# difference is undecided, so the map finds the thing, but hardly its parts.
+# difference is undecided. So the map finds the thing; whether it finds its parts, so
+# few stamps cannot tell.
 
 # %% [markdown] tags=["full"]
 # ## 6 · The audit: wrong captions in the bank

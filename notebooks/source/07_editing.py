@@ -141,8 +141,8 @@ draw.best_anchors(stamps.pictures[row], labels[0], stages)
 # The mirror image is an easy teacher, because it shows the same animal in the same
 # pose. The first column has a surprise: *without* the black kangaroo, the score of
 # “kangaroo” is larger. The label's list has length 1, so the large entry of the black
-# kangaroo makes all other entries smaller. Its picture hardly resembles the photograph,
-# so it adds little itself. An anchor needs the right name and a similar picture.
+# kangaroo makes all other entries smaller. Its picture resembles the photograph little,
+# so it adds less than it takes. An anchor needs the right name and a similar picture.
 
 # %% [markdown] tags=["number"]
 # What did the new pair cost elsewhere? Each of the 150 held-out stamps looks for its
@@ -187,7 +187,7 @@ old.save(Path(folder.name) / "story")
 stored = AnchorBank.load(Path(folder.name) / "story")
 edited, took = timed(lambda: stored.add(pair, image_encoder, text_encoder))
 back = edited.undo()
-print(f"version {edited.version}, in {took:.2f} seconds with the two encoders")
+print(f"version {edited.version}, in {took:.2f} seconds, embeddings from the cache")
 print(f"version {back.version}: equal to the first: {stored.diff(back).empty}")
 stored.diff(edited).style.hide(axis="index")
 

@@ -101,8 +101,8 @@ draw.show(draw.stage_bars({"to add one pair to a bank on the disk": edits}))
 
 # %% [markdown]
 # These embeddings were **made up**: pictures of a few hundred concepts, in 256 and 128
-# dimensions. Their accuracy says nothing about a real model, but their cost does,
-# because a dot product takes the same time for all numbers.
+# dimensions. Their accuracy says nothing about a real model. Their cost is a guide:
+# among many near-copies a search takes longer.
 #
 # A question takes three stages:
 #
@@ -271,7 +271,7 @@ for name in ("float32", "bf16", "torch"):
 
 # %% [markdown]
 # **What you see.** `topk` takes next to nothing; the matrix is the cost. In the last
-# two rows memory is a choice. Although each method sums in another order, the answer is
+# two rows memory has a limit. Although each method sums in another order, the answer is
 # the same to the last bit. The library computes the returned cosines once more, in
 # double precision.
 
@@ -841,8 +841,8 @@ print(f"one process: {alone_in_words}; two workers: {together_in_words}, now")
 print("the same, bit for bit:", all(map(torch.equal, together, alone)))
 
 # %% [markdown]
-# **What you see.** Equal, to the last bit. Time is another matter, because more
-# processes do not add cores. A second worker can pay when it is another machine.
+# **What you see.** Equal, to the last bit. Time is another matter (see the printed
+# line). A second worker can pay when it is another machine.
 #
 # With many machines, one of them will fail, so we kill a worker on purpose, when about
 # a quarter of the work is done.
@@ -929,9 +929,10 @@ print(f"by this line, {len(large_asked)} questions to 1.6 million: {large}, here
 
 # %% [markdown]
 # **What you see.** In the left panel, the dashed line has slope 1: twice the anchors,
-# twice the time. At its lower end the diamonds lie above it, because each search has a
-# fixed cost. In the right panel, the diamonds are the memory of the search. It rises
-# until the blocks have their largest size. The dashed line is the dense matrix.
+# twice the time. At its lower end the diamonds lie above it; a fixed cost explains a
+# part (see the two slopes). In the right panel, the diamonds are the memory of the
+# search. It rises until the blocks have their largest size. The dashed line is the
+# dense matrix.
 #
 
 
@@ -1025,7 +1026,7 @@ show_progress("08")
 #
 # - An edit writes its own rows only. Encoding is paid once for an anchor, the search
 #   for every question: $q \cdot n \cdot d$ multiplications.
-# - In blocks, memory is a number that you state; the dense matrix never exists.
+# - In blocks, memory stays near a limit that you state; the dense matrix never exists.
 # - Fast and exact: a rounded product, a bound on its error, every anchor kept that may
 #   belong ($T - 2E$), and a second look at the few.
 # - Sparse vectors take $8 q k$ bytes, for any $n$, and an inverted index compares only

@@ -281,8 +281,8 @@ check_holm(my_holm)
 # of all vectors. That everybody keeps an anchor tells little.
 #
 # The cheapest correction is in the method already: ASIF subtracts the mean of the bank
-# before the cosine. A vector in its direction then points anywhere. We
-# undo this step to see what it does.
+# before the cosine. After that, a vector near this mean may point anywhere. We undo
+# this step to see what it does.
 #
 # **Before you run the next cells:** we ask the validation pictures without the
 # subtraction and then with it. How many of them will keep the largest hub?
@@ -807,8 +807,8 @@ draw.show(draw.line_chart(series, xlabel=xlabel, ylabel=ylabel, logx=2, percent=
 # %% [markdown]
 # ## 9 · Where does the rival win?
 #
-# In chapter 05 linear maps were better, on Fashion-MNIST with stamps as anchors. The
-# last exercise asks again, with pairs of the right kind.
+# In chapter 05 ridge, CCA and CSA were better, on Fashion-MNIST with stamps as anchors.
+# The last exercise asks again, with pairs of the right kind.
 
 # %% tags=["hide-input"]
 # Make the task of the next exercise: the rivals with their settings of section 1.

@@ -388,12 +388,12 @@ language_knob(*searched, language="Arabic", text="سيارة")
 
 # %% [markdown]
 # **What you see.** Penguins, hats, cars and flowers come. “ein Vogel” fails. Are its
-# captions to blame? They name the kind of bird, such as crow or ostrich. But the
-# Italian ones do so too, and “un uccello” finds birds. The second table shows the
-# cause: E5 puts “Vogel” near *Vogelscheuche*, a scarecrow. It follows the letters, so
-# blame the encoder. The Japanese captions are written for small children, in kana,
-# hardly ever with Chinese characters (see the printed line). In such characters the hat
-# is not found: one case, not a rule.
+# captions to blame? They name the kind of bird, such as crow or ostrich. But nearly all
+# Italian ones do so, too, and “un uccello” finds mostly birds. In the second table, E5
+# puts “Vogel” near *Vogelscheuche*, a scarecrow, and near animals that are no birds.
+# Why it does so, these cells do not show. The Japanese captions are written for small
+# children, in kana, hardly ever with Chinese characters (see the printed line). In such
+# characters the hat is not found: one case, not a rule.
 
 # %% [markdown]
 # ## 3 · What a shared encoder knows already
@@ -438,11 +438,11 @@ for other in ("cosine", "cosine, own means"):
 
 # %% [markdown]
 # **What you see.** Diamonds: the encoder alone. Crosses: without the mean of each
-# language. Stars: the bank. Where E5 puts two languages apart, the bank is ahead of
-# the plain cosine. But the crosses come about as far, so most of the repair is the
-# mean. Where E5 aligns a language well, the bank adds nothing. The printed lines count
-# the languages whose interval lies on one side of 0; of thirty, one or two do so by
-# luck.
+# language. Stars: the bank. Where E5 puts two languages apart, the bank is ahead of the
+# plain cosine. For Arabic the crosses come about as far, so the mean is the repair. For
+# Japanese they come less far, and the interval does not decide. Where E5 aligns a
+# language well, the bank adds nothing. The printed lines count the languages whose
+# interval lies on one side of 0; of thirty, one or two do so by luck.
 #
 # ### Exercise 10.3 · A mean for each language
 #
@@ -576,8 +576,8 @@ for name in ("Hindi", "German", "Japanese"):
 draw.show(draw.scaling(tables, ylabel="English → other language, R@1"))
 
 # %% [markdown]
-# **What you see.** From 50 pairs on, a doubling adds about 5 to 16 points, and the
-# curves do not flatten yet. The dots of one size show the spread over draws.
+# **What you see.** From 50 to 400 pairs, each doubling still adds points. The dots of
+# one size show the spread over draws.
 
 # %% [markdown]
 # ## 6 · Encoder or bank?
@@ -629,12 +629,12 @@ xlabel = "English → language, R@1; 95 % interval"
 draw.show(draw.interval_dots(series, xlabel=xlabel, notes=notes))
 
 # %% [markdown]
-# **What you see.** Hindi with 50 anchors: stars far to the right of the crosses, so
-# the bank is too small. Inuktitut has pairs enough, and E5 hardly knows it: its
-# diamond lies far to the left. Swahili has too few questions for a verdict. Its mark is
-# farther right than the one of Inuktitut, but it searches 39 captions only: compare
-# marks of one row. Japanese loses to the encoder or to its captions in kana; this test
-# cannot tell the two apart.
+# **What you see.** Hindi with 50 anchors: stars far to the right of the crosses, so the
+# bank is too small. Inuktitut has pairs enough, yet its diamond lies far to the left:
+# the encoder loses, or the captions do. Swahili has too few questions for a verdict.
+# Its mark is farther right than the one of Inuktitut, but it searches 39 captions only:
+# compare marks of one row. Japanese loses in the same way, with captions in kana. This
+# test cannot tell encoder and captions apart.
 
 # %% [markdown]
 # ## 7 · Two bridges in a row
@@ -803,10 +803,10 @@ show_progress("10")
 #   bank, and so do two image encoders.
 # - Two text encoders that never met translate far above chance. With shuffled pairs
 #   nothing is left.
-# - A shared encoder aligns what it knows. Elsewhere the mean of each language repairs
-#   about as much as a bank.
+# - A shared encoder aligns what it knows. Elsewhere the mean of each language repairs a
+#   part.
 # - An answer that comes back is mostly right. The same questions in another language
-#   tell whether encoder or bank is to blame.
+#   tell whether the bank is too small.
 #
 # **What would prove us wrong.** Translation above chance with shuffled pairs. Or
 # vectors without likeness that find their pictures: then the pairs would not carry the

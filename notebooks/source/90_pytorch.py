@@ -225,9 +225,9 @@ print(m[positive])  # only these entries, as a vector
 # ## 7 · Kinds of numbers
 #
 # The **dtype** of a tensor says what its numbers are. Decimal numbers are `float32`,
-# whole numbers `int64`, and truth values `bool`. A position is always `int64`.
-# `.float()` changes to `float32`. A mean needs `float32`, because PyTorch refuses the
-# mean of whole numbers, and of truth values.
+# whole numbers `int64`, and truth values `bool`. PyTorch gives positions as `int64`.
+# `.float()` changes to `float32`. A mean needs decimal numbers, because PyTorch refuses
+# the mean of whole numbers, and of truth values.
 
 # %%
 whole = torch.tensor([1, 2, 4])  # (3,), int64
@@ -301,8 +301,7 @@ check_largest_elsewhere(largest_elsewhere)
 # %% [markdown]
 # ## 9 · Other calls of the book
 #
-# Look calls up here: chapters 00 to 05 use no call of PyTorch that this chapter does
-# not name.
+# Look calls up here: the open cells of chapters 00 to 05 use no other call of PyTorch.
 
 # %%
 # Calls that make a tensor.

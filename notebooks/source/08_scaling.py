@@ -882,8 +882,9 @@ print(f"the cluster is closed; of {len(workers)} worker processes left: {len(ali
 # %% [markdown]
 # ## 8 · The cost curve
 #
-# Section 1 computed the time at 1.6 million anchors from one small measurement. Is that
-# right? We time the same search for growing banks, in a file in half precision.
+# Section 1 computed the time at 1.6 million anchors from one small measurement, as if
+# time were proportional to $n$. Is it? We time the same search for growing banks, in a
+# file in half precision.
 #
 # **Before you run the next cell:** with both axes logarithmic, what slope will the
 # curve of time have? And the curve of memory?

@@ -15,7 +15,9 @@ from ..outline import CORE
 TEMPLATES = Path(__file__).parent / "templates"
 BOOK = "ASIF: an image–text model without training"
 PANEL = 860
-"""Pixels from which a figure has several panels; on paper it then takes both columns."""
+"""Pixels from which a figure has several panels."""
+TALL = 900
+"""Pixels of a phone's form beyond which a figure on paper keeps its wide form, and takes both columns."""
 _LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data"}
 """Attributes with an address that a browser fetches by itself."""
 
@@ -101,6 +103,7 @@ def make_accessible(body: BeautifulSoup) -> None:
         box = (picture.find_parent("picture") or picture).wrap(body.new_tag("div", attrs={"class": ["figure", kind]}))
         if source := box.source:  # both forms, since a browser that prints does not choose a source
             phone = picture.attrs | {"src": source.attrs.pop("srcset"), "class": "phone"} | source.attrs
+            box["class"] += ["spans"] * (kind == "wide" and int(source.get("height", 0)) > TALL)
             source.replace_with(body.new_tag("img", attrs=phone))
             box.picture.unwrap()
 

@@ -87,6 +87,9 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
     for style in body.find_all("style"):  # the same for all drawings
         if first.setdefault(style.string, style) is not style:
             style.decompose()
+    for words in body.select(".text > p > strong:first-child"):
+        if words.get_text().startswith("Before you"):  # on paper, lines for the answer follow
+            words.parent["class"] = "asked"
     pages.figures_first(body)
     pages.fold_deeper(body)
     pages.make_accessible(body)
@@ -150,6 +153,7 @@ def for_paper(notebook: NotebookNode) -> NotebookNode:
             notebook.cells.remove(cell)
         if cell.cell_type == "markdown":  # the page's script folds what answers a guess
             cell.source = re.sub("(.*?)".join(map(re.escape, WHAT_YOU_SEE)), r"\1", cell.source, flags=re.S)
+            cell.source = re.sub(r"\*\*Before you run[^:]*:", "**Before you look:", cell.source)
         if label := _label(cell):
             cell.metadata["label"] = label
         outputs = cell.get("outputs", [])

@@ -31,7 +31,7 @@ document.addEventListener("DOMContentLoaded", () => {
   focusOnlyWhatScrolls(document.querySelectorAll("main [tabindex='0']"));
   addEventListener("hashchange", openTarget);
   openTarget();
-  for (const words of document.querySelectorAll(".text > p > strong:first-child")) guessFirst(words);
+  for (const words of document.querySelectorAll(".asked > strong:first-child")) guessFirst(words);
   waysToRead(document.querySelector("header .ways"), document.querySelector("main .ways"));
   markSection([...document.querySelectorAll(".contents [class^='level'] a")]);
   for (const form of document.querySelectorAll("#book-search")) searchBook(form, document.querySelector(".found"));
@@ -137,9 +137,9 @@ function waysToRead(bar, question) {
   if (wanted && !known.includes(wanted)) question.prepend(`No way to read is called “${wanted}”; choose one of the two. `);
 }
 
-// "Before you run …": a field for a guess, and what follows, up to "What you see", opens after it
+// "Before you look": a field for a guess, and what follows, up to "What you see", opens after it
 function guessFirst(words) {
-  if (!words.textContent.startsWith("Before you run")) return;
+  if (!words.textContent.startsWith("Before you look")) return;
   const question = words.parentElement, asked = question.closest(".text"), hidden = [];
   let cell = asked.nextElementSibling;
   for (; cell?.matches(".code"); cell = cell.nextElementSibling) hidden.push(cell);

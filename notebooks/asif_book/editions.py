@@ -90,8 +90,8 @@ _METADATA = {
 }
 BROWSER_KERNEL = {"display_name": "Python (Pyodide)", "language": "python", "name": "python"}
 IN_BROWSER = """**In this browser** NumPy computes under PyTorch's names; elsewhere the course uses PyTorch.
-Your notebooks and `my_progress.json` are kept in this browser alone: to take one home, select it in the list of files
-(File, Open…), and press *Download*.
+To run a cell, select the cell and press ▶ at the top, or Shift+Enter. Your notebooks and `my_progress.json` are kept in
+this browser alone: to take one home, select it in the list of files (File, Open…), and press *Download*.
 """
 _HIDDEN = {"source_hidden": True}
 """What JupyterLab folds; it shows the first line."""

@@ -67,6 +67,8 @@ from asif_lib import ASIF
 image_encoder, text_encoder, stamps, bank = open_chapter()
 model = ASIF(bank, image_encoder=image_encoder, text_encoder=text_encoder)"""
 """The first cell of the reader's own notebook."""
+SECONDS = 5
+"""After which a changed notebook is saved."""
 PACKED, LEAST = {".js", ".json", ".wasm", ".zip"}, 50_000
 """Endings of the files that have a packed copy beside them, and from how many bytes on."""
 
@@ -79,7 +81,8 @@ def build_folder(target: Path, *, distribution=False) -> None:
     lock = files.load_lock(core)
     names = _with_dependencies(lock, STARTED)
     packages = files.packages(lock, names, distribution=distribution)
-    left_out = "their tests, stubs, headers and samples are left out, and Pyodide compiles the rest"
+    left_out = "their tests, stubs, headers and samples are left out, IPython's shell for terminals is one line, "
+    left_out += "and Pyodide compiles the rest"
     print(f"{len(names)} packages have the checksums of npm's lock; {left_out}", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="asif-browser-") as scratch:
         lite = Path(scratch)
@@ -232,7 +235,10 @@ def _configure(lite, extensions, packages):
     options = {"packages": packages, "env": {"MPLCONFIGDIR": f"/lib/python3.12/site-packages/{SETTINGS}"}}
     kernel = {"loadPyodideOptions": options, "disablePyPIFallback": True}
     settings = {"@jupyterlite/pyodide-kernel-extension:kernel": kernel}
-    page = {"appName": "ASIF", "litePluginSettings": settings, "exposeAppInBrowser": True}
+    saving = {"@jupyterlab/docmanager-extension:plugin": {"autosaveInterval": SECONDS}}
+    page = {
+        "appName": "ASIF", "litePluginSettings": settings, "settingsOverrides": saving, "exposeAppInBrowser": True,
+    }  # fmt: skip
     for name, content in {
         "jupyter-lite.json": {"jupyter-lite-schema-version": 0, "jupyter-config-data": page},
         "jupyter_lite_config.json": {
@@ -256,6 +262,10 @@ def _run_jupyterlite(lite, tools):
 
 def _finish(target, chapters):
     """Pack large files, and write the page that a reader opens first, and the service worker that keeps the files."""
+    more = (Path(__file__).parent / "head.html").read_text(encoding="utf-8")
+    for page in target.glob("*/index.html"):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(text.replace("</head>", f"{more}</head>", 1), encoding="utf-8")
     for file in sorted(target.rglob("*")):
         if file.suffix in PACKED and file.stat().st_size > LEAST:
             file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes(), mtime=0))

@@ -66,7 +66,8 @@ class set_grad_enabled(contextlib.ContextDecorator):
         state["grad"] = self.before
 
 
-no_grad, enable_grad = functools.partial(set_grad_enabled, False), set_grad_enabled
-inference_mode = no_grad
+no_grad = inference_mode = functools.partial(set_grad_enabled, False)
+enable_grad = set_grad_enabled
+random = SimpleNamespace(fork_rng=_making.fork_rng, manual_seed=_making.manual_seed)
 
-from . import linalg, nn, overrides, random, testing  # noqa: E402
+from . import linalg, nn, overrides  # noqa: E402

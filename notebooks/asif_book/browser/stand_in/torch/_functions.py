@@ -5,18 +5,19 @@ import functools
 import itertools
 import math
 import operator
-import re
 from collections import namedtuple
 from types import SimpleNamespace
 
 import numpy as np
 
 from ._tensor import (
-    BOOL, INT64, Tensor, array_of, both, broadcast, device, dtype, expanded, fitting, promote, result_type, state, wrap,
+    BOOL, INT64, Tensor, array_of, both, broadcast, device, dtype, expanded, fitting, out_of_range, promote,
+    result_type, state, wrap,
 )  # fmt: skip
 
 METHODS = {}
 _NAMES = {"axis": "dim", "keepdims": "keepdim"}
+_NUMPY = {"dim": "axis", "dims": "axis", "diagonal": "k"}
 _INVERT = "If you are trying to invert a mask, use the `~` or `logical_not()` operator instead."
 
 
@@ -38,6 +39,8 @@ def op(name, function, checked=True):
                     return modes[-1].__torch_function__(call, (), (input, *arguments), options)
                 found = function(input, *arguments, **options)
                 return wrap(found) if isinstance(found, np.ndarray | np.generic) else found
+            except np.exceptions.AxisError as error:
+                raise IndexError(out_of_range(error.axis, error.ndim)) from None
             except (AttributeError, TypeError) as error:
                 raise _misused(name, error, arguments) from None
             finally:
@@ -65,8 +68,12 @@ def pair(name, *fields):
     return kind
 
 
+def _delegated(function, input, *arguments, **options):
+    return np.asarray(function(input._array, *arguments, **{_NUMPY.get(name, name): options[name] for name in options}))
+
+
 def _floats(array):
-    return array if array.dtype.kind in "fc" else array.astype(state["default"].array)
+    return array if array.dtype.kind == "f" else array.astype(state["default"].array)
 
 
 def _exact(array):
@@ -74,21 +81,22 @@ def _exact(array):
     return array.astype("f8") if array.dtype in ("f4", "f2") else array
 
 
-# Entry by entry
+# Entry by entry, and what NumPy does under this name or another
 
 for _name in """
 sqrt exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh deg2rad rad2deg reciprocal
 """.split():
-    op(_name, lambda input, function=getattr(np, _name): wrap(function(_floats(input._array))))
-for _name in """
-abs absolute negative sign square floor ceil trunc isnan isinf isfinite logical_not ravel fliplr flipud
+    op(_name, lambda input, function=getattr(np, _name): function(_floats(input._array)))
+for _names in """
+abs negative:neg sign square floor ceil trunc isnan isinf isfinite logical_not ravel diff isin outer roll round trace
+ascontiguousarray:contiguous expand_dims:unsqueeze swapaxes:transpose triu zeros_like:zero
 """.split():
-    op(_name, lambda input, function=getattr(np, _name): wrap(np.asarray(function(input._array))))
-METHODS["neg"] = METHODS["negative"]
+    _function, _, _name = _names.partition(":")
+    op(_name or _function, functools.partial(_delegated, getattr(np, _function)))
 for _name, _to in {"float": "f4", "double": "f8", "half": "f2", "long": "i8", "int": "i4", "bool": "?"}.items():
-    op(_name, lambda input, to=_to: wrap(input._array.astype(to, copy=False)))
+    op(_name, lambda input, to=_to: input._array.astype(to, copy=False))
 for _name in ("detach", "cpu", "resolve_conj", "resolve_neg"):
-    op(_name, lambda input: wrap(input._array))
+    op(_name, lambda input: input._array)
 
 
 def _binary(name, function, floats=False):
@@ -97,20 +105,18 @@ def _binary(name, function, floats=False):
         if name.startswith("bitwise") and kind.rank > 1:
             raise NotImplementedError(f'"{name}_cpu" not implemented for {kind.said!r}')
         one, other = both(input, other, state["default"] if floats and kind.rank < 2 else kind)
-        return wrap(np.asarray(function(one, other if alpha == 1 else alpha * other)))
+        return function(one, other if alpha == 1 else alpha * other)
 
     return op(name, call, checked=False)
 
 
-for _name in """
-add multiply maximum minimum fmod bitwise_and bitwise_or bitwise_xor logical_and logical_or
-logical_xor floor_divide remainder not_equal less less_equal greater greater_equal
+for _names in """
+add multiply:mul maximum minimum bitwise_and bitwise_or bitwise_xor logical_and logical_or logical_xor floor_divide
+remainder power:pow equal:eq not_equal:ne less:lt less_equal:le greater:gt greater_equal:ge
 """.split():
-    _binary(_name, getattr(np, _name))
-for _name, _long in {"mul": "multiply", "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal",
-                     "gt": "greater", "ge": "greater_equal", "pow": "power"}.items():  # fmt: skip
-    _binary(_name, getattr(np, _long))
-for _name in ("arctan2", "copysign", "float_power", "nextafter", "hypot", "true_divide"):
+    _function, _, _name = _names.partition(":")
+    _binary(_name or _function, getattr(np, _function))
+for _name in ("copysign", "nextafter", "true_divide"):
     _binary(_name, getattr(np, _name), floats=True)
 _subtract = _binary("_subtract", np.subtract)
 
@@ -125,7 +131,7 @@ def _axes(input, dim):
 def _reduction(name, function, kind=lambda own: own):
     def call(input, dim=None, keepdim=False, *, dtype=None):
         own = kind(dtype or input.dtype)
-        return wrap(np.asarray(function(_exact(input._array), axis=_axes(input, dim), keepdims=keepdim)), own)
+        return wrap(function(_exact(input._array), axis=_axes(input, dim), keepdims=keepdim), own)
 
     op(name, call)
 
@@ -141,10 +147,8 @@ def _averaged(own):
     return own
 
 
-for _name in ("sum", "nansum", "prod"):
-    _reduction(_name, getattr(np, _name), _summed)
-for _name in ("mean", "nanmean"):
-    _reduction(_name, getattr(np, _name), _averaged)
+for _name, _kind in {"sum": _summed, "prod": _summed, "mean": _averaged}.items():
+    _reduction(_name, getattr(np, _name), _kind)
 for _name in ("any", "all"):
     _reduction(_name, getattr(np, _name), lambda own: BOOL)
 for _name in ("amax", "amin"):
@@ -158,12 +162,11 @@ def _extreme(name, other):
     def call(input, dim=None, keepdim=False):
         if isinstance(dim, Tensor):
             return METHODS[other](input, dim)
-        how = {"axis": _axes(input, dim), "keepdims": keepdim}
-        values = wrap(np.asarray(function(input._array, **how)))
-        return values if dim is None else result(values, wrap(np.asarray(place(input._array, **how)), INT64))
+        values = function(input._array, axis=_axes(input, dim), keepdims=keepdim)
+        return values if dim is None else result(wrap(values), position(input, dim, keepdim))
 
     def position(input, dim=None, keepdim=False):
-        return wrap(np.asarray(place(input._array, axis=_axes(input, dim), keepdims=keepdim)), INT64)
+        return wrap(place(input._array, axis=_axes(input, dim), keepdims=keepdim), INT64)
 
     op(name, call), op(f"arg{name}", position)
 
@@ -190,7 +193,7 @@ def _sizes(given):
 def _places(input, dim, index):
     """The positions (one array for each dimension) that an index along one of them means."""
     dim, array = fitting(dim, input.ndim), array_of(index)
-    if array.ndim != builtins.max(input.ndim, 1) and array.size:
+    if array.ndim != input.ndim and array.size:
         raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
     outside = array[(array < 0) | (array >= input.shape[dim])]
     if outside.size:
@@ -201,51 +204,109 @@ def _places(input, dim, index):
 
 
 def _scatter(name, put):
-    def call(input, dim, index, src=None, *, value=None, reduce=None):
+    def call(input, dim, index, src=None, *, value=None):
         source, out = value if src is None else src, input._array.copy()
         if isinstance(source, Tensor) and source.ndim:
             source = source._array[tuple(map(slice, index.shape))]
-        (np.add.at if reduce in ("add", "sum") else put)(out, _places(input, dim, index), array_of(source))
-        return wrap(out)
-
-    op(name, call)
-
-
-def _along(name, put):
-    def call(input, dim, index, source):
-        out = input._array.copy()
-        if not isinstance(index, Tensor):
-            raise AttributeError("object has no attribute")
-        source = array_of(source)
-        put(np.moveaxis(out, dim, 0), array_of(index), np.moveaxis(source, dim, 0) if source.ndim else source)
-        return wrap(out)
+        put(out, _places(input, dim, index), array_of(source))
+        return out
 
     op(name, call)
 
 
 _scatter("scatter", operator.setitem), _scatter("scatter_add", np.add.at)
-_along("index_fill", operator.setitem), _along("index_copy", operator.setitem), _along("index_add", np.add.at)
+
+
+def _one_kind(input, other):
+    if input.dtype is not other.dtype:
+        raise RuntimeError(f"expected two tensors of one dtype, but got: {input.dtype.said} != {other.dtype.said}")
 
 
 class Methods:
-    """What takes more than a line."""
+    """What takes more than a name: each is a function, and a method."""
+
+    def allclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
+        _one_kind(input, other)
+        return bool(input.isclose(other, rtol, atol, equal_nan).all())
+
+    def bincount(input, weights=None, minlength=0):
+        whole = input._array.astype("intp", casting="same_kind")  # no floats
+        return np.bincount(whole, None if weights is None else weights._array, minlength)
 
     def clamp(input, min=None, max=None):
         for bound, name in ((min, "maximum"), (max, "minimum")):
             input = input if bound is None else METHODS[name](input, bound)
         return input
 
-    def allclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
-        if input.dtype is not other.dtype:
-            raise RuntimeError(f"{input.dtype.said} did not match {other.dtype.said}")
-        return bool(input.isclose(other, rtol, atol, equal_nan)._array.all())
+    def cosine_similarity(input, x2, dim=1, eps=1e-8):
+        return (input * x2).sum(dim) / (input.norm(dim=dim).clamp_min(eps) * x2.norm(dim=dim).clamp_min(eps))
 
-    def var(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
-        if isinstance(dim, bool):
-            dim, unbiased = None, dim
-        correction, axes = correction if unbiased is None else int(unbiased), _axes(input, dim)
-        _averaged(input.dtype)
-        return wrap(np.asarray(np.var(_exact(input._array), axes, ddof=correction, keepdims=keepdim)), input.dtype)
+    def diagonal(input, offset=0, dim1=0, dim2=1):
+        view = input._array.diagonal(offset, dim1, dim2)
+        view.flags.writeable = True
+        return view
+
+    def dot(input, other):
+        if (input.ndim, other.ndim) != (1, 1):
+            raise RuntimeError(f"1D tensors expected, but got {input.ndim}D and {other.ndim}D tensors")
+        n, m = len(input), len(other)
+        if n != m:
+            text = f"inconsistent tensor size, expected tensor [{n}] and src [{m}] to have the same number of elements"
+            raise RuntimeError(f"{text}, but got {n} and {m} elements respectively")
+        _one_kind(input, other)
+        return input._array @ other._array
+
+    def expand(input, *sizes):
+        own = (1,) * (len(_sizes(sizes)) - input.ndim) + input.shape
+        wanted = [mine if size == -1 else size for mine, size in itertools.zip_longest(own, _sizes(sizes))]
+        if text := expanded(input.shape, wanted):
+            raise RuntimeError(text)
+        return np.broadcast_to(input._array, wanted)
+
+    def fill_diagonal(input, fill_value):
+        out = input._array.copy()
+        np.fill_diagonal(out, fill_value)
+        return out
+
+    def flatten(input, start_dim=0, end_dim=-1):
+        first, last = fitting(start_dim, input.ndim), fitting(end_dim, input.ndim)
+        return input.reshape([*input.shape[:first], -1, *input.shape[last + 1 :]])
+
+    def index_fill(input, dim, index, value):
+        out = input._array.copy()
+        np.moveaxis(out, dim, 0)[index._array] = array_of(value)
+        return out
+
+    def logsumexp(input, dim, keepdim=False):
+        high = input.amax(dim, True).nan_to_num(0, 0, 0)
+        return ((input - high).exp().sum(dim, keepdim)).log() + (high if keepdim else high.squeeze(dim))
+
+    def matmul(input, other):
+        a, b, dims = input._array, other._array, (input.ndim, other.ndim)
+        if not all(dims):
+            raise RuntimeError(
+                "both arguments to matmul need to be at least 1D, but they are {}D and {}D".format(*dims)
+            )
+        if dims == (1, 1):
+            return input.dot(other)
+        rows, inner, wide = a.size // a.shape[-1], b.shape[-2 if b.ndim > 1 else 0], b.shape[-1] if b.ndim > 1 else 1
+        if a.shape[-1] != inner:
+            if dims == (2, 1):
+                raise RuntimeError(f"size mismatch, got input ({rows}), mat ({rows}x{a.shape[1]}), vec ({inner})")
+            raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a.shape[-1]} and {inner}x{wide})")
+        _one_kind(input, other)
+        broadcast(a.shape[:-2], b.shape[:-2])
+        return a @ b
+
+    def median(input, dim=None, keepdim=False):
+        if dim is None:
+            return np.sort(input._array, axis=None)[(input.numel() - 1) // 2]
+        at = wrap(_order(input._array, fitting(dim, input.ndim), False)).narrow(dim, (input.shape[dim] - 1) // 2, 1)
+        return _MEDIAN(*(part if keepdim else part.squeeze(dim) for part in (input.gather(dim, at), at)))
+
+    def nonzero(input, *, as_tuple=False):
+        places = np.nonzero(input._array)
+        return tuple(map(wrap, places)) if as_tuple else np.stack(places, 1)
 
     def norm(input, p=2, dim=None, keepdim=False, dtype=None):
         if input.dtype.rank < 2:
@@ -256,15 +317,38 @@ class Methods:
             found = (array.max if p > 0 else array.min)(**how, keepdims=keepdim)
         else:
             found = (array**p if p else array != 0).sum(**how, keepdims=keepdim) ** (1 / (p or 1))
-        return wrap(np.asarray(found), input.dtype)
+        return wrap(found, input.dtype)
 
-    def logsumexp(input, dim, keepdim=False):
-        high = input.amax(dim, True).nan_to_num(0, 0, 0)
-        return ((input - high).exp().sum(dim, keepdim)).log() + (high if keepdim else high.squeeze(dim))
+    def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
+        if input.dtype.rank < 2:
+            raise RuntimeError("quantile() input tensor must be either float or double dtype")
+        how = {"axis": _axes(input, dim), "keepdims": keepdim, "method": interpolation}
+        return wrap(np.quantile(_exact(input._array), array_of(q), **how), input.dtype)
+
+    def reshape(input, *shape):
+        try:
+            return input._array.reshape(_sizes(shape))
+        except ValueError:
+            raise RuntimeError(f"shape '{_sizes(shape)}' is invalid for input of size {input.numel()}") from None
 
     def sort(input, dim=-1, descending=False, stable=False):
         axis = fitting(dim, input.ndim)
         return _SORTED(*_at(input._array, _order(input._array, axis, descending), axis))
+
+    def split(input, split_size_or_sections, dim=0):
+        size, total = split_size_or_sections, input.shape[dim]
+        starts = range(0, total, size) if isinstance(size, int) else np.cumsum([0, *size[:-1]]).tolist()
+        return tuple(input.narrow(dim, a, b - a) for a, b in itertools.pairwise([*starts, total]))
+
+    def squeeze(input, dim=None):
+        dims = range(input.ndim) if dim is None else np.atleast_1d(_axes(input, dim) or 0).tolist()
+        return input._array.squeeze(tuple(d for d in dims if input.ndim and input.shape[d] == 1))
+
+    def to(input, *arguments, **options):
+        given = [*arguments, *options.values()]
+        device(next((one for one in given if isinstance(one, str)), "cpu"))
+        kinds = [one.dtype if isinstance(one, Tensor) else one for one in given if isinstance(one, dtype | Tensor)]
+        return wrap(input._array, kinds[-1]) if kinds else input
 
     def topk(input, k, dim=-1, largest=True, sorted=True):
         axis, k = fitting(dim, input.ndim), operator.index(k)
@@ -274,117 +358,39 @@ class Methods:
         order = order[(slice(None),) * axis + (slice(k),)].copy() if input.ndim else order
         return _TOP(*_at(input._array, order, axis))
 
-    def median(input, dim=None, keepdim=False):
-        if dim is None:
-            return wrap(np.sort(input._array, axis=None)[(input.numel() - 1) // 2])
-        at = wrap(_order(input._array, fitting(dim, input.ndim), False)).narrow(dim, (input.shape[dim] - 1) // 2, 1)
-        return _MEDIAN(*(part if keepdim else part.squeeze(dim) for part in (input.gather(dim, at), at)))
+    def trapezoid(input, x=None, *, dx=1.0, dim=-1):
+        return ((dx if x is None else x.diff()) * (input[..., 1:] + input[..., :-1]) / 2).sum(dim)
 
-    def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
-        if input.dtype.rank < 2:
-            raise RuntimeError("quantile() input tensor must be either float or double dtype")
-        how = {"axis": _axes(input, dim), "keepdims": keepdim, "method": interpolation}
-        return wrap(np.asarray(np.quantile(_exact(input._array), array_of(q), **how)), input.dtype)
+    def unflatten(input, dim, sizes):
+        dim = fitting(dim, input.ndim)
+        return input.reshape([*input.shape[:dim], *sizes, *input.shape[dim + 1 :]])
 
     def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
         values, inverse, counts = np.unique(input._array, return_inverse=True, return_counts=True, axis=dim)
         parts = [inverse.reshape(input.shape if dim is None else -1)] * return_inverse + [counts] * return_counts
-        return (wrap(values), *map(wrap, parts)) if parts else wrap(values)
-
-    def bincount(input, weights=None, minlength=0):
-        whole = input._array.astype("intp", casting="same_kind")  # no floats
-        return wrap(np.bincount(whole, None if weights is None else weights._array, minlength))
-
-    def reshape(input, *shape):
-        try:
-            return wrap(input._array.reshape(_sizes(shape)))
-        except ValueError:
-            raise RuntimeError(f"shape '{_sizes(shape)}' is invalid for input of size {input.numel()}") from None
-
-    def view(input, *shape):
-        if isinstance(shape[0], dtype):
-            return wrap(input._array.view(shape[0].array))
-        found = input.reshape(*shape)
-        if input.numel() and not np.shares_memory(found, input):
-            size = "view size is not compatible with input tensor's size and stride (at least one dimension spans "
-            raise RuntimeError(f"{size}across two contiguous subspaces). Use .reshape(...) instead.")
-        return found
-
-    def flatten(input, start_dim=0, end_dim=-1):
-        first, last = fitting(start_dim, input.ndim), fitting(end_dim, input.ndim)
-        return input.reshape([*input.shape[:first], -1, *input.shape[last + 1 :]])
-
-    def squeeze(input, dim=None):
-        dims = range(input.ndim) if dim is None else np.atleast_1d(_axes(input, dim) or 0).tolist()
-        return wrap(input._array.squeeze(tuple(d for d in dims if input.ndim and input.shape[d] == 1)))
-
-    def expand(input, *sizes):
-        own = (1,) * (len(_sizes(sizes)) - input.ndim) + input.shape
-        wanted = [mine if size == -1 else size for mine, size in itertools.zip_longest(own, _sizes(sizes))]
-        if text := expanded(input.shape, wanted):
-            raise RuntimeError(text)
-        return wrap(np.broadcast_to(input._array, wanted))
-
-    def split(input, split_size_or_sections, dim=0):
-        size, total = split_size_or_sections, input.shape[dim]
-        starts = range(0, total, size) if isinstance(size, int) else np.cumsum([0, *size[:-1]]).tolist()
-        return tuple(input.narrow(dim, a, b - a) for a, b in itertools.pairwise([*starts, total]))
-
-    def diagonal(input, offset=0, dim1=0, dim2=1):
-        view = input._array.diagonal(offset, dim1, dim2)
-        view.flags.writeable = True
-        return wrap(view)
-
-    def nonzero(input, *, as_tuple=False):
-        places = np.nonzero(input._array)
-        return tuple(map(wrap, places)) if as_tuple else wrap(np.stack(places, 1))
-
-    def fill_diagonal(input, fill_value):
-        out = input.clone()
-        np.fill_diagonal(out._array, fill_value)
-        return out
-
-    def matmul(input, other):
-        a, b, dims = input._array, other._array, (input.ndim, other.ndim)
-        if not all(dims):
-            text = "both arguments to matmul need to be at least 1D, but they are {}D and {}D"
-            raise RuntimeError(text.format(*dims))
-        if dims == (1, 1):
-            return input.dot(other)
-        rows, inner, wide = a.size // a.shape[-1], b.shape[-2 if b.ndim > 1 else 0], b.shape[-1] if b.ndim > 1 else 1
-        if a.shape[-1] != inner:
-            if dims == (2, 1):
-                raise RuntimeError(f"size mismatch, got input ({rows}), mat ({rows}x{a.shape[1]}), vec ({inner})")
-            raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a.shape[-1]} and {inner}x{wide})")
-        if input.dtype is not other.dtype:
-            one, two = (kind.said.lower().replace("long", "int64_t") for kind in (input.dtype, other.dtype))
-            raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {one} != {two}")
-        broadcast(a.shape[:-2], b.shape[:-2])
-        return wrap(a @ b)
-
-    def dot(input, other):
-        if (input.ndim, other.ndim) != (1, 1):
-            raise RuntimeError(f"1D tensors expected, but got {input.ndim}D and {other.ndim}D tensors")
-        n, m = len(input), len(other)
-        if n != m:
-            text = f"inconsistent tensor size, expected tensor [{n}] and src [{m}] to have the same number of elements"
-            raise RuntimeError(f"{text}, but got {n} and {m} elements respectively")
-        if input.dtype is not other.dtype:
-            said = f"{input.dtype.said} and {other.dtype.said}"
-            raise RuntimeError(f"dot : expected both vectors to have same dtype, but found {said}")
-        return wrap(np.asarray(input._array @ other._array))
-
-    def to(input, *arguments, **options):
-        given = [*arguments, *options.values()]
-        device(next((one for one in given if isinstance(one, str)), "cpu"))
-        kinds = [one.dtype if isinstance(one, Tensor) else one for one in given if isinstance(one, dtype | Tensor)]
-        return wrap(input._array, kinds[-1]) if kinds else input
+        return (wrap(values), *map(wrap, parts)) if parts else values
 
     def untyped_storage(input):
         array = input._array
         while isinstance(array.base, np.ndarray):  # views share the memory
             array = array.base
         return SimpleNamespace(data_ptr=lambda: array.ctypes.data, nbytes=lambda: array.nbytes)
+
+    def var(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
+        if isinstance(dim, bool):
+            dim, unbiased = None, dim
+        correction, axes = correction if unbiased is None else int(unbiased), _axes(input, dim)
+        _averaged(input.dtype)
+        return wrap(np.var(_exact(input._array), axes, ddof=correction, keepdims=keepdim), input.dtype)
+
+    def view(input, *shape):
+        if isinstance(shape[0], dtype):
+            return input._array.view(shape[0].array)
+        found = input.reshape(*shape)
+        if input.numel() and not np.shares_memory(found, input):
+            size = "view size is not compatible with input tensor's size and stride (at least one dimension spans "
+            raise RuntimeError(f"{size}across two contiguous subspaces). Use .reshape(...) instead.")
+        return found
 
 
 def sub(input, other, *, alpha=1):
@@ -415,12 +421,8 @@ def where(condition, *values):
 
 _SORTED, _TOP, _MEDIAN = map(pair, ("sort", "topk", "median"))
 _RANGE = pair("aminmax", "min", "max")
-for _name, _function in vars(Methods).items():
-    if not _name.startswith("_"):
-        op(_name, _function)
-for _name, _function in {"sub": sub, "subtract": sub, "div": div, "divide": div}.items():
-    op(_name, _function, checked=False)
-for _name, _function in {
+op("sub", sub, checked=False), op("div", div, checked=False)
+_SHORT = {
     "addmm": lambda input, one, other, *, beta=1, alpha=1: beta * input + alpha * (one @ other),
     "aminmax": lambda input, *, dim=None, keepdim=False: _RANGE(input.amin(dim, keepdim), input.amax(dim, keepdim)),
     "argsort": lambda input, dim=-1, descending=False, stable=False: input.sort(dim, descending).indices,
@@ -428,92 +430,56 @@ for _name, _function in {
     "clamp_max": lambda input, max: input.clamp(None, max),
     "clamp_min": lambda input, min: input.clamp(min),
     "clip": lambda input, min=None, max=None: input.clamp(min, max),
-    "clone": lambda input, *, memory_format=None: wrap(input._array.copy()),
-    "contiguous": lambda input: wrap(np.ascontiguousarray(input)),
+    "clone": lambda input, *, memory_format=None: input._array.copy(),
     "copy": lambda input, source: wrap(np.broadcast_to(source, input.shape), input.dtype),
     "corrcoef": lambda input: wrap(np.corrcoef(_exact(input._array)), input.dtype),
-    "cosine_similarity": lambda input, x2, dim=1, eps=1e-8: (
-        (input * x2).sum(dim) / (input.norm(dim=dim).clamp_min(eps) * x2.norm(dim=dim).clamp_min(eps))
-    ),
     "cov": lambda input, *, correction=1: wrap(np.cov(_exact(input._array), ddof=correction), input.dtype),
     "cumsum": lambda input, dim: wrap(np.cumsum(_exact(input._array), dim), _summed(input.dtype)),
-    "diag": lambda input, diagonal=0: wrap(np.diag(input._array, diagonal).copy()),
-    "diff": lambda input, n=1, dim=-1: wrap(np.diff(input._array, n, dim)),
+    "diag": lambda input, diagonal=0: np.diag(input._array, diagonal).copy(),
     "dim": lambda input: input.ndim,
     "equal": lambda input, other: input.shape == other.shape and bool((input == other).all()),
     "expand_as": lambda input, other: input.expand(other.shape),
-    "fill": lambda input, value: wrap(np.full(input.shape, value, input._array.dtype)),
-    "flip": lambda input, *dims: wrap(np.flip(input._array, [fitting(d, input.ndim) for d in _sizes(dims)]).copy()),
-    "gather": lambda input, dim, index: wrap(input._array[_places(input, dim, index)]),
-    "index_select": lambda input, dim, index: wrap(np.take(input._array, np.asarray(index), dim)),
-    "is_complex": lambda input: input.dtype.is_complex,
+    "fill": lambda input, value: np.full(input.shape, value, input._array.dtype),
+    "flip": lambda input, *dims: np.flip(input._array, _sizes(dims)).copy(),
+    "gather": lambda input, dim, index: input._array[_places(input, dim, index)],
+    "index_select": lambda input, dim, index: np.take(input._array, np.asarray(index), dim),
+    "is_complex": lambda input: False,
     "is_floating_point": lambda input: input.dtype.is_floating_point,
     "isclose": lambda input, other, *how, **named: np.isclose(*both(input, other), *how, **named),
-    "isin": lambda input, test_elements, *, invert=False: wrap(np.isin(input, test_elements, invert=invert)),
     "log_softmax": lambda input, dim, dtype=None: input - input.logsumexp(dim, True),
-    "mm": lambda input, mat2: input @ mat2,
     "masked_fill": lambda input, mask, value: where(mask, wrap(array_of(value), input.dtype), input),
+    "mm": lambda input, mat2: input @ mat2,
     "nan_to_num": lambda input, *values, **named: np.nan_to_num(input._array, True, *values, **named),
     "narrow": lambda input, dim, start, length: input.select(dim, slice(start, start + length)),
     "numel": lambda input: input._array.size,
-    "outer": lambda input, vec2: wrap(np.outer(input, vec2)),
-    "permute": lambda input, *dims: wrap(input._array.transpose(_sizes(dims))),
+    "permute": lambda input, *dims: input._array.transpose(_sizes(dims)),
     "relu": lambda input: input.clamp(0),
-    "repeat": lambda input, *sizes: wrap(np.tile(input._array, _sizes(sizes))),
+    "repeat": lambda input, *sizes: np.tile(input._array, _sizes(sizes)),
     "repeat_interleave": lambda input, repeats, dim=None: np.repeat(input._array, np.asarray(repeats, "intp"), dim),
-    "roll": lambda input, shifts, dims=None: wrap(np.roll(input._array, shifts, dims)),
-    "round": lambda input, *, decimals=0: wrap(np.round(input._array, decimals)),
     "rsqrt": lambda input: 1 / input.sqrt(),
-    "searchsorted": lambda input, values, *, right=False, side="left": np.searchsorted(
-        input, values, "right" if right else side
-    ),
+    "searchsorted": lambda input, values, *, right=False: np.searchsorted(input, values, "right" if right else "left"),
     "select": lambda input, dim, index: input[(slice(None),) * fitting(dim, input.ndim) + (index,)],
     "sigmoid": lambda input: 1 / (1 + (-input).exp()),
     "softmax": lambda input, dim, dtype=None: input.log_softmax(dim).exp(),
     "std": lambda input, *dims, **how: input.var(*dims, **how).sqrt(),
     "t": lambda input: input.T,
-    "trace": lambda input: wrap(np.trace(input._array)),
-    "transpose": lambda input, dim0, dim1: input._array.swapaxes(fitting(dim0, input.ndim), fitting(dim1, input.ndim)),
-    "trapezoid": lambda input, x=None, *, dx=1.0, dim=-1: (
-        (dx if x is None else x.diff()) * (input[..., 1:] + input[..., :-1]) / 2
-    ).sum(dim),
-    "triu": lambda input, diagonal=0: wrap(np.triu(input._array, diagonal)),
-    "unbind": lambda input, dim=0: tuple(map(wrap, np.moveaxis(input._array, dim, 0))),
-    "unflatten": lambda input, dim, sizes: input.reshape(
-        [*input.shape[: fitting(dim, input.ndim)], *sizes, *input.shape[fitting(dim, input.ndim) + 1 :]]
-    ),
-    "unsqueeze": lambda input, dim: wrap(np.expand_dims(input._array, fitting(dim, input.ndim + 1))),
     "view_as": lambda input, other: input.view(other.shape),
-    "zero": lambda input: wrap(np.zeros_like(input._array)),
-}.items():
-    op(_name, _function)
-
-
-def _joined(tensors, join, dim):
-    kind = functools.reduce(promote, (tensor.dtype for tensor in tensors))
-    return wrap(join([tensor._array.astype(kind.array, copy=False) for tensor in tensors], dim))
-
-
-def _several(name, tensors):
-    if isinstance(tensors, Tensor):
-        raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor")
-    return [*tensors]
+}
+for _name, _function in [*vars(Methods).items(), *_SHORT.items()]:
+    if _name[0] != "_":
+        op(_name, _function)
 
 
 def cat(tensors, dim=0):
     tensors = _several("cat", tensors)
     tensors = [tensor for tensor in tensors if tensor.shape != (0,)] or tensors
+    first, dim = tensors[0].shape, fitting(dim, tensors[0].ndim)
     for place, tensor in enumerate(tensors):
-        if not tensor.ndim:
-            raise RuntimeError(f"zero-dimensional tensor (at position {place}) cannot be concatenated")
-        first, dim = tensors[0].shape, fitting(dim, tensors[0].ndim)
-        if len(first) != tensor.ndim:
-            raise RuntimeError(f"Tensors must have same number of dimensions: got {len(first)} and {tensor.ndim}")
-        for axis, (size, own) in enumerate(zip(first, tensor.shape, strict=True)):
+        for axis, (size, own) in enumerate(zip(first, tensor.shape, strict=False)):
             if axis != dim and size != own:
                 text = f"Sizes of tensors must match except in dimension {dim}. Expected size {size} but got size {own}"
                 raise RuntimeError(f"{text} for tensor number {place} in the list.")
-    return _joined(tensors, np.concatenate, dim)
+    return wrap(np.concatenate(tensors, dim))
 
 
 def stack(tensors, dim=0):
@@ -522,7 +488,15 @@ def stack(tensors, dim=0):
         if tensor.shape != tensors[0].shape:
             text = f"stack expects each tensor to be equal size, but got {[*tensors[0].shape]} at entry 0 and "
             raise RuntimeError(f"{text}{[*tensor.shape]} at entry {place}")
-    return _joined(tensors, np.stack, dim)
+    return wrap(np.stack(tensors, dim))
+
+
+def _several(name, tensors):
+    """Return the tensors as arrays of one dtype."""
+    if isinstance(tensors, Tensor):
+        raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor")
+    kind = promote(*(tensor.dtype for tensor in tensors))
+    return [tensor._array.astype(kind.array, copy=False) for tensor in tensors]
 
 
 def combinations(input, r=2, with_replacement=False):

@@ -8,39 +8,24 @@ import numpy as np
 from ._tensor import INT64, Tensor, array_of, state, wrap
 
 
-def _entries(data, depth=0):
-    """Check nested lists, and return the dtype of their numbers."""
-    if isinstance(data, Tensor | np.ndarray | np.generic):
-        array = array_of(data)
-        if depth and array.size != 1:
-            raise ValueError("only one element tensors can be converted to Python scalars")
-        return array.dtype
-    if isinstance(data, str):
-        raise TypeError("new(): invalid data type 'str'")
+def _numbers(data, kinds):
+    """Return nested lists as lists of Python's numbers, and add their dtypes to `kinds`."""
     if isinstance(data, list | tuple | range):
-        sizes = [len(part) if hasattr(part, "__len__") and getattr(part, "ndim", 1) else None for part in data]
-        for size in sizes:
-            if size != sizes[0]:
-                got = f"expected sequence of length {sizes[0]} at dim {depth + 1} (got {size})"
-                raise ValueError(got) if None not in (size, sizes[0]) else TypeError("must be real number, not list")
-        kinds = {kind for kind in (_entries(part, depth + 1) for part in data) if kind is not None}
-        return max(kinds, key=lambda kind: ("?biufc".index(kind.kind), kind.itemsize)) if kinds else None
-    kinds = {bool: "?", int: "i8", float: state["default"].array, complex: "c8"}
-    if type(data) not in kinds:
+        return [_numbers(part, kinds) for part in data]
+    own = {bool: np.dtype("?"), int: np.dtype("i8"), float: state["default"].array}
+    if type(data) not in own and not isinstance(data, Tensor | np.ndarray | np.generic):
         raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
-    return np.dtype(kinds[type(data)])
-
-
-def _numbers(data):
-    if isinstance(data, list | tuple | range):
-        return [_numbers(part) for part in data]
-    return array_of(data).item() if isinstance(data, Tensor | np.generic) else data
+    kinds.append(own.get(type(data)) or array_of(data).dtype)
+    return array_of(data).item()
 
 
 def tensor(data, *, dtype=None, device=None, requires_grad=False):
-    kind = _entries(data) or state["default"].array
-    array = array_of(data) if isinstance(data, Tensor | np.ndarray) else np.array(_numbers(data), kind)
-    made = wrap(np.array(array), dtype)
+    if isinstance(data, Tensor | np.ndarray):
+        made = wrap(np.array(array_of(data)), dtype)
+    else:
+        numbers = _numbers(data, kinds := [])
+        kind = max(kinds, key=lambda kind: ("biuf".index(kind.kind), kind.itemsize), default=state["default"].array)
+        made = wrap(np.array(numbers, kind), dtype)
     made.requires_grad = requires_grad
     return made
 

@@ -1,91 +1,57 @@
-"""How a tensor is printed: PyTorch's algorithm, with its default options."""
+"""How a tensor is printed: in PyTorch's words and with its default options, laid out by NumPy."""
 
 import math
+import re
 
 import numpy as np
 
-DIGITS, MOST, EDGE, LINE = 4, 1000, 3, 80
+DIGITS, LINE = 4, 80
 
 
-class _Format:
-    """One width, and one way to write, for all numbers of a tensor."""
+def _written(seen):
+    """Return the function that writes one of these numbers, in one way and one width for all, and the width."""
+    seen = np.array(seen)
+    if seen.dtype.kind != "f":
+        width = max(len(str(value)) for value in seen.tolist())
+        return (lambda value: str(value).rjust(width)), width
+    finite = np.abs(seen[np.isfinite(seen) & (seen != 0)].astype("f8"))
+    low, high = (finite.min(), finite.max()) if finite.size else (1, 1)
+    whole = bool((finite == np.ceil(finite)).all())
 
-    def __init__(self, values):
-        self.floating = values.dtype.kind == "f"
-        self.scientific, self.whole, self.width = False, True, 1
-        if not self.floating:
-            self.width = max(len(str(value)) for value in values.tolist())
-            return
-        finite = values[np.isfinite(values) & (values != 0)]
-        if not finite.size:
-            return
-        sizes = np.abs(finite.astype("f8"))
-        low, high = float(sizes.min()), float(sizes.max())
-        self.whole = bool((finite == np.ceil(finite)).all())
-        self.scientific = high / low > 1000 or high > 1e8 or (not self.whole and low < 1e-4)
-        self.width = max(len(self.one(value)) for value in finite.tolist())
-
-    def one(self, value):
-        if not self.floating:
-            return str(value)
-        if self.scientific:
+    def write(value):
+        if high / low > 1000 or high > 1e8 or (not whole and low < 1e-4):
             return f"{value:.{DIGITS}e}"
-        if self.whole:
-            return f"{value:.0f}" + ("." if math.isfinite(value) else "")
-        return f"{value:.{DIGITS}f}"
+        return f"{value:.0f}{'.' * math.isfinite(value)}" if whole else f"{value:.{DIGITS}f}"
 
-    def __call__(self, value):
-        return self.one(value).rjust(self.width)
-
-
-def _lines(array, indent, summarise, form):
-    if not array.ndim:
-        return form(array.item())
-    cut = summarise and len(array) > 2 * EDGE
-    if array.ndim == 1:
-        parts = [
-            [form(value) for value in part.tolist()] for part in ((array[:EDGE], array[-EDGE:]) if cut else (array,))
-        ]
-        words = [*parts[0], " ...", *parts[1]] if cut else parts[0]
-        a_line = max(1, (LINE - indent) // (form.width + 2))
-        rows = [", ".join(words[i : i + a_line]) for i in range(0, len(words), a_line)]
-        return "[" + f",\n{' ' * (indent + 1)}".join(rows) + "]"
-    rows = [*range(EDGE), *range(len(array) - EDGE, len(array))] if cut else range(len(array))
-    parts = [_lines(array[i], indent + 1, summarise, form) for i in rows]
-    if cut:
-        parts.insert(EDGE, "...")
-    return "[" + ("," + "\n" * (array.ndim - 1) + " " * (indent + 1)).join(parts) + "]"
-
-
-def _edges(array):
-    if not array.ndim:
-        return array
-    if len(array) > 2 * EDGE:
-        array = np.concatenate([array[:EDGE], array[-EDGE:]])
-    return array if array.ndim == 1 else np.stack([_edges(row) for row in array])
+    width = max((len(write(value)) for value in seen[np.isfinite(seen) & (seen != 0)].tolist()), default=1)
+    return (lambda value: write(value).rjust(width)), width
 
 
 def text_of(tensor) -> str:
     """Return a tensor as PyTorch prints it."""
     from ._tensor import BOOL, INT64, state
 
-    array, notes, indent = tensor._array, [], len("tensor(")
+    array, notes, seen = tensor._array, [], []
     usual = (state["default"],) if not array.size else (state["default"], INT64, BOOL)
-    text = "[]"
+    text = "tensor([]"
     if array.size:
-        summarise = array.size > MOST
-        text = _lines(array, indent, summarise, _Format((_edges(array) if summarise else array).reshape(-1)))
+        layout = {"separator": ", ", "prefix": "tensor(", "max_line_width": LINE - 1 + array.ndim, "threshold": 1000}
+        np.array2string(array, formatter={"all": lambda value: seen.append(value) or "0"}, **layout)
+        write, width = _written(seen)
+        if array.size > 1000 and array.shape[-1] > 6:  # the dots take a number's place
+            layout["max_line_width"] -= width - 3
+        text = "tensor(" + np.array2string(array, formatter={"all": lambda value: write(value.item())}, **layout)
+        text = re.sub(r"(?<=\S), \.\.\.,", ",  ...,", text)
     elif array.ndim != 1:
         notes.append(f"size={tuple(array.shape)}")
     if tensor.dtype not in usual:
         notes.append(f"dtype={tensor.dtype}")
     if tensor.requires_grad:
         notes.append("requires_grad=True")
-    text = "tensor(" + text
     last = len(text) - text.rfind("\n") + 1
     for note in notes:
         if last + len(note) + 2 > LINE:
-            text, last = f"{text},\n{' ' * indent}{note}", indent + len(note)
+            text, last = f"{text},\n{' ' * 7}{note}", 7 + len(note)
         else:
             text, last = f"{text}, {note}", last + len(note) + 2
     return text + ")"

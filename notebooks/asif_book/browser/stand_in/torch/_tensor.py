@@ -1,6 +1,5 @@
 """Tensors: NumPy arrays under PyTorch's names, with its dtypes, its promotion, its indexing and its errors."""
 
-import functools
 import math
 import numbers
 import operator
@@ -13,9 +12,9 @@ class dtype:
 
     def __init__(self, name, array, said):
         self.name, self.array, self.said = name, array and np.dtype(array), said
-        self.is_floating_point, self.is_complex = "float" in name, "complex" in name
+        self.is_floating_point, self.is_complex = "float" in name, False
         self.itemsize = self.array.itemsize if self.array else 2
-        self.rank = 3 if self.is_complex else 2 if self.is_floating_point else int(name != "bool")
+        self.rank = 2 if self.is_floating_point else int(name != "bool")
 
     def __repr__(self):
         return f"torch.{self.name}"
@@ -25,11 +24,11 @@ class dtype:
 
 
 TABLE = """bool ? Bool; uint8 u1 Byte; int8 i1 Char; int16 i2 Short; int32 i4 Int; int64 i8 Long; float16 f2 Half;
-float32 f4 Float; float64 f8 Double; complex64 c8 ComplexFloat; complex128 c16 ComplexDouble"""
+float32 f4 Float; float64 f8 Double"""
 DTYPES = {row.split()[0]: dtype(*row.split()) for row in TABLE.split(";")}
 _OF_ARRAY = {kind.array: kind for kind in DTYPES.values()}
 DTYPES["bfloat16"] = dtype("bfloat16", None, "BFloat16")
-BOOL, INT64, COMPLEX = DTYPES["bool"], DTYPES["int64"], DTYPES["complex64"]
+BOOL, INT64 = DTYPES["bool"], DTYPES["int64"]
 state = {"default": DTYPES["float32"], "grad": True, "modes": []}
 
 
@@ -84,29 +83,21 @@ def array_of(value) -> np.ndarray:
     return value._array if isinstance(value, Tensor) else np.asarray(value)
 
 
-def promote(one, other):
-    """Return PyTorch's dtype for two dtypes, or for one and None: a float stays as wide as it is beside integers."""
-    if one is None or other is None or max(one.rank, other.rank) >= 2 > min(one.rank, other.rank):
-        return max(one, other, key=lambda kind: -1 if kind is None else kind.rank)
-    return _OF_ARRAY[np.promote_types(one.array, other.array)]
+def promote(*kinds):
+    """Return PyTorch's dtype for several: any float goes before whole numbers, and these before bools."""
+    rank = max(kind.rank for kind in kinds)
+    return _OF_ARRAY[np.result_type(*(kind.array for kind in kinds if kind.rank == rank))]
 
 
 def result_type(*values) -> dtype:
     """Return the dtype of a result: tensors with dimensions decide, then those without, then Python's numbers."""
-    found = [None, None, None]
+    found = {}  # (rank, place) → dtypes
     for value in values:
-        place, kind = 2, BOOL if isinstance(value, bool) else INT64 if isinstance(value, int) else state["default"]
+        place, kind = 0, BOOL if isinstance(value, bool) else INT64 if isinstance(value, int) else state["default"]
         if isinstance(value, Tensor | np.ndarray | np.integer):
-            place, kind = int(not np.ndim(value)), _OF_ARRAY[array_of(value).dtype]
-        found[place] = promote(COMPLEX if isinstance(value, complex) else kind, found[place])
-    return functools.reduce(_above, reversed(found))
-
-
-def _above(lower, higher):
-    """The dtype where one kind of operand goes before another."""
-    if higher is None or lower is None:
-        return higher or lower
-    return higher if higher.rank >= 2 or (higher.rank and lower.rank < 2) else promote(higher, lower)
+            place, kind = 1 + bool(np.ndim(value)), _OF_ARRAY[array_of(value).dtype]
+        found.setdefault((kind.rank, place), []).append(kind)
+    return promote(*found[max(found)])
 
 
 def broadcast(a, b):
@@ -131,9 +122,12 @@ def fitting(dim, ndim) -> int:
     """Return a dimension from 0; IndexError without it."""
     size = max(ndim, 1)
     if not -size <= operator.index(dim) < size:
-        reach = f"[{-size}, {size - 1}]"
-        raise IndexError(f"Dimension out of range (expected to be in range of {reach}, but got {dim})")
+        raise IndexError(out_of_range(dim, size))
     return int(dim) % size
+
+
+def out_of_range(dim, size) -> str:
+    return f"Dimension out of range (expected to be in range of [{-size}, {size - 1}], but got {dim})"
 
 
 class Tensor:
@@ -160,9 +154,6 @@ class Tensor:
         if found.dtype.rank > max(self.dtype.rank, self.dtype is not BOOL):
             kinds = f"result type {found.dtype.said} can't be cast to the desired output type {self.dtype.said}"
             raise RuntimeError(kinds)
-        if found.shape != self.shape:
-            shapes = f"output with shape {[*self.shape]} doesn't match the broadcast shape {[*found.shape]}"
-            raise RuntimeError(shapes)
         self._array[...] = found._array
         return self
 
@@ -179,17 +170,13 @@ class Tensor:
         return self._array.tolist()
 
     def item(self):
-        if self._array.size != 1:
-            raise RuntimeError(f"a Tensor with {self._array.size} elements cannot be converted to Scalar")
         return self._array.item()
 
-    def __float__(self, make=float):
-        if self._array.size != 1:
-            raise ValueError("only one element tensors can be converted to Python scalars")
-        return make(self._array.item())
+    def __float__(self):
+        return float(self.item())
 
     def __int__(self):
-        return self.__float__(int)
+        return int(self.item())
 
     def __index__(self):
         if self._array.size != 1 or self.dtype.rank > 1:
@@ -211,26 +198,17 @@ class Tensor:
         return text_of(self)
 
     def __len__(self):
-        if not self.ndim:
-            raise TypeError("len() of a 0-d tensor")
         return len(self._array)
 
     def __iter__(self):
-        if not self.ndim:
-            raise TypeError("iteration over a 0-d tensor")
         return map(wrap, self._array)
 
     def __contains__(self, value):
         return bool((self == value)._array.any())
 
-    def __deepcopy__(self, memo):
-        return self.clone()
-
     __hash__ = object.__hash__
 
     def __invert__(self):
-        if self.dtype.rank > 1:
-            raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
         return wrap(~self._array)
 
     def requires_grad_(self, requires_grad=True):
@@ -241,27 +219,19 @@ class Tensor:
         return self.shape if dim is None else self.shape[fitting(dim, self.ndim)]
 
     def __getitem__(self, index):
-        return wrap(_told(self._array, index, operator.getitem))
+        return wrap(self._array[_plain(index)])
 
     def __setitem__(self, index, value):
-        value = array_of(value)
-
-        def put(array, plain):
-            try:
-                array[plain] = value.astype(array.dtype, copy=False)
-            except (ValueError, IndexError) as error:
-                picks = [isinstance(part, np.ndarray) for part in plain]
-                plain = tuple(
-                    part * 0 if pick and part.dtype != bool else part for part, pick in zip(plain, picks, strict=True)
-                )
-                place = array[plain].shape
-                text = expanded(value.shape, place)
-                if isinstance(error, IndexError) and not text:
-                    raise
-                shapes = f"value tensor of shape {[*value.shape]} cannot be broadcast to indexing result of shape "
-                raise RuntimeError(f"shape mismatch: {shapes}{[*place]}" if any(picks) else text) from None
-
-        _told(self._array, index, put)
+        index, value = _plain(index), array_of(value)
+        picks = [isinstance(part, np.ndarray) for part in index]
+        firsts = (part * 0 if pick and part.dtype != bool else part for part, pick in zip(index, picks, strict=True))
+        place = self._array[tuple(firsts)].shape
+        if value.size > 1 and (text := expanded(value.shape, place)):
+            shapes = (
+                f"value tensor of shape {[*value.shape]} cannot be broadcast to indexing result of shape {[*place]}"
+            )
+            raise RuntimeError(f"shape mismatch: {shapes}" if any(picks) else text)
+        self._array[index] = value
 
 
 def expanded(given, wanted) -> str:
@@ -274,39 +244,17 @@ def expanded(given, wanted) -> str:
     return "" if len(given) <= len(wanted) else f"the size {[*given]} does not expand to {[*wanted]}"
 
 
-def _plain(part):
-    """Return a part of an index as NumPy takes it."""
-    if isinstance(part, list | tuple | range):
-        part = np.array([array_of(one) for one in part], None if len(part) else "i8")
-    if isinstance(part, Tensor | np.ndarray):
-        array = array_of(part)
-        if array.dtype.kind not in "iub":
-            raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-        return array if array.ndim or array.dtype == bool else int(array)
-    if isinstance(part, slice):
-        if part.step is not None and part.step <= 0:
+def _plain(index):
+    """Return an index as NumPy takes it."""
+    parts = []
+    for part in index if isinstance(index, tuple) else (index,):
+        if isinstance(part, list | tuple | range):
+            part = np.array([array_of(one) for one in part], None if len(part) else "i8")
+        if isinstance(part, slice) and part.step is not None and part.step <= 0:
             raise ValueError("step must be greater than zero")
-        return slice(*(None if one is None else operator.index(one) for one in (part.start, part.stop, part.step)))
-    if isinstance(part, str):
-        raise TypeError("new(): invalid data type 'str'")
-    if part is None or part is Ellipsis or isinstance(part, numbers.Integral | np.bool_):
-        return part
-    kinds = "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices"
-    raise IndexError(f"{kinds} (got {type(part).__name__})")
-
-
-def _told(array, index, act):
-    """Act on the entries at an index; an error has PyTorch's words."""
-    plain = tuple(map(_plain, index if isinstance(index, tuple) else (index,)))
-    try:
-        return act(array, plain)
-    except IndexError as error:
-        text = str(error).replace("for axis", "for dimension")
-        if any(isinstance(part, np.ndarray) for part in plain):
-            text = text.replace("dimension 1", "dimension 0")  # where the picked dimensions go first
-        if "too many indices" in text:
-            text = f"too many indices for tensor of dimension {array.ndim}"
-        raise IndexError(text) from None
+        array = array_of(part) if isinstance(part, Tensor | np.ndarray) else None
+        parts.append(part if array is None else array if array.ndim or array.dtype == bool else int(array))
+    return tuple(parts)
 
 
 def _operator(name, swapped=False):

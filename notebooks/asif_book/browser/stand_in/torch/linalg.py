@@ -6,26 +6,27 @@ from ._functions import METHODS, pair
 from ._tensor import lacking_in, wrap
 
 __getattr__ = lacking_in("torch.linalg")
-_QR, _SVD = pair("linalg_qr", "Q", "R"), pair("linalg_svd", "U", "S", "Vh")
-_EIGH = pair("linalg_eigh", "eigenvalues", "eigenvectors")
 
 
-def _of_one(name):
-    return lambda A: wrap(np.asarray(getattr(np.linalg, name)(A._array)))
+def vector_norm(x, ord=2, dim=None, keepdim=False):
+    return METHODS["norm"](x, ord, dim, keepdim)
 
 
-def norm(A, ord=None, dim=None, keepdim=False):
-    if ord is None or A.ndim < 2 or isinstance(dim, int):
-        return METHODS["norm"](A, 2 if ord is None else ord, dim, keepdim)
-    return wrap(np.asarray(np.linalg.norm(A._array, ord, dim, keepdim)))
+def _of_numpy(name, *fields):
+    """NumPy's function of a name, whose result is a tensor, or several with names."""
+    result = pair(f"linalg_{name}", *fields) if fields else None
+
+    def call(A, *more, **options):
+        found = getattr(np.linalg, name)(A, *more, **options)
+        return result(*map(wrap, found)) if fields else wrap(found)
+
+    return call
 
 
-globals().update(
-    {name: _of_one(name) for name in ("inv", "det", "pinv", "cholesky", "matrix_rank")},
-    qr=lambda A, mode="reduced": _QR(*map(wrap, np.linalg.qr(A._array, mode))),
-    svd=lambda A, full_matrices=True: _SVD(*map(wrap, np.linalg.svd(A._array, full_matrices))),
-    eigh=lambda A: _EIGH(*map(wrap, np.linalg.eigh(A._array))),
-    solve=lambda A, B: wrap(np.linalg.solve(A._array, B._array)),
-    solve_triangular=lambda A, B, *, upper: wrap(np.linalg.solve((np.triu if upper else np.tril)(A._array), B._array)),
-    vector_norm=lambda x, ord=2, dim=None, keepdim=False: METHODS["norm"](x, ord, dim, keepdim),
-)
+inv, det, pinv, cholesky, solve = map(_of_numpy, ("inv", "det", "pinv", "cholesky", "solve"))
+qr, svd = _of_numpy("qr", "Q", "R"), _of_numpy("svd", "U", "S", "Vh")
+eigh = _of_numpy("eigh", "eigenvalues", "eigenvectors")
+
+
+def solve_triangular(A, B, *, upper):
+    return solve(A.triu() if upper else A.T.triu().T, B)

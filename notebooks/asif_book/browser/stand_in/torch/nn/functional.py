@@ -6,20 +6,17 @@ from .._functions import METHODS
 from .._tensor import lacking_in, wrap
 
 __getattr__ = lacking_in("torch.nn.functional")
-
-
-def _pad(input, pad, mode="constant", value=0):
-    widths = [(0, 0)] * (input.ndim - len(pad) // 2) + [*zip(pad[::2], pad[1::2], strict=True)][::-1]
-    return wrap(np.pad(input, widths, constant_values=value))
-
-
 globals().update(
     {name: METHODS[name] for name in ("cosine_similarity", "log_softmax", "relu", "sigmoid", "softmax", "tanh")},
     cross_entropy=lambda input, target: -input.log_softmax(1).gather(1, target[:, None]).mean(),
     normalize=lambda input, p=2.0, dim=1, eps=1e-12: input / input.norm(p, dim, keepdim=True).clamp_min(eps),
-    one_hot=lambda tensor, num_classes=-1: wrap(
-        np.eye(num_classes if num_classes >= 0 else int(tensor.max()) + 1, dtype="i8")[tensor]
-    ),
-    pad=_pad,
-    pairwise_distance=lambda x1, x2, p=2.0, eps=1e-6, keepdim=False: (x1 - x2 + eps).norm(p, -1, keepdim),
 )
+
+
+def one_hot(tensor, num_classes=-1):
+    return wrap(np.eye(num_classes if num_classes >= 0 else int(tensor.max()) + 1, dtype="i8")[tensor])
+
+
+def pad(input, pad, mode="constant", value=0):
+    widths = [(0, 0)] * (input.ndim - len(pad) // 2) + [*zip(pad[::2], pad[1::2], strict=True)][::-1]
+    return wrap(np.pad(input, widths, constant_values=value))

@@ -6,11 +6,29 @@ const HOME = new URL("./", self.location).href, KEPT = `asif ${HOME} `, NAME = K
 self.addEventListener("activate", event => event.waitUntil(forgetOthers()));
 self.addEventListener("fetch", event => {
   const path = event.request.url.split(/[?#]/)[0].slice(HOME.length).replace(/(^|\/)$/, "$1index.html");
-  if (event.request.method === "GET" && event.request.url.startsWith(HOME) && path in FILES) {
+  const answer = event.request.method === "GET" && event.request.url.startsWith(HOME) && path in FILES
+    ? verified(path) : event.request.url === `${HOME}api/drive` ? answered(event) : null;
+  if (answer) {
     event.stopImmediatePropagation();
-    event.respondWith(verified(path));
+    event.respondWith(answer);
   }
 });
+
+// Python's questions about the reader's files go to every open tab, and JupyterLite takes the next answer of any tab, which
+// may belong to an earlier question. Here a question has a number and its own tab (head.html), and is asked until heard.
+const tabs = new BroadcastChannel("/api/drive.v1"), waiting = new Map();  // number → what takes the answer
+tabs.onmessage = ({data}) => waiting.get(data?.number)?.(data.answer);
+
+async function answered({clientId, request}) {
+  const client = await clients.get(clientId), number = crypto.randomUUID();
+  const tab = client && new URL(client.url).searchParams.get("tab");
+  const question = {...await request.json(), receiver: "broadcast.ts", number, tab};
+  const ask = () => tabs.postMessage(question), again = setInterval(ask, 2000);
+  const answer = await new Promise(resolve => { waiting.set(number, resolve); ask(); });
+  clearInterval(again);
+  waiting.delete(number);
+  return new Response(JSON.stringify(answer));
+}
 
 async function forgetOthers() {
   const names = await caches.keys();
@@ -28,7 +46,7 @@ async function verified(path) {
   } catch (error) { /* cut on its way */ }
   const found = bytes && new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   if (!found || Array.from(found, byte => byte.toString(16).padStart(2, "0")).join("") !== digest) {
-    if (answer.ok && path.startsWith("static/pyodide/"))  // Python will not start: the first page says why
+    if (answer.ok && !path.startsWith("static/parts/"))  // a chapter will not open: the first page says why
       for (const client of await clients.matchAll({type: "window"}))
         if (client.url.split(/[?#]/)[0] !== HOME) client.navigate(`${HOME}?damaged=${encodeURIComponent(path)}`);
     return new Response(null, {status: 502, statusText: `${path} did not arrive whole`});

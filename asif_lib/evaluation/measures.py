@@ -31,7 +31,7 @@ class Measure:
 
     def __rmul__(self, factor) -> "Measure":
         """Return the measure in another unit: ``100 * gap`` is a difference of shares in points."""
-        return Measure(factor * self.value, factor * self.low, factor * self.high, self.n)
+        return Measure(factor * self.value, *sorted(factor * end for end in self.ci), self.n)
 
     def __str__(self):
         return f"{self.value:.1%} [{self.low:.1%}, {self.high:.1%}], n = {self.n}"

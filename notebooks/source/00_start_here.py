@@ -408,7 +408,7 @@ my_labels += ["Australia", "something that jumps"]
 my_template = "a photo of a {}."
 mine = model.classify(pictures[[my_picture]], my_labels, templates=[my_template])
 for i in mine.scores[0].argsort(descending=True).tolist():
-    print(f"{mine.scores[0, i]:.3f}  {my_labels[i]}")
+    print(f"{my_labels[i]}: {mine.scores[0, i]:.3f}")
 
 # %% [markdown]
 # **What you see.** The labels with their scores, the best first: the kangaroo became a

@@ -87,7 +87,7 @@ draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, [first], near, v
 encoders = {"image encoder": image_encoder, "text encoder": text_encoder}
 facts = ["name", "source", "checksum", "preprocessing", "dim"]
 about = {
-    column: {fact: str(getattr(encoder.identity, fact)) for fact in facts}
+    column: {fact: f"{getattr(encoder.identity, fact)!s:.32}" for fact in facts}
     for column, encoder in encoders.items()
 }
 pd.DataFrame(about)

@@ -96,7 +96,7 @@ draw.show(draw.show_pictures([pictures[i] for i in some], [captions[i] for i in 
 # | anchors | which stamps | who is asked | where |
 # |---:|---|---|---|
 # | 493 | train | validation, in 05, 08 and README also the test | 02 to 06, 08, 09 |
-# | 643 | train and validation | the 150 of the test, your pictures | 00, 05, 06, 07, 09, README |
+# | 643 | train and validation | the test, your pictures | 00, 05, 06, 07, 09, README |
 # | 792 | all but one | this one | 00 section 2 |
 # | 793 | all | Fashion-MNIST | 05, 07, *Walk the bank* |
 

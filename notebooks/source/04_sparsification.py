@@ -111,7 +111,7 @@ draw.four_steps(caption, cosines, [*anchors.picture], [*anchors.caption], k=6, p
 # larger is the first entry than the third: still twice?
 
 # %%
-row = pd.Series([0.8, -0.6, 0.4, 0.1, -0.2], [f"anchor {i}" for i in range(1, 6)])
+row = pd.Series([0.8, -0.6, 0.4, 0.1, -0.2], pd.RangeIndex(1, 6, name="anchor"))
 k, p = 4, 2
 top_k = row.where(row.rank(ascending=False) <= k, 0)
 clamped = top_k.clip(lower=0)
@@ -124,7 +124,7 @@ steps = {
     "4 · normalise": powered / np.linalg.norm(powered),
     "the library": method.sparsify(torch.tensor([[*row]]), k, p)[0].numpy(),
 }
-pd.DataFrame(steps, row.index).T.round(3)
+pd.DataFrame(steps, row.index).T.style.format("{:.2f}")
 
 # %% [markdown]
 # **What you see.** In the row of top $k$, anchor 5 has a negative entry, because four
@@ -284,7 +284,7 @@ draw.show(*sparse_step(bank, held_out, chosen, k, 2))
 sparse_knobs(bank, held_out, row=chosen, k=k)
 
 # %% [markdown]
-# **What you see.** Each bar on the right is the score of a caption, a sum over the
+# **What you see.** Each bar is the score of a caption, a sum over the
 # anchors that it shares with the picture. The own caption has a check mark. With $k =
 # 1$ only captions that keep the picture's single anchor have a bar; all others tie at
 # zero. The own caption need not come first.

@@ -83,7 +83,9 @@ image, texts = model.images(z), model.texts(prompts)  # sparse vectors
 scores = image.similarity(texts)[0]  # (3,)
 right, wrong = 0, int(scores[1:].argmax()) + 1  # the right label, the best wrong one
 answer = labels[int(scores.argmax())]
-draw.show(draw.labelled_pictures([picture], [answer], [labels[right]]))
+order = scores.argsort(descending=True).tolist()
+ranked = [(n, labels[i], float(scores[i]), i == right) for n, i in enumerate(order, 1)]
+draw.show(draw.caption_search([picture], [ranked]))
 
 # %% [markdown] tags=["core"]
 # ## 1 · A decision taken apart
@@ -134,7 +136,7 @@ for i in both:
 # %% [markdown]
 # A contribution says how much an anchor speaks *for* a label, but the anchor may give
 # as much to another label. So the **contrast** of two labels takes the difference,
-# anchor by anchor. The differences add up to the lead.
+# anchor by anchor. Over all anchors, the differences add up to the lead.
 
 # %% tags=["hide-input"]
 # Draw which anchors speak for the wrong label, and for the right one.
@@ -144,7 +146,7 @@ words, ends = f"{caption}\ncalled “{answer}”", (labels[right], labels[wrong]
 rows, xlabel = few.itertuples(index=False), "difference of the contributions (no unit)"
 draw.show(draw.anchor_bars(picture, words, rows, xlabel=xlabel, sides=ends))
 print(f"differences add up to {sides.difference.sum():.6f}")
-print(f"the scores differ by  {float(scores[wrong] - scores[right]):.6f}")
+print(f"the scores differ by {float(scores[wrong] - scores[right]):.6f}")
 
 # %% [markdown]
 # **What you see.** Filled bars speak for the wrong label, hollow bars for the right
@@ -168,10 +170,10 @@ remove = sides.anchor[:1].tolist()  # your turn: other positions, from the table
 
 result = without(model, z, prompts, remove)
 print("taken away:", "; ".join(bank.pairs.caption[remove]))
-for label, old, new in zip(labels, scores, result.scores[0], strict=True):
-    print(f"{label}: {old:.3f} before, {new:.3f} without")
 came = result.entered[result.entered.side == "image"].anchor
 print("entered the picture's vector:", "; ".join(bank.pairs.caption[came]))
+table = {"before": scores.tolist(), "without": result.scores[0].tolist()}
+pd.DataFrame(table, labels).style.format("{:.3f}")
 
 # %% [markdown] tags=["say"]
 # We took out one anchor by hand, and the answer stayed. A computer can try every single
@@ -274,9 +276,8 @@ halves = np.stack([o < len(bank) // 2 for o in order])  # (100, n) bool, True st
 truth = [without(model, *asked_for, np.flatnonzero(~h)).scores.item() for h in halves]
 ways = {"contributions": gives, "Shapley values": worth, "removal of one": effects}
 ways["the picture's entry alone"] = image.to_dense()[0].numpy()
-for name, values in ways.items():
-    alike = spearmanr(halves @ values, truth).statistic
-    print(f"{name}: rank correlation with the scores of halves {alike:.2f}")
+alike = {name: spearmanr(halves @ v, truth).statistic for name, v in ways.items()}
+pd.DataFrame({"rank correlation with the scores of halves": alike}).round(2)
 
 # %% [markdown]
 # **What you see.** Each mark is an anchor. Below the solid line the score *rises*
@@ -290,43 +291,40 @@ for name, values in ways.items():
 # `asif_lib.explain.credit(reasons, by="group")` shares it out exactly, group by group.
 
 # %% [markdown]
-# ### Exercise 06.7 · Does it foretell?
+# ### Exercise 06.1 · Prove that it adds up
 #
-# **Difficulty** ●●○○○ · **Minutes** 6
+# **Difficulty** ●○○○○ · **Minutes** 5
 #
-# The **linear datamodeling score** of an attribution is Spearman's correlation of two
-# things: the true scores with parts of the bank, and the sum of the attribution over
-# the anchors that stay in each part. Compute it.
+# A label may have several prompts; its score is the **mean** of their cosines with the
+# picture. What does each anchor contribute to that score? Return `contributions`: (n,)
+# float32, one number for each anchor, so that all of them add up to the label's score.
 
 
 # %% tags=["exercise"]
-def my_foretelling(
-    values: torch.Tensor, stays: torch.Tensor, scores: torch.Tensor
-) -> float:
-    """The linear datamodeling score of an attribution, from -1 to 1.
+def my_contributions(image: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
+    """Contribution of each anchor to the label's score, the mean over its prompts.
 
-    values: (n,) float32, of each anchor; stays: (m, n) bool, the anchors of each part;
-    scores: (m,) float32, the true score with each part; no two sums or scores are
-    equal; returns Spearman's correlation.
+    image: (n,) and prompts: (m, n), float32, vectors of length 1 with their zeros;
+    returns contributions: (n,) float32.
     """
     ### BEGIN SOLUTION
-    # Spearman's correlation is a cosine of centred ranks: argsort twice gives ranks.
+    # The score is linear in the prompt: average the prompts first, then multiply.
     ### END SOLUTION
 
 
 # %% tags=["check"]
-check_foretelling(my_foretelling)
+check_contributions(my_contributions)
 
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `x.argsort().argsort()` are ranks. The correlation is the cosine of both lists of
-# ranks, each minus its mean.
+# The score is $\frac1m \sum_j \sum_i x_i \, y_{ji}$. Both sums are finite: you may
+# change their order. What stands behind $\sum_i$ then?
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. Only the order of the sums counts.
+# A ✔ verdict. The sum of your numbers is the label's score.
 #
 # </details>
 
@@ -369,44 +367,6 @@ check_contrast(my_contrast)
 #
 # A ✔ verdict. **Now break it:** rank the contributions to each label by themselves.
 # The same anchor may then stand on both sides.
-#
-# </details>
-
-# %% [markdown]
-# ### Exercise 06.1 · Prove that it adds up
-#
-# **Difficulty** ●○○○○ · **Minutes** 5
-#
-# A label may have several prompts; its score is the **mean** of their cosines with the
-# picture. What does each anchor contribute to that score? Return `contributions`: (n,)
-# float32, one number for each anchor, so that all of them add up to the label's score.
-
-
-# %% tags=["exercise"]
-def my_contributions(image: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
-    """Contribution of each anchor to the label's score, the mean over its prompts.
-
-    image: (n,) and prompts: (m, n), float32, vectors of length 1 with their zeros;
-    returns contributions: (n,) float32.
-    """
-    ### BEGIN SOLUTION
-    # The score is linear in the prompt: average the prompts first, then multiply.
-    ### END SOLUTION
-
-
-# %% tags=["check"]
-check_contributions(my_contributions)
-
-# %% [markdown]
-# <details><summary>Hint</summary>
-#
-# The score is $\frac1m \sum_j \sum_i x_i \, y_{ji}$. Both sums are finite: you may
-# change their order. What stands behind $\sum_i$ then?
-#
-# </details>
-# <details><summary>What you should see</summary>
-#
-# A ✔ verdict. The sum of your numbers is the label's score.
 #
 # </details>
 
@@ -878,6 +838,47 @@ check_own_failure(my_failure, task)
 #
 # A ✔ verdict that repeats your evidence. If a handful of anchors is enough, they
 # decided. If your dozen is not, another dozen might be.
+#
+# </details>
+
+# %% [markdown]
+# ### Exercise 06.7 · Does it foretell?
+#
+# **Difficulty** ●●○○○ · **Minutes** 6
+#
+# The **linear datamodeling score** of an attribution (section 3) is Spearman's
+# correlation of two things: the true scores with parts of the bank, and the sum of the
+# attribution over the anchors that stay in each part. Compute it.
+
+
+# %% tags=["exercise"]
+def my_foretelling(
+    values: torch.Tensor, stays: torch.Tensor, scores: torch.Tensor
+) -> float:
+    """The linear datamodeling score of an attribution, from -1 to 1.
+
+    values: (n,) float32, of each anchor; stays: (m, n) bool, the anchors of each part;
+    scores: (m,) float32, the true score with each part; no two sums or scores are
+    equal; returns Spearman's correlation.
+    """
+    ### BEGIN SOLUTION
+    # Spearman's correlation is a cosine of centred ranks: argsort twice gives ranks.
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_foretelling(my_foretelling)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `x.argsort().argsort()` are ranks. The correlation is the cosine of both lists of
+# ranks, each minus its mean.
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# A ✔ verdict. Only the order of the sums counts.
 #
 # </details>
 

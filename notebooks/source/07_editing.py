@@ -88,8 +88,10 @@ else:  # pairs of a class
     labels = list(dict.fromkeys([caption, *(stamps.captions[i] for i in others)]))[:6]
 z = bank.image[[row]]  # (1, d_image), the photograph itself
 prompts = embed(text_encoder, make_prompts(labels, [template]), progress=False)
-answer = labels[int(ASIF(old, device=device).similarity(z, prompts)[0].argmax())]
-draw.show(draw.labelled_pictures([stamps.pictures[row]], [answer], labels[:1]))
+scores, order = ASIF(old, device=device).similarity(z, prompts)[0].sort(descending=True)
+ranked = zip(order.tolist(), scores.tolist(), strict=True)
+ranked = [(n, labels[i], score, i == 0) for n, (i, score) in enumerate(ranked, 1)]
+draw.show(draw.caption_search([stamps.pictures[row]], [ranked]))
 
 # %% [markdown] tags=["core"]
 # ## 1 · One pair more
@@ -411,23 +413,25 @@ compared = {
 draw.show(draw.learning_curve(compared, chance=0.1))
 
 # %% tags=["hide-input"]
-# Print the accuracies, record two, and compare the settings of k and p.
+# List the accuracies, record two, and compare the settings of k and p.
+rows = {}
 for size, (mean, each) in curve(right).items():
     gain = paired_difference(right[size].mean(axis=0), kept[size].mean(axis=0), seed)
     spread = f"{each.min():.0%} to {each.max():.0%}"
-    print(f"{size} of each class: {mean}, lessons {spread}")
-    print("   k/n = {:g}, p = {:g}".format(*chosen[size]), "chosen by validation,")
-    print(f"   minus k = n/10 and p = 2: {in_points(gain)}")
+    row = {"accuracy": str(mean).partition(", n")[0], "lessons": spread}
+    row |= zip(("k / n", "p"), map("{:g}".format, chosen[size]), strict=True)
+    rows[size] = row | {"minus k = n / 10, p = 2": in_points(gain)}
     if size in (10, 20):
         note = f"mean of {lessons} lessons, {spread}; chance 10%"
         name = f"Fashion-MNIST, {10 * size} pairs added to the 793 stamps"
         record(name, mean, note=note)
+pd.DataFrame(rows).T.rename_axis("pairs of each class")
 
 # %% [markdown]
 # **What you see.** Both lines climb steepest at their left end. The small dots are the
 # lessons: with few pairs it matters much *which* pairs they are. On the solid line
-# validation chose $k$ and $p$ for each size. Even after the smallest edit, the printed
-# interval of the gain lies above 0.
+# validation chose $k$ and $p$ for each size. Even after the smallest edit, the interval
+# of the gain (the last column) lies above 0.
 #
 # ### Two switches more
 #
@@ -463,7 +467,7 @@ def with_switches(banks):
 switched = with_switches(taught)
 mean, each = mean_with_interval(switched.mean(axis=0), seed), switched.mean(axis=1)
 gain = paired_difference(switched.mean(axis=0), right[10].mean(axis=0), seed)
-print(f"chosen: {settings}")
+print("chosen:", ", ".join(f"{name} {value:g}" for name, value in settings.items()))
 print(f"with the switches: {mean}; lessons {each.min():.1%} to {each.max():.1%}")
 print(f"minus chosen k and p alone: {in_points(gain)}")
 record(
@@ -608,13 +612,11 @@ after = {
     f"as before: k = {k_old}, p = 2": (k_old, 2),
     f"chosen again: k = {k_new}, p = {p_new:g}": (k_new, p_new),
 }
-gaps = {}
+gaps, verdicts = {}, {}
 for name, (k, p) in after.items():
     found = np.mean([recall_of_stamps(b, k, p) for b in taught], axis=0)
     gaps[name] = paired_difference(found, before, seed)
-    print(f"{name}: {in_words(gaps[name])}")
-xlabel = "change of mean recall, points; 95 % interval"
-draw.show(draw.interval_dots({"": gaps}, xlabel=xlabel, zero=True, margin=MARGIN))
+    verdicts[name] = in_words(gaps[name]).rpartition(", ")[2]
 record(
     f"stamps after {10 * sizes[-1]} pairs of clothing were added: "
     "change of mean recall",
@@ -622,9 +624,10 @@ record(
     unit="points",
     note=f"same k and p; mean of {lessons} lessons",
     split="test",
-    verdict=in_words(next(iter(gaps.values()))).rpartition(", ")[2]
-    + ", one split only",
+    verdict=f"{next(iter(verdicts.values()))}, one split only",
 )
+axis = {"xlabel": "change of mean recall, points; 95 % interval", "zero": True}
+draw.show(draw.interval_dots({"": gaps}, **axis, margin=MARGIN, notes=verdicts))
 
 # %% [markdown]
 # **What you see.** “Unchanged” means that the whole line lies between the dashed lines.
@@ -736,15 +739,17 @@ for name, damage in COPIES.items():
 visits = remembered(old, questions, copies, 1 if fast else 2)
 shown = {}
 for of in visits.itertuples():
-    print(f"{of.bank}, {of.sees} seen, {of.copy}: found {of.found:.0%}")
     if (of.bank, of.sees) != ("removed", "score"):
         shown.setdefault(f"{of.sees} seen, {of.bank}", {})[of.copy] = of.auc
     if of.sees == "nearest anchor" and of.copy in [*copies][:2]:
         name = f"is this stamp an anchor? {of.copy}, pair {of.bank}"
         record(name, of.auc, unit="AUC", note="guessing 0.5")
-print(f"(shares of the anchors, at {ALARM:.0%} false alarms)")
 xlabel = "AUC, mean of four halves; 95 % interval"
 draw.show(draw.interval_dots(shown, xlabel=xlabel, chance=0.5, plain=True))
+title = f"anchors found, at {ALARM:.0%} false alarms"
+visits[title] = visits.sees + " seen, " + visits.bank
+found = visits.pivot(index=title, columns="copy", values="found")[[*copies]]
+found.style.format("{:.0%}")
 
 # %% [markdown]
 # **What you see.** While a pair is in the bank, the nearest anchor gives the picture
@@ -789,11 +794,13 @@ for edit, run in edits.items():
     shared, took = timed(lambda run=run, bank=shared: run(bank))
     row = {"edit": edit, "pairs": len(shared)}
     row["of them Ben's"] = (shared.pairs.contributor == "Ben").sum()
-    row["his caption in the files"] = files_hold(home, BEN)
-    row["his first embedding in the files"] = files_hold(home, bens.image[0])
+    for what, content in (("caption", BEN), ("first embedding", bens.image[0])):
+        row[f"his {what} in the files"] = "yes" if files_hold(home, content) else "no"
     rows.append(row | {"seconds": f"{took:.3f}"})
-    histories[edit] = shared.history()
-display(pd.DataFrame(rows), histories["removed"], histories["compacted"])
+    histories[edit] = shared.history().set_index("version")
+display(
+    pd.DataFrame(rows).set_index("edit"), histories["removed"], histories["compacted"]
+)
 
 # %% [markdown]
 # **What you see.** In the row “removed” the files still hold Ben's pairs. In the row
@@ -840,11 +847,15 @@ right_boots = [found_by(healthy.add(with_a_lie(i)), victims).sum() for i in lies
 worst = int(np.argmin(right_boots))  # of equals, the first
 poisoned = healthy.add(with_a_lie(worst))
 before, after = found_by(healthy), found_by(poisoned)
+harmed = {}
 for name, rows in (("all classes", victims | True), ("ankle boot only", victims)):
-    print(
-        f"validation, {name}: {before[rows].mean():.1%}, then {after[rows].mean():.1%}"
-    )
-    print(f"    {in_points(paired_difference(after[rows], before[rows], seed))}")
+    gap = in_points(paired_difference(after[rows], before[rows], seed))
+    means = {
+        "before": f"{before[rows].mean():.1%}",
+        "then": f"{after[rows].mean():.1%}",
+    }
+    harmed[name] = means | {"change": gap}
+pd.DataFrame(harmed).T.rename_axis("validation")
 
 # %% [markdown]
 # Suppose that we only notice the harm.
@@ -904,10 +915,8 @@ images, prompts = model.images(z_tried[victims]), model.texts(labels_text)
 given = images.similarity(prompts).argmax(dim=1).tolist()
 truth = tried.labels[victims].tolist()
 suspects = mean_contributions(images, prompts, given, poisoned.pairs, against=truth)
-harm = np.zeros(len(poisoned))  # of each anchor
-harm[suspects.anchor] = suspects.contribution
-draw.show(draw.harm_profile(harm, poisoned.pairs.caption.tolist()))
-print(f"{(harm > 0).sum()} of {len(harm)} anchors do any harm on ankle boots")
+harmful = (suspects.contribution > 0).sum()
+print(f"{harmful} of {len(poisoned)} anchors do any harm on ankle boots")
 
 # %% tags=["hide-input"]
 # Draw the five most harmful anchors, and print the places of the planted pair.
@@ -917,14 +926,10 @@ ids, pictures = stamps.ids + pool_pairs.ids, stamps.pictures + pool_pairs.pictur
 pictures_of = dict(zip(ids, pictures, strict=True))
 pictures_of["planted"] = pictures_of[of_victim.pairs.id[worst]]
 top = suspects.head(5)
-draw.show(
-    draw.show_pictures(
-        [enlarged(open_picture(pictures_of[i])) for i in top.id],
-        [f"{row.caption} {100 * row.contribution:.1f}" for row in top.itertuples()],
-        columns=5,
-        title="most harm, in hundredths of a score",
-    )
-)
+shown = [enlarged(open_picture(pictures_of[i])) for i in top.id]
+rows = zip(shown, top.caption, top.contribution, strict=True)
+xlabel = "mean contribution to the label given, minus to the true one (no unit)"
+draw.show(draw.anchor_bars(None, "the five that do most harm", rows, xlabel=xlabel))
 audit = rank_pairs(poisoned)
 places = [int(t.index[t.id == "planted"][0]) + 1 for t in (suspects, audit)]
 print(f"place of the planted pair by harm on ankle boots: {places[0]}")
@@ -1047,13 +1052,13 @@ def typical_lesson(per_class):
     return pool.subset(rows)
 
 
-answers = {}  # by size: (q,) bool
+answers, gaps = {}, {}  # by size: (q,) bool
 for size in sizes[1:]:
     one = bank.add(typical_lesson(size))
     k, p = max(1, round(chosen[size][0] * len(one))), chosen[size][1]
     answers[size] = right_answers(one, z_test, test_data.labels, k, p)
     gap = paired_difference(answers[size], right[size].mean(axis=0), seed)
-    print(f"{size} of each class: typical minus random {in_points(gap)}")
+    gaps[size] = in_points(gap)
 typical = {size: (mean_with_interval(r, seed), []) for size, r in answers.items()}
 random_lessons = {size: c for size, c in curve(right).items() if size}
 compared = {"typical pictures": typical, "drawn at random": random_lessons}
@@ -1064,6 +1069,7 @@ record(
     typical[1][0],
     note=f"drawn at random: {right[1].mean():.0%}",
 )
+pd.DataFrame({"typical minus random": gaps}).rename_axis("pairs of each class")
 
 # %% [markdown] tags=["number"]
 # **What you see.** At the left end the solid line (typical pictures) is far above the

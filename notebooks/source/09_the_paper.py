@@ -296,7 +296,7 @@ same = same_text(captions, captions)  # (793, 793) bool
 z_image, z_text = everything.image, everything.text
 split = [(train, validation)]
 base = choose(METHODS["ASIF"], z_image, z_text, split, same)
-print(f"ASIF: {base.settings}")
+print("ASIF: k = {share:g} n, p = {p:g}".format(**base.settings))
 asked, small = z_image[validation], (z_image[train], z_text[train])
 with_mean = METHODS["ASIF"](**base.settings).fit(*small)
 k, p = with_mean.k, with_mean.p
@@ -565,8 +565,6 @@ relevant = same[validation][:, validation]
 board["09 · whitened and hub-corrected"] = recall_at(scores, relevant, 1, seed)
 xlabel = "R@1, picture → caption, validation stamps; 95 % interval"
 draw.show(draw.interval_dots({"validation": board}, xlabel=xlabel, chance=chance))
-for name, measure in board.items():
-    print(f"{name}: {measure}")
 
 # %%
 from sklearn.model_selection import KFold
@@ -588,21 +586,20 @@ with for_small_matrices():
         fitted = method.fit(z_image[anchors], z_text[anchors])
         scores = fitted.similarity(question.image, question.text)  # (150, 150)
         first[name] = ranks(scores, question.relevant) < 1
-print(f"chosen by the folds: {with_beta.settings}")
+settings = (f"{name} {value:g}" for name, value in with_beta.settings.items())
+print("chosen by the folds:", ", ".join(settings))
 
 # %% tags=["hide-input"]
 # Draw R@1 of the three lines, compare them with plain ASIF, and record two.
 found = {name: mean_with_interval(places, seed) for name, places in first.items()}
 xlabel = "R@1, picture → caption, held-out stamps; 95 % interval"
-of_test = {"test stamps": found}
-draw.show(draw.interval_dots(of_test, xlabel=xlabel, chance=1 / len(test)))
-for name, measure in found.items():
-    print(f"{name}: {measure}")
-    if name != "ASIF":
-        gap = paired_difference(first[name], first["ASIF"], seed)
-        print(f"  minus ASIF: {in_points(gap)}")
-        headline = f"held-out stamps, caption among {len(test)}, R@1, {name}"
-        record(headline, measure)
+of_test, notes = {"test stamps": found}, {}
+for name in [*found][1:]:
+    gap = paired_difference(first[name], first["ASIF"], seed)
+    notes[name] = f"minus ASIF {in_points(gap)}".replace(" points", "")
+    record(f"held-out stamps, caption among {len(test)}, R@1, {name}", found[name])
+guessing = 1 / len(test)
+draw.show(draw.interval_dots(of_test, xlabel=xlabel, chance=guessing, notes=notes))
 
 # %% [markdown]
 # **What you see.** In the first figure each row is a step of the book. The last row
@@ -645,7 +642,7 @@ some = [m[: share[c in frequent]] for c, m in enumerate(members)]
 sets = {"balanced": np.sort(np.concatenate(members))}
 sets["skewed, 10 : 1"] = np.concatenate(some)
 print("frequent:", ", ".join(fashion.classes[c] for c in sorted(frequent)))
-print({name: len(rows) for name, rows in sets.items()}, "pictures")
+print("pictures:", ", ".join(f"{len(rows)} {name}" for name, rows in sets.items()))
 
 # %% tags=["hide-input"]
 # Ask both sets with and without a correction, and draw the differences.
@@ -676,8 +673,6 @@ xlabel = "accuracy, difference to plain ASIF, points; 95 % interval"
 draw.show(draw.interval_dots(gaps, xlabel=xlabel, zero=True))
 for kind in sets:
     print(f"{kind}: plain ASIF {right[kind, 'ASIF'].mean():.1%}")
-    for name in (name for name in gaps[kind] if "transductive" in name):
-        print(f"   {name}: {in_points(gaps[kind][name])}")
     name = f"Fashion-MNIST with {added} pairs, Sinkhorn minus ASIF, {kind}"
     gap = 100 * gaps[kind]["Sinkhorn (transductive)"]
     claim = {"split": "test", "verdict": verdict_of(gap)}
@@ -721,6 +716,7 @@ with for_small_matrices():
         recalls.setdefault(row.method, {})[row.size] = np.stack([*known, *each])
 known = sorted(recalls["ASIF"])
 shares = {n: share_of_pairs(recalls, n) for n in known[-3:-1] or known}
+needs = {f"as ASIF with {n}": {} for n in shares}
 for n, of_rivals in shares.items():
     for name, share in of_rivals.items():
         with np.errstate(divide="ignore"):  # inf: the rival does not reach this recall
@@ -728,8 +724,7 @@ for n, of_rivals in shares.items():
         least, needed, most = (
             f"{m:.0f} or fewer" if m < known[0] + 0.01 else f"{m:.0f}" for m in in_pairs
         )
-        found = f"{name} needs {needed} [{least}, {most}]"
-        print(f"recall of ASIF with {n} pairs: {found}")
+        needs[f"as ASIF with {n}"][name] = f"{needed} [{least}, {most}]"
         if n == max(shares):
             headline = f"held-out stamps, {n} pairs of ASIF over the pairs of {name}"
             note = "at least" * ("fewer" in needed)
@@ -737,6 +732,7 @@ for n, of_rivals in shares.items():
 named = {f"ASIF with {n} pairs": of_rivals for n, of_rivals in shares.items()}
 xlabel = "pairs of ASIF over pairs of the rival; 95 % interval"
 draw.show(draw.interval_dots(named, xlabel=xlabel))
+pd.DataFrame(needs).rename_axis("pairs that a rival needs")
 
 # %% [markdown] tags=["number"]
 # **What you see.** Left of 100 %, ASIF needs fewer pairs than the rival. An interval
@@ -824,7 +820,7 @@ validation_set = z["choose"], labels["choose"]
 sealed = z["learn"][count:], labels["learn"][count:]
 plain = METHODS["ASIF"](**base.settings)
 task = RivalTask(plain, rivals, sizes, learned, prompts, validation_set, sealed)
-print(f"rivals: {', '.join(task.rivals)}; pairs: {task.sizes}")
+print(f"rivals: {', '.join(task.rivals)}; pairs: {', '.join(map(str, task.sizes))}")
 print(f"{len(validation_set[0])} pictures to choose by, {len(sealed[0])} sealed")
 
 # %% [markdown]

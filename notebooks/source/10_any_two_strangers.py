@@ -421,6 +421,7 @@ for name, one in languages.items():
 series = measured(ways)
 xlabel = "English → language, both by E5, R@1; 95 %"
 draw.show(draw.interval_dots(series, xlabel=xlabel, chance=chance, joined=True))
+losses = {}
 for other in ("cosine", "cosine, own means"):
     gaps = {
         name: paired_difference(ways["bank"][name], ways[other][name], seed)
@@ -433,8 +434,9 @@ for other in ("cosine", "cosine, own means"):
     print(
         f"bank minus {other}: above 0 in {surely[0]}, below 0 in {surely[1]} languages"
     )
-    for name in ("Arabic", "Japanese", "German", "Hindi"):
-        print(f"   {name}: {in_points(gaps[name])}")
+    some = ("Arabic", "Japanese", "German", "Hindi")
+    losses[f"bank minus {other}"] = {name: in_points(gaps[name]) for name in some}
+pd.DataFrame(losses)
 
 # %% [markdown]
 # **What you see.** Diamonds: the encoder alone. Crosses: without the mean of each
@@ -603,7 +605,7 @@ weak |= {name: spoken(OTHERS[name], e5, stamps) for name in ("Swahili", "Inuktit
 french = languages["French"]
 row_of = {stamp: i for i, stamp in enumerate(french.stamps)}
 own, keys = english[french.stamps], ("own language", "French, same anchors", "French")
-series, notes = {key: {} for key in keys}, {}
+series, losses = {key: {} for key in keys}, {}
 for name, one in weak.items():
     parts_of = one.anchors, one.splits["test"]
     a, t = ([row_of[one.stamps[i]] for i in rows] for rows in parts_of)  # in French
@@ -618,7 +620,7 @@ for name, one in weak.items():
     by_bank = paired_difference(right[2], right[1], seed)
     tested = bool(np.any(right[2] != right[1]))  # with all anchors it is never
     of_bank = in_points(by_bank) if tested else "not tested, all anchors are there"
-    notes[row] = f"lost by the encoder: {in_points(by_encoder)}; by the bank: {of_bank}"
+    losses[row] = {"encoder": in_points(by_encoder), "bank": of_bank}
     headline = f"{name}, {len(a)} anchors: lost by the "
     causes = {"encoder or the captions": by_encoder, "size of the bank": by_bank}
     for cause, gap in causes.items():
@@ -626,7 +628,8 @@ for name, one in weak.items():
         if tested or gap is by_encoder:
             record(headline + cause, 100 * gap, **claim)
 xlabel = "English → language, R@1; 95 % interval"
-draw.show(draw.interval_dots(series, xlabel=xlabel, notes=notes))
+draw.show(draw.interval_dots(series, xlabel=xlabel))
+pd.DataFrame(losses).T.rename_axis("lost by the …")
 
 # %% [markdown]
 # **What you see.** Hindi with 50 anchors: stars far to the right of the crosses, so the

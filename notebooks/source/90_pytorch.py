@@ -48,8 +48,8 @@ m = torch.tensor(rows)  # (3, 4): a matrix with 3 rows and 4 columns
 print(v.shape, m.shape, len(m), "rows")
 
 # %% [markdown]
-# A single number is a tensor too, of shape (). It may stand in an `if`, like `if total
-# > 0`. `.item()` makes it a Python number. `.tolist()` makes a list of any tensor.
+# A single number is a tensor too, of shape (), and it may stand in an `if`. `.item()`
+# makes it a Python number. `.tolist()` makes a list of any tensor.
 
 # %%
 total = v.sum()  # ()

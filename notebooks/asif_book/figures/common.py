@@ -8,7 +8,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from asif_book.figures.palette import INK, LINES, SERIES, series_style
-from asif_book.figures.style import alt, image_tag, listed, subplots
+from asif_book.figures.style import alt, image_tag, legend_above, listed, subplots
 from asif_book.figures.templates import self_contained
 
 
@@ -131,7 +131,7 @@ def line_chart(
         axis.text(x, 1, f" {name}", transform=axis.get_xaxis_transform(), va="bottom", ha="center", fontsize=9)
     axis.set(xlabel=xlabel, ylabel=ylabel)
     axis.grid(alpha=0.3)
-    axis.legend(framealpha=0.9, edgecolor="none")
+    legend_above(figure, axis)
     edges = {f"{name}, low": (x, low) for name, (x, low, _) in bands.items()}
     edges |= {f"{name}, high": (x, high) for name, (x, _, high) in bands.items()}
     lines = series | theory | edges

@@ -18,6 +18,9 @@ PANEL = 860
 """Pixels from which a figure has several panels."""
 TALL = 900
 """Pixels of a phone's form beyond which a figure on paper keeps its wide form, and takes both columns."""
+_VERBATIM = {"pre", "code", "script", "style", "math"}
+_ALIGNED = re.compile(r"\S {2,}\S|\b(?:tensor|array)\(|\btorch\.|\{'")
+"""What is printed in columns, or as Python writes it; other lines are sentences."""
 _LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data"}
 """Attributes with an address that a browser fetches by itself."""
 
@@ -92,7 +95,10 @@ def make_accessible(body: BeautifulSoup) -> None:
         _name_headers(table)
         _scrolls(table.wrap(body.new_tag("div", attrs={"class": "scroll"})), "table")
     for code in body.find_all("pre"):
-        _scrolls(code, "code" if code.code or code.find_parent(class_="highlight") else "output")
+        printed = not (code.code or code.find_parent(class_="highlight"))
+        _scrolls(code, "output" if printed else "code")
+        if printed and not _ALIGNED.search(code.get_text()):
+            code["class"] = "words"
     for formula in body.find_all("math", display="block"):
         _scrolls(formula.wrap(body.new_tag("div", attrs={"class": "scroll"})), "formula")
     for picture in body.select(".text p > :is(img, picture):only-child"):
@@ -109,13 +115,14 @@ def make_accessible(body: BeautifulSoup) -> None:
 
 
 def keep_together(body: BeautifulSoup) -> None:
-    """Keep on one line a number and its %, and a formula and the comma, full stop or bracket that follows it.
+    """Keep on one line a number and its %, an interval, and a formula and the comma or bracket that follows it.
 
     A hyphen before a number becomes a minus sign.
     """
-    for text in body.find_all(string=re.compile(r"\d ?%|-\d")):
-        if not text.find_parent(["pre", "code", "script", "style", "math"]):
+    for text in body.find_all(string=re.compile(r"\d ?%|-\d|\[[^a-z]+\]")):
+        if not text.find_parent(lambda tag: tag.name in _VERBATIM and tag.get("class") != "words"):
             words = re.sub(r"(?<=\d) ?%", "\N{NO-BREAK SPACE}%", text)
+            words = re.sub(r"\[[^][a-z]+\]|\bn = \d", lambda part: part[0].replace(" ", "\N{NO-BREAK SPACE}"), words)
             text.replace_with(re.sub(r"(?<![\w).-])-(?=\d)", "−", words))
     for formula in body.find_all("math", display="inline"):
         after = formula.next_sibling
@@ -130,6 +137,18 @@ def _scrolls(box: Tag, label: str) -> None:
 
 
 def _name_headers(table: Tag) -> None:
+    """Say what each header heads, on one line, and align the columns of numbers to the right."""
+    rows = table.find_all("tr")
+    heads = table.select("thead tr")
+    if len(heads) == 2 and not any(th.get_text(strip=True) for th in heads[1]("th")[1:]):
+        index, columns = (row.th.get_text(strip=True) for row in reversed(heads))  # of a data frame
+        heads[0].th.string = f"{index} ↓ {columns} →" if columns else index
+        rows.remove(heads[1].extract())
+    if table.find_parent(class_="output"):
+        for head, *cells in zip(*(row(["th", "td"]) for row in rows), strict=False):
+            if cells and not any(re.match(r"[^\W\d]|[/“]", cell.get_text(strip=True)) for cell in cells):
+                for cell in (head, *cells):
+                    cell["class"] = [*cell.get("class", []), "number"]
     for header in table.find_all("th"):
         if not header.get_text(strip=True) and not header.find("img"):
             header.name = "td"  # the corner of a data frame, which heads nothing

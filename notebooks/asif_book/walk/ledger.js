@@ -40,7 +40,7 @@ class Ledger {
       row.products.forEach((cell, i) => {
         const product = decision.products[i][a];
         listed[i] += product;
-        this._write(cell, decision.text[i].entries[a], product, largest);
+        this._write(cell, row.entry.textContent, decision.text[i].entries[a], product, largest);
       });
     }
     this.rest.forEach((cell, i) => { cell.textContent = Math.max(0, decision.scores[i] - listed[i]).toFixed(3); });
@@ -52,8 +52,9 @@ class Ledger {
     });
   }
 
-  _write(cell, entry, product, largest) {
+  _write(cell, first, entry, product, largest) {
     const [factor, number, bar] = cell.children;
+    factor.dataset.entry = first; // which a narrow place shows here
     factor.textContent = `× ${entry.toFixed(3)} = `;
     number.textContent = product.toFixed(3);
     bar.style.width = `${100 * product / largest}%`;

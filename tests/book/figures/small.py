@@ -64,7 +64,10 @@ SMALL = {
         {},
     ),
     "number_line": (lambda f: f(torch.arange(9) / 10, 0.05, 3), {ANCHOR}),
-    "relative_under_changes": (lambda f: f(FOUR[:2], FOUR.reshape(2, 2), {"as it is": lambda z: z}, "ab"), {ANCHOR}),
+    "relative_under_changes": (
+        lambda f: f(FOUR[:2], FOUR.reshape(2, 2), {"as it is": lambda z: z}, "ab"),
+        {ANCHOR, PICTURE},
+    ),
     "scaling": (lambda f: f(dict.fromkeys("abcd", SEEDS), ylabel="recall"), {}),
     "shuffle_control": (lambda f: f({"share": (0.5, (0.4, 0.6), FOUR)}), {CONTROL}),
     "similarity_density": (lambda f: f(*np.random.default_rng(0).random((2, 50)), BINS), {}),

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
-from small import GREEN, RED, bars_of, column_names, ends, legend, pictures_of, row_names, stands_at, texts
+from small import GREEN, RED, column_names, ends, legend, pictures_of, row_names, stands_at, texts
 
 from asif_book import figures
 from asif_lib.evaluation.measures import Measure
@@ -25,14 +25,6 @@ def test_learning_curve_draws_means_intervals_lessons_and_chance():
     assert sorted(dots) == pytest.approx([0.2, 0.2, 0.55, 0.55, 0.65, 0.65])
     assert first[0].get_linestyle() != second[0].get_linestyle()
     assert "chance, 10%" in legend(figure) and "tuned 5: 60%;" in figure.alt and figure.alt.endswith("; chance 10%")
-
-
-def test_harm_profile_names_those_that_do_harm_the_worst_first():
-    drawing = figures.harm_profile(np.array([0.1, -0.2, 0.5, 0.3, 0.0]), ["a", "b", "c", "d", "e"], top=4)
-    assert bars_of(drawing) == [("c", ["anchors"], [0.5]), ("d", ["anchors"], [0.3]), ("a", ["anchors"], [0.1])]
-    assert "3 of 5 anchors do harm" in drawing.data
-    for harm, top, bars in (([0.1, 0.2], 1, 1), ([1, 0.006, 0.004], 12, 2)):  # no bar looks empty
-        assert len(bars_of(figures.harm_profile(np.array(harm), list("abc"), top=top))) == bars
 
 
 def test_labelled_pictures_tell_right_from_wrong_by_frame_and_symbol():

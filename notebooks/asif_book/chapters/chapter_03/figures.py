@@ -5,7 +5,7 @@ import torch
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
-from asif_book.figures.palette import ANCHOR, FAINT, INK, SERIES
+from asif_book.figures.palette import ANCHOR, FAINT, INK, PICTURE, SERIES
 from asif_book.figures.pictures import bar, cell, named_bars, rows_of_pictures
 from asif_book.figures.style import alt, image_tag, listed, span, subplots
 from asif_book.figures.templates import self_contained
@@ -48,8 +48,8 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
             plane.plot(*row, color=ANCHOR, marker="^", linestyle="none", markersize=7)
             outward = 14 * row / np.linalg.norm(row)
             plane.annotate(name, row, xytext=outward, textcoords="offset points", fontsize=10, ha="center", va="center")
-        plane.plot([0, z[0, 0]], [0, z[0, 1]], color=INK, linewidth=1.5, linestyle="--")
-        plane.plot(*z[0], color=INK, marker="*", linestyle="none", markersize=12)
+        plane.plot([0, z[0, 0]], [0, z[0, 1]], color=PICTURE, linewidth=1.5, linestyle="--")
+        plane.plot(*z[0], color=PICTURE, marker="o", linestyle="none", markersize=8)
         plane.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=title)
         plane.set(xlabel="coordinate 1", ylabel="coordinate 2" if plane is axes[0, 0] else "")
         cosines = (a @ z[0]) / np.linalg.norm(a, axis=1) / np.linalg.norm(z[0])
@@ -60,12 +60,12 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
         bars.bar(places, reference, facecolor="none", edgecolor=INK, linewidth=1.4, width=0.8)
         for place, value in zip(places, cosines, strict=True):
             above = max(value, reference[place], 0) + 0.07
-            bars.text(place, above, f"{value:.2f}", ha="center", va="bottom", fontsize=9)
+            bars.text(place, above, f"{value:.2f}".replace("-", "−"), ha="center", va="bottom", fontsize=9)
         bars.axhline(0, color=INK, linewidth=0.8)
         bars.set_xticks(places, names)
         bars.set(xlabel="anchor", ylim=(-1.1, 1.5), yticks=[-1, 0, 1])
-        bars.set_ylabel("cosine with ★" if bars is axes[1, 0] else "")
-    return alt(figure, f"A star in the plane and its cosines with {', '.join(names)}. {listed(words)}")
+        bars.set_ylabel("cosine with ●" if bars is axes[1, 0] else "")
+    return alt(figure, f"A point in the plane and its cosines with {', '.join(names)}. {listed(words)}")
 
 
 def before_after(before, after) -> Figure:
@@ -114,7 +114,7 @@ def caption_search(pictures, results) -> HTML:
         (cell(picture), [bar(s, f"{rank}. {text}{' ✔' * own}", first=own) for rank, text, s, own in rows])
         for picture, rows in zip(pictures, results, strict=True)
     ]
-    return named_bars(groups, xlabel="score (cosine) of the captions, the best first")
+    return named_bars(groups, xlabel="score (cosine), the best first; ✔ the right one")
 
 
 # Drawn: landmarks on two maps that give one star, and a matrix of cosines

@@ -5,13 +5,8 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from asif_book.figures.palette import INK, SERIES, series_style
-from asif_book.figures.pictures import bar, cell, named_bars
 from asif_book.figures.style import alt, image_tag, listed, subplots
 from asif_book.figures.templates import self_contained
-
-SHORTEST = 0.005
-"""The shortest bar of a profile, as a share of the longest; a shorter one would look empty."""
-
 
 BEST = 5
 """Anchors that each row of `best_anchors` shows; the others share one number."""
@@ -40,25 +35,6 @@ def learning_curve(series, *, chance) -> Figure:
     words = listed(f"{name} {s}: {m.value:.0%}" for name, curve in series.items() for s, (m, _) in curve.items())
     about = "accuracy, 95 % interval against pairs added for each class, with a dot for each lesson"
     return alt(figure, f"{about}. {words}; chance {chance:.0%}")
-
-
-def harm_profile(harm, captions, *, top=12) -> HTML:
-    """Draw the anchors that do most harm: contributions to wrong labels, the worst first.
-
-    Parameters
-    ----------
-    harm : array of shape (n,)
-        The contribution of each anchor to the label chosen, minus its contribution to the true one.
-    captions : sequence of n str
-    top : int
-        Most anchors that are drawn; an anchor whose bar would be too short to see is left out.
-    """
-    harm = np.asarray(harm)
-    order = np.argsort(-harm, kind="stable")[:top]
-    order = order[harm[order] > SHORTEST * harm.max()]
-    xlabel = "mean contribution to the label given, minus to the true one (no unit)"
-    about = cell(None, head=f"{(harm > 0).sum()} of {len(harm)} anchors do harm; the worst")
-    return named_bars([(about, [bar(harm[i], captions[i]) for i in order])], xlabel=xlabel)
 
 
 def best_anchors(picture, label, stages) -> HTML:

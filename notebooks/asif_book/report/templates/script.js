@@ -53,7 +53,7 @@ function themeButton(button) {
 }
 
 function foldContents(contents) {
-  const wide = matchMedia("(min-width: 79rem)");
+  const wide = matchMedia("(min-width: 72.5rem)");
   const fold = () => { contents.open = wide.matches; };
   wide.addEventListener("change", fold);
   contents.addEventListener("click", (event) => { if (event.target.closest("a")) fold(); });

@@ -40,6 +40,13 @@ PARAMETERS = {"profile": "offline", "device": "auto", "seed": 0}
 WALK = "bank.html"
 """The page in which a reader takes anchors out of the model; ``python -m asif_book.report`` makes it first."""
 
+MORE = {
+    "To learn": ["method_on_a_page", "results", "references"],
+    "To teach": ["classroom", "TUTOR", "teachers_guide", "change_the_course", "publish"],
+    "To use": ["library", "command", "api", "beyond_one_machine", "what_you_may_rely_on", "changelog"],
+}
+"""The pages beside the chapters by their readers; others stand with the last."""
+
 
 def build_report(
     parameters: dict | None = None,
@@ -82,7 +89,9 @@ def build_report(
     book = {path: Chapter.read(path) for path in chapters_in(folder, chapters)}
     texts = [path for path in sorted(notebooks.glob("*.md")) if inner or path.name != GUIDE]
     texts = {path.stem: path.read_text(encoding="utf-8") for path in texts} | api
-    more = [(name, heading(markdown)) for name, markdown in texts.items() if not name.startswith("api_")]
+    named = {name: heading(markdown) for name, markdown in texts.items() if not name.startswith("api_")}
+    known = [name for names in MORE.values() for name in names]
+    more = [(name, named[name]) for name in [*known, *named.keys() - {*known}] if name in named]
     around = {"chapters": list(book.values()), "more": more}
     pages.mkdir(parents=True, exist_ok=True)
 
@@ -249,7 +258,10 @@ def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, 
     }
     book = around["chapters"]
     place = around | {"current": "index", "previous": None, "next": book[0]}
-    shown = {"entries": entries, "method": method, "facts": facts, "walk": walk}
+    *groups, last = ((group, [page for page in around["more"] if page[0] in names]) for group, names in MORE.items())
+    others = [page for page in around["more"] if all(page not in pages for _, pages in groups)]
+    groups = [(group, pages) for group, pages in [*groups, (last[0], others)] if pages]
+    shown = {"entries": entries, "method": method, "facts": facts, "walk": walk, "groups": groups}
     return layout("index.html.j2", title=BOOK, **shown, **place)
 
 

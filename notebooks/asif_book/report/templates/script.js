@@ -38,7 +38,7 @@ document.addEventListener("DOMContentLoaded", () => {
 });
 
 function themeButton(button) {
-  const show = () => button.setAttribute("aria-pressed", isDark());
+  const show = () => { button.textContent = isDark() ? "Light" : "Dark"; };
   button.hidden = false;
   button.addEventListener("click", () => {
     const wanted = isDark() ? "light" : "dark";

@@ -88,9 +88,7 @@ def _products(model, side, z, shown) -> list:
     return [base64.b64encode(lines.numpy().astype("<f4")).decode(), z.square().sum(dim=1).tolist()]
 
 
-def line_chart(
-    series, *, xlabel, ylabel, logx=None, logy=False, percent=False, marks=None, theory=None, bands=None
-) -> Figure:
+def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, marks=None, theory=None) -> Figure:
     """Draw curves by name, each with a marker and a line style of its own.
 
     Parameters
@@ -105,13 +103,9 @@ def line_chart(
         The x of vertical dotted lines.
     theory : dict of str to (x, y), optional
         Plain lines. The series are then markers on them, the first ones rings.
-    bands : dict of str to (x, low, high), optional
-        Shaded.
     """
-    theory, bands = theory or {}, bands or {}
+    theory = theory or {}
     figure, axis = subplots(figsize=(7, 4))
-    for i, (name, (x, low, high)) in enumerate(bands.items()):
-        axis.fill_between(x, low, high, color=series_style(i)["color"], alpha=0.4, linewidth=1.5, label=name)
     for name, (x, y) in theory.items():
         axis.plot(x, y, color=INK, linewidth=1.2, label=name)
     for i, (name, (x, y)) in enumerate(series.items()):
@@ -132,9 +126,7 @@ def line_chart(
     axis.set(xlabel=xlabel, ylabel=ylabel)
     axis.grid(alpha=0.3)
     legend_above(figure, axis)
-    edges = {f"{name}, low": (x, low) for name, (x, low, _) in bands.items()}
-    edges |= {f"{name}, high": (x, high) for name, (x, _, high) in bands.items()}
-    lines = series | theory | edges
-    points = {name: list(zip(x, y, strict=True))[:: 1 + len(x) // 12] for name, (x, y) in lines.items()}
+    lines = (series | theory).items()
+    points = {name: list(zip(x, y, strict=True))[:: 1 + len(x) // 12] for name, (x, y) in lines}
     words = listed(f"{name}: " + ", ".join(f"{v:.3g} at {at:g}" for at, v in xy) for name, xy in points.items())
     return alt(figure, f"Curves, {' '.join(ylabel.split())} against {xlabel}. {words}")

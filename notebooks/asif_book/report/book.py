@@ -30,8 +30,8 @@ from ..results import BEGIN, END, by_chapter, load_results, results_path
 from .api import api_pages
 from .page import BOOK, layout
 from .rendering import render, render_page, to_html
-from .running import ReportError, left_out, was_repeated
-from .schedule import PACKAGES, REPORT, ChapterRun, Runner, digest_of_code, minutes_and_seconds, run_chapters
+from .running import ReportError, left_out
+from .schedule import PACKAGES, REPORT, Runner, digest_of_code, run_chapters
 
 PARAMETERS = {"profile": "offline", "device": "auto", "seed": 0}
 """Parameters of every chapter. Without `fast`, each chapter keeps its own size."""
@@ -111,7 +111,7 @@ def build_report(
         ends[path.stem] = write(path.stem, [sha256_of(executed)], lambda: render(executed, folder=folder, **around))
 
     ends: dict[str, str] = {}
-    finished = run_chapters(book, Runner(runs, parameters, reuse), then=make_page)
+    run_chapters(book, Runner(runs, parameters, reuse), then=make_page)
     for name, markdown in texts.items():
         if BEGIN in markdown and results_path().exists():
             titles = {chapter.name: chapter.title for chapter in book.values()}
@@ -119,7 +119,7 @@ def build_report(
         ends[name] = write(name, [markdown], partial(render_page, notebooks / f"{name}.md", markdown, **around))
     names = [*(path.stem for path in book), *texts]
     write(SEARCH, [ends[name] for name in names], lambda: search_page(pages, names, **around))
-    entries = [_entry(chapter, finished[path], runs / path.name, folder) for path, chapter in book.items()]
+    entries = [_entry(chapter, runs / path.name, folder) for path, chapter in book.items()]
     index = pages / "index.html"
     walk = WALK if (pages / WALK).exists() else None
     write_whole(index, _index(entries, around, _method(notebooks), parameters, edition, walk).encode())
@@ -181,8 +181,7 @@ def _blocks(rows: list[tuple], grouped=True) -> list[tuple]:
         kinds.setdefault(lane["kind"], {}).setdefault(head, []).append(lane)
     blocks = []
     for kind, groups in kinds.items():
-        drawn = [lane for group in groups.values() for lane in group if lane["ends"]]
-        ends = [end for lane in drawn for end in lane["ends"]]
+        ends = [end for group in groups.values() for lane in group for end in lane["ends"]]
         axis = Axis([*ends, *REACH[kind]], plain=False, signed=kind == GAPS)
         blocks.append((kind, axis, sorted(groups.items(), key=lambda group: group[0] != "")))
     return blocks
@@ -219,20 +218,17 @@ def _lane(entry: dict, name: str, value: str, interval: str, n: str, split: str,
 # The index -------------------------------------------------------------------------------------------
 
 
-def _entry(chapter: Chapter, run: ChapterRun, executed: Path, folder: Path) -> dict:
+def _entry(chapter: Chapter, executed: Path, folder: Path) -> dict:
     """Collect what the index shows of a chapter."""
 
     def line(markdown: str) -> Markup:
         return to_html(markdown, folder).strip().removeprefix("<p>").removesuffix("</p>")
 
-    ran = nbformat.read(executed, as_version=4)
     return {
         "chapter": chapter,
         "question": line(chapter.question),
         "goals": [line(goal) for goal in chapter.goals],
-        "run": f"{minutes_and_seconds(run.seconds)}{', reused from an earlier run' * run.reused}"
-        f"{', run twice, since a message of its kernel was lost' * was_repeated(ran)}",
-        "left_out": left_out(ran),
+        "left_out": left_out(nbformat.read(executed, as_version=4)),
     }
 
 

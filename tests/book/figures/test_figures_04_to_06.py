@@ -68,14 +68,6 @@ def test_a_theory_is_a_plain_line_on_which_the_series_are_markers():
     assert "0.5 at 0.5" in figure.alt
 
 
-def test_a_band_reaches_from_its_low_to_its_high_values():
-    bands = {"range": ([1, 2], [0.1, 0.3], [0.2, 0.6])}
-    figure = figures.line_chart({"mean": ([1, 2], [0.15, 0.5])}, bands=bands, xlabel="x", ylabel="y")
-    corners = {tuple(corner) for corner in figure.axes[0].collections[0].get_paths()[0].vertices.tolist()}
-    assert corners == {(1, 0.1), (1, 0.2), (2, 0.3), (2, 0.6)}
-    assert "range, low: 0.1 at 1, 0.3 at 2" in figure.alt and "range, high: 0.2 at 1, 0.6 at 2" in figure.alt
-
-
 def test_confusion_matrix_prints_counts_where_they_belong():
     page = parsed(figures.confusion_matrix(np.array([[3, 1], [0, 2]]), ["cat", "dog"]))
     rows = [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in page.select("tr")]

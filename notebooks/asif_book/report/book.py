@@ -45,7 +45,7 @@ MORE = {
     "To teach": ["classroom", "TUTOR", "teachers_guide", "change_the_course", "publish"],
     "To use": ["library", "command", "api", "beyond_one_machine", "what_you_may_rely_on", "changelog"],
 }
-"""The pages beside the chapters by their readers; others stand with the last."""
+"""The pages beside the chapters, by their readers."""
 
 
 def build_report(
@@ -90,8 +90,9 @@ def build_report(
     texts = [path for path in sorted(notebooks.glob("*.md")) if inner or path.name != GUIDE]
     texts = {path.stem: path.read_text(encoding="utf-8") for path in texts} | api
     named = {name: heading(markdown) for name, markdown in texts.items() if not name.startswith("api_")}
-    known = [name for names in MORE.values() for name in names]
-    more = [(name, named[name]) for name in [*known, *named.keys() - {*known}] if name in named]
+    others = sorted(named.keys() - {name for names in MORE.values() for name in names})
+    groups = {group: [name for name in names if name in named] for group, names in MORE.items()} | {"Others": others}
+    more = [(name, named[name]) for names in groups.values() for name in names]
     around = {"chapters": list(book.values()), "more": more}
     pages.mkdir(parents=True, exist_ok=True)
 
@@ -122,7 +123,8 @@ def build_report(
     entries = [_entry(chapter, runs / path.name, folder) for path, chapter in book.items()]
     index = pages / "index.html"
     walk = WALK if (pages / WALK).exists() else None
-    write_whole(index, _index(entries, around, _method(notebooks), parameters, edition, walk).encode())
+    shown = {"entries": entries, "method": _method(notebooks), "walk": walk, "groups": groups}
+    write_whole(index, _index(shown, around, parameters, edition).encode())
     print(f"report: {index}", flush=True)
     return index
 
@@ -240,7 +242,7 @@ def _method(notebooks: Path) -> Markup:
     return to_html(f"![{METHOD_ALT}]({METHOD})", notebooks) if there else Markup()
 
 
-def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, edition: str, walk: str | None) -> str:
+def _index(shown: dict, around: dict, parameters: dict, edition: str) -> str:
     facts = {
         "profile": parameters["profile"],
         "device": f"{parameters['device']} ({platform.machine()}, {os.cpu_count()} CPU cores)",
@@ -254,11 +256,7 @@ def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, 
     }
     book = around["chapters"]
     place = around | {"current": "index", "previous": None, "next": book[0]}
-    *groups, last = ((group, [page for page in around["more"] if page[0] in names]) for group, names in MORE.items())
-    others = [page for page in around["more"] if all(page not in pages for _, pages in groups)]
-    groups = [(group, pages) for group, pages in [*groups, (last[0], others)] if pages]
-    shown = {"entries": entries, "method": method, "facts": facts, "walk": walk, "groups": groups}
-    return layout("index.html.j2", title=BOOK, **shown, **place)
+    return layout("index.html.j2", title=BOOK, facts=facts, **shown, **place)
 
 
 # Search over the whole book: one page holds the text of every section, and its script finds words in it

@@ -4,15 +4,8 @@
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 // a browser may refuse storage to a page from disk; a choice then holds for this page
-function remembered(what) {
-  try { return localStorage.getItem(`asif-${what}`); } catch { return null; }
-}
-
-function remember(what, choice) {
-  try {
-    if (choice) localStorage.setItem(`asif-${what}`, choice); else localStorage.removeItem(`asif-${what}`);
-  } catch { }
-}
+let storage = null;
+try { storage = localStorage; } catch { }
 
 function isDark() {
   return (document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
@@ -22,7 +15,7 @@ function setTheme(theme) {
   if (theme) document.documentElement.dataset.theme = theme; else delete document.documentElement.dataset.theme;
 }
 
-setTheme(remembered("theme")); // before anything is drawn
+setTheme(storage?.getItem("asif-theme")); // before anything is drawn
 
 document.addEventListener("DOMContentLoaded", () => {
   themeButton(document.querySelector("#theme"));
@@ -45,7 +38,7 @@ function themeButton(button) {
     // what the system wants anyway is not kept, so that the page goes on following it
     const choice = wanted === (dark.matches ? "dark" : "light") ? null : wanted;
     setTheme(choice);
-    remember("theme", choice);
+    if (choice) storage?.setItem("asif-theme", choice); else storage?.removeItem("asif-theme");
     show();
   });
   dark.addEventListener("change", show);
@@ -125,10 +118,10 @@ function waysToRead(bar, question) {
     if (way === "all") for (const deeper of document.querySelectorAll(".deeper")) deeper.open = true;
   };
   for (const button of buttons) {
-    button.addEventListener("click", () => { show(button.value); remember("show", button.value); });
+    button.addEventListener("click", () => { show(button.value); storage?.setItem("asif-show", button.value); });
   }
   const wanted = new URLSearchParams(location.search).get("show"), known = ["guess", "all"];
-  const kept = [wanted, remembered("show")].find((way) => known.includes(way));
+  const kept = [wanted, storage?.getItem("asif-show")].find((way) => known.includes(way));
   show(kept ?? "guess");
   if (!question) return;
   const guesses = document.querySelector(".answer") !== null;
@@ -188,13 +181,10 @@ function markGuess(answer, guess) {
 // a link into a folded section
 function openTarget() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (!target?.closest("details")) return;
-  openAround(target);
+  let fold = target?.closest("details");
+  if (!fold) return;
+  for (; fold; fold = fold.parentElement.closest("details")) fold.open = true;
   target.scrollIntoView();
-}
-
-function openAround(element) {
-  for (let fold = element.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
 }
 
 // In the whole book: the page holds the text of every section.

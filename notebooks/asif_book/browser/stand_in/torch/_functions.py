@@ -247,12 +247,8 @@ class Methods:
         return view
 
     def dot(input, other):
-        if (input.ndim, other.ndim) != (1, 1):
-            raise RuntimeError(f"1D tensors expected, but got {input.ndim}D and {other.ndim}D tensors")
-        n, m = len(input), len(other)
-        if n != m:
-            text = f"inconsistent tensor size, expected tensor [{n}] and src [{m}] to have the same number of elements"
-            raise RuntimeError(f"{text}, but got {n} and {m} elements respectively")
+        if (input.ndim, other.ndim) != (1, 1) or len(input) != len(other):
+            raise RuntimeError(f"1D tensors of one length expected, but got {[*input.shape]} and {[*other.shape]}")
         _one_kind(input, other)
         return input._array @ other._array
 
@@ -282,21 +278,17 @@ class Methods:
         return ((input - high).exp().sum(dim, keepdim)).log() + (high if keepdim else high.squeeze(dim))
 
     def matmul(input, other):
-        a, b, dims = input._array, other._array, (input.ndim, other.ndim)
-        if not all(dims):
-            raise RuntimeError(
-                "both arguments to matmul need to be at least 1D, but they are {}D and {}D".format(*dims)
-            )
-        if dims == (1, 1):
+        if input.ndim == other.ndim == 1:
             return input.dot(other)
-        rows, inner, wide = a.size // a.shape[-1], b.shape[-2 if b.ndim > 1 else 0], b.shape[-1] if b.ndim > 1 else 1
-        if a.shape[-1] != inner:
-            if dims == (2, 1):
-                raise RuntimeError(f"size mismatch, got input ({rows}), mat ({rows}x{a.shape[1]}), vec ({inner})")
-            raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a.shape[-1]} and {inner}x{wide})")
+        if not (input.ndim and other.ndim):
+            dims = f"{input.ndim}D and {other.ndim}D"
+            raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {dims}")
         _one_kind(input, other)
-        broadcast(a.shape[:-2], b.shape[:-2])
-        return a @ b
+        try:
+            return input._array @ other._array
+        except ValueError:
+            one, two = ("x".join(map(str, tensor.shape)) for tensor in (input, other))
+            raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({one} and {two})") from None
 
     def median(input, dim=None, keepdim=False):
         if dim is None:
@@ -433,7 +425,6 @@ _SHORT = {
     "clone": lambda input, *, memory_format=None: input._array.copy(),
     "copy": lambda input, source: wrap(np.broadcast_to(source, input.shape), input.dtype),
     "corrcoef": lambda input: wrap(np.corrcoef(_exact(input._array)), input.dtype),
-    "cov": lambda input, *, correction=1: wrap(np.cov(_exact(input._array), ddof=correction), input.dtype),
     "cumsum": lambda input, dim: wrap(np.cumsum(_exact(input._array), dim), _summed(input.dtype)),
     "diag": lambda input, diagonal=0: np.diag(input._array, diagonal).copy(),
     "dim": lambda input: input.ndim,

@@ -166,18 +166,6 @@ class Tensor:
     def numpy(self):
         return self._array
 
-    def tolist(self):
-        return self._array.tolist()
-
-    def item(self):
-        return self._array.item()
-
-    def __float__(self):
-        return float(self.item())
-
-    def __int__(self):
-        return int(self.item())
-
     def __index__(self):
         if self._array.size != 1 or self.dtype.rank > 1:
             raise TypeError("only integer tensors of a single element can be converted to an index")
@@ -196,9 +184,6 @@ class Tensor:
         from ._printing import text_of
 
         return text_of(self)
-
-    def __len__(self):
-        return len(self._array)
 
     def __iter__(self):
         return map(wrap, self._array)
@@ -279,4 +264,7 @@ for _name, _function in {
     setattr(Tensor, f"__i{_name}__", lambda self, other, name=_function: self._become(_operator(name)(self, other)))
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(Tensor, f"__{_name}__", _operator(_name))
+for _name in ("tolist", "item", "__len__"):
+    setattr(Tensor, _name, lambda self, name=_name: getattr(self._array, name)())
+Tensor.__float__, Tensor.__int__ = (lambda self: float(self.item())), (lambda self: int(self.item()))
 Tensor.__neg__, Tensor.__abs__ = (lambda self: self.neg()), (lambda self: self.abs())

@@ -235,9 +235,12 @@ def _configure(lite, extensions, packages):
     options = {"packages": packages, "env": {"MPLCONFIGDIR": f"/lib/python3.12/site-packages/{SETTINGS}"}}
     kernel = {"loadPyodideOptions": options, "disablePyPIFallback": True}
     settings = {"@jupyterlite/pyodide-kernel-extension:kernel": kernel}
-    saving = {"@jupyterlab/docmanager-extension:plugin": {"autosaveInterval": SECONDS}}
+    kept = {
+        "@jupyterlab/docmanager-extension:plugin": {"autosaveInterval": SECONDS},
+        "@jupyterlab/apputils-extension:themes": {"adaptive-theme": True},  # dark where the device is
+    }
     page = {
-        "appName": "ASIF", "litePluginSettings": settings, "settingsOverrides": saving, "exposeAppInBrowser": True,
+        "appName": "ASIF", "litePluginSettings": settings, "settingsOverrides": kept, "exposeAppInBrowser": True,
     }  # fmt: skip
     for name, content in {
         "jupyter-lite.json": {"jupyter-lite-schema-version": 0, "jupyter-config-data": page},

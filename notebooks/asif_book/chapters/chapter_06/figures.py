@@ -85,7 +85,8 @@ def why_and_what_if(contributions, effects, captions) -> Figure:
     axis.axhline(0, color=INK, linewidth=0.8)
     for i in {int(contributions.argmax()), int((contributions * rises).argmax())}:
         axis.annotate(wrapped(captions[i], 24), (contributions[i], effects[i]), (-6, -6), textcoords="offset points",
-                      ha="right" if contributions[i] > most / 2 else "left", va="top", fontsize=9)  # fmt: skip
+                      ha="right" if contributions[i] > most / 2 else "left", va="top", fontsize=9,
+                      bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.5})  # fmt: skip
     axis.set(xlabel="contribution of the anchor (no unit)", ylabel="fall of the score without it")
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, fontsize=9, loc="upper left")

@@ -51,8 +51,9 @@ $(VENV)/.installed-%: pyproject.toml
 	@$(if $(KIT),$(PYTHON) kit/check_kit.py)
 	@echo "installing packages into $(VENV): the first time about two minutes"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(KIT),--no-index --find-links kit/wheels)$(if $(filter yes,$(LOCKED)),--constraint requirements.lock) -e ".[$*]" --no-compile
-	@$(BIN)/python -c 'import torch; from asif_lib.search import top_anchors; top_anchors(torch.eye(2), torch.eye(2), 1)' & \
-	$(if $(KIT),,$(ASIF) data $(DATA) > /dev/null;) wait $$!  # compiles the search beside the fetches
+	@$(BIN)/python -c 'import torch; from asif_lib.search import top_anchors; top_anchors(torch.eye(2), torch.eye(2), 1)' & search=$$!; \
+	$(BIN)/python -c 'from asif_lib import load_image_encoder, load_text_encoder; load_image_encoder(); load_text_encoder()' & \
+	$(if $(KIT),,$(ASIF) data $(DATA) > /dev/null;) wait $$! && wait $$search  # the bank finds compiled code and both encoders' files
 	@touch $(STUDENT) $@
 
 clean:

@@ -48,7 +48,8 @@ class TextEncoder(Encoder):
     def _order(self, texts):
         """Short texts first: then the texts of a batch need little padding."""
         check_strings(texts)
-        return sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        key = getattr(self.model, "order", len)
+        return sorted(range(len(texts)), key=lambda i: key(texts[i]))
 
     def _run(self, texts, positions):
         """The embeddings of one batch."""

@@ -18,7 +18,7 @@ from jupyter_client.connect import LocalPortCache
 from nbclient.output_widget import OutputWidget
 from nbformat.v4 import new_code_cell, new_notebook
 
-from asif_book.report import NotebookError, build_report, kernels, run_notebook, running, schedule
+from asif_book.report import NotebookError, book, build_report, kernels, run_notebook, running, schedule
 from asif_book.report.running import was_repeated
 from asif_book.results import RUN_VARIABLE
 
@@ -145,10 +145,15 @@ def test_as_many_chapters_run_at_a_time_as_there_are_cores_but_one_that_measures
         chapter(log + f"say('+{name[:2]}')\n{both}time.sleep(2)\nsay('-{name[:2]}')", name=name)
     chapter(log + "say('+03')\ntime.sleep(1)\nsay(f\"-03 {os.environ['OMP_NUM_THREADS']}\")", name="03_c", alone=True)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    build_report({"device": "cpu"}, notebooks=tmp_path / "notebooks")
+    monkeypatch.setattr(book, "walk_the_bank", lambda page: exec(f"{log}{both}say('walk')", {}))
+    monkeypatch.setattr(book, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path / "notebooks")
+    Path("log.txt").touch()
+    build_report({"device": "cpu"})
     events = (tmp_path / "notebooks" / "log.txt").read_text().split()
     assert events[-3:] == ["+03", "-03", "2"]
     assert {*events[:2]} == {"+02", "+01"}  # the longest first, and no third before one has ended
+    assert 1 < events.index("walk") < events.index("+03")  # the page of the bank, beside the others
     assert events.index("+04") > min(events.index("-02"), events.index("-01"))
 
 

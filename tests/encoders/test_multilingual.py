@@ -30,6 +30,8 @@ def test_e5_understands_three_languages_in_any_batch_and_at_any_length(e5):
     torch.testing.assert_close(z.norm(dim=1), torch.ones(18))
     torch.testing.assert_close(z, torch.cat([e5.encode([text], progress=False) for text in texts]))
     torch.testing.assert_close(z[-1:], e5.encode(["a b"], progress=False))  # the text does not end at \0
+    lengths = [len(e5.model.ids([texts[i]])[0]) for i in e5._order(texts)]
+    assert lengths == sorted(lengths)  # a batch needs little padding
     long = "x " * 510  # more tokens than the model reads at once
     read = e5.encode([f"{long} a beaver", long], progress=False)
     assert not torch.allclose(*read, atol=1e-4) and cut_positions([long], e5) == []

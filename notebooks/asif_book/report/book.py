@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -14,19 +15,23 @@ from pathlib import Path
 import nbformat
 from bs4 import BeautifulSoup, NavigableString, Tag
 from markupsafe import Markup
+from tqdm import tqdm
 
 from asif_book.figures.dots import Axis
 from asif_book.figures.method import as_in_chapter_00, method_picture
 from asif_book.figures.templates import self_contained
 from asif_lib.bank.anchors import AnchorBank
+from asif_lib.bank.record import bank_dir
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.errors import AsifError, version_of
 from asif_lib.files import ROOT, build_dir, digest_of_files, sha256_of, write_whole
+from asif_lib.machine import for_small_matrices
 
 from ..contents import METHOD, METHOD_ALT, put_between
 from ..editions import CHAPTERS, GUIDE, published_at
 from ..outline import Chapter, heading
 from ..results import BEGIN, END, by_chapter, load_results, results_path
+from ..walk import building
 from .api import api_pages
 from .page import BOOK, layout
 from .rendering import render, render_page, to_html
@@ -38,7 +43,7 @@ PARAMETERS = {"profile": "offline", "device": "auto", "seed": 0}
 
 
 WALK = "bank.html"
-"""The page in which a reader takes anchors out of the model; ``python -m asif_book.report`` makes it first."""
+"""The page in which a reader takes anchors out of the model."""
 
 MORE = {
     "To learn": ["method_on_a_page", "results", "references"],
@@ -87,6 +92,7 @@ def build_report(
     folder = notebooks / inner
     runs, pages = build_dir() / "notebooks" / inner, build_dir() / "report" / inner
     book = {path: Chapter.read(path) for path in chapters_in(folder, chapters)}
+    whole = chapters is None and not inner and folder == ROOT / "notebooks"  # the student's book, of the default bank
     texts = [path for path in sorted(notebooks.glob("*.md")) if inner or path.name != GUIDE]
     texts = {path.stem: path.read_text(encoding="utf-8") for path in texts} | api
     named = {name: heading(markdown) for name, markdown in texts.items() if not name.startswith("api_")}
@@ -112,7 +118,8 @@ def build_report(
         ends[path.stem] = write(path.stem, [sha256_of(executed)], lambda: render(executed, folder=folder, **around))
 
     ends: dict[str, str] = {}
-    run_chapters(book, Runner(runs, parameters, reuse), then=make_page)
+    beside = partial(walk_the_bank, pages / WALK) if whole else None
+    run_chapters(book, Runner(runs, parameters, reuse), then=make_page, beside=beside)
     for name, markdown in texts.items():
         if BEGIN in markdown and results_path().exists():
             titles = {chapter.name: chapter.title for chapter in book.values()}
@@ -127,6 +134,20 @@ def build_report(
     write_whole(index, _index(shown, around, parameters, edition).encode())
     print(f"report: {index}", flush=True)
     return index
+
+
+def walk_the_bank(page: Path) -> None:
+    """Make the page of the default bank, unless it is newer than the bank and the code."""
+    made_of = [bank_dir(DEFAULT_BANK) / "bank.json", *Path(building.__file__).parent.iterdir()]
+    try:
+        if not page.exists() or page.stat().st_mtime < max(file.stat().st_mtime for file in made_of):
+            page.parent.mkdir(parents=True, exist_ok=True)
+            with for_small_matrices():  # chapters run beside it
+                building.bank_page(AnchorBank.load(DEFAULT_BANK), page, home="index.html")
+            tqdm.write(f"walk the bank: {page}")
+    except (AsifError, OSError) as error:
+        page.unlink(missing_ok=True)
+        print(f"without the page {page.name}: {error}", file=sys.stderr)
 
 
 def chapters_in(folder: Path, wanted: list[str] | None) -> list[Path]:

@@ -158,14 +158,15 @@ def _name_headers(table: Tag) -> None:
             header["scope"] = ("col" if header.find_parent("thead") else "row") + group
 
 
-def loads_from_elsewhere(page: str) -> list[str]:
+def loads_from_elsewhere(page: str | BeautifulSoup) -> list[str]:
     """Find the addresses that a browser fetches by itself when it opens the page; links don't count.
 
     >>> loads_from_elsewhere('<a href="https://arxiv.org">paper</a><img src="figure.png">')
     ['figure.png']
     """
     found = []
-    for tag in BeautifulSoup(page, "html.parser").find_all(True):
+    parsed = page if isinstance(page, BeautifulSoup) else BeautifulSoup(page, "html.parser")
+    for tag in parsed.find_all(True):
         for name, value in tag.attrs.items():
             if tag.name != "a" and name in _LOADING and value and not value.startswith(("data:", "#")):
                 found.append(value)

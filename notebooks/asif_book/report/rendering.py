@@ -96,7 +96,8 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
     pages.keep_together(body)
     html = Markup(body.decode(formatter="minimal"))
     page = pages.layout("chapter.html.j2", title=title, body=html, **around)
-    if loads := pages.loads_from_elsewhere(page):
+    parts = body, page.replace(html, "", 1)  # the body is parsed already
+    if loads := [address for part in parts for address in pages.loads_from_elsewhere(part)]:
         loaded = ", ".join(loads)
         advice = "draw the picture in a code cell, or keep its file in the notebook's folder"
         raise ReportError(f"The page of {source.name} does not stand alone, since it loads {loaded}: {advice}.")

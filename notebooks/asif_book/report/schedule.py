@@ -99,10 +99,13 @@ class Runner:
             return _Stamp()
 
 
-def run_chapters(chapters: dict[Path, Chapter], runner: Runner, then: Callable[[Path], None]) -> dict[Path, ChapterRun]:
+def run_chapters(
+    chapters: dict[Path, Chapter], runner: Runner, then: Callable[[Path], None], beside: Callable | None = None
+) -> dict[Path, ChapterRun]:
     """Run chapters, several at a time and the longest first, and call ``then(path)`` after each.
 
-    A chapter that measures time or memory (`Chapter.alone`) runs at the end, with nothing beside it. A chapter that
+    A chapter that measures time or memory (`Chapter.alone`) runs at the end, with nothing beside it; ``beside()`` is
+    called once, in a thread of its own beside the others, and has returned by then. A chapter that
     fails does not stop the others. A bar names what runs, and the time left by the seconds of the last runs, or by
     `FIRST`; half of a chapter that runs is counted.
 
@@ -148,8 +151,11 @@ def run_chapters(chapters: dict[Path, Chapter], runner: Runner, then: Callable[[
         about = f"{len(cost)} of {len(chapters)} chapters run, {jobs} at a time ({here}): about {left()}"
         print(about, file=sys.stderr, flush=True)
     with tqdm(total=len(chapters), unit="chapter", disable=None) as bar:
-        with forks(len(cost) >= WORTH_A_SERVER):
+        with ThreadPoolExecutor(1) as also, forks(len(cost) >= WORTH_A_SERVER):
+            made = also.submit(beside) if beside else None
             outcomes = run_all(together, jobs)
+        if made:
+            made.result()  # an error of its own
         outcomes |= run_all(alone, 1)
     for path in chapters:
         if isinstance(outcomes[path], ReportError):

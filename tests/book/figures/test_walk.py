@@ -17,8 +17,7 @@ from fontTools.ttLib import TTFont
 from pages import barriers
 from PIL import Image
 
-from asif_book.report.__main__ import walk_the_bank
-from asif_book.report.book import _index
+from asif_book.report.book import _index, walk_the_bank
 from asif_book.walk import beside, building, fonts
 from asif_book.walk.building import bank_page, captions_by_language
 from asif_lib import ASIF, AnchorBank

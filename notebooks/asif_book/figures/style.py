@@ -153,13 +153,6 @@ def thumbnail(picture, side=96):
 # Axes and series
 
 
-def rows_down(axis, names, **font):
-    """Name the rows 0, 1, … of an axis from top to bottom."""
-    names = [textwrap.fill(name, 14) for name in names] if narrow() else names
-    axis.set_yticks(range(len(names)), names, **font)
-    axis.set_ylim(len(names) - 0.5, -0.5)
-
-
 def legend_above(figure, axis, columns=2):
     """Put the legend of an axis above the figure."""
     handles, names = axis.get_legend_handles_labels()
@@ -170,13 +163,6 @@ def legend_above(figure, axis, columns=2):
 
 
 # Words
-
-
-def wrapped(text, width, lines=3):
-    """Wrap each line of a text to lines of `width` characters; the rest is cut. In a narrow form, 20 are most."""
-    width, lines = (20, lines + 1) if narrow() and width > 20 else (width, lines)
-    parts = str(text).split("\n")
-    return "\n".join("\n".join(textwrap.wrap(part, width, max_lines=lines, placeholder=" …")) for part in parts)
 
 
 def listed(texts) -> str:

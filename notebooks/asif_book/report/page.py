@@ -18,7 +18,6 @@ PANEL = 860
 """Pixels from which a figure has several panels."""
 TALL = 900
 """Pixels of a phone's form beyond which a figure on paper keeps its wide form, and takes both columns."""
-_VERBATIM = {"pre", "code", "script", "style", "math"}
 _ALIGNED = re.compile(r"\S {2,}\S|\b(?:tensor|array)\(|\btorch\.|\{'")
 """What is printed in columns, or as Python writes it; other lines are sentences."""
 _LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data"}
@@ -120,7 +119,8 @@ def keep_together(body: BeautifulSoup) -> None:
     A hyphen before a number becomes a minus sign.
     """
     for text in body.find_all(string=re.compile(r"\d ?%|-\d|\[[^a-z]+\]")):
-        if not text.find_parent(lambda tag: tag.name in _VERBATIM and tag.get("class") != "words"):
+        around = text.find_parents(["pre", "code", "script", "style", "math"])
+        if all(tag.get("class") == "words" for tag in around):
             words = re.sub(r"(?<=\d) ?%", "\N{NO-BREAK SPACE}%", text)
             words = re.sub(r"\[[^][a-z]+\]|\bn = \d", lambda part: part[0].replace(" ", "\N{NO-BREAK SPACE}"), words)
             text.replace_with(re.sub(r"(?<![\w).-])-(?=\d)", "−", words))

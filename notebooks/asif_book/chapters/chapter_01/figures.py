@@ -15,7 +15,7 @@ def what_the_encoder_sees(rows) -> Figure:
     A row is (picture as stored, picture as read, array, array). The arrays are of shape (h, w, 3) in [0, 1]: the
     encoder's input, and its input without padding to a square.
     """
-    heads = ["file (grey: transparent)", "as read", "what the encoder sees", "if not padded"]
+    heads = ["file\n(grey: transparent)", "as read", "what the encoder sees", "if not padded"]
     figure, axes = subplots(len(rows), 4, figsize=(9, 2.5 * len(rows)), squeeze=False)
     for place, (line, (file, *others)) in enumerate(zip(axes, rows, strict=True)):
         rgba = file.convert("RGBA")

@@ -1,5 +1,6 @@
 """Figures of chapter 06, interpretability."""
 
+import textwrap
 from itertools import starmap
 
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 
 from asif_book.figures.palette import ANCHOR, INK, LINES, MARK, PAPER, SERIES, series_style
 from asif_book.figures.pictures import bar, cell, named_bars, rows_of_pictures
-from asif_book.figures.style import alt, listed, subplots, wrapped
+from asif_book.figures.style import alt, listed, narrow, subplots
 from asif_lib.encoders.pictures import open_picture
 
 
@@ -65,6 +66,13 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
     moved = rows_of_pictures([starmap(cell, anchors[:6]) for anchors in (gone, entered)], columns=6, names=names)
     groups, xlabel = [(cell(picture, head=heading), scores)], "score (no unit; the winner is bold)"
     return named_bars(groups, xlabel=xlabel, more=Markup(moved.data))
+
+
+def wrapped(text, width, lines=3):
+    """Wrap each line of a text to lines of `width` characters; the rest is cut. In a narrow form, 20 are most."""
+    width, lines = (20, lines + 1) if narrow() and width > 20 else (width, lines)
+    parts = str(text).split("\n")
+    return "\n".join("\n".join(textwrap.wrap(part, width, max_lines=lines, placeholder=" …")) for part in parts)
 
 
 def why_and_what_if(contributions, effects, captions) -> Figure:

@@ -1,17 +1,26 @@
 """Figures of chapter 08, scaling."""
 
+import textwrap
+
 import numpy as np
 from IPython.display import HTML
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from asif_book.figures.palette import ANCHOR, BAR, FAINT, INK, MARK, MARKERS, ON_LIGHT, SERIES, series_style
-from asif_book.figures.style import alt, drawn_pairs, image_tag, legend_above, listed, rows_down, subplots
+from asif_book.figures.style import alt, drawn_pairs, image_tag, legend_above, listed, narrow, subplots
 from asif_book.figures.templates import self_contained
 from asif_lib.errors import ParameterError
 
 LISTS = 8
 """Anchors of the picture that `inverted_index` draws; the others share a row."""
+
+
+def rows_down(axis, names, **font):
+    """Name the rows 0, 1, … of an axis from top to bottom."""
+    names = [textwrap.fill(name, 14) for name in names] if narrow() else names
+    axis.set_yticks(range(len(names)), names, **font)
+    axis.set_ylim(len(names) - 0.5, -0.5)
 
 
 def stage_bars(seconds) -> Figure:

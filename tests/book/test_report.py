@@ -6,6 +6,7 @@ import os
 from unittest import mock
 
 import nbformat
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -322,6 +323,16 @@ def test_parameters_are_shown_as_they_were_set_and_set_up_and_progress_not_at_al
     main = main_of(tmp_path, "# Title", set_up, words, code("show_progress()", "progress", "hide-input"), "shown()")
     assert "cuda" in main.details.get_text() and "no encoder" in main.get_text() and "shown" in main.get_text()
     assert not any(words in main.get_text() for words in ("prepare", "solved", "show_progress"))
+
+
+def test_what_is_printed_is_a_sentence_or_columns_and_a_table_has_one_line_of_heads(tmp_path):
+    frame = pd.DataFrame({"n": [1, 2], "word": ["one", "two"]}, pd.Index([5, 6], name="row"))._repr_html_()
+    outputs = [new_output("stream", text=text) for text in ("won 5% [1, 2]", "a  5%")]
+    outputs.append(new_output("execute_result", {"text/html": frame}))
+    main = main_of(tmp_path, code("show()", outputs=outputs))
+    assert [pre.get_text() for pre in main.select(".output pre")] == ["won 5\xa0% [1,\xa02]", "a  5%"]
+    assert [head.get_text() for head in main.select("thead th")] == ["row", "n", "word"]
+    assert [cell.get_text() for cell in main.select("td.number")] == ["1", "2"]
 
 
 def test_a_figure_stands_above_its_code_and_a_table_below(tmp_path):

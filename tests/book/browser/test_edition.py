@@ -150,7 +150,6 @@ def test_two_tabs_do_not_mix_up_their_files(reader, address):
     processor.send("Emulation.setCPUThrottlingRate", {"rate": 1})
 
 
-@pytest.mark.notebooks
 def test_chapter_00_runs_from_the_first_click_to_the_last_cell(reader):
     page, _ = reader
     page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")

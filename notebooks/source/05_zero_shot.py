@@ -426,7 +426,7 @@ words = ", ".join(f"{name} {n}" for name, n in count.items())
 print(f"intervals above 0 (ASIF is ahead), of 4 for each baseline: {words}")
 drawn = over_draws(profile, pairs)  # of the stamps and the offline encoders only
 if len(drawn):
-    gaps["20 draws, mean recall"] = -1 * drawn.gap[gaps.index]
+    gaps[f"{drawn.seeds.iloc[0]} draws, mean recall"] = -1 * drawn.gap[gaps.index]
 bold = {True: "font-weight: bold", False: ""}
 shown = gaps.style.format(lambda gap: in_points(gap).replace(" points", ""))
 shown.map(lambda gap: bold[bool(gap.low > 0 or gap.high < 0)])

@@ -441,10 +441,10 @@ pd.DataFrame(losses)
 # %% [markdown]
 # **What you see.** Diamonds: the encoder alone. Crosses: without the mean of each
 # language. Stars: the bank. Where E5 puts two languages apart, the bank is ahead of the
-# plain cosine. For Arabic the crosses come about as far, so the mean is the repair. For
-# Japanese they come less far, and the interval does not decide. Where E5 aligns a
-# language well, the bank adds nothing. The printed lines count the languages whose
-# interval lies on one side of 0; of thirty, one or two do so by luck.
+# plain cosine. For Arabic the crosses come as far here, for Japanese less far; neither
+# interval decides. Where E5 aligns a language well, the bank adds nothing. The printed
+# lines count the languages whose interval lies on one side of 0; of thirty, one or two
+# do so by luck.
 #
 # ### Exercise 10.3 · A mean for each language
 #

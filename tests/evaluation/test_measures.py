@@ -26,6 +26,7 @@ def test_an_interval_contains_its_mean_and_is_the_same_for_a_seed(n):
     measure = mean_with_interval(items)
     assert measure.low <= measure.value == items.mean() <= measure.high
     assert measure.n == n and measure.ci == (measure.low, measure.high)
+    assert (-100 * measure).ci == (-100 * measure.high, -100 * measure.low)
     assert measure == mean_with_interval(items)
 
 

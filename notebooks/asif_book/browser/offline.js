@@ -7,7 +7,7 @@ self.addEventListener("activate", event => event.waitUntil(forgetOthers()));
 self.addEventListener("fetch", event => {
   const path = event.request.url.split(/[?#]/)[0].slice(HOME.length).replace(/(^|\/)$/, "$1index.html");
   const answer = event.request.method === "GET" && event.request.url.startsWith(HOME) && path in FILES
-    ? verified(path) : event.request.url === `${HOME}api/drive` ? answered(event) : null;
+    ? verified(path, event.request.mode === "navigate") : event.request.url === `${HOME}api/drive` ? answered(event) : null;
   if (answer) {
     event.stopImmediatePropagation();
     event.respondWith(answer);
@@ -17,17 +17,17 @@ self.addEventListener("fetch", event => {
 // Python's questions about the reader's files go to every open tab, and JupyterLite takes the next answer of any tab, which
 // may belong to an earlier question. Here a question has a number and its own tab (head.html), and is asked until heard.
 const tabs = new BroadcastChannel("/api/drive.v1"), waiting = new Map();  // number → what takes the answer
-tabs.onmessage = ({data}) => waiting.get(data?.number)?.(data.answer);
+tabs.onmessage = ({data}) => waiting.get(data?.number)?.(data);
 
 async function answered({clientId, request}) {
   const client = await clients.get(clientId), number = crypto.randomUUID();
   const tab = client && new URL(client.url).searchParams.get("tab");
   const question = {...await request.json(), receiver: "broadcast.ts", number, tab};
   const ask = () => tabs.postMessage(question), again = setInterval(ask, 2000);
-  const answer = await new Promise(resolve => { waiting.set(number, resolve); ask(); });
+  const {answer = null, failed} = await new Promise(resolve => { waiting.set(number, resolve); ask(); });
   clearInterval(again);
   waiting.delete(number);
-  return new Response(JSON.stringify(answer));
+  return new Response(JSON.stringify(answer), {status: failed ? 500 : 200});  // Python raises an OSError of a 500
 }
 
 async function forgetOthers() {
@@ -35,7 +35,7 @@ async function forgetOthers() {
   await Promise.all(names.filter(name => name.startsWith(KEPT) && name !== NAME).map(name => caches.delete(name)));
 }
 
-async function verified(path) {
+async function verified(path, opened) {
   const cache = await caches.open(NAME), kept = await cache.match(HOME + path);
   if (kept) return kept;
   const [digest, packed] = FILES[path], answer = await fetch(HOME + path + (packed ? ".gz" : ""), {cache: "no-cache"});
@@ -46,9 +46,10 @@ async function verified(path) {
   } catch (error) { /* cut on its way */ }
   const found = bytes && new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   if (!found || Array.from(found, byte => byte.toString(16).padStart(2, "0")).join("") !== digest) {
-    if (answer.ok && !path.startsWith("static/parts/"))  // a chapter will not open: the first page says why
-      for (const client of await clients.matchAll({type: "window"}))
-        if (client.url.split(/[?#]/)[0] !== HOME) client.navigate(`${HOME}?damaged=${encodeURIComponent(path)}`);
+    const why = `${HOME}?damaged=${encodeURIComponent(path)}`;  // the first page says why a chapter does not open
+    if (opened && path !== "index.html") return Response.redirect(why);
+    if (answer.ok && !path.startsWith("static/parts/"))
+      for (const client of await clients.matchAll({type: "window"})) client.postMessage({why});
     return new Response(null, {status: 502, statusText: `${path} did not arrive whole`});
   }
   const types = {js: "text/javascript", mjs: "text/javascript", wasm: "application/wasm", json: "application/json",

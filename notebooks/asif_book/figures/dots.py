@@ -24,7 +24,8 @@ class Axis:
         return round(100 * (value * self.scale - self.low) / (self.high - self.low), 2)
 
     def written(self, value, digits):
-        return f"{self.scale * value:{self.sign}z.{digits}}".replace("-", "−").replace("+0.0", "0.0")
+        text = f"{self.scale * value:{self.sign}z.{digits}}"
+        return text.replace("-", "−") if float(text) else text.removeprefix("+")
 
     def ticks(self):
         """Return where ticks stand, their words, and on which side of the place the words are."""

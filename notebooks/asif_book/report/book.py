@@ -65,7 +65,8 @@ def build_report(
 
     Executed notebooks go into ``build/notebooks``, pages into ``build/report``; those of the solved
     edition into a folder ``solutions`` of each. The Markdown files beside the notebooks become pages too, except
-    that the teacher's guide is part of the solved edition only. The checkout's book has the pages of the API too.
+    that the teacher's guide is part of the solved edition only. The checkout's book has the pages of the API too,
+    and for a student the page *Walk the bank*.
 
     Raises `ReportError` if there is no such chapter, a page would not stand alone, or a picture has no alternative
     text, and `NotebookError` if a chapter fails; the others are kept and reused next time.
@@ -183,7 +184,7 @@ _DATA = re.compile(r"(held-out stamps|stamps \(validation\)|stamps|Fashion-MNIST
 def results_in_lanes(results: dict, titles: dict[str, str]) -> str:
     """Draw the recorded numbers as HTML without empty lines: the headlines, then a heading and lanes for a chapter.
 
-    A chapter has one axis for its shares, and one for its differences.
+    A chapter has one axis for its shares and other numbers up to 1, and one for its differences.
     """
     chapters = by_chapter(results)
     first = [row for rows in chapters.values() for row in rows if row[1].startswith(HEADLINES)]
@@ -206,7 +207,8 @@ def _blocks(rows: list[tuple], grouped=True) -> list[tuple]:
     for kind, groups in kinds.items():
         ends = [end for group in groups.values() for lane in group for end in lane["ends"]]
         axis = Axis([*ends, *REACH[kind]], plain=False, signed=kind == GAPS)
-        blocks.append((kind, axis, sorted(groups.items(), key=lambda group: group[0] != "")))
+        title = kind + "; AUC and r: of 1" * any(lane["whole"] for group in groups.values() for lane in group)
+        blocks.append((title, axis, sorted(groups.items(), key=lambda group: group[0] != "")))
     return blocks
 
 
@@ -231,7 +233,7 @@ def _lane(entry: dict, name: str, value: str, interval: str, n: str, split: str,
     head = re.match(r"(.+?)(?:, (?!R@\d+, )|(?<! ): |(?<=\?) )", name)
     about = filter(None, [data and data[1], n and f"n = {n}", note, split])
     return {
-        "kind": kind, "name": name, "head": head[1] if head else "",
+        "kind": kind, "whole": unit in ("AUC", "r"), "name": name, "head": head[1] if head else "",
         "about": " · ".join(part.replace(" ", "\u00a0") if len(part) < 20 else part for part in about),
         "value": value, "interval": interval, "claim": claim.rstrip(";"), "draws": draws and f"over {draws}",
         "ends": ends if kind != SHARES or 0 <= min(ends) <= max(ends) <= 1 else [], "lines": lines,

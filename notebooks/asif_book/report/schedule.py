@@ -101,7 +101,7 @@ class Runner:
 
 def run_chapters(
     chapters: dict[Path, Chapter], runner: Runner, then: Callable[[Path], None], beside: Callable | None = None
-) -> dict[Path, ChapterRun]:
+) -> None:
     """Run chapters, several at a time and the longest first, and call ``then(path)`` after each.
 
     A chapter that measures time or memory (`Chapter.alone`) runs at the end, with nothing beside it; ``beside()`` is
@@ -154,13 +154,12 @@ def run_chapters(
         with ThreadPoolExecutor(1) as also, forks(len(cost) >= WORTH_A_SERVER):
             made = also.submit(beside) if beside else None
             outcomes = run_all(together, jobs)
-        if made:
-            made.result()  # an error of its own
         outcomes |= run_all(alone, 1)
+    if made:
+        made.result()  # raises an error of its own
     for path in chapters:
         if isinstance(outcomes[path], ReportError):
             raise outcomes[path]
-    return outcomes
 
 
 def jobs_for(chapters: int) -> int:

@@ -20,6 +20,13 @@ OUTPUTS = """() => Array.from(jupyterapp.shell.currentWidget.content.model.cells
     .map(cell => cell.toJSON()).filter(cell => cell.cell_type === "code")
     .map(cell => [cell.execution_count, cell.outputs])"""
 IDLE = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+HIDDEN = """() => {
+  let saved = 0;
+  const context = jupyterapp.shell.currentWidget.context, save = context.save.bind(context);
+  context.save = () => (saved++, save());
+  document.dispatchEvent(new Event("visibilitychange"));
+  return saved;
+}"""
 NOTES = "jupyterapp.shell.currentWidget.content.model.cells.get(0).sharedModel"
 ASK = """async code => {
     const asked = jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code});
@@ -125,7 +132,7 @@ def test_exercises_get_the_words_of_jupyterlab_and_progress_is_kept(reader):
 def test_nothing_else_is_asked_and_a_second_visit_needs_no_network(reader, address):
     page, asked = reader
     page.evaluate(f"{NOTES}.setSource('mine'); Object.defineProperty(document, 'hidden', {{value: true}})")
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # what closes a tablet's tab
+    assert page.evaluate(HIDDEN) == 1  # what closes a tablet's tab
     page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
     page.context.set_offline(True)
     page.reload()

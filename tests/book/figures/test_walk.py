@@ -862,5 +862,6 @@ def test_the_first_page_of_the_report_links_the_page_first(tmp_path, monkeypatch
     walk_the_bank(page)
     assert page.stat().st_mtime_ns == made  # it is newer than the bank
     around = {"chapters": [SimpleNamespace(name="00_start", title="00 · Start", minutes=None)], "more": []}
-    index = _index([], around, "", {"profile": "offline", "device": "cpu", "seed": 0}, "student", "bank.html")
+    shown = {"entries": [], "method": "", "walk": "bank.html", "groups": {}}
+    index = _index(shown, around, {"profile": "offline", "device": "cpu", "seed": 0}, "student")
     assert index.index('class="lead"') < index.index('href="bank.html"') < index.index('id="chapters"')

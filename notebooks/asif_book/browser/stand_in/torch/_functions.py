@@ -17,7 +17,15 @@ from ._tensor import (
 
 METHODS = {}
 _NAMES = {"axis": "dim", "keepdims": "keepdim"}
-_NUMPY = {"dim": "axis", "dims": "axis", "diagonal": "k"}
+_NUMPY = {
+    "dim": "axis",
+    "dims": "axis",
+    "diagonal": "k",
+    "shifts": "shift",
+    "vec2": "b",
+    "dim0": "axis1",
+    "dim1": "axis2",
+}
 _INVERT = "If you are trying to invert a mask, use the `~` or `logical_not()` operator instead."
 
 
@@ -425,6 +433,7 @@ _SHORT = {
     "clone": lambda input, *, memory_format=None: input._array.copy(),
     "copy": lambda input, source: wrap(np.broadcast_to(source, input.shape), input.dtype),
     "corrcoef": lambda input: wrap(np.corrcoef(_exact(input._array)), input.dtype),
+    "cov": lambda input, *, correction=1: wrap(np.cov(_exact(input._array), ddof=correction), input.dtype),
     "cumsum": lambda input, dim: wrap(np.cumsum(_exact(input._array), dim), _summed(input.dtype)),
     "diag": lambda input, diagonal=0: np.diag(input._array, diagonal).copy(),
     "dim": lambda input: input.ndim,

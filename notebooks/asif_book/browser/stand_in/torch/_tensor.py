@@ -93,6 +93,8 @@ def result_type(*values) -> dtype:
     """Return the dtype of a result: tensors with dimensions decide, then those without, then Python's numbers."""
     found = {}  # (rank, place) → dtypes
     for value in values:
+        if isinstance(value, complex):
+            raise TypeError("complex numbers are not in the browser's edition; in the full workbook they are")
         place, kind = 0, BOOL if isinstance(value, bool) else INT64 if isinstance(value, int) else state["default"]
         if isinstance(value, Tensor | np.ndarray | np.integer):
             place, kind = 1 + bool(np.ndim(value)), _OF_ARRAY[array_of(value).dtype]
@@ -238,7 +240,7 @@ def _plain(index):
         if isinstance(part, slice) and part.step is not None and part.step <= 0:
             raise ValueError("step must be greater than zero")
         array = array_of(part) if isinstance(part, Tensor | np.ndarray) else None
-        parts.append(part if array is None else array if array.ndim or array.dtype == bool else int(array))
+        parts.append(part if array is None else array if array.ndim or array.dtype.kind not in "iu" else int(array))
     return tuple(parts)
 
 

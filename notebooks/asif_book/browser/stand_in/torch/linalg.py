@@ -24,8 +24,13 @@ def _of_numpy(name, *fields):
 
 
 inv, det, pinv, cholesky, solve = map(_of_numpy, ("inv", "det", "pinv", "cholesky", "solve"))
-qr, svd = _of_numpy("qr", "Q", "R"), _of_numpy("svd", "U", "S", "Vh")
+svd, _qr = _of_numpy("svd", "U", "S", "Vh"), pair("linalg_qr", "Q", "R")
 eigh = _of_numpy("eigh", "eigenvalues", "eigenvectors")
+
+
+def qr(A, mode="reduced"):
+    found = np.linalg.qr(A, mode)
+    return _qr(wrap(A._array[:0]), wrap(found)) if mode == "r" else _qr(*map(wrap, found))
 
 
 def solve_triangular(A, B, *, upper):

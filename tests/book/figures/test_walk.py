@@ -861,7 +861,9 @@ def test_the_first_page_of_the_report_links_the_page_first(tmp_path, monkeypatch
     made = page.stat().st_mtime_ns
     walk_the_bank(page)
     assert page.stat().st_mtime_ns == made  # it is newer than the bank
-    around = {"chapters": [SimpleNamespace(name="00_start", title="00 · Start", minutes=None)], "more": []}
-    shown = {"entries": [], "method": "", "walk": "bank.html", "groups": {}}
+    first = SimpleNamespace(name="00_start", title="00 · Start", minutes="", core=[])
+    around = {"chapters": [first], "more": []}
+    entries = [{"chapter": first, "question": "Who?", "goals": [], "left_out": False}]
+    shown = {"entries": entries, "method": "", "walk": "bank.html", "groups": {}}
     index = _index(shown, around, {"profile": "offline", "device": "cpu", "seed": 0}, "student")
     assert index.index('class="lead"') < index.index('href="bank.html"') < index.index('id="chapters"')

@@ -401,3 +401,16 @@ def test_on_paper(small, open_page):
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.pdf(path=SCREENSHOTS / "small.pdf")
     assert len(re.findall(rb"/Type\s*/Page\b", (SCREENSHOTS / "small.pdf").read_bytes())) == 1
+
+
+@of_the_chapters
+def test_no_table_is_wider_than_its_column_on_paper(chapters, open_page):
+    """Chromium would shrink the whole chapter."""
+    page = open_page(chapters / "index.html", DESKTOP)
+    page.emulate_media(media="print")
+    width = "(part) => part.getClientRects()[0].width"
+    wide = f"all => all.filter((one) => ({width})(one) > ({width})(one.parentElement) + 1).map((one) => one.innerText)"
+    for path in sorted(chapters.glob("[0-9]*.html")):
+        page.goto(path.as_uri())
+        page.add_style_tag(content="body { width: 184mm }")  # of A4, within its margins
+        assert page.locator("main table:visible").evaluate_all(wide) == [], path.stem

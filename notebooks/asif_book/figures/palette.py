@@ -7,8 +7,8 @@ differs too, so that a figure works in black and white.
 
 PICTURE, TEXT, ANCHOR, CONTROL = "#0072B2", "#D55E00", "#009E73", "#767676"
 """What a colour means, everywhere in the book: a picture, a text, an anchor or a product, a control. Nothing else."""
-BRIGHT = {PICTURE: "#6AA5FF", TEXT: "#FF8A3D", ANCHOR: "#3ddcaa"}
-"""Their colours for words on a dark page."""
+BRIGHT = {PICTURE: "#6AA5FF", TEXT: "#FF8A3D", ANCHOR: "#3DDCAA"}
+"""Their colours on a dark page."""
 
 INK, PAPER = "#000000", "#FFFFFF"
 """Words, axes and limits, and what they stand on. They change places on a dark page."""
@@ -18,7 +18,7 @@ ON_LIGHT, ON_DARK = "#0A0A0A", "#FAFAFA"
 """Words on a coloured cell, which stays as it is on a dark page."""
 
 PURPLE, ORANGE, SKY = "#C06495", "#B87700", "#56B4E9"
-DARK = {INK: "#E3E6E8", PAPER: "#15191D", PURPLE: "#E39AC0", ORANGE: "#F0A92B"}
+DARK = {INK: "#E3E6E8", PAPER: "#15191D", PURPLE: "#E39AC0", ORANGE: "#F0A92B", **BRIGHT}
 """What a dark page has in place of a colour."""
 BAR = "#DDD3BE"
 """The fill of any other bar, sand, which is like none of the meanings; it has an edge of ink."""

@@ -291,8 +291,9 @@ _LIGHT_ON_PAPER = Markup("<style>@media print { img { color-scheme: light } }</s
 
 
 def _themed(svg: str) -> str:
-    """Let an SVG of matplotlib exchange the colours of `DARK` on a dark page; its pictures stay as they are."""
+    """Let an SVG of matplotlib exchange the colours of `DARK` on a dark page; a heat map stays, pictures are dimmed."""
     rules = [f"svg {{ fill: {DARK[INK]} }}"]  # matplotlib leaves out a black fill
+    rules += ["svg:not(:has([id^=QuadMesh])) image { filter: brightness(.85) }"]  # a heat map has a bar of colours
     for light, dark in DARK.items():
         rules += [f'[style*="{of}: {light.lower()}"] {{ {of}: {dark} !important }}' for of in ("fill", "stroke")]
     style = f"<style>@media (prefers-color-scheme: dark) {{ {' '.join(rules)} }}</style>"

@@ -13,6 +13,7 @@ TEMPLATES = jinja2.Environment(
 )  # fmt: skip
 """The templates by their paths, such as ``widgets/parts.html.j2``. Those of HTML and SVG escape what they show."""
 TEMPLATES.globals["palette"] = palette
+_COLOURS = {name: getattr(palette, name.upper()) for name in ("picture", "text", "anchor", "orange", "purple")}
 
 
 def filled(template: str, **values) -> str:
@@ -34,5 +35,6 @@ def self_contained(name: str, scripts=(), **values):
         Markup("\n".join((book / file).read_text(encoding="utf-8") for file in files if (book / file).exists()))
         for files in (["figures/drawn.css"], own, scripts or [f"{name}.js"])
     )
-    style = common + Markup("\n:root {{\n{}}}\n").format(nested)
+    colours = " ".join(f"--{name}: light-dark({of}, {palette.DARK[of]});" for name, of in _COLOURS.items())
+    style = common + Markup(".asif-drawn {{ {} }}\n:root {{\n{}}}\n").format(colours, nested)
     return HTML(filled(f"{name}.html.j2", style=style, script=script, **values))

@@ -11,7 +11,7 @@ from asif_lib.sparse import sparsify
 
 COSINES = torch.tensor([0.5595, -0.1513, 0.4157, 0.1237, 0.3928, 0.5575, 0.0026, -0.0339, 0.3596, 0.0572, 0.0, 0.408])
 CAPTIONS = [f"Anchor {letter} & <b>co</b>." for letter in "abcdefghijkl"]
-BLUE = "rgb(0, 114, 178)"
+BLUES = {"light": "rgb(0, 114, 178)", "dark": "rgb(106, 165, 255)"}
 
 
 def drawn(k=6, p=2, cosines=COSINES):
@@ -125,4 +125,4 @@ def test_a_bar_of_the_picture_is_blue_in_every_theme(browser, tmp_path):
     page = report_page(tmp_path, drawn())
     for scheme in ("light", "dark"):
         tab = opened(browser, page, PHONE, color_scheme=scheme)
-        assert tab.locator("rect.picture").first.evaluate("bar => getComputedStyle(bar).fill") == BLUE
+        assert tab.locator("rect.picture").first.evaluate("bar => getComputedStyle(bar).fill") == BLUES[scheme]

@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from asif_book import figures
-from asif_book.figures.palette import ANCHOR, DARK, INK, ON_LIGHT, PAPER
+from asif_book.figures.palette import ANCHOR, BRIGHT, DARK, INK, ON_LIGHT, PAPER
 from asif_book.figures.style import drawing_class, image_html
 from asif_lib.errors import ParameterError
 
@@ -25,7 +25,7 @@ DARK_PAGE, LIGHT_PAGE = DARK[PAPER], PAPER
 
 @pytest.fixture
 def page():
-    """A figure of five fields: a line of ink, an anchor's bar, a bar of a fixed colour, a black picture and word."""
+    """A figure of five fields: a line of ink, an anchor's bar, a bar of a fixed colour, a white picture and a word."""
     figure = drawing_class()((5, 1))
     figure.set_layout_engine("none")
     figure.add_artist(Line2D([0, 0.2], [0.5, 0.5], color=INK, linewidth=40))
@@ -33,7 +33,7 @@ def page():
         figure.add_artist(Rectangle((left, 0.2), 0.2, 0.6, facecolor=colour, edgecolor="none"))
     axis = figure.add_axes((0.6, 0, 0.2, 1))
     axis.set_axis_off()
-    axis.imshow([[to_rgb(INK)]], aspect="auto")
+    axis.imshow([[to_rgb(PAPER)]], aspect="auto")
     figure.text(0.9, 0.5, "█", fontsize=60, ha="center", va="center")
     return str(image_html(figure, "five fields"))
 
@@ -46,8 +46,8 @@ def seen(tab):
     return ["#{:02X}{:02X}{:02X}".format(*image.getpixel(place)) for place in places]
 
 
-LIGHT = [INK, ANCHOR, ON_LIGHT, INK, INK, LIGHT_PAGE]
-DARKENED = [DARK[INK], ANCHOR, ON_LIGHT, INK, DARK[INK], DARK_PAGE]
+LIGHT = [INK, ANCHOR, ON_LIGHT, PAPER, INK, LIGHT_PAGE]
+DARKENED = [DARK[INK], BRIGHT[ANCHOR], ON_LIGHT, "#D9D9D9", DARK[INK], DARK_PAGE]
 JUPYTERLAB = '<body style="color-scheme: {}">'  # as its themes set it, from version 4.3 on
 SCHEME = "<style>:root {{ color-scheme: {} }}</style>"
 

@@ -22,10 +22,10 @@ document.addEventListener("DOMContentLoaded", () => {
   foldContents(document.querySelector(".contents details"));
   rowsAsCards(document.querySelectorAll("main .scroll > table:not(.drawn)"));
   focusOnlyWhatScrolls(document.querySelectorAll("main [tabindex='0']"));
-  addEventListener("hashchange", openTarget);
-  openTarget();
   for (const words of document.querySelectorAll(".asked > strong:first-child")) guessFirst(words);
   waysToRead(document.querySelector("header .ways"), document.querySelector("main .ways"));
+  addEventListener("hashchange", openTarget);
+  openTarget();
   markSection([...document.querySelectorAll(".contents [class^='level'] a")]);
   for (const form of document.querySelectorAll("#book-search")) searchBook(form, document.querySelector(".found"));
 });
@@ -108,13 +108,18 @@ function markSection(links) {
 }
 
 // two ways to read, guess first or show all; an address may choose: ?show=all. Only where guesses are does a switch
-// stand in the bar, and before a first choice, and on the index, the question instead
+// stand in the bar, and before a first choice, and on the index, the question too
 function waysToRead(bar, question) {
+  for (const text of document.querySelectorAll("main:has(.answer) .text:has(> #Summary)")) { // gives guesses away
+    text.insertAdjacentHTML("beforebegin", "<details class='deeper told'><summary></summary></details>");
+    text.previousElementSibling.append(text);
+    text.previousElementSibling.append(text.firstElementChild);
+  }
   const buttons = document.querySelectorAll(".ways button");
   const show = (way) => {
     document.documentElement.dataset.show = way;
     for (const button of buttons) button.setAttribute("aria-pressed", button.value === way);
-    for (const answer of document.querySelectorAll(".answer")) answer.open = way === "all";
+    for (const answer of document.querySelectorAll(".answer, .told")) answer.open = way === "all";
     if (way === "all") for (const deeper of document.querySelectorAll(".deeper")) deeper.open = true;
   };
   for (const button of buttons) {
@@ -126,7 +131,7 @@ function waysToRead(bar, question) {
   if (!question) return;
   const guesses = document.querySelector(".answer") !== null;
   question.hidden = !document.querySelector("main.index") && (!guesses || known.includes(wanted ?? kept));
-  bar.hidden = !guesses || !question.hidden;
+  bar.hidden = !guesses;
   if (wanted && !known.includes(wanted)) question.prepend(`No way to read is called “${wanted}”; choose one of the two. `);
 }
 

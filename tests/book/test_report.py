@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import tomllib
 from unittest import mock
 
 import nbformat
@@ -29,6 +30,7 @@ from asif_book.report import (
 )
 from asif_book.report.__main__ import main
 from asif_book.report.book import HEADLINES, results_in_lanes
+from asif_book.report.page import TEMPLATES
 from asif_lib.files import ROOT, build_dir
 
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
@@ -327,10 +329,12 @@ def test_parameters_are_shown_as_they_were_set_and_set_up_and_progress_not_at_al
 
 def test_what_is_printed_is_a_sentence_or_columns_and_a_table_has_one_line_of_heads(tmp_path):
     frame = pd.DataFrame({"n": [1, 2], "word": ["one", "two"]}, pd.Index([5, 6], name="row"))._repr_html_()
-    outputs = [new_output("stream", text=text) for text in ("won 5% [1, 2]", "a  5%")]
+    outputs = [new_output("stream", text=text) for text in ("won 5% [1, 2]\n<lost>", "a  5%", " one: 1\ntwo: 2: 3")]
     outputs.append(new_output("execute_result", {"text/html": frame}))
     main = main_of(tmp_path, code("show()", outputs=outputs))
-    assert [pre.get_text() for pre in main.select(".output pre")] == ["won 5\xa0% [1,\xa02]", "a  5%"]
+    lines = [line.get_text() for line in main.select(".output :is(p, pre)")]
+    assert lines == ["won 5\xa0% [1,\xa02]", "<lost>", "a  5%"]
+    assert [cell.get_text() for cell in main.select("table.words :is(th, td)")] == ["one", "1", "two", "2: 3"]
     assert [head.get_text() for head in main.select("thead th")] == ["row", "n", "word"]
     assert [cell.get_text() for cell in main.select("td.number")] == ["1", "2"]
 
@@ -405,7 +409,7 @@ def test_the_whole_report(notebooks, build, capsys):
     for words in (">00 · Strangers?<", ">01 · Encoders &amp; friends<", "Can two strangers talk, at <math"):
         assert words in page
     reached = (index.parent / "results.html").read_text()
-    assert '<h2 id="00-·-Strangers?"><a href="00_start_here.html">' in reached and "strangers, R@1" in reached
+    assert '<h2 id="00-·-Strangers?">' in reached and "strangers, R@1" in reached
     assert "25.0\N{NO-BREAK SPACE}%" in reached
     assert loads_from_elsewhere(page) == []
     library = (index.parent / "library.html").read_text()
@@ -440,16 +444,23 @@ def test_results_stand_in_lanes_by_chapter_with_their_chance_and_verdict():
     html = results_in_lanes(recorded, {"05_zero_shot": "05 · Zero-shot"})
     page = BeautifulSoup(html, "html.parser")
     assert [title.text for title in page.find_all("h2")] == ["In short", "05 · Zero-shot", "06_x"]
-    assert "\n\n" not in html and page.select_one("h2 a")["href"] == "05_zero_shot.html"
+    assert "\n\n" not in html and [link["href"] for link in page("a")] == ["05_zero_shot.html"]
     headline, share, _, gap, audit = page.select(".lane:has(b)")
-    words = "zero-shot, 13 classes held-out stamps · n = 150 · chance 7.7% · test 78.4 % 69.3 to 86.4 %"
-    assert " ".join(headline.get_text(" ").split()) == words
+    words = "of 13 classes, the right one comes first held-out stamps · n = 150 · chance 7.7% · test"
+    assert " ".join(headline.get_text(" ").split()) == f"{words} 78.4 % 69.3 to 86.4 % above chance"
     assert audit.select_one(".values").get_text(" ") == "1.000 AUC 0.950 to 1.000"
     assert gap.select_one(".values").get_text(" ") == "0.0 -8.4 to +3.0"
     assert gap.select_one(".verdict").get_text("|") == "undecided on this split|over 20 draws: -4.1"
     assert [len(lane.select(".chance")) for lane in (share, audit, gap)] == [1, 0, 1]  # and a line at 0
     page_of_results = (ROOT / "notebooks" / "results.md").read_text(encoding="utf-8")
-    assert all(f"\n| {name}" in page_of_results for name in HEADLINES)
+    sentences = tomllib.loads((TEMPLATES / "sentences.toml").read_text(encoding="utf-8"))
+    begins = [part for _, *parts in sentences.values() for part in parts if isinstance(part, str)]
+    assert all(f"\n| {name}" in page_of_results for name in [*HEADLINES, *begins])
+    assert [said.text for said in page.select("summary span:last-child")] == ["", ""]  # the clothing is not there
+    recorded["Fashion-MNIST, zero-shot, 10 classes, 793"] = entry(0.259, 0.23, 0.29)
+    assert "for 78% of the stamps and 26% of the clothing" in results_in_lanes(recorded, {})
+    recorded[first]["value"] = 0.2  # no longer the larger one
+    assert "for 20% of the stamps" not in results_in_lanes(recorded, {})
 
 
 def test_only_what_changed_runs_again(notebooks, monkeypatch, capsys):

@@ -90,6 +90,7 @@ def small(tmp_path_factory):
         "### A part\n\nThe okapi is folded.",
         "## Summary\n\nThe quagga is told.",
     )
+    (folder / "notebooks" / "library.md").write_text("# The library\n\nAnchor, anchor, anchor, anchor.\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASIF_BUILD", str(folder / "build"))
         patch.delenv(RUN_VARIABLE, raising=False)
@@ -248,6 +249,8 @@ def test_the_book_is_searched_by_keyboard(small, open_page):
     page.go_back()
     page.wait_for_url("**/search.html#FOLDED%20zebra")
     assert box.input_value() == "FOLDED zebra"
+    box.fill("anchor")  # the chapters come first
+    assert page.locator(".found a").evaluate_all(PAGES) == ["00_strangers.html", "library.html"]
 
 
 def test_a_section_that_goes_deeper_opens_for_a_link_into_it_and_the_search(small, open_page):
@@ -264,6 +267,15 @@ def test_a_section_that_goes_deeper_opens_for_a_link_into_it_and_the_search(smal
     assert barriers(page) == {}
 
 
+PAGES = "links => links.map((link) => link.pathname.split('/').at(-1))"
+DIMMED = """kinds => kinds.map((kind) => {
+  const picture = new Image();
+  picture.src = `data:image/${kind};base64,svg+`;
+  document.querySelector("main").append(picture);
+  return getComputedStyle(picture).filter;
+})"""
+
+
 def background(page):
     return page.evaluate("getComputedStyle(document.body).backgroundColor")
 
@@ -274,6 +286,7 @@ def test_the_theme_follows_the_system_until_the_reader_chooses(small, open_page)
     page.emulate_media(color_scheme="dark")
     dark = background(page)
     assert dark != light
+    assert page.evaluate(DIMMED, ["png", "svg+xml"]) == ["brightness(0.85)", "none"]
     page.get_by_role("button", name="Light").click()
     assert background(page) == light
     page.get_by_role("link", name="Next").click()

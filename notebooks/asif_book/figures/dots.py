@@ -27,9 +27,9 @@ class Axis:
         text = f"{self.scale * value:{self.sign}z.{digits}}"
         return text.replace("-", "−") if float(text) else text.removeprefix("+")
 
-    def ticks(self):
+    def ticks(self, most=5):
         """Return where ticks stand, their words, and on which side of the place the words are."""
-        for tick in MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(*self.ends) / self.scale:
+        for tick in MaxNLocator(most, steps=[1, 2, 5, 10]).tick_values(*self.ends) / self.scale:
             if 0 <= (at := self.at(tick)) <= 100:
                 words = self.written(tick, "3g") if tick else "0"
                 yield at, words + self.unit, "start" if at < 5 else "end" if at > 95 else "middle"

@@ -3,13 +3,16 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import platform
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import pairwise, zip_longest
 from pathlib import Path
 
 import nbformat
@@ -33,7 +36,7 @@ from ..outline import Chapter, heading
 from ..results import BEGIN, END, by_chapter, load_results, results_path
 from ..walk import building
 from .api import api_pages
-from .page import BOOK, layout
+from .page import BOOK, TEMPLATES, layout
 from .rendering import render, render_page, to_html
 from .running import ReportError, left_out
 from .schedule import PACKAGES, REPORT, Runner, digest_of_code, run_chapters
@@ -164,58 +167,79 @@ def chapters_in(folder: Path, wanted: list[str] | None) -> list[Path]:
     return [path for path in paths if names[path].intersection(wanted)]
 
 
-HEADLINES = (
-    "held-out stamps, caption among 150, R@1 (",
-    "held-out stamps, zero-shot, 13 classes",
-    "Fashion-MNIST, zero-shot, 10 classes, 793 stamps",
-    "Fashion-MNIST, 100 pairs added to the 793 stamps (",
-    "audit: AUC",
-)
-"""How the names of the numbers begin that the page of results shows first."""
-
-
+HEADLINES = {
+    "held-out stamps, caption among 150, R@1 (": "of 150 captions, the own one comes first",
+    "held-out stamps, zero-shot, 13 classes": "of 13 classes, the right one comes first",
+    "Fashion-MNIST, zero-shot, 10 classes, 793 stamps": "of 10 kinds of clothing, the right one comes first",
+    "Fashion-MNIST, 100 pairs added to the 793 stamps (": "… after a lesson of 100 pairs, it comes first",
+    "audit: AUC": "a planted wrong caption ranks before a right one",
+}
+"""How the names of the numbers begin that the page of results shows first, and what it calls them."""
 SHARES, RATIOS, GAPS = "share", "ratio", "difference, points"
-REACH = {SHARES: (0, 1), RATIOS: (0, 1.2), GAPS: (-0.15, 0.15)}
+REACH = {SHARES: (0, 1), RATIOS: (0, 1.2), GAPS: (0, 0)}
 """What the axis of each kind of number reaches at least."""
+LONG = 52
+"""Letters of a name beyond which its second part stands in small letters."""
 _DATA = re.compile(r"(held-out stamps|stamps \(validation\)|stamps|Fashion-MNIST)[,:] ")
 """A name may begin with the data, which are a condition."""
+_LESS = re.compile(r"wrong caption wins|calibration error|alarms|missed|looked at again|lost by|over the pairs of")
+"""Of what less is better."""
 
 
 def results_in_lanes(results: dict, titles: dict[str, str]) -> str:
-    """Draw the recorded numbers as HTML without empty lines: the headlines, then a heading and lanes for a chapter.
+    """Draw the recorded numbers as HTML without empty lines: the headlines, then a fold with lanes for a chapter.
 
-    A chapter has one axis for its shares and other numbers up to 1, and one for its differences.
+    Numbers of a kind have the same axis everywhere: shares and other numbers up to 1, ratios, differences.
     """
-    chapters = by_chapter(results)
-    first = [row for rows in chapters.values() for row in rows if row[1].startswith(HEADLINES)]
-    parts = [("", "In short", _blocks(first, grouped=False))] * bool(first)
-    for chapter, rows in chapters.items():
-        parts.append((chapter in titles and chapter, titles.get(chapter, chapter) or "Recorded by hand", _blocks(rows)))
-    return re.sub(r"\n\s*\n", "\n", self_contained("report/templates/results", parts=parts).data)
+    lanes = {chapter: [_lane(*row) for row in rows] for chapter, rows in by_chapter(results).items()}
+    all_lanes = [lane for rows in lanes.values() for lane in rows]
+    axes = {}
+    for kind, reach in REACH.items():
+        ends = [end for lane in all_lanes if lane["kind"] == kind for end in lane["ends"]]
+        axes[kind] = Axis([*ends, *reach], plain=False, signed=kind == GAPS)
+    first = [
+        lane | {"name": name, "head": ""}
+        for begin, name in HEADLINES.items()
+        for lane in all_lanes
+        if lane["row"].startswith(begin)
+    ]
+    sentences = tomllib.loads((TEMPLATES / "sentences.toml").read_text(encoding="utf-8"))
+    parts = [("", "In short", _sentence(results, *sentences[""]), _blocks(first))] * bool(first)
+    for chapter, rows in lanes.items():
+        said = _sentence(results, *sentences.get(chapter[:2], [""]))
+        parts.append((chapter, titles.get(chapter, chapter) or "Recorded by hand", said, _blocks(rows)))
+    html = self_contained("report/templates/results", parts=parts, axes=axes, titles=titles).data
+    return re.sub(r"\n\s*\n", "\n", html)
 
 
-def _blocks(rows: list[tuple], grouped=True) -> list[tuple]:
-    """Sort rows of `by_chapter` by kind: each kind with its axis, and the lanes by the beginnings that names share."""
-    lanes = [_lane(*row) for row in rows]
+def _sentence(results: dict, text: str, *wanted) -> str:
+    """Fill a text with the results whose names begin as wanted, and numbers; without one, or order, it is empty."""
+    values = []
+    for one in wanted:
+        if isinstance(one, str):
+            one = next((entry["value"] for name, entry in results.items() if name.startswith(one)), math.nan)
+        values.append(one)
+    return text.format(*values) if all(a > b for a, b in pairwise(values)) else ""
+
+
+def _blocks(lanes: list[dict]) -> dict[str, list]:
+    """Sort lanes by kind, and those of a kind by the beginnings that names share."""
     heads = [lane["head"] for lane in lanes]
     kinds: dict[str, dict] = {}
     for lane in lanes:
-        head = lane["head"] * (grouped and heads.count(lane["head"]) > 1)
-        lane["name"] = lane["name"].removeprefix(head).lstrip(",: ")
-        kinds.setdefault(lane["kind"], {}).setdefault(head, []).append(lane)
-    blocks = []
-    for kind, groups in kinds.items():
-        ends = [end for group in groups.values() for lane in group for end in lane["ends"]]
-        axis = Axis([*ends, *REACH[kind]], plain=False, signed=kind == GAPS)
-        title = kind + "; AUC and r: of 1" * any(lane["whole"] for group in groups.values() for lane in group)
-        blocks.append((title, axis, sorted(groups.items(), key=lambda group: group[0] != "")))
-    return blocks
+        head = lane["head"] * (heads.count(lane["head"]) > 1)
+        name, rest = lane["name"].removeprefix(head).lstrip(",: "), []
+        if len(name) > LONG and (parts := re.match("(.{8,}?)[,:] (.+)", name)):
+            name, *rest = parts.groups()
+        about = " · ".join([*rest, *lane["about"]])
+        kinds.setdefault(lane["kind"], {}).setdefault(head, []).append(lane | {"name": name, "about": about})
+    return {kind: sorted(groups.items(), key=lambda group: group[0] != "") for kind, groups in kinds.items()}
 
 
-def _lane(entry: dict, name: str, value: str, interval: str, n: str, split: str, verdict: str) -> dict:
+def _lane(entry: dict, row: str, value: str, interval: str, n: str, split: str, verdict: str) -> dict:
     """Describe a row of `by_chapter`: short name, conditions, words, and the ends of its drawing, if it has one."""
     note, unit = entry["note"], entry["unit"]
-    name = name.removesuffix(f" ({note})")
+    name = row.removesuffix(f" ({note})")
     kind = GAPS if unit == "points" or "minus" in name else RATIOS if " over the pairs " in name else SHARES
     name = re.sub(r"(.+ over the pairs of )(.+?)( for .+)", r"\1…\3: \2", name)
     ends = [end / (100 if unit == "points" else 1) for end in (entry["value"], *(entry["ci"] or ()))]
@@ -230,11 +254,13 @@ def _lane(entry: dict, name: str, value: str, interval: str, n: str, split: str,
     guessing = re.search(r"(?:chance|guessing) ([\d.]+)( ?%)?", note)
     lines = [float(guessing[1]) / (100 if guessing[2] else 1)] if guessing else [0] * (kind == GAPS)
     claim, _, draws = verdict.partition(" over ")
+    if guessing and not claim:
+        claim = "above chance" if min(ends) > lines[0] else "below chance" if max(ends) < lines[0] else "as by chance"
     head = re.match(r"(.+?)(?:, (?!R@\d+, )|(?<! ): |(?<=\?) )", name)
     about = filter(None, [data and data[1], n and f"n = {n}", note, split])
     return {
-        "kind": kind, "whole": unit in ("AUC", "r"), "name": name, "head": head[1] if head else "",
-        "about": " · ".join(part.replace(" ", "\u00a0") if len(part) < 20 else part for part in about),
+        "row": row, "kind": kind, "name": name, "head": head[1] if head else "", "less": bool(_LESS.search(row)),
+        "about": [part.replace(" ", "\u00a0") if len(part) < 20 else part for part in about],
         "value": value, "interval": interval, "claim": claim.rstrip(";"), "draws": draws and f"over {draws}",
         "ends": ends if kind != SHARES or 0 <= min(ends) <= max(ends) <= 1 else [], "lines": lines,
     }  # fmt: skip
@@ -278,6 +304,8 @@ def _index(shown: dict, around: dict, parameters: dict, edition: str) -> str:
         **{name: version for name in PACKAGES if (version := version_of(name))},
     }
     book = around["chapters"]
+    minutes = [map(int, re.findall(r"\d+", chapter.minutes)) for chapter in book]
+    shown["hours"] = [round(sum(column) / 60) for column in zip_longest(*minutes, fillvalue=0)]
     place = around | {"current": "index", "previous": None, "next": book[0]}
     return layout("index.html.j2", title=BOOK, facts=facts, **shown, **place)
 

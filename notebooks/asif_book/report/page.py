@@ -1,5 +1,6 @@
 """Lay out a page of the book, for readers with a keyboard or a screen reader, and without network."""
 
+import html
 import itertools
 import re
 from pathlib import Path
@@ -14,12 +15,17 @@ from ..outline import CORE
 
 TEMPLATES = Path(__file__).parent / "templates"
 BOOK = "ASIF: an image–text model without training"
-PANEL = 860
-"""Pixels from which a figure has several panels."""
+PANEL = 800
+"""Pixels from which a figure needs the wide measure."""
+LETTER, GAP, MEASURE = 7.5, 26, 624
+"""Pixels of a letter in a table, of the room between its columns, and of a line of prose."""
 TALL = 900
 """Pixels of a phone's form beyond which a figure on paper keeps its wide form, and takes both columns."""
 _ALIGNED = re.compile(r"\S {2,}\S|\b(?:tensor|array)\(|\btorch\.|\{'")
 """What is printed in columns, or as Python writes it; other lines are sentences."""
+_KINDS = {"●": "pic", "■": "txt", "▲": "anchored"}
+_MARK = re.compile(r"(?<![●○])[●■▲](?![●○])")
+"""A mark of a picture, a text or an anchor, and not of how difficult an exercise is."""
 _LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data"}
 """Attributes with an address that a browser fetches by itself."""
 
@@ -37,8 +43,8 @@ def stand_alone(title: str, content: str) -> str:
     body = BeautifulSoup(content, "html.parser")
     around = {"sections": sections(body), "chapters": (), "more": (), "current": "index"}
     make_accessible(body)
-    html = Markup(body.decode(formatter="minimal"))
-    return layout("chapter.html.j2", title=title, body=html, previous=None, next=None, **around)
+    content = Markup(body.decode(formatter="minimal"))
+    return layout("chapter.html.j2", title=title, body=content, previous=None, next=None, **around)
 
 
 def sections(body: BeautifulSoup) -> list[dict]:
@@ -55,7 +61,7 @@ def sections(body: BeautifulSoup) -> list[dict]:
             core = title.name == "h2" and title.find_parent(class_=f"celltag_{CORE}")
             text, deeper, _ = text.partition(" · deeper")
             pill = "deeper" if deeper else "core" if core else ""
-            if text.startswith("Exercise"):  # the contents list sections
+            if text.startswith("Exercise") or title.find_parent(class_="results-of"):  # the contents list sections
                 continue
             found.append({"id": title["id"], "text": text, "level": title.name[1], "pill": pill})
     return found
@@ -92,12 +98,18 @@ def make_accessible(body: BeautifulSoup) -> None:
     """Mark the headers of tables, and put wide content into boxes that scroll by keyboard."""
     for table in body.find_all("table"):
         _name_headers(table)
+        rows = [[len(cell.get_text(strip=True)) for cell in row(["th", "td"])] for row in table("tr")]
+        longest = [max(column) for column in itertools.zip_longest(*rows, fillvalue=0)]
+        if "drawn" not in table.get("class", []):  # one of two measures
+            broad = LETTER * sum(longest) + GAP * len(longest) > MEASURE
+            table["class"] = [*table.get("class", []), "broad" if broad else "slim"]
         _scrolls(table.wrap(body.new_tag("div", attrs={"class": "scroll"})), "table")
     for code in body.find_all("pre"):
         printed = not (code.code or code.find_parent(class_="highlight"))
-        _scrolls(code, "output" if printed else "code")
         if printed and not _ALIGNED.search(code.get_text()):
-            code["class"] = "words"
+            code.replace_with(_as_words(code.get_text()))
+        else:
+            _scrolls(code, "output" if printed else "code")
     for formula in body.find_all("math", display="block"):
         _scrolls(formula.wrap(body.new_tag("div", attrs={"class": "scroll"})), "formula")
     for picture in body.select(".text p > :is(img, picture):only-child"):
@@ -116,11 +128,15 @@ def make_accessible(body: BeautifulSoup) -> None:
 def keep_together(body: BeautifulSoup) -> None:
     """Keep on one line a number and its %, an interval, and a formula and the comma or bracket that follows it.
 
-    A hyphen before a number becomes a minus sign.
+    A hyphen before a number becomes a minus sign, and the mark of a picture, a text or an anchor has its colour.
     """
+    for text in body.find_all(string=_MARK):
+        if not text.find_parents(["pre", "code", "script", "style", "svg"]):
+            words = html.escape(text, quote=False)
+            marked = _MARK.sub(lambda mark: f'<span class="{_KINDS[mark[0]]}">{mark[0]}</span>', words)
+            text.replace_with(BeautifulSoup(marked, "html.parser"))
     for text in body.find_all(string=re.compile(r"\d ?%|-\d|\[[^a-z]+\]")):
-        around = text.find_parents(["pre", "code", "script", "style", "math"])
-        if all(tag.get("class") == "words" for tag in around):
+        if not text.find_parents(["pre", "code", "script", "style", "math"]):
             words = re.sub(r"(?<=\d) ?%", "\N{NO-BREAK SPACE}%", text)
             words = re.sub(r"\[[^][a-z]+\]|\bn = \d", lambda part: part[0].replace(" ", "\N{NO-BREAK SPACE}"), words)
             text.replace_with(re.sub(r"(?<![\w).-])-(?=\d)", "−", words))
@@ -130,6 +146,18 @@ def keep_together(body: BeautifulSoup) -> None:
         if mark:
             after.replace_with(after[mark.end() :])
             formula.wrap(body.new_tag("span", attrs={"class": "together"})).append(mark[0])
+
+
+def _as_words(printed: str) -> BeautifulSoup:
+    """Write lines of names and values as a table, and printed sentences as paragraphs."""
+    lines = html.escape(printed.strip(), quote=False).splitlines()
+    if len(lines) > 1 and all(": " in line for line in lines):
+        row = r'<tr><th scope="row">\1</th><td>\2</td></tr>'
+        rows = [re.sub(r"\s*(.*?): (.*)", row, line) for line in lines]
+        written = f'<table class="words slim">{"".join(rows)}</table>'
+    else:
+        written = "".join(f'<p class="words">{line}</p>' for line in lines)
+    return BeautifulSoup(written, "html.parser")
 
 
 def _scrolls(box: Tag, label: str) -> None:

@@ -88,8 +88,9 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
         if first.setdefault(style.string, style) is not style:
             style.decompose()
     for words in body.select(".text > p > strong:first-child"):
-        if words.get_text().startswith("Before you"):  # on paper, lines for the answer follow
-            words.parent["class"] = "asked"
+        for begin, kind in (("Before you", "asked"), ("What you see", "seen")):
+            if words.get_text().startswith(begin):
+                words.parent["class"] = kind
     pages.figures_first(body)
     pages.fold_deeper(body)
     pages.make_accessible(body)

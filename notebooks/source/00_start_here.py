@@ -365,8 +365,8 @@ print(f"with a shuffled bank: {np.mean(shuffled):.1%}, from {low:.1%} to {high:.
 # %% [markdown] tags=["core"]
 # ## 7 · A failure
 #
-# The next cell takes **the first test picture for which a wrong caption won**, and
-# shows the reasons for both captions.
+# We take **the first test picture for which a wrong caption won**, with the reasons for
+# both captions.
 #
 # **Before you run the next cell:** what kind of picture do you expect to fail?
 

@@ -72,8 +72,8 @@ five = np.random.default_rng(seed).choice(len(bank), 5, replace=False)  # rows t
 draw.two_matrices(bank, sorted(five), order=[2, 0, 4, 1, 3])
 
 # %% [markdown]
-# **What you see.** Left, five rows of the bank. A solid green line joins the circles ●
-# of a picture with the squares ■ of its own caption. Right, the captions of these rows
+# **What you see.** “A bank” has five of its rows. A solid green line joins the circles
+# ● of a picture with the squares ■ of its own caption. In “Shuffled”, their captions
 # have changed places. Although not one mark has changed, the dashed grey lines cross,
 # because the row numbers now join strangers. Section 7 uses such a **shuffle** as a
 # control.
@@ -82,7 +82,7 @@ draw.two_matrices(bank, sorted(five), order=[2, 0, 4, 1, 3])
 shuffles, resamples = (40, 200) if fast else (100, 1_000)
 print(f"image {tuple(bank.image.shape)}, text {tuple(bank.text.shape)}")
 print(f"licence: {bank.licence}")
-bank.pairs[["id", "caption", "group"]].sample(6, random_state=seed)
+bank.pairs[["id", "caption"]].sample(6, random_state=seed)
 
 # %% tags=["hide-input"]
 # Draw twelve anchors at random.
@@ -159,7 +159,7 @@ print(f"{len(found)} pairs of pictures have a cosine above 0.95:")
 for kind, count in found.kind.value_counts().items():
     print(f"   {count}: {kind}")
 print(f"{found['in two splits'].sum()} of them lie in two splits")
-found[found.kind != "two captions"].set_index("kind")
+found[found.kind != "two captions"].set_index("kind")[["left", "right"]]
 
 # %% [markdown]
 # **What you see.** The printed lines count three kinds of twins. The very same picture
@@ -299,10 +299,10 @@ chosen = next((i for i in train if unique[i] and half_shared[i]), train[0])
 draw.show(*nearest_by_both(bank, pictures, chosen, top=6))
 
 # %% [markdown]
-# **What you see.** A frame and a star ★ mark the stamps in both rows. The upper row was
-# found without any text, the lower row without any picture. The browser below shows the
-# same for any anchor. (It needs a running kernel.) Look for a stamp with no neighbour
-# in common.
+# **What you see.** A frame and a star ★ mark the stamps in both rows. “Nearest by
+# picture” was found without any text, “nearest by caption” without any picture. The
+# browser below shows the same for any anchor. (It needs a running kernel.) Look for a
+# stamp with no neighbour in common.
 
 # %% tags=["hide-input"]
 # Open the browser of anchors.
@@ -440,9 +440,9 @@ head = ["value", "chance", "largest shuffle", "calibrated"]
 pd.DataFrame(lines, [*found], head).round(3)
 
 # %% [markdown]
-# **What you see.** The bars are the shuffles: two narrow peaks, around zero on the left
-# and around chance on the right. The vertical line is the value of the real captions,
-# with its interval as a pale band. The table adds two measures. **CKA** is a
+# **What you see.** The bars are the shuffles: two narrow peaks, of the correlation
+# around zero and of the share around chance. The vertical line is the value of the real
+# captions, with its interval as a pale band. The table adds two measures. **CKA** is a
 # correlation over all pairs without the means of the rows. The last row is the score of
 # section 10. *Chance* is the mean of the shuffles; *calibrated* is 0 at their 95 %
 # quantile and 1 at the largest possible value (Gröger et al., 2026). Without the
@@ -583,8 +583,8 @@ draw.show(draw.picture_pairs(pictures, captions, two, notes))
 
 # %% [markdown]
 # **What you see.** In the pairs below the histogram, an arrow → leads from a new
-# picture to its nearest anchor. In the upper row, the worst coverage, the nearest
-# anchor mostly shows another thing, alike in colour or shape at best. In the lower row,
+# picture to its nearest anchor. The first four have the worst coverage: the nearest
+# anchor mostly shows another thing, alike in colour or shape at best. In the last four,
 # the best coverage, it is nearly a twin.
 
 # %% [markdown]

@@ -266,7 +266,7 @@ check_centred_representation(centred_representation)
 #
 # </details>
 #
-# The next cell makes the same two changes, now with centring.
+# Now the same two changes, with centring.
 
 # %%
 from asif_book.checks import centred  # the library's solution of 03.2

@@ -309,8 +309,8 @@ check_recall_with_ties(my_recall)
 # </details>
 
 # %% [markdown] tags=["number"]
-# **Break it on purpose:** the next cell counts a tie as found. We ask the model with a
-# small $k$, and a silent "model" that says 0 to everything.
+# **Break it on purpose:** let us count a tie as found. We ask the model with a small
+# $k$, and a silent "model" that says 0 to everything.
 #
 # **Before you run the next cell:** what R@1 will the silent model get?
 

@@ -107,7 +107,7 @@ draw.show(draw.caption_search([picture], [ranked]))
 # again.</span>
 #
 # **Before you run the next cell:** which anchors will speak for “deer”? In chapter 00,
-# one unticked anchor turned an answer. Will one be enough here?
+# one missing anchor turned an answer. Will one be enough here?
 
 # %%
 both = [wrong, right]
@@ -157,8 +157,8 @@ print(f"the scores differ by {float(scores[wrong] - scores[right]):.6f}")
 # %% [markdown] tags=["core"]
 # ## 2 · A wrong decision, and its repair
 #
-# Which anchors would *you* take out of the bank? The next cell takes the first of the
-# table, the doe. Change `remove`.
+# Which anchors would *you* take out of the bank? We take the first of the table, the
+# doe; change `remove`.
 #
 # A removed anchor is gone from both sides, so the next most similar anchor enters the
 # top $k$, and all is normalised again. The mean that we subtract is then the mean of
@@ -247,8 +247,8 @@ print(f"the largest fall: {captions[worst]} {place}")
 # ## 3 · Why, and what if
 #
 # A contribution says *why* the score is what it is. *What if* an anchor were not there?
-# The next cell removes each anchor alone. It also draws random halves of the bank: does
-# the sum of the contributions over a half foretell the score with it?
+# We remove each anchor alone. We also draw random halves of the bank: does the sum of
+# the contributions over a half foretell the score with it?
 #
 # **Before you run the next cell:** can a score *rise* without an anchor that
 # contributes?

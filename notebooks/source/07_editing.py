@@ -1033,7 +1033,7 @@ check_lesson(my_lesson, task)
 # </details>
 
 # %% [markdown]
-# The next cell compares typical pictures with random lessons.
+# Typical pictures are compared with random lessons.
 #
 # **Before you run the next cell:** at which size will the random lessons have caught
 # up?

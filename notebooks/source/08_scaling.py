@@ -929,11 +929,11 @@ large = draw.duration(fixed + per_anchor * 1.6e6)
 print(f"by this line, {len(large_asked)} questions to 1.6 million: {large}, here")
 
 # %% [markdown]
-# **What you see.** In the left panel, the dashed line has slope 1: twice the anchors,
-# twice the time. At its lower end the diamonds lie above it; a fixed cost explains a
-# part (see the two slopes). In the right panel, the diamonds are the memory of the
-# search. It rises until the blocks have their largest size. The dashed line is the
-# dense matrix.
+# **What you see.** In the panel of seconds, the dashed line has slope 1: twice the
+# anchors, twice the time. At its lower end the diamonds lie above it; a fixed cost
+# explains a part (see the two slopes). In the panel of memory, the diamonds are the
+# memory of the search. It rises until the blocks have their largest size. The dashed
+# line is the dense matrix.
 #
 
 

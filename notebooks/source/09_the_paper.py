@@ -206,9 +206,9 @@ table.style.hide(axis="index").format(precision=1, na_rep="–")
 draw.show(draw.curves_by_method(curves, ylabel=MEASURE))
 
 # %% [markdown]
-# **What you see.** The solid curve of each panel is ASIF, the dashed one its rival;
-# the bands are 95 % intervals. A *filled* square differs from ASIF by more than luck.
-# The next cell has the paired differences, and its first lines answer the guess.
+# **What you see.** The solid curve of each panel is ASIF, the dashed one its rival; the
+# bands are 95 % intervals. A *filled* square differs from ASIF by more than luck. The
+# paired differences follow; their first lines answer the guess.
 
 
 # %% tags=["hide-input"]

@@ -127,10 +127,11 @@ def open_page(browser):
     assert [complaint for tab in tabs for complaint in tab.complaints] == []
 
 
-# what scrolls sideways, or would have to; code may, and a formula that no line can hold
+# what scrolls sideways, or would have to; a formula may that no line can hold, and a table, whose first column stays
 SIDEWAYS = """() => [...document.querySelectorAll("main *")]
   .filter((box) => box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX === "auto"
-    && !box.matches("pre, [aria-label='formula']")).map((box) => box.textContent.trim().slice(0, 80))"""
+    && !box.matches("[aria-label='formula'], :has(> table:not(.drawn))"))
+  .map((box) => box.textContent.trim().slice(0, 80))"""
 LOOK = """() => {
   const code = [...document.querySelectorAll(".code .highlight")];
   const open = code.filter((box) => !box.closest("details:not([open])"));
@@ -320,19 +321,22 @@ def test_by_keyboard(small, open_page):
     expect(page).to_have_title(re.compile("^00 · Strangers"))
 
 
-def test_on_a_phone_code_scrolls_in_its_box_tables_become_cards_and_contents_are_folded(small, open_page):
+def test_on_a_phone_code_wraps_the_rest_scrolls_in_its_box_and_contents_are_in_the_bar(small, open_page):
     page = open_page(small / "00_strangers.html", PHONE)
     assert overflow(page) == 0 and page.evaluate(SIDEWAYS) == []
-    cell = page.locator("table.cards tbody td").nth(1)
-    assert "column 1" in cell.evaluate("cell => getComputedStyle(cell, '::before').content")
+    cut = "all => all.map((box) => box.scrollWidth > box.clientWidth)"
+    assert set(page.locator(".highlight pre:visible").evaluate_all(cut)) == {False}
     page.locator("[data-beyond]:visible").first.wait_for()  # in the first frame, a script looks which boxes scroll
-    for label in ("code", "formula"):
+    for label in ("formula", "table"):
         box = page.locator(f"main [role=group][aria-label={label}][tabindex='0']:visible").first
         assert box.evaluate("box => box.scrollWidth > box.clientWidth"), label
         assert box.get_attribute("data-beyond") == "right"
         box.evaluate("box => box.scrollTo(box.scrollWidth, 0)")
         page.wait_for_function("box => box.dataset.beyond === 'left'", arg=box.element_handle())
         assert "gradient" in box.evaluate("box => getComputedStyle(box).maskImage")
+    left = "cell => cell.getBoundingClientRect().left - cell.closest('.scroll').getBoundingClientRect().left"
+    assert box.locator("tbody th").first.evaluate(left) == 0 > box.locator("tbody td").first.evaluate(left)
+    page.evaluate("scrollTo(0, 900)")  # wherever the reader is
     section = page.locator(".contents").get_by_role("link", name="A long section")
     assert not section.is_visible()
     page.locator(".contents summary").click()

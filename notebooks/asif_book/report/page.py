@@ -21,6 +21,8 @@ LETTER, GAP, MEASURE = 7.5, 26, 624
 """Pixels of a letter in a table, of the room between its columns, and of a line of prose."""
 TALL = 900
 """Pixels of a phone's form beyond which a figure on paper keeps its wide form, and takes both columns."""
+COLUMN = 60
+"""Letters of a row that fit in a column of the page on paper; a table that needs more takes both columns."""
 _ALIGNED = re.compile(r"\S {2,}\S|\b(?:tensor|array)\(|\btorch\.|\{'")
 """What is printed in columns, or as Python writes it; other lines are sentences."""
 _KINDS = {"●": "pic", "■": "txt", "▲": "anchored"}
@@ -105,11 +107,8 @@ def make_accessible(body: BeautifulSoup) -> None:
             table["class"] = [*table.get("class", []), "broad" if broad else "slim"]
         _scrolls(table.wrap(body.new_tag("div", attrs={"class": "scroll"})), "table")
     for code in body.find_all("pre"):
-        printed = not (code.code or code.find_parent(class_="highlight"))
-        if printed and not _ALIGNED.search(code.get_text()):
+        if not (code.code or code.find_parent(class_="highlight") or _ALIGNED.search(code.get_text())):
             code.replace_with(_as_words(code.get_text()))
-        else:
-            _scrolls(code, "output" if printed else "code")
     for formula in body.find_all("math", display="block"):
         _scrolls(formula.wrap(body.new_tag("div", attrs={"class": "scroll"})), "formula")
     for picture in body.select(".text p > :is(img, picture):only-child"):
@@ -173,10 +172,17 @@ def _name_headers(table: Tag) -> None:
         heads[0].th.string = f"{index} ↓ {columns} →" if columns else index
         rows.remove(heads[1].extract())
     if table.find_parent(class_="output"):
+        letters = []  # of each column, where only its numbers stay whole
         for head, *cells in zip(*(row(["th", "td"]) for row in rows), strict=False):
-            if cells and not any(re.match(r"[^\W\d]|[/“]", cell.get_text(strip=True)) for cell in cells):
+            parts = [cell.get_text(strip=True) for cell in cells]
+            if cells and not any(re.match(r"[^\W\d]|[/“]", part) for part in parts):
                 for cell in (head, *cells):
                     cell["class"] = [*cell.get("class", []), "number"]
+            else:
+                parts = " ".join(parts).split()
+            letters.append(2 + max(map(len, head.get_text(" ").split() + parts), default=0))
+        if len(letters) > 5 and sum(letters) > COLUMN and "drawn" not in table.get("class", []):
+            table["class"] = [*table.get("class", []), "spans"]
     for header in table.find_all("th"):
         if not header.get_text(strip=True) and not header.find("img"):
             header.name = "td"  # the corner of a data frame, which heads nothing

@@ -20,7 +20,6 @@ setTheme(storage?.getItem("asif-theme")); // before anything is drawn
 document.addEventListener("DOMContentLoaded", () => {
   themeButton(document.querySelector("#theme"));
   foldContents(document.querySelector(".contents details"));
-  rowsAsCards(document.querySelectorAll("main .scroll > table:not(.drawn)"));
   focusOnlyWhatScrolls(document.querySelectorAll("main [tabindex='0']"));
   for (const words of document.querySelectorAll(".asked > strong:first-child")) guessFirst(words);
   waysToRead(document.querySelector("header .ways"), document.querySelector("main .ways"));
@@ -51,31 +50,6 @@ function foldContents(contents) {
   wide.addEventListener("change", fold);
   contents.addEventListener("click", (event) => { if (event.target.closest("a")) fold(); });
   fold();
-}
-
-// on a phone, each row of a table that is too wide becomes a card; its cells bring the words above their columns
-function rowsAsCards(tables) {
-  const phone = matchMedia("(max-width: 44rem)");
-  const look = () => {
-    for (const table of tables) {
-      table.classList.remove("cards");
-      table.classList.toggle("cards", phone.matches && table.scrollWidth > table.parentElement.clientWidth);
-    }
-  };
-  for (const table of tables) {
-    const heads = [];
-    for (const row of table.tHead?.rows ?? []) {
-      const words = [...row.cells].flatMap((cell) => Array(cell.colSpan).fill(cell.textContent.trim()));
-      words.forEach((word, at) => { heads[at] = `${heads[at] ?? ""} ${word}`.trim(); });
-    }
-    for (const row of table.tBodies[0]?.rows ?? []) {
-      let at = heads.length - row.cells.length; // what spans rows stands on the left
-      for (const cell of row.cells) cell.dataset.above = heads[at++] ?? "";
-    }
-  }
-  document.addEventListener("toggle", look, true); // what was folded had no width
-  phone.addEventListener("change", look);
-  look();
 }
 
 // a box that holds all its content needs no stop of the Tab key; any other fades where it goes on

@@ -1,12 +1,13 @@
 """The machine: its devices, its instructions for bfloat16, its number of threads, and the bars that report progress."""
 
 import contextlib
+import functools
 import numbers
 import sys
 import threading
 
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 from tqdm.std import tqdm as terminal_tqdm
 
 from asif_lib.errors import EncoderError, ParameterError, first_line
@@ -58,8 +59,13 @@ def chunks_of(items, size) -> list:
 @contextlib.contextmanager
 def for_small_matrices():
     """Use one thread inside the block, in PyTorch, OpenMP and BLAS: with little work, threads wait for each other."""
-    with one_thread(), threadpool_limits(1):
+    with one_thread(), _pools(len(sys.modules)).limit(limits=1):
         yield
+
+
+@functools.lru_cache(maxsize=1)
+def _pools(modules):  # to look for the libraries takes milliseconds; a new one comes with a module
+    return ThreadpoolController()
 
 
 _lock, _inside = threading.Lock(), []

@@ -23,6 +23,7 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_
 """Variables that say how many threads the libraries of a kernel use."""
 LOADED = [
     *("torch", "pandas", "numba", "sklearn.linear_model", "scipy.stats", "matplotlib.figure", "ipykernel.kernelapp"),
+    "torchvision.datasets",
     *("asif_book.figures", "asif_book.checks", "asif_book.opening", "asif_book.widgets"),
 ]
 BARS = "tqdm.auto", "tqdm.autonotebook"
@@ -83,8 +84,10 @@ class _Fork(psutil.Process):
         return 1
 
     def send_signal(self, number: int) -> None:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            super().send_signal(number)
+        """Send a signal, but no interrupt: Jupyter sends one before each end, and a kernel may print it as an error."""
+        if number != signal.SIGINT:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                super().send_signal(number)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)

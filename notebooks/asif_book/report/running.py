@@ -238,6 +238,7 @@ class _Engine(NBClientEngine):
             limits["iopub_timeout"] = limit  # the watch is sooner, and knows more
             options = {"extra_arguments": ["--log-level=ERROR"], "config": Config(KernelManager=files)}
             client = _Client(nb_man, kernel_name=kernel_name, environment=environment, **limits, **options)
+            output, nb_man.output_path = nb_man.output_path, None  # papermill would write all twice a cell
             with _Watch(client) as watch:
                 try:
                     client.execute(cwd=str(folder), env=environment)
@@ -247,6 +248,8 @@ class _Engine(NBClientEngine):
                     raise
                 except CellTimeoutError:
                     raise CellLimitError(*watch.last) from None
+                finally:
+                    nb_man.output_path = output  # at the end, and after an error
 
 
 papermill_engines.register(ENGINE, _Engine)

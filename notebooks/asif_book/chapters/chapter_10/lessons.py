@@ -1,5 +1,6 @@
 """Helpers of chapter 10: the stamps' captions in other languages."""
 
+import functools
 import warnings
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ def load_multilingual(profile="offline", device="auto") -> TextEncoder | None:
         display.display(display.HTML(words.format(first_line(error))))
 
 
+@functools.cache
 def translations(code) -> Pairs:
     """Load the stamps with their captions in a language (``"de"``); those without a translation are left out."""
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # it names them; the chapter counts them

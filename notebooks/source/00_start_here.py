@@ -249,7 +249,8 @@ for i in own[np.isin(own, (0, 3, 4))]:  # the kangaroo, the drum and the mallet
     reasons = contributions(pictures[[i]], texts[[answers[i]]], bank.pairs)
     score = scores[i, answers[i]]
     rows.append((eight.iloc[i], f"{labels[answers[i]]}, score {score:.2f}", reasons))
-    print(f"{score:.6f} is the sum of {reasons.contribution.sum():.6f}")
+    total = reasons.contribution.sum()
+    print(f"The contributions add up to {total:.6f}, and the score is {score:.6f}.")
 draw.show(draw.deciding_anchors(rows))
 
 # %% [markdown]

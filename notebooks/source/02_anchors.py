@@ -153,12 +153,12 @@ from asif_book.chapters.chapter_02.lessons import twins
 
 counts = bank.pairs.caption.value_counts()
 often = counts[counts > 1]
-print(f"{len(often)} captions occur more than once; they cover {often.sum()} stamps")
+print(f"captions that occur more than once: {len(often)}, of {often.sum()} stamps")
 found = twins(stamps, image_similarity, 0.95)  # a row for each pair of two pictures
-print(f"{len(found)} pairs of pictures have a cosine above 0.95:")
+print(f"pairs of pictures with a cosine above 0.95: {len(found)}")
 for kind, count in found.kind.value_counts().items():
-    print(f"   {count}: {kind}")
-print(f"{found['in two splits'].sum()} of them lie in two splits")
+    print(f"of them, {kind}: {count}")
+print(f"of them, in two splits: {found['in two splits'].sum()}")
 found[found.kind != "two captions"].set_index("kind")[["left", "right"]]
 
 # %% [markdown]
@@ -229,8 +229,9 @@ overlap = {
 }
 r, agree = pearson["all stamps"], overlap["all stamps"]
 half = 1.96 * (1 - r.value**2) / len(picture_cosines) ** 0.5
-print(f"if pairs were independent: [{r.value - half:.3f}, {r.value + half:.3f}]")
-print(f"the honest interval is {(r.high - r.low) / (2 * half):.0f} times as wide")
+naive = f"[{r.value - half:.3f}, {r.value + half:.3f}]"
+print(f"The interval would be {naive} if pairs were independent.")
+print(f"The honest interval is {(r.high - r.low) / (2 * half):.0f} times as wide.")
 table = pd.DataFrame({"Pearson": pearson})
 table.map(lambda m: f"{m.value:.3f} [{m.low:.3f}, {m.high:.3f}], n = {m.n}")
 

@@ -116,15 +116,14 @@ draw.score_ledger(model, picture, caption, z, two, prompts[both])
 
 # %% tags=["hide-input"]
 # Print the contributions, added up, and the score.
-print(f"the picture's vector has {model.k} anchors, each prompt's too")
 for i in both:
     reasons = contributions(image, texts[[i]], bank.pairs)
     total = reasons.contribution.sum()
-    print(f"“{labels[i]}”: {len(reasons)} anchors contribute")
-    print(f"  contributions, added up {total:.6f}; score {scores[i]:.6f}")
+    print(f"“{labels[i]}”, score: {scores[i]:.6f}")
+    print(f"“{labels[i]}”, sum of {len(reasons)} contributions: {total:.6f}")
     if len(reasons):
         share = reasons.contribution[0] / total
-        print(f"  the largest: {reasons.caption[0]} {share:.0%} of the score")
+        print(f"“{labels[i]}”, the largest share: {share:.0%}, {reasons.caption[0]}")
 
 # %% [markdown]
 # **What you see.** The contributions add up to the score, to the last printed digit:
@@ -145,8 +144,8 @@ few = draw.strongest(sides, 4)
 words, ends = f"{caption}\ncalled “{answer}”", (labels[right], labels[wrong])
 rows, xlabel = few.itertuples(index=False), "difference of the contributions (no unit)"
 draw.show(draw.anchor_bars(picture, words, rows, xlabel=xlabel, sides=ends))
-print(f"differences add up to {sides.difference.sum():.6f}")
-print(f"the scores differ by {float(scores[wrong] - scores[right]):.6f}")
+total, lead = sides.difference.sum(), float(scores[wrong] - scores[right])
+print(f"The differences add up to {total:.6f}, and the scores differ by {lead:.6f}.")
 
 # %% [markdown]
 # **What you see.** Filled bars speak for the wrong label, hollow bars for the right
@@ -203,8 +202,8 @@ old_new = scores.tolist(), result.scores[0].tolist()
 draw.show(
     draw.scores_without(picture, words, labels, *old_new, *rows, truth=labels[right])
 )
-print(f"“{found.before}” before, “{found.after}” without {len(gone)} anchors")
-print(f"at least {found.at_least} must go: this is proven")
+print(f"The answer was “{found.before}”; without {len(gone)} anchors “{found.after}”.")
+print(f"No fewer than {found.at_least} would do, which is proven.")
 
 # %% [markdown]
 # **What you see.** A filled bar is a score without the anchors, a dashed outline the
@@ -228,8 +227,8 @@ same = same_text(captions, captions)  # (150, 150) bool
 result = without(model, held_out.image, held_out.text, gone)
 before, after = (ranks(s, same) for s in (result.before, result.scores))  # (150,)
 print(f"R@1: {(before < 1).mean():.1%} before, {(after < 1).mean():.1%} without")
-print(f"right or wrong changes for {((before < 1) != (after < 1)).sum()} stamps")
-print(f"the place of the own caption changes for {(before != after).sum()}")
+print(f"stamps that become right or wrong: {((before < 1) != (after < 1)).sum()}")
+print(f"stamps whose caption changes its place: {(before != after).sum()}")
 worst = int((after - before).argmax())
 place = f"from place {before[worst] + 1} to place {after[worst] + 1}"
 print(f"the largest fall: {captions[worst]} {place}")
@@ -561,7 +560,7 @@ for i in decided[: 4 if fast else 20]:  # validation stamps
     for kind, values in zip(kinds, (fall[:1], fall[1:4], fall[4:]), strict=True):
         drops[kind].append(values.mean())
 for kind, values in drops.items():
-    print(f"the cosine drops by {np.mean(values):.3f} without a quarter: {kind}")
+    print(f"without a quarter, {kind}: the cosine drops by {np.mean(values):.3f}")
 for kind in kinds[1:]:
     gap = mean_with_interval(np.subtract(drops[kinds[0]], drops[kind]), seed)
     interval = f"{gap.value:.3f} [{gap.low:.3f}, {gap.high:.3f}], {gap.n} stamps"
@@ -647,7 +646,7 @@ else:
     xlabel = f"AUC, {len(bank)} pairs, mean over {len(seeds)} seeds, 95 % interval"
     draw.show(draw.interval_dots(aucs, xlabel=xlabel, chance=0.5, plain=True))
     found = [auc.value for auc in aucs["ASIF"].values()]
-    print(f"ASIF falls by {found[0] - found[-1]:.3f} from the first share to the last")
+    print(f"ASIF, fall from the first share to the last: {found[0] - found[-1]:.3f}")
     ten = planted[planted.share == 0.1]
     ten = ten.pivot(index="seed", columns="method", values="auc")
     for method in (*baselines, "ridge"):
@@ -666,7 +665,7 @@ if enough:
     whole = whole.pivot(index="seed", columns="method", values="auc")
     found = auc_with_interval(whole.ASIF)
     print(f"10 % wrong, all {len(everything)} stamps, ASIF: AUC {in_words(found)}")
-    print("emoji 0.94, clip art 0.95, CIFAR-10 0.98 (benchmarks/accuracy/audits.md)")
+    print("on emoji: 0.94, on clip art 0.95, on CIFAR-10 0.98 (accuracy/audits.md)")
     gap = in_words(over_seeds(whole.ASIF - whole[AGREEMENT]), "+")
     print(f"excess minus agreement alone, on the same banks: {gap}")
     note = f"{len(everything)} stamps, interval over plantings, guessing 0.5"
@@ -752,7 +751,7 @@ repaired = repairs.becomes == repairs.right
 print(f"label changes to the right one: {repaired.sum()} of {len(repairs)}")
 taken = failures[repaired.to_numpy(bool)].tolist()
 task = FailureTask(small, asked.image, prompts, truth, classes, taken=taken)
-print(f"{len(task.wrong)} wrong decisions to choose from")
+print(f"wrong decisions to choose from: {len(task.wrong)}")
 if task.wrong:
     called = [classes[task.predicted[i]] for i in task.wrong]
     true = [classes[truth[i]] for i in task.wrong]
@@ -922,8 +921,8 @@ print(f"threshold {coverage.threshold:.3f}, set on {coverage.n} stamps")
 alarms = {n: share_with_interval(coverage.unfamiliar(v)) for n, v in near.items()}
 below = int(promised * (coverage.n + 1))  # the threshold's place; the share below it
 alone = beta.sf(promised, below, coverage.n + 1 - below)  # is a draw of a beta law
-print(f"promised: a false alarm for at most {promised:.0%} of the stamps, on average;")
-print(f"{alone:.0%} of single sets of {coverage.n} stamps exceed this share")
+print(f"promised: a false alarm for at most {promised:.0%} of the stamps, on average")
+print(f"single sets of {coverage.n} stamps that exceed this share: {alone:.0%}")
 print("\n".join(f"{name}: alarm for {measure}" for name, measure in alarms.items()))
 strange = [0] * len(near["new stamps"]) + [1] * len(near["Fashion-MNIST"])
 both = torch.cat([near["new stamps"], near["Fashion-MNIST"]])

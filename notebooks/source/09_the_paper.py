@@ -127,9 +127,9 @@ gaps = {
 }
 xlabel = f"rival minus ASIF, {MEASURE}, points; 95 % interval"
 draw.show(draw.interval_dots(gaps, xlabel=xlabel, zero=True, notes=verdicts))
-print(f"ASIF with all pairs: {MEASURE} {ours:.1%}")
+print(f"ASIF with all pairs, {MEASURE}: {ours:.1%}")
 for row in drawn[drawn.index.str.contains("both ways|kernel CCA")].itertuples():
-    print(f"{row.seeds} draws: {row.Index} minus ASIF {in_points(row.gap)}")
+    print(f"{row.Index} minus ASIF, {row.seeds} draws: {in_points(row.gap)}")
 
 # %% [markdown]
 # **What you see.** Left of the line at 0, ASIF is ahead. No rival is ahead of it, and

@@ -49,8 +49,8 @@ def use_style():
 
 PHONE, PHONE_INCHES = "screen and (max-width: 63.99rem)", 3.25
 """Where a page shows the narrow form of a figure, and its width: 358 pixels, a phone's without the page's margins."""
-PAGE_INCHES, LEAST = 7.7, 9
-"""The width of a page, and the smallest letters on it in points: 12 pixels on a desk and on a tablet."""
+PROSE_INCHES, PAGE_INCHES, LEAST = 6.4, 7.7, 9
+"""The widths of prose and of a page, and the smallest letters there in points: 12 pixels on a desk and on a tablet."""
 SMALL = 2.6
 """Width in inches of a panel of which two stand beside each other in the narrow form."""
 _narrow = contextvars.ContextVar("narrow", default=False)
@@ -130,7 +130,8 @@ def alt(figure, alt):
     """Give a figure its alternative text and letters that are large enough, and return the figure."""
     from matplotlib.text import Text
 
-    least = 8 if narrow() else LEAST * max(1, figure.get_figwidth() / PAGE_INCHES)  # a page makes a wide one smaller
+    width = figure.get_figwidth()  # a page makes a wide one smaller
+    least = 8 if narrow() else LEAST * max(1, width / (PAGE_INCHES if width > 7.25 else PROSE_INCHES))
     for text in figure.findobj(Text):
         text.set_size(max(text.get_size(), least))
     figure.alt = alt

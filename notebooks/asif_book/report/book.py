@@ -36,7 +36,7 @@ from ..outline import Chapter, heading
 from ..results import BEGIN, END, by_chapter, load_results, results_path
 from ..walk import building
 from .api import api_pages
-from .page import BOOK, TEMPLATES, layout
+from .page import BOOK, layout
 from .rendering import render, render_page, to_html
 from .running import ReportError, left_out
 from .schedule import PACKAGES, REPORT, Runner, digest_of_code, run_chapters
@@ -167,14 +167,6 @@ def chapters_in(folder: Path, wanted: list[str] | None) -> list[Path]:
     return [path for path in paths if names[path].intersection(wanted)]
 
 
-HEADLINES = {
-    "held-out stamps, caption among 150, R@1 (": "of 150 captions, the own one comes first",
-    "held-out stamps, zero-shot, 13 classes": "of 13 classes, the right one comes first",
-    "Fashion-MNIST, zero-shot, 10 classes, 793 stamps": "of 10 kinds of clothing, the right one comes first",
-    "Fashion-MNIST, 100 pairs added to the 793 stamps (": "… after a lesson of 100 pairs, it comes first",
-    "audit: AUC": "a planted wrong caption ranks before a right one",
-}
-"""How the names of the numbers begin that the page of results shows first, and what it calls them."""
 SHARES, RATIOS, GAPS = "share", "ratio", "difference, points"
 REACH = {SHARES: (0, 1), RATIOS: (0, 1.2), GAPS: (0, 0)}
 """What the axis of each kind of number reaches at least."""
@@ -192,33 +184,30 @@ def results_in_lanes(results: dict, titles: dict[str, str]) -> str:
     Numbers of a kind have the same axis everywhere: shares and other numbers up to 1, ratios, differences.
     """
     lanes = {chapter: [_lane(*row) for row in rows] for chapter, rows in by_chapter(results).items()}
-    all_lanes = [lane for rows in lanes.values() for lane in rows]
+    every = [lane for rows in lanes.values() for lane in rows]
     axes = {}
     for kind, reach in REACH.items():
-        ends = [end for lane in all_lanes if lane["kind"] == kind for end in lane["ends"]]
+        ends = [end for lane in every if lane["kind"] == kind for end in lane["ends"]]
         axes[kind] = Axis([*ends, *reach], plain=False, signed=kind == GAPS)
-    first = [
-        lane | {"name": name, "head": ""}
-        for begin, name in HEADLINES.items()
-        for lane in all_lanes
-        if lane["row"].startswith(begin)
-    ]
-    sentences = tomllib.loads((TEMPLATES / "sentences.toml").read_text(encoding="utf-8"))
-    parts = [("", "In short", _sentence(results, *sentences[""]), _blocks(first))] * bool(first)
+    called, words = words_of_results().values()
+    short = [(lane, called[begin]) for begin in called for lane in every if lane["row"].startswith(begin)]
+    first = [lane | {"name": name, "head": ""} for lane, name in short]
+    parts = [("", "In short", _sentence(results, *words[""]), _blocks(first))] * bool(first)
     for chapter, rows in lanes.items():
-        said = _sentence(results, *sentences.get(chapter[:2], [""]))
+        said = _sentence(results, *words.get(chapter[:2], [""]))
         parts.append((chapter, titles.get(chapter, chapter) or "Recorded by hand", said, _blocks(rows)))
     html = self_contained("report/templates/results", parts=parts, axes=axes, titles=titles).data
     return re.sub(r"\n\s*\n", "\n", html)
 
 
+def words_of_results() -> dict[str, dict]:
+    """Read ``results.toml``: what the page of results calls its headlines, and the sentences of chapters."""
+    return tomllib.loads(REPORT.with_name("results.toml").read_text(encoding="utf-8"))
+
+
 def _sentence(results: dict, text: str, *wanted) -> str:
-    """Fill a text with the results whose names begin as wanted, and numbers; without one, or order, it is empty."""
-    values = []
-    for one in wanted:
-        if isinstance(one, str):
-            one = next((entry["value"] for name, entry in results.items() if name.startswith(one)), math.nan)
-        values.append(one)
+    """Fill a text with the results of these names, and numbers; if one is missing, or they do not fall, it is empty."""
+    values = [results.get(one, {"value": math.nan})["value"] if isinstance(one, str) else one for one in wanted]
     return text.format(*values) if all(a > b for a, b in pairwise(values)) else ""
 
 

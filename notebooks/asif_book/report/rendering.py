@@ -15,6 +15,7 @@ from markupsafe import Markup
 from nbconvert import TemplateExporter
 from nbconvert.filters import Highlight2HTML, ansi2html
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from nbformat import NotebookNode
 
 from asif_book.figures.style import two_forms
@@ -137,7 +138,7 @@ def for_paper(notebook: NotebookNode) -> NotebookNode:
     output in JavaScript, the progress of a student, the checks of exercises that nobody attempted, words about a figure
     that was not drawn, and the links to neighbours, which a page has of its own. Of the set-up only the parameters are
     left, in the opening cell. A cell that is folded gets the label that stands for it."""
-    notebook = copy.deepcopy(notebook)
+    notebook, _ = CoalesceStreamsPreprocessor(enabled=True)(copy.deepcopy(notebook), {})
     for number, cell in enumerate(notebook.cells):
         cell.metadata["number"] = number
     for cell in [cell for cell in notebook.cells if "parameters" in tags_of(cell)]:

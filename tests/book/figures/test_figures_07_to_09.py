@@ -143,7 +143,7 @@ def test_every_lowest_panel_has_numbers_under_it():
     rivals[1]["needs_labels"] = True
     figure = figures.curves_by_method(pd.concat([CURVES[CURVES["method"] == "ASIF"], *rivals]), ylabel="recall")
     figure.canvas.draw()
-    panels = [axis for axis in figure.axes if axis.get_visible()]
+    panels = [axis for axis in figure.axes if axis.axison]
     shown = [any(label.get_visible() for label in axis.get_xticklabels()) for axis in panels]
     assert shown == [False, True, True, True]  # three columns, and one panel in the second row
     assert panels[1].get_title() == "linear probe\n(needs labels)"

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from asif_book.figures import style
 from asif_book.figures.palette import BAR, CONTROL, INK, LINES, MARKERS, ON_DARK, PICTURE, SERIES, TEXT
 from asif_book.figures.pictures import cell, rows_of_pictures
-from asif_book.figures.style import alt, drawn_pairs, listed, subplots
+from asif_book.figures.style import alt, drawn_pairs, legend_above, listed, subplots
 from asif_book.figures.templates import self_contained
 
 ENTRIES = 7
@@ -85,8 +85,7 @@ def shuffle_control(panels, labels=("shuffles", "captions shuffled", "real capti
         axis.axvspan(*interval, color=SERIES[0], alpha=0.25, linewidth=0)
         axis.axvline(observed, color=SERIES[0], linewidth=2, label=labels[2])
         axis.set(xlabel=name, ylabel=labels[0])
-        axis.margins(y=0.45)
-        axis.legend(loc="upper center", fontsize=8.5)
+    legend_above(figure, axes.flat[0])
     words = listed(
         f"{name}: {v:.3f}, shuffled {np.min(s):.3f} to {np.max(s):.3f}" for name, (v, _, s) in panels.items()
     )

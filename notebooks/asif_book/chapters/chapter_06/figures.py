@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from asif_book.figures.palette import ANCHOR, INK, LINES, MARK, PAPER, SERIES, series_style
 from asif_book.figures.pictures import bar, cell, named_bars, rows_of_pictures
-from asif_book.figures.style import alt, listed, narrow, subplots
+from asif_book.figures.style import alt, legend_above, listed, narrow, subplots
 from asif_lib.encoders.pictures import open_picture
 
 
@@ -80,7 +80,7 @@ def why_and_what_if(contributions, effects, captions) -> Figure:
 
     `contributions` and `effects` are (n,), and the anchors with the largest contributions get their `captions` (n).
     """
-    figure, axis = subplots(figsize=(7.4, 4.6))
+    figure, axis = subplots(figsize=(7, 4.6))
     contributions, effects = np.asarray(contributions), np.asarray(effects)
     gives = contributions > 0
     rises = (effects < 0) & gives
@@ -97,7 +97,7 @@ def why_and_what_if(contributions, effects, captions) -> Figure:
                       bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.5})  # fmt: skip
     axis.set(xlabel="contribution of the anchor (no unit)", ylabel="fall of the score without it")
     axis.grid(alpha=0.3)
-    axis.legend(frameon=False, fontsize=9, loc="upper left")
+    legend_above(figure, axis)
     return alt(
         figure,
         f"Contributions and effects of {len(effects)} anchors; they add up to {contributions.sum():.3f} and "

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from asif_book.figures.palette import CONTROL, INK, ON_DARK, ON_LIGHT, PAPER, series_style
-from asif_book.figures.style import alt, legend_above, listed, log_axis, subplots
+from asif_book.figures.style import alt, legend_above, listed, log_axis, narrow, subplots
 
 REFERENCE, RIVAL = series_style(0) | {"color": INK}, series_style(1)
 
@@ -23,7 +23,7 @@ def curves_by_method(table, *, ylabel) -> Figure:
         rows, columns, figsize=(2.8 * columns + 0.6, 2.5 * rows + 0.4), squeeze=False, sharex=True, sharey=True
     )
     for axis in axes.flat[len(rivals) :]:
-        axis.set_visible(False)
+        axis.set_axis_off()
     for axis in axes.flat[max(0, len(rivals) - columns) : len(rivals)]:
         axis.tick_params(labelbottom=True)  # also where no panel is below
     for axis, method in zip(axes.flat, rivals, strict=False):
@@ -36,7 +36,11 @@ def curves_by_method(table, *, ylabel) -> Figure:
         _axis(axis, table)
         axis.set_title(marked(next(rival.itertuples())).replace(" (", "\n("), fontsize=10)
     axes.flat[0].set_ylim(0, None)  # of all panels, so only once all curves are drawn
-    legend_above(figure, axes.flat[0], 3)
+    if len(rivals) % columns and not narrow():  # the key stands in the free place
+        key = {"title": "band: 95 % interval\nfilled mark: differs from ASIF", "alignment": "left", "fontsize": 10}
+        axes.flat[-1].legend(*axes.flat[0].get_legend_handles_labels(), loc="center", frameon=False, **key)
+    else:
+        legend_above(figure, axes.flat[0], 3)
     figure.supxlabel("pairs, n (log scale)", fontsize=10)
     figure.supylabel(ylabel, fontsize=10)
     return alt(figure, _words(table, "method", ylabel))
@@ -68,7 +72,7 @@ def _curve(axis, rows, style, name, hollow=True):
 
 def _axis(axis, table):
     chance = table.groupby("size")["chance"].first()
-    axis.plot(chance.index, chance, color=CONTROL, ls=":")
+    axis.plot(chance.index, chance, color=CONTROL, ls=":", label="chance")
     log_axis(axis, list(chance.index))
     axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
     axis.grid(alpha=0.3)

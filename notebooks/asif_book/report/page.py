@@ -19,7 +19,7 @@ PANEL = 800
 """Pixels from which a figure needs the wide measure."""
 LETTER, GAP, MEASURE = 7.5, 26, 624
 """Pixels of a letter in a table, of the room between its columns, and of a line of prose."""
-TALL = 900
+TALL = 760
 """Pixels of a phone's form beyond which a figure on paper keeps its wide form, and takes both columns."""
 COLUMN = 60
 """Letters of a row that fit in a column of the page on paper; a table that needs more takes both columns."""

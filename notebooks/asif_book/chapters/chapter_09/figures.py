@@ -17,10 +17,11 @@ def curves_by_method(table, *, ylabel) -> Figure:
     """
     methods = list(dict.fromkeys(table["method"]))
     reference, rivals = table[table["method"] == methods[0]], methods[1:] or methods
-    columns = min(3, len(rivals))
+    columns, width = (2, 2.2) if narrow() else (3, 2.8)
+    columns = min(columns, len(rivals))
     rows = -(-len(rivals) // columns)
     figure, axes = subplots(
-        rows, columns, figsize=(2.8 * columns + 0.6, 2.5 * rows + 0.4), squeeze=False, sharex=True, sharey=True
+        rows, columns, figsize=(width * columns + 0.6, 2.5 * rows + 0.4), squeeze=False, sharex=True, sharey=True
     )
     for axis in axes.flat[len(rivals) :]:
         axis.set_axis_off()
@@ -34,6 +35,8 @@ def curves_by_method(table, *, ylabel) -> Figure:
             certain = rival[rival["verdict"].isin(["better", "worse"])]
             axis.plot(certain["size"], certain["value"], ls="", marker=RIVAL["marker"], color=RIVAL["color"])
         _axis(axis, table)
+        if narrow():  # each second number has room
+            log_axis(axis, sorted(set(table["size"]))[::-2][::-1])
         axis.set_title(marked(next(rival.itertuples())).replace(" (", "\n("), fontsize=10)
     axes.flat[0].set_ylim(0, None)  # of all panels, so only once all curves are drawn
     if len(rivals) % columns and not narrow():  # the key stands in the free place

@@ -194,8 +194,7 @@ def _stamps():
 
     image_encoder, text_encoder, pairs, bank = open_chapter()
     nouns = [without_article(caption) for caption in pairs.captions]
-    words = (Path(__file__).parent / "words.txt").read_text(encoding="utf-8")
-    asked = " ".join(words.split()).split(", ")
+    asked = " ".join(_beside("words.txt").split()).split(", ")
     sentences = sorted({DEFAULT_TEMPLATE.format(noun) for noun in nouns + asked} | {*nouns, *asked})
     mirrored = [ImageOps.mirror(open_picture(pairs.pictures[i])) for i in pairs.splits["test"]]
     more = {"mirrored": embed(image_encoder, mirrored), "sentences": embed(text_encoder, sentences)}
@@ -265,10 +264,13 @@ def _run_jupyterlite(lite, tools):
 
 def _finish(target, chapters):
     """Pack large files, and write the page that a reader opens first, and the service worker that keeps the files."""
-    more = (Path(__file__).parent / "head.html").read_text(encoding="utf-8")
+    more = _beside("head.html")
     for page in target.glob("*/index.html"):
         text = page.read_text(encoding="utf-8")
         page.write_text(text.replace("</head>", f"{more}</head>", 1), encoding="utf-8")
+    for script in (target / "extensions").rglob("*.js"):
+        if "var __webpack_modules__" in (text := script.read_text(encoding="utf-8")):  # a worker, not a part of a page
+            script.write_text(_beside("kernel.js") + text, encoding="utf-8")
     for file in sorted(target.rglob("*")):
         if file.suffix in PACKED and file.stat().st_size > LEAST:
             file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes(), mtime=0))
@@ -288,10 +290,13 @@ def _finish(target, chapters):
         for file in kept
     }
     version = hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:16]
-    offline = TEMPLATES.from_string((Path(__file__).parent / "offline.js").read_text(encoding="utf-8"))
-    worker.write_text(
-        offline.render(files=digests, version=version) + worker.read_text(encoding="utf-8"), encoding="utf-8"
-    )
+    offline = TEMPLATES.from_string(_beside("offline.js")).render(files=digests, version=version)
+    worker.write_text(offline + worker.read_text(encoding="utf-8"), encoding="utf-8")
+
+
+def _beside(name) -> str:
+    """Read a file of this package."""
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
 def _transferred(file) -> int:

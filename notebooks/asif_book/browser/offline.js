@@ -2,6 +2,7 @@
 // second visit needs no network. A file with a packed copy beside it travels packed.
 const FILES = {{ files | tojson }};  // path below this folder → [SHA-256, whether FILE.gz is there]
 const HOME = new URL("./", self.location).href, KEPT = `asif ${HOME} `, NAME = KEPT + "{{ version }}";
+const PATIENCE = 60_000;  // milliseconds without a word of a server or a tab
 
 self.addEventListener("activate", event => event.waitUntil(forgetOthers()));
 self.addEventListener("fetch", event => {
@@ -24,7 +25,11 @@ async function answered({clientId, request}) {
   const tab = client && new URL(client.url).searchParams.get("tab");
   const question = {...await request.json(), receiver: "broadcast.ts", number, tab};
   const ask = () => tabs.postMessage(question), again = setInterval(ask, 2000);
-  const {answer = null, failed} = await new Promise(resolve => { waiting.set(number, resolve); ask(); });
+  const {answer = null, failed} = await new Promise(resolve => {
+    waiting.set(number, resolve);
+    ask();
+    setTimeout(resolve, PATIENCE, {failed: true});
+  });
   clearInterval(again);
   waiting.delete(number);
   return new Response(JSON.stringify(answer), {status: failed ? 500 : 200});  // Python raises an OSError of a 500
@@ -35,10 +40,23 @@ async function forgetOthers() {
   await Promise.all(names.filter(name => name.startsWith(KEPT) && name !== NAME).map(name => caches.delete(name)));
 }
 
+async function spoken(address) {  // a fetch that is over when the server falls silent
+  const stop = new AbortController();
+  let limit;
+  const wait = () => { clearTimeout(limit); limit = setTimeout(() => stop.abort(), PATIENCE); };
+  wait();
+  const answer = await fetch(address, {cache: "no-cache", signal: stop.signal});
+  const heard = new TransformStream({
+    transform(bytes, out) { wait(); out.enqueue(bytes); },
+    flush() { clearTimeout(limit); }
+  });
+  return new Response(answer.body.pipeThrough(heard), answer);
+}
+
 async function verified(path, opened) {
   const cache = await caches.open(NAME), kept = await cache.match(HOME + path);
   if (kept) return kept;
-  const [digest, packed] = FILES[path], answer = await fetch(HOME + path + (packed ? ".gz" : ""), {cache: "no-cache"});
+  const [digest, packed] = FILES[path], answer = await spoken(HOME + path + (packed ? ".gz" : ""));
   let bytes = null;
   try {
     const body = packed ? answer.body.pipeThrough(new DecompressionStream("gzip")) : answer.body;
@@ -56,7 +74,7 @@ async function verified(path, opened) {
     html: "text/html", css: "text/css", svg: "image/svg+xml", webmanifest: "application/json"};
   const type = types[path.split(".").pop()] || answer.headers.get("Content-Type") || "application/octet-stream";
   const response = new Response(bytes, {headers: {"Content-Type": type, "Content-Length": bytes.byteLength}});
-  await cache.put(HOME + path, response.clone());
+  await cache.put(HOME + path, response.clone()).catch(() => null);  // a full disk
   return response;
 }
 

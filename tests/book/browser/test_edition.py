@@ -50,6 +50,11 @@ for number, check in EXERCISES.items():
             told[f"{number} {what}"] = [verdict.status, verdict.message]
 print(json.dumps(told))
 """
+STUCK = """() => {  // an answer that never comes, as of a kernel that was restarted
+    const {contents} = jupyterapp.serviceManager, get = contents.get.bind(contents);
+    contents.get = (path, options) => path === "stuck" ? new Promise(() => {}) : get(path, options);
+    void fetch("../api/drive", {method: "POST", body: JSON.stringify({method: "get", path: "stuck"})});
+}"""
 WRITES = """
 from pathlib import Path
 file, lost = Path("/drive/try.txt"), []
@@ -155,6 +160,37 @@ def test_two_tabs_do_not_mix_up_their_files(reader, address):
     assert other.evaluate(ASK, WRITES).strip() == "[]"
     other.close()
     processor.send("Emulation.setCPUThrottlingRate", {"rate": 1})
+
+
+def test_an_answer_that_never_comes_keeps_no_other_back(reader):
+    page, _ = reader
+    page.evaluate(STUCK)
+    page.wait_for_timeout(300)
+    page.evaluate(f"void ({ASK})('import os; print(os.listdir())').then(names => {{ window.names = names; }})")
+    page.wait_for_function("window.names?.includes('00_start_here.ipynb')", timeout=20_000)
+
+
+@pytest.mark.parametrize("lost", ["asm.wasm", "build/notebooks/bundle"])
+def test_a_page_whose_start_failed_starts_again(browser, address, lost):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_function("state.textContent.startsWith('Ready')", timeout=60_000)
+    (worker,) = context.service_workers
+    worker.evaluate(
+        """lost => {
+            const right = verified;
+            verified = (path, ...more) => {
+                if (!path.includes(lost)) return right(path, ...more);
+                verified = right;
+                return Promise.reject(new Error("lost"));
+            };
+        }""",
+        lost,
+    )
+    page.get_by_role("link", name="00 · Start here").click()
+    page.wait_for_function(IDLE, timeout=90_000)
+    context.close()
 
 
 def test_chapter_00_runs_from_the_first_click_to_the_last_cell(reader):

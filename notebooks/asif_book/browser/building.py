@@ -270,6 +270,7 @@ def _finish(target, chapters):
         page.write_text(text.replace("</head>", f"{more}</head>", 1), encoding="utf-8")
     for script in (target / "extensions").rglob("*.js"):
         if "var __webpack_modules__" in (text := script.read_text(encoding="utf-8")):  # a worker, not a part of a page
+            text = re.sub(r"EINVAL(?=\);return JSON\.parse)", "EIO", text)  # of a file that the browser does not keep
             script.write_text(_beside("kernel.js") + text, encoding="utf-8")
     for file in sorted(target.rglob("*")):
         if file.suffix in PACKED and file.stat().st_size > LEAST:

@@ -55,6 +55,12 @@ STUCK = """() => {  // an answer that never comes, as of a kernel that was resta
     contents.get = (path, options) => path === "stuck" ? new Promise(() => {}) : get(path, options);
     void fetch("../api/drive", {method: "POST", body: JSON.stringify({method: "get", path: "stuck"})});
 }"""
+REFUSED = """
+try:
+    open("/drive/mine.txt", "w").write("x")
+except OSError as error:
+    print(error)
+"""
 WRITES = """
 from pathlib import Path
 file, lost = Path("/drive/try.txt"), []
@@ -162,6 +168,14 @@ def test_two_tabs_do_not_mix_up_their_files(reader, address):
     processor.send("Emulation.setCPUThrottlingRate", {"rate": 1})
 
 
+def test_a_file_that_the_browser_does_not_keep_is_an_error(reader):
+    page, _ = reader
+    page.evaluate("void (jupyterapp.serviceManager.contents.newUntitled = async () => { throw new Error('full'); })")
+    assert page.evaluate(ASK, REFUSED).strip() == "[Errno 29] I/O error: '/drive/mine.txt'"
+    assert "its storage is full or closed" in page.locator("p[role=alert]").inner_text()
+    page.evaluate("delete jupyterapp.serviceManager.contents.newUntitled")
+
+
 def test_an_answer_that_never_comes_keeps_no_other_back(reader):
     page, _ = reader
     page.evaluate(STUCK)
@@ -209,6 +223,7 @@ def test_chapter_00_runs_from_the_first_click_to_the_last_cell(reader):
         ("delete globalThis.WebAssembly", "runs no WebAssembly"),
         ("WebAssembly.validate = () => false", "or an old one"),
         ("indexedDB.open = () => { throw new Error(); }", "your work is lost when the tab is closed"),
+        ("indexedDB.open = () => ({})", "or the disk is full"),
         ("navigator.serviceWorker.register = async () => { throw new Error(); }", "progress is not kept in a file"),
     ],
 )

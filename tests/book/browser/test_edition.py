@@ -172,7 +172,7 @@ def test_a_file_that_the_browser_does_not_keep_is_an_error(reader):
     page, _ = reader
     page.evaluate("void (jupyterapp.serviceManager.contents.newUntitled = async () => { throw new Error('full'); })")
     assert page.evaluate(ASK, REFUSED).strip() == "[Errno 29] I/O error: '/drive/mine.txt'"
-    assert "its storage is full or closed" in page.locator("p[role=alert]").inner_text()
+    assert "its storage is full or closed" in page.locator(".asif-told").inner_text()
     page.evaluate("delete jupyterapp.serviceManager.contents.newUntitled")
 
 

@@ -45,7 +45,6 @@ globals().update(
     broadcast_shapes=lambda *shapes: Size(np.broadcast_shapes(*shapes)),
     get_default_dtype=lambda: state["default"],
     get_num_threads=lambda: 1,
-    iinfo=lambda kind: np.iinfo(kind.array),
     is_grad_enabled=lambda: state["grad"],
     is_tensor=lambda value: isinstance(value, Tensor),
     set_default_dtype=lambda kind: state.update(default=kind),

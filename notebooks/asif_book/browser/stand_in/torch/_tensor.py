@@ -1,6 +1,5 @@
 """Tensors: NumPy arrays under PyTorch's names, with its dtypes, its promotion, its indexing and its errors."""
 
-import math
 import numbers
 import operator
 
@@ -18,9 +17,6 @@ class dtype:
 
     def __repr__(self):
         return f"torch.{self.name}"
-
-    def __deepcopy__(self, memo):
-        return self
 
 
 TABLE = """bool ? Bool; uint8 u1 Byte; int8 i1 Char; int16 i2 Short; int32 i4 Int; int64 i8 Long; float16 f2 Half;
@@ -51,9 +47,6 @@ class Size(tuple):
     def __repr__(self):
         return f"torch.Size({[*self]})"
 
-    def numel(self):
-        return math.prod(self)
-
 
 class device(str):
     """The CPU; there is no other device in a browser."""
@@ -64,9 +57,6 @@ class device(str):
         if str(name) != "cpu":
             raise AssertionError("Torch not compiled with CUDA enabled")
         return super().__new__(cls, name)
-
-    def __repr__(self):
-        return "device(type='cpu')"
 
 
 def wrap(array, kind=None) -> "Tensor":

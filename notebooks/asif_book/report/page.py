@@ -17,8 +17,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 BOOK = "ASIF: an image–text model without training"
 PANEL = 800
 """Pixels from which a figure needs the wide measure."""
-LETTER, GAP, MEASURE = 7.5, 26, 624
-"""Pixels of a letter in a table, of the room between its columns, and of a line of prose."""
+SLIM, GAP = 83, 3.5
+"""Letters of a table in a line of prose, and the letters' room between two columns; a longer row is broad."""
 TALL = 760
 """Pixels of a phone's form beyond which a figure on paper keeps its wide form, and takes both columns."""
 COLUMN = 60
@@ -100,10 +100,9 @@ def make_accessible(body: BeautifulSoup) -> None:
     """Mark the headers of tables, and put wide content into boxes that scroll by keyboard."""
     for table in body.find_all("table"):
         _name_headers(table)
-        rows = [[len(cell.get_text(strip=True)) for cell in row(["th", "td"])] for row in table("tr")]
-        longest = [max(column) for column in itertools.zip_longest(*rows, fillvalue=0)]
-        if "drawn" not in table.get("class", []):  # one of two measures
-            broad = LETTER * sum(longest) + GAP * len(longest) > MEASURE
+        rows = [[len(cell.get_text(strip=True)) + GAP for cell in row(["th", "td"])] for row in table("tr")]
+        if "drawn" not in table.get("class", []):
+            broad = sum(map(max, itertools.zip_longest(*rows, fillvalue=0))) > SLIM
             table["class"] = [*table.get("class", []), "broad" if broad else "slim"]
         _scrolls(table.wrap(body.new_tag("div", attrs={"class": "scroll"})), "table")
     for code in body.find_all("pre"):

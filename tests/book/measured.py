@@ -31,8 +31,11 @@ MEASURE = """() => {
   texts(document.body);
   for (const picture of [...document.querySelectorAll("main img")].filter(shown)) {
     const width = picture.offsetWidth * picture.currentCSSZoom;
-    // the smallest words of a chart are 8 points at 110 dpi
-    if (picture.matches(".output .figure img[width]")) note(width * 8 * 110 / 72 / picture.naturalWidth, picture.alt);
+    // matplotlib draws letters as outlines of 100 points, made smaller
+    const chart = picture.matches(".output .figure img[width]") ? decodeURIComponent(picture.currentSrc) : "";
+    for (const [, points] of chart.matchAll(/scale\\(([\\d.]+) -/g)) {
+      note(width * points * 100 * 96 / 72 / picture.naturalWidth, picture.alt);
+    }
     const [kind, data] = picture.currentSrc.split(";base64,");
     if (kind !== "data:image/svg+xml") continue;
     const box = document.createElement("div");

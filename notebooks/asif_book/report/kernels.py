@@ -56,6 +56,11 @@ class ForkedKernel(LocalProvisioner):
         self.process = _Fork(self.pid)
         return self.connection_info
 
+    async def send_signal(self, signum: int) -> None:
+        """Send a signal, but no interrupt: Jupyter sends one before each end, and a kernel may print it as an error."""
+        if signum != signal.SIGINT:
+            await super().send_signal(signum)
+
 
 @contextlib.contextmanager
 def forks(of_use: bool) -> Iterator[None]:
@@ -84,10 +89,8 @@ class _Fork(psutil.Process):
         return 1
 
     def send_signal(self, number: int) -> None:
-        """Send a signal, but no interrupt: Jupyter sends one before each end, and a kernel may print it as an error."""
-        if number != signal.SIGINT:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                super().send_signal(number)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            super().send_signal(number)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)

@@ -436,7 +436,9 @@ def test_results_stand_in_lanes_by_chapter_with_their_chance_and_verdict():
     recorded = {
         "R@1": entry(0.36, 0.28, 0.44, note="chance 0.7%"),
         "ridge minus ASIF": entry(-0.04, -8.4, 3, "points", verdict="undecided on this split; over 20 draws: -4.1"),
+        "gap minus gap": entry(0.002, -0.004, 0.004, chapter="06_x"),
         "<audit>": entry(1, 0.95, 1, "AUC", chapter="06_x"),
+        "looked": entry(1.41, 1.39, 1.42, "anchors", chapter="06_x"),
     }
     first = "held-out stamps, zero-shot, 13 classes"
     recorded[first] = entry(0.784, 0.693, 0.864, note="chance 7.7%")
@@ -444,11 +446,15 @@ def test_results_stand_in_lanes_by_chapter_with_their_chance_and_verdict():
     page = BeautifulSoup(html, "html.parser")
     assert [title.text for title in page.find_all("h2")] == ["In short", "05 · Zero-shot", "06_x"]
     assert "\n\n" not in html and [link["href"] for link in page("a")] == ["05_zero_shot.html"]
-    headline, share, _, gap, audit = page.select(".lane:has(b)")
-    words = "of 13 classes, the right one comes first held-out stamps · n = 150 · chance 7.7% · test"
+    headline, share, _, gap, _, audit, looked = page.select(".lane:has(b)")
+    words = "of 13 classes, the right one comes first held-out stamps · n = 150 · test · chance 7.7%"
     assert " ".join(headline.get_text(" ").split()) == f"{words} 78.4 % 69.3 to 86.4 % above chance"
     assert audit.select_one(".values").get_text(" ") == "1.000 AUC 0.950 to 1.000"
     assert gap.select_one(".values").get_text(" ") == "0.0 -8.4 to +3.0"
+    assert share.select_one(".name b").text == "own caption first (R@1)"
+    ends = [[float(line[end][:-1]) for end in ("x1", "x2")] for line in page.select(".interval")]
+    assert all(ends[lane][1] - ends[lane][0] > 90 for lane in (3, 4))  # each chapter has an axis of differences
+    assert looked.svg is None  # and a count has none
     assert gap.select_one(".verdict").get_text("|") == "undecided on this split|over 20 draws: -4.1"
     assert [len(lane.select(".chance")) for lane in (share, audit, gap)] == [1, 0, 1]  # and a line at 0
     page_of_results = (ROOT / "notebooks" / "results.md").read_text(encoding="utf-8")

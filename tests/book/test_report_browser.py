@@ -10,7 +10,7 @@ from measured import LEAST, SCREENS, WITHIN, measured
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from pages import DESKTOP, barriers, opened
 from playwright.sync_api import expect
-from test_report import PARAMETERS_CELL, write
+from test_report import PARAMETERS_CELL, REACHED, RECORD, write
 
 from asif_book.editions import CHAPTERS
 from asif_book.outline import WHAT_YOU_SEE
@@ -73,8 +73,9 @@ HTML("<svg class='asif-drawn' data-low='40' data-high='60' width='200' height='2
 def small(tmp_path_factory):
     """A report of two small chapters; the first one shows a figure, tables and a verdict."""
     folder = tmp_path_factory.mktemp("small")
+    recorded = new_code_cell(RECORD.format("held-out stamps, zero-shot, 13 classes"))
     folded = new_code_cell("# Add one to one.\n1 + 1", metadata={"tags": ["hide-input"]})
-    write(folder / "notebooks" / "00_strangers.ipynb", FIRST, PARAMETERS_CELL, new_code_cell(SHOW), folded)
+    write(folder / "notebooks" / "00_strangers.ipynb", FIRST, PARAMETERS_CELL, new_code_cell(SHOW), folded, recorded)
     write(
         folder / "notebooks" / "01_encoders.ipynb",
         PARAMETERS_CELL,
@@ -91,6 +92,7 @@ def small(tmp_path_factory):
         "## Summary\n\nThe quagga is told.",
     )
     (folder / "notebooks" / "library.md").write_text("# The library\n\nAnchor, anchor, anchor, anchor.\n")
+    (folder / "notebooks" / "results.md").write_text(REACHED)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASIF_BUILD", str(folder / "build"))
         patch.delenv(RUN_VARIABLE, raising=False)
@@ -228,6 +230,18 @@ def test_the_index_shows_question_goals_minutes_and_icon(small, open_page):
     assert chapter.locator(".minutes").inner_text().split()[:2] == ["5", "min"]
     assert "say why." in chapter.locator("details").text_content()
     assert chapter.locator("svg.icon").bounding_box()["width"] > 40
+
+
+def test_the_results_open_from_the_contents_and_all_at_once(small, open_page):
+    page = open_page(small / "results.html")
+    link = page.get_by_role("link", name="Open chapter 00")
+    expect(link).to_be_hidden()
+    page.locator(".contents a[href^='#00']").click()
+    expect(link).to_be_visible()
+    page.get_by_role("button", name="Close all").click()
+    expect(link).to_be_hidden()
+    page.get_by_role("button", name="Open all").click()
+    expect(link).to_be_visible()
 
 
 def test_the_book_is_searched_by_keyboard(small, open_page):

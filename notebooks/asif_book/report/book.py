@@ -167,9 +167,11 @@ def chapters_in(folder: Path, wanted: list[str] | None) -> list[Path]:
     return [path for path in paths if names[path].intersection(wanted)]
 
 
-SHARES, RATIOS, GAPS = "share", "ratio", "difference, points"
-REACH = {SHARES: (0, 1), RATIOS: (0, 1.2), GAPS: (0, 0)}
-"""What the axis of each kind of number reaches at least."""
+SHARES, RATIOS, GAPS, OTHERS = "share", "ratio", "difference, points", "other units, 0 to 1"
+REACH = {SHARES: (0, 1), RATIOS: (0, 1.2), GAPS: (0, 0), OTHERS: (0, 1)}
+"""What the axis of each kind of number reaches at least; numbers of no such kind have no axis."""
+FIRST = {r"^R@1\b": "own caption first (R@1)", r"^R@10\b": "own caption among the first 10 (R@10)"}
+"""What a name begins with, and what the page calls that."""
 LONG = 52
 """Letters of a name beyond which its second part stands in small letters."""
 _DATA = re.compile(r"(held-out stamps|stamps \(validation\)|stamps|Fashion-MNIST)[,:] ")
@@ -181,22 +183,19 @@ _LESS = re.compile(r"wrong caption wins|calibration error|alarms|missed|looked a
 def results_in_lanes(results: dict, titles: dict[str, str]) -> str:
     """Draw the recorded numbers as HTML without empty lines: the headlines, then a fold with lanes for a chapter.
 
-    Numbers of a kind have the same axis everywhere: shares and other numbers up to 1, ratios, differences.
+    Numbers of a kind have the same axis in the whole chapter, shares and other units from 0 to 1.
     """
     lanes = {chapter: [_lane(*row) for row in rows] for chapter, rows in by_chapter(results).items()}
     every = [lane for rows in lanes.values() for lane in rows]
-    axes = {}
-    for kind, reach in REACH.items():
-        ends = [end for lane in every if lane["kind"] == kind for end in lane["ends"]]
-        axes[kind] = Axis([*ends, *reach], plain=False, signed=kind == GAPS)
     called, words = words_of_results().values()
     short = [(lane, called[begin]) for begin in called for lane in every if lane["row"].startswith(begin)]
     first = [lane | {"name": name, "head": ""} for lane, name in short]
-    parts = [("", "In short", _sentence(results, *words[""]), _blocks(first))] * bool(first)
+    parts = [("", "In short", _sentence(results, *words[""]), _axes(first), _blocks(first))] * bool(first)
     for chapter, rows in lanes.items():
         said = _sentence(results, *words.get(chapter[:2], [""]))
-        parts.append((chapter, titles.get(chapter, chapter) or "Recorded by hand", said, _blocks(rows)))
-    html = self_contained("report/templates/results", parts=parts, axes=axes, titles=titles).data
+        title = titles.get(chapter, chapter) or "Recorded by hand"
+        parts.append((chapter, title, said, _axes(rows), _blocks(rows)))
+    html = self_contained("report/templates/results", parts=parts, titles=titles).data
     return re.sub(r"\n\s*\n", "\n", html)
 
 
@@ -211,6 +210,14 @@ def _sentence(results: dict, text: str, *wanted) -> str:
     return text.format(*values) if all(a > b for a, b in pairwise(values)) else ""
 
 
+def _axes(lanes: list[dict]) -> dict[str, Axis]:
+    axes = {}
+    for kind, reach in REACH.items():
+        ends = [end for lane in lanes if lane["kind"] == kind for end in lane["ends"]]
+        axes[kind] = Axis([*ends, *reach], plain=kind == OTHERS, signed=kind == GAPS)
+    return axes
+
+
 def _blocks(lanes: list[dict]) -> dict[str, list]:
     """Sort lanes by kind, and those of a kind by the beginnings that names share."""
     heads = [lane["head"] for lane in lanes]
@@ -220,7 +227,9 @@ def _blocks(lanes: list[dict]) -> dict[str, list]:
         name, rest = lane["name"].removeprefix(head).lstrip(",: "), []
         if len(name) > LONG and (parts := re.match("(.{8,}?)[,:] (.+)", name)):
             name, *rest = parts.groups()
-        about = " · ".join([*rest, *lane["about"]])
+        for begin, words in FIRST.items():
+            name = re.sub(begin, words, name)
+        about = "\u00a0· ".join([*rest, *lane["about"]])
         kinds.setdefault(lane["kind"], {}).setdefault(head, []).append(lane | {"name": name, "about": about})
     return {kind: sorted(groups.items(), key=lambda group: group[0] != "") for kind, groups in kinds.items()}
 
@@ -229,9 +238,15 @@ def _lane(entry: dict, row: str, value: str, interval: str, n: str, split: str, 
     """Describe a row of `by_chapter`: short name, conditions, words, and the ends of its drawing, if it has one."""
     note, unit = entry["note"], entry["unit"]
     name = row.removesuffix(f" ({note})")
-    kind = GAPS if unit == "points" or "minus" in name else RATIOS if " over the pairs " in name else SHARES
     name = re.sub(r"(.+ over the pairs of )(.+?)( for .+)", r"\1…\3: \2", name)
     ends = [end / (100 if unit == "points" else 1) for end in (entry["value"], *(entry["ci"] or ()))]
+    kind = OTHERS if unit else SHARES
+    if unit == "points" or "minus" in name:
+        kind = GAPS
+    elif " over the pairs " in name:
+        kind = RATIOS
+    elif not 0 <= min(ends) <= max(ends) <= 1:
+        kind = "other numbers"
     if kind == GAPS:
         value, *limits = (f"{100 * end:+z.1f}".replace("+0.0", "0.0") for end in ends)
         interval = " to ".join(limits)
@@ -242,16 +257,16 @@ def _lane(entry: dict, row: str, value: str, interval: str, n: str, split: str, 
     name = name[data.end() :] if data else name
     guessing = re.search(r"(?:chance|guessing) ([\d.]+)( ?%)?", note)
     lines = [float(guessing[1]) / (100 if guessing[2] else 1)] if guessing else [0] * (kind == GAPS)
-    claim, _, draws = verdict.partition(" over ")
+    claim, _, draws = verdict.replace(" to ", "\u00a0to\u00a0").partition(" over ")
     if guessing and not claim:
         claim = "above chance" if min(ends) > lines[0] else "below chance" if max(ends) < lines[0] else "as by chance"
     head = re.match(r"(.+?)(?:, (?!R@\d+, )|(?<! ): |(?<=\?) )", name)
-    about = filter(None, [data and data[1], n and f"n = {n}", note, split])
+    about = filter(None, [data and data[1], " · ".join(filter(None, [n and f"n = {n}", split])), note])
     return {
         "row": row, "kind": kind, "name": name, "head": head[1] if head else "", "less": bool(_LESS.search(row)),
-        "about": [part.replace(" ", "\u00a0") if len(part) < 20 else part for part in about],
+        "about": [part.replace(" ", "\u00a0") if len(part) < 22 else part for part in about],
         "value": value, "interval": interval, "claim": claim.rstrip(";"), "draws": draws and f"over {draws}",
-        "ends": ends if kind != SHARES or 0 <= min(ends) <= max(ends) <= 1 else [], "lines": lines,
+        "ends": ends, "lines": lines,
     }  # fmt: skip
 
 

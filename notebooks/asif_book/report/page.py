@@ -63,7 +63,7 @@ def sections(body: BeautifulSoup) -> list[dict]:
             core = title.name == "h2" and title.find_parent(class_=f"celltag_{CORE}")
             text, deeper, _ = text.partition(" · deeper")
             pill = "deeper" if deeper else "core" if core else ""
-            if text.startswith("Exercise") or title.find_parent(class_="results-of"):  # the contents list sections
+            if text.startswith("Exercise"):  # the contents list sections
                 continue
             found.append({"id": title["id"], "text": text, "level": title.name[1], "pill": pill})
     return found

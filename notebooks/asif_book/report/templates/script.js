@@ -25,6 +25,7 @@ document.addEventListener("DOMContentLoaded", () => {
   waysToRead(document.querySelector("header .ways"), document.querySelector("main .ways"));
   addEventListener("hashchange", openTarget);
   openTarget();
+  for (const button of document.querySelectorAll("#folds")) openAll(button, [...document.querySelectorAll(".results-of")]);
   markSection([...document.querySelectorAll(".contents [class^='level'] a")]);
   for (const form of document.querySelectorAll("#book-search")) searchBook(form, document.querySelector(".found"));
 });
@@ -164,6 +165,15 @@ function openTarget() {
   if (!fold) return;
   for (; fold; fold = fold.parentElement.closest("details")) fold.open = true;
   target.scrollIntoView();
+}
+
+function openAll(button, folds) {
+  const closed = () => folds.some(({ open }) => !open);
+  const show = () => { button.textContent = closed() ? "Open all" : "Close all"; };
+  button.addEventListener("click", () => { const open = closed(); for (const fold of folds) fold.open = open; });
+  for (const fold of folds) fold.addEventListener("toggle", show);
+  button.hidden = false;
+  show();
 }
 
 // In the whole book: the page holds the text of every section.

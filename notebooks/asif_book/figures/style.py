@@ -269,7 +269,7 @@ def _fit(figure):
             names = [textwrap.fill(text.get_text(), 30) for text in legend.get_texts()]
             lines = len("\n".join(names).split("\n"))
             handles = axis.get_legend_handles_labels()[0] or legend.legend_handles  # with their markers
-            pad = 1.6 if axis.texts else 0  # words may stand on the upper edge
+            pad = 1.6 if axis.texts else 0.6  # words may stand on the upper edge, and half of a tick above it
             at = {"loc": "lower left", "bbox_to_anchor": (-0.15, 1), "borderaxespad": pad, "fontsize": 9}
             axis.legend(handles, names, frameon=False, **at)
             axis.set_title(axis.get_title(), pad=8 + 14 * (lines + pad))

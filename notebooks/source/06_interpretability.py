@@ -882,7 +882,7 @@ check_foretelling(my_foretelling)
 # </details>
 
 # %% [markdown] tags=["full"]
-# ## 8 · "I have never seen anything like it"
+# ## 8 · “I have never seen anything like it”
 #
 # A label always wins, whatever the picture. But the model knows how near its anchors
 # are. **Familiarity** is the cosine of the picture with its most similar anchor. Below

@@ -207,7 +207,7 @@ draw.show(draw.curves_by_method(curves, ylabel=MEASURE))
 
 # %% [markdown]
 # **What you see.** The solid curve of each panel is ASIF, the dashed one its rival; the
-# bands are 95 % intervals. A *filled* square differs from ASIF by more than luck. The
+# bands are 95 % intervals. A *filled* cross differs from ASIF by more than luck. The
 # paired differences follow; their first lines answer the guess.
 
 

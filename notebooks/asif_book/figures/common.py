@@ -8,7 +8,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from asif_book.figures.palette import INK, LINES, SERIES, series_style
-from asif_book.figures.style import alt, image_tag, legend_above, listed, subplots
+from asif_book.figures.style import alt, image_tag, legend_above, listed, per_cent, subplots
 from asif_book.figures.templates import self_contained
 
 
@@ -21,7 +21,7 @@ def cosine_histograms(series, xlabel="cosine (no unit)") -> Figure:
         density, _ = np.histogram(values, edges, density=True)
         axis.stairs(density, edges, color=colour, linestyle=line, linewidth=2, label=name)
     axis.set(xlabel=xlabel, ylabel="density (area under each line: 1)")
-    axis.legend(frameon=False, loc="best", fontsize=9.5)
+    legend_above(figure, axis)
     words = listed(f"{name}, mean {v.mean():.3f}, standard deviation {v.std():.2f}" for name, v in series.items())
     return alt(figure, f"Outlines of distributions, {xlabel}: {words}")
 
@@ -109,7 +109,7 @@ def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, 
     for name, (x, y) in theory.items():
         axis.plot(x, y, color=INK, linewidth=1.2, label=name)
     for i, (name, (x, y)) in enumerate(series.items()):
-        look = series_style(i) | {"linestyle": ["-", "--", "-.", ":"][i % 4]}
+        look = series_style(i, 1 if theory else len(x)) | {"linestyle": ["-", "--", "-.", ":"][i % 4]}
         if theory:
             look |= {"linestyle": "none", "markersize": 6 if i else 12, "fillstyle": "full" if i else "none"}
         axis.plot(x, y, label=name, **look)
@@ -119,7 +119,7 @@ def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, 
     if logy:
         axis.set_yscale("log")
     if percent:
-        axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+        axis.yaxis.set_major_formatter(per_cent)
     for name, x in (marks or {}).items():
         axis.axvline(x, color=INK, linestyle=":", linewidth=1)
         axis.text(x, 1, f" {name}", transform=axis.get_xaxis_transform(), va="bottom", ha="center", fontsize=9)

@@ -74,7 +74,8 @@ def interval_dots(
         marks = [
             {
                 "series": i, "at": axis.at(m.value), "low": axis.at(m.low), "high": axis.at(m.high),
-                "y": 12 if joined else 9 + 13 * row, "words": _words(m, axis, joined, len(series)),
+                "y": 15 - 3 * len(here) + 6 * row if joined else 9 + 13 * row,
+                "words": _words(m, axis, joined, len(series)),
             }
             for row, (i, _, m) in enumerate(here)
         ]  # fmt: skip

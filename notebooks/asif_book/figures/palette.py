@@ -31,7 +31,8 @@ MARKERS = ["D", "P", "*", "D", "P", "*", "X"]
 LINES = ["-", "--", ":", "-."]
 
 
-def series_style(i) -> dict:
-    """Return the colour, marker and line style of series `i`."""
+def series_style(i, points=1) -> dict:
+    """Return the colour, marker and line style of series `i`; of many points, some have a marker."""
     hollow = {"markerfacecolor": PAPER} if i > 2 else {}
-    return {"color": SERIES[i], "marker": MARKERS[i], "linestyle": LINES[i % 4], **hollow}
+    some = {"markevery": points // 8} if points > 15 else {}
+    return {"color": SERIES[i], "marker": MARKERS[i], "linestyle": LINES[i % 4], **hollow, **some}

@@ -35,6 +35,7 @@ STYLE = {
     "figure.dpi": 110,
     "font.size": 11,
     "image.cmap": "cividis",
+    "legend.frameon": False,
 }
 """Matplotlib's settings; a browser's edition has them in a file, so that matplotlib loads with the first figure."""
 
@@ -134,6 +135,7 @@ def alt(figure, alt):
     least = 8 if narrow() else LEAST * max(1, width / (PAGE_INCHES if width > 7.25 else PROSE_INCHES))
     for text in figure.findobj(Text):
         text.set_size(max(text.get_size(), least))
+        text.set_text(re.sub(r"(?<=\d)%", "\N{NO-BREAK SPACE}%", text.get_text()))
     figure.alt = alt
     return figure
 
@@ -157,10 +159,21 @@ def thumbnail(picture, side=96):
 def legend_above(figure, axis, columns=2):
     """Put the legend of an axis above the figure."""
     handles, names = axis.get_legend_handles_labels()
+    columns = max(1, min(columns, int(12 * figure.get_figwidth() / (4 + max(map(len, names))))))
     if narrow():
         columns, names = 1, [textwrap.fill(name, 34) for name in names]
         figure.set_figheight(figure.get_figheight() + 0.23 * len("\n".join(names).split("\n")))
     figure.legend(handles, names, loc="outside upper center", ncols=columns, frameon=False)
+
+
+def legend_over(axis, columns=1):
+    """Put the legend of one of several panels above this panel."""
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False)
+
+
+def per_cent(share, _=None) -> str:
+    """Write a share as the axes of all figures do."""
+    return f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
 
 
 # Words

@@ -30,6 +30,7 @@ _MARK = re.compile(r"(?<![●○])[●■▲](?![●○])")
 """A mark of a picture, a text or an anchor, and not of how difficult an exercise is."""
 _LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data"}
 """Attributes with an address that a browser fetches by itself."""
+_APOSTROPHE = re.compile(r"(?<![\s(\[=])'(?=[\w\s])")
 
 
 def layout(template: str, **content) -> str:
@@ -65,7 +66,7 @@ def sections(body: BeautifulSoup) -> list[dict]:
             pill = "deeper" if deeper else "core" if core else ""
             if text.startswith("Exercise"):  # the contents list sections
                 continue
-            found.append({"id": title["id"], "text": text, "level": title.name[1], "pill": pill})
+            found.append({"id": title["id"], "text": _APOSTROPHE.sub("’", text), "level": title.name[1], "pill": pill})
     return found
 
 
@@ -126,17 +127,19 @@ def make_accessible(body: BeautifulSoup) -> None:
 def keep_together(body: BeautifulSoup) -> None:
     """Keep on one line a number and its %, an interval, and a formula and the comma or bracket that follows it.
 
-    A hyphen before a number becomes a minus sign, and the mark of a picture, a text or an anchor has its colour.
+    A hyphen before a number becomes a minus sign, an apostrophe is curly, and marks of pictures, texts and anchors have
+    their colours.
     """
     for text in body.find_all(string=_MARK):
         if not text.find_parents(["pre", "code", "script", "style", "svg"]):
             words = html.escape(text, quote=False)
             marked = _MARK.sub(lambda mark: f'<span class="{_KINDS[mark[0]]}">{mark[0]}</span>', words)
             text.replace_with(BeautifulSoup(marked, "html.parser"))
-    for text in body.find_all(string=re.compile(r"\d ?%|-\d|\[[^a-z]+\]")):
+    for text in body.find_all(string=re.compile(r"\d ?%|-\d|\[[^a-z]+\]|'")):
         if not text.find_parents(["pre", "code", "script", "style", "math"]):
             words = re.sub(r"(?<=\d) ?%", "\N{NO-BREAK SPACE}%", text)
             words = re.sub(r"\[[^][a-z]+\]|\bn = \d", lambda part: part[0].replace(" ", "\N{NO-BREAK SPACE}"), words)
+            words = _APOSTROPHE.sub("’", words)
             text.replace_with(re.sub(r"(?<![\w).-])-(?=\d)", "−", words))
     for formula in body.find_all("math", display="inline"):
         after = formula.next_sibling
@@ -149,9 +152,9 @@ def keep_together(body: BeautifulSoup) -> None:
 def _as_words(printed: str) -> BeautifulSoup:
     """Write lines of names and values as a table, and printed sentences as paragraphs."""
     lines = html.escape(printed.strip(), quote=False).splitlines()
-    if len(lines) > 1 and all(": " in line for line in lines):
+    if len(lines) > 1 and all(re.search(r"\S: ", line) for line in lines):
         row = r'<tr><th scope="row">\1</th><td>\2</td></tr>'
-        rows = [re.sub(r"\s*(.*?): (.*)", row, line) for line in lines]
+        rows = [re.sub(r"\s*(.*?\S): (.*)", row, line) for line in lines]
         written = f'<table class="words slim">{"".join(rows)}</table>'
     else:
         written = "".join(f'<p class="words">{line}</p>' for line in lines)

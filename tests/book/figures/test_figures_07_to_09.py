@@ -24,7 +24,7 @@ def test_learning_curve_draws_means_intervals_lessons_and_chance():
     dots = np.concatenate([c.get_offsets()[:, 1] for c in axis.collections if isinstance(c, PathCollection)])
     assert sorted(dots) == pytest.approx([0.2, 0.2, 0.55, 0.55, 0.65, 0.65])
     assert first[0].get_linestyle() != second[0].get_linestyle()
-    assert "chance, 10%" in legend(figure) and "tuned 5: 60%;" in figure.alt and figure.alt.endswith("; chance 10%")
+    assert "chance, 10\xa0%" in legend(figure) and "tuned 5: 60%;" in figure.alt and figure.alt.endswith("; chance 10%")
 
 
 def test_labelled_pictures_tell_right_from_wrong_by_frame_and_symbol():

@@ -61,19 +61,19 @@ def similarity_density(picture, caption, bins) -> Figure:
         picture, caption, gridsize=55, bins="log", mincnt=1, cmap="Greys", linewidths=0, rasterized=True
     )
     axis.set_facecolor(ON_DARK)  # as light on a dark page: the darkest cells hold most pairs
-    look = {"color": SERIES[1], "marker": "o", "markersize": 5, "capsize": 3}  # ink is in the cells
+    look = {"color": SERIES[1], "marker": "o", "markersize": 5}  # ink is in the cells
     errors = [bins["mean"] - bins.low, bins.high - bins["mean"]]
     axis.errorbar(bins.centre, bins["mean"], errors, **look, label="mean of the bin, 95 % interval")
     axis.axhline(0, color=SERIES[2], linestyle="--", linewidth=1, label="captions unrelated (0)")
     axis.set(xlabel="similarity of the pictures (cosine)", ylabel="similarity of the captions (cosine)")
-    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=9, frameon=False)  # above: data fill it
+    legend_above(figure, axis)
     figure.colorbar(density, label="pairs of stamps in a cell (log scale)", use_gridspec=False)
     means = listed(f"{mean:.2f} at {x:.2f}" for x, mean in zip(bins.centre, bins["mean"], strict=True))
     words = f"Density of {len(picture):,} pairs. Mean caption similarity by picture similarity: {means}"
     return alt(figure, words)
 
 
-def shuffle_control(panels, labels=("shuffles", "captions shuffled", "real captions, 95 % interval")) -> Figure:
+def shuffle_control(panels, labels=("shuffles", "captions shuffled", "real captions")) -> Figure:
     """Draw shuffled data beside the real data, one panel a measure.
 
     `panels` has for each measure (its name is the axis label) the observed value, its interval (low, high), and the
@@ -82,10 +82,11 @@ def shuffle_control(panels, labels=("shuffles", "captions shuffled", "real capti
     figure, axes = subplots(1, len(panels), figsize=(max(6, 4.4 * len(panels)), 3.2), squeeze=False)
     for axis, (name, (observed, interval, shuffled)) in zip(axes.flat, panels.items(), strict=True):
         axis.hist(shuffled, bins=9 if len(shuffled) < 1000 else 60, color=CONTROL, label=labels[1])
-        axis.axvspan(*interval, color=SERIES[0], alpha=0.25, linewidth=0)
+        name_of_band = "95 % interval" if interval[0] < interval[1] else None
+        axis.axvspan(*interval, color=SERIES[0], alpha=0.25, linewidth=0, label=name_of_band)
         axis.axvline(observed, color=SERIES[0], linewidth=2, label=labels[2])
         axis.set(xlabel=name, ylabel=labels[0])
-    legend_above(figure, axes.flat[0])
+    legend_above(figure, axes.flat[0], 3)
     words = listed(
         f"{name}: {v:.3f}, shuffled {np.min(s):.3f} to {np.max(s):.3f}" for name, (v, _, s) in panels.items()
     )
@@ -123,7 +124,7 @@ def coverage_histogram(similarities) -> Figure:
         axis.hist(values, bins=bins, color=colour, label=name, **look)
         axis.axvline(np.median(values), color=colour, linestyle=line, label=f"median, {name}")
     axis.set(xlabel="similarity to the nearest anchor (cosine)", ylabel="held-out stamps")
-    axis.legend(fontsize=9)
+    legend_above(figure, axis)
     words = listed(f"{name}: {style.span(v)}, median {np.median(v):.2f}" for name, v in similarities.items())
     return alt(figure, f"Similarity of held-out stamps to their nearest anchor. {words}")
 
@@ -144,7 +145,7 @@ def coverage_by_count(counts, choices) -> Figure:
             axis.plot(counts, mean[:, i], label=f"{what}, {name}", **look)
     style.log_axis(axis, counts)
     axis.set(xlabel="number of anchors", ylabel="coverage of new pictures (cosine)")
-    axis.legend(fontsize=9)
+    legend_above(figure, axis)
     ends = {name: np.mean(values, axis=0)[[0, -1]] for name, values in choices.items()}
     words = listed(
         f"{n}: mean {m[0, 0]:.2f} to {m[1, 0]:.2f}, 5th {m[0, 1]:.2f} to {m[1, 1]:.2f}" for n, m in ends.items()

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from asif_book.figures.palette import ANCHOR, FAINT, INK, PICTURE, SERIES
 from asif_book.figures.pictures import bar, cell, named_bars, rows_of_pictures
-from asif_book.figures.style import alt, image_tag, listed, span, subplots
+from asif_book.figures.style import alt, image_tag, legend_above, listed, span, subplots
 from asif_book.figures.templates import self_contained
 from asif_lib.relative import relative_representation
 
@@ -99,7 +99,7 @@ def cosines_before_after(panels) -> Figure:
         axis.axvline(np.mean(before), color=SERIES[1], linestyle="--", label="mean, as they are")
         axis.axvline(np.mean(after), color=SERIES[0], linestyle=":", linewidth=2, label="mean, centred")
         axis.set(xlabel="cosine of two stamps", ylabel="density", title=name)
-        axis.legend(fontsize=8.5)
+    legend_above(figure, axes.flat[0], 2 * len(panels))
     words = listed(f"{name}: mean {np.mean(b):.2f}, centred {np.mean(a):.2f}" for name, (b, a) in panels.items())
     return alt(figure, f"Histograms of the cosines of two stamps. {words}")
 

@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from asif_book.figures.palette import INK, ON_DARK, ON_LIGHT, PICTURE, series_style
-from asif_book.figures.style import alt, image_tag, listed, span, subplots
+from asif_book.figures.style import alt, image_tag, legend_over, listed, per_cent, span, subplots
 from asif_book.figures.templates import self_contained
 from asif_lib.sparse import sparsify
 
@@ -35,13 +35,13 @@ def sparse_vector(relative, vectors) -> Figure:
     dense.axhline(0, color=INK, linewidth=0.8)
     dense.axvline(k + 0.5, color=INK, linestyle="--", linewidth=1)
     dense.set(xlabel="anchors, the most similar first", ylabel="cosine", xlim=(0.5, len(ordered) + 0.5))
-    dense.legend(frameon=False, ncols=2)
+    legend_over(dense, 2)
     for i, (name, vector) in enumerate(vectors.items()):
         values = vector.values[0].numpy()
-        kept.plot(np.arange(1, len(values) + 1), values, label=name, markersize=6, **series_style(i))
+        kept.plot(np.arange(1, len(values) + 1), values, label=name, markersize=6, **series_style(i, len(values)))
     kept.set(xlabel="kept anchors, the most similar first", ylabel="entry after\nnormalisation")
     kept.set(xlim=(0, k + 1), ylim=(0, None))
-    kept.legend(frameon=False)
+    legend_over(kept, len(vectors))
     entries = listed(f"{name}, k = {v.indices.shape[1]}: {span(v.values[0].numpy())}" for name, v in vectors.items())
     cosines = f"{len(relative)} cosines of a picture with the anchors, {span(ordered)}"
     return alt(figure, f"{cosines}. Kept entries: {entries}")
@@ -70,7 +70,7 @@ def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
         frame = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=ON_LIGHT, linewidth=2.5, clip_on=False)
         frame.set_path_effects([withStroke(linewidth=5, foreground=ON_DARK)])
         axis.add_patch(frame)
-    figure.colorbar(image, ax=axes, format=lambda v, _: f"{v:.0%}", label=value, use_gridspec=False)
+    figure.colorbar(image, ax=axes, format=per_cent, label=value, use_gridspec=False)
     best = {name: table.loc[table.value.idxmax()] for name, table in tables.items()}
     words = listed(f"{n}: best {b.value:.1%} at k / n = {b.fraction:g}, p = {b.p:g}" for n, b in best.items())
     return alt(figure, f"Heat maps of {value} over k / n and p, {low:.1%} to {high:.1%}. {words}")

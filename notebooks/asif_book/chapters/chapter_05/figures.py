@@ -5,7 +5,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from asif_book.figures.palette import INK, LINES, SERIES, series_style
-from asif_book.figures.style import alt, image_tag, legend_above, listed, subplots
+from asif_book.figures.style import alt, image_tag, legend_above, listed, per_cent, subplots
 from asif_book.figures.templates import self_contained
 
 SHOWN = 3
@@ -48,8 +48,8 @@ def trust_curves(reliable, sure, covered) -> Figure:
     right.set(xlabel="questions answered", title="share of right answers", ylim=(0, 1.03))
     for axis in axes:
         axis.set(xlim=(0, 1.02), xticks=[0, 0.5, 1])
-        axis.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
-        axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+        axis.xaxis.set_major_formatter(per_cent)
+        axis.yaxis.set_major_formatter(per_cent)
         axis.grid(alpha=0.3)
     legend_above(figure, left, 3)
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from asif_book.figures.palette import ANCHOR, INK, LINES, MARK, PAPER, SERIES, series_style
 from asif_book.figures.pictures import bar, cell, named_bars, rows_of_pictures
-from asif_book.figures.style import alt, legend_above, listed, narrow, subplots
+from asif_book.figures.style import alt, legend_above, listed, narrow, per_cent, subplots
 from asif_lib.encoders.pictures import open_picture
 
 
@@ -119,14 +119,14 @@ def faithfulness(table) -> Figure:
             part = table[(table.curve == kind) & (table.order == order)]
             each = part.groupby(["picture", "repeat"])
             rows = np.stack([np.interp(grid, curve.fraction, curve.score) for _, curve in each])
-            axis.plot(grid, rows.mean(axis=0), label=label, markevery=8, **series_style(i))
+            axis.plot(grid, rows.mean(axis=0), label=label, **series_style(i, len(grid)))
             axis.fill_between(grid, *np.quantile(rows, [0.25, 0.75], axis=0), color=SERIES[i], alpha=0.18, linewidth=0)
-        axis.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
-        axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+        axis.xaxis.set_major_formatter(per_cent)
+        axis.yaxis.set_major_formatter(per_cent)
         axis.set(title=title, xlabel="contributing anchors", ylim=(0, None))
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("label's score, of that with all anchors")
-    axes[0].legend(frameon=False, fontsize=9, loc="upper right")
+    legend_above(figure, axes[0])
     means = table[table.fraction.between(0.2, 0.3)].groupby(["curve", "order"]).score.mean()
     words = listed(f"{kind}, order by {order}: {score:.0%}" for (kind, order), score in means.items())
     return alt(figure, f"The label's score while anchors are taken away or brought back; near a quarter: {words}")
@@ -168,9 +168,9 @@ def familiarity_curves(series, threshold) -> Figure:
     for i, (name, values) in enumerate(series.items()):
         axis.ecdf(np.asarray(values), color=SERIES[i], linestyle=LINES[i], linewidth=2, label=name)
     axis.axvline(threshold, color=INK, linewidth=1.2, label=f"alarm to the left of {threshold:.2f}")
-    axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+    axis.yaxis.set_major_formatter(per_cent)
     axis.set(xlabel="cosine with the most similar anchor (no unit)", ylabel="share of less familiar pictures")
     axis.grid(alpha=0.3)
-    axis.legend(frameon=False, fontsize=9, loc="lower right")
+    legend_above(figure, axis)
     words = listed(f"{name} {np.mean(np.asarray(values) < threshold):.1%}" for name, values in series.items())
     return alt(figure, f"Shares of pictures below each familiarity. Below the threshold {threshold:.2f}: {words}")

@@ -5,7 +5,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from asif_book.figures.palette import INK, SERIES, series_style
-from asif_book.figures.style import alt, image_tag, listed, subplots
+from asif_book.figures.style import alt, image_tag, legend_above, listed, per_cent, subplots
 from asif_book.figures.templates import self_contained
 
 BEST = 5
@@ -23,15 +23,15 @@ def learning_curve(series, *, chance) -> Figure:
     for i, (name, curve) in enumerate(series.items()):
         x = np.array([sizes.index(size) for size in curve]) + 0.1 * (i - (len(series) - 1) / 2)
         values, low, high = np.array([(m.value, m.low, m.high) for m, _ in curve.values()]).T
-        axis.errorbar(x, values, yerr=[values - low, high - values], capsize=4, label=name, **series_style(i))
+        axis.errorbar(x, values, yerr=[values - low, high - values], label=name, **series_style(i))
         for at, (_, lessons) in zip(x, curve.values(), strict=True):
             axis.scatter([at] * len(lessons), lessons, s=14, color=SERIES[i], alpha=0.5, edgecolors="none")
     axis.axhline(chance, color=INK, linestyle=":", label=f"chance, {chance:.0%}")
     axis.set_xticks(range(len(sizes)), [str(size) for size in sizes])
-    axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+    axis.yaxis.set_major_formatter(per_cent)
     axis.set(xlabel="pairs added for each class", ylabel="accuracy, 95 % interval", ylim=(0, 1))
     axis.grid(axis="y", alpha=0.3)
-    axis.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, chance + 0.02))
+    legend_above(figure, axis)
     words = listed(f"{name} {s}: {m.value:.0%}" for name, curve in series.items() for s, (m, _) in curve.items())
     about = "accuracy, 95 % interval against pairs added for each class, with a dot for each lesson"
     return alt(figure, f"{about}. {words}; chance {chance:.0%}")

@@ -7,8 +7,9 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from asif_book.figures import style
 from asif_book.figures.palette import ANCHOR, BAR, FAINT, INK, MARK, MARKERS, ON_LIGHT, SERIES, series_style
-from asif_book.figures.style import alt, drawn_pairs, image_tag, legend_above, listed, narrow, subplots
+from asif_book.figures.style import alt, drawn_pairs, image_tag, legend_above, legend_over, listed, narrow, subplots
 from asif_book.figures.templates import self_contained
 from asif_lib.errors import ParameterError
 
@@ -111,7 +112,7 @@ def number_line(products, error, k) -> Figure:
     places = np.unique([k - 1, *(np.abs(ranked - value).argmin() for value in wanted)])
     values, rows = ranked[places], np.arange(len(places))
     figure, axis = subplots(figsize=(7, 2.8))
-    axis.errorbar(values, rows, xerr=error, fmt="o", color=ANCHOR, capsize=5, linewidth=2)
+    axis.errorbar(values, rows, xerr=error, fmt="o", color=ANCHOR, linewidth=2)
     axis.axvline(ranked[k - 1], color=INK, linestyle="--", linewidth=1)
     axis.text(ranked[k - 1], -0.75, " T", fontsize=10)
     axis.annotate("2E", (values[-1], rows[-1]), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=10)
@@ -160,17 +161,17 @@ def knob_curves(table, margin, chosen=None) -> Figure:
     knob = table.attrs["knob"]
     above.plot(table.effort, table.recall, label="recall of the k anchors", **series_style(0))
     above.plot(table.effort, table.agreement, label="same decision", **series_style(1))
-    above.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+    above.yaxis.set_major_formatter(style.per_cent)
     above.set(ylabel="share")
-    above.legend(frameon=False, loc="lower right")
+    legend_over(above, 2)
     points, ends = 100 * table.difference, 100 * table[["low", "high"]].to_numpy().T
-    below.errorbar(table.effort, points, yerr=np.abs(ends - points.to_numpy()), fmt="D", color=INK, capsize=4)
+    below.errorbar(table.effort, points, yerr=np.abs(ends - points.to_numpy()), fmt="D", color=INK)
     below.axhline(0, color=INK, linewidth=0.8)
     below.axhline(-margin, color=INK, linestyle="--", label=f"margin, {margin:g} points")
     below.set(ylabel="accuracy minus exact,\npoints, 95 % interval", xlabel=f"{knob} (log scale)")
     below.set_xscale("log", base=2)
     below.set_xticks(table.effort, [str(effort) for effort in table.effort])
-    below.legend(frameon=False, loc="lower right")
+    legend_over(below)
     for axis in (above, below):
         axis.grid(alpha=0.3)
         if chosen is not None:
@@ -210,7 +211,7 @@ def cost_curves(sizes, seconds, fit, memory, dense) -> Figure:
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter("{x:g}")
         axis.grid(alpha=0.3)
-        axis.legend(frameon=False, fontsize=9, loc="upper left")
+        legend_over(axis)
     rows = zip(sizes, seconds, memory, dense, strict=True)
     words = listed(f"{n:,}: {duration(t)}, {m / 1e6:.0f} MB, dense {b / 1e6:.0f} MB" for n, t, m, b in rows)
     return alt(figure, f"Time and memory against the number of anchors, logarithmic axes. {words}")

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from asif_book.figures.palette import CONTROL, INK, ON_DARK, ON_LIGHT, PAPER, series_style
-from asif_book.figures.style import alt, legend_above, listed, log_axis, narrow, subplots
+from asif_book.figures.style import alt, legend_above, listed, log_axis, narrow, per_cent, subplots
 
 REFERENCE, RIVAL = series_style(0) | {"color": INK}, series_style(1)
 
@@ -77,7 +77,7 @@ def _axis(axis, table):
     chance = table.groupby("size")["chance"].first()
     axis.plot(chance.index, chance, color=CONTROL, ls=":", label="chance")
     log_axis(axis, list(chance.index))
-    axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+    axis.yaxis.set_major_formatter(per_cent)
     axis.grid(alpha=0.3)
 
 
@@ -96,7 +96,7 @@ def encoder_heat_map(table, *, label) -> Figure:
         words = f"{cell.value:.1%}\n[{100 * cell.low:.1f}, {100 * cell.high:.1f}]" if cell else "failed"
         colour = ON_DARK if value > 0.55 * np.nanmax(values) * 1.15 else ON_LIGHT
         axis.text(column, row, words, ha="center", va="center", color=colour, fontsize=9)
-    figure.colorbar(drawn, ax=axis, format=lambda v, _: f"{v:.0%}", label=label)
+    figure.colorbar(drawn, ax=axis, format=per_cent, label=label)
     spoken = listed(f"{i} with {t} {cell.value:.1%}" for (i, t), cell in cells.items())
     return alt(figure, f"{label}, a row for each image encoder, a column for each text encoder. {spoken}")
 

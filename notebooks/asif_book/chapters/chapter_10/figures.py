@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from asif_book.figures import style
 from asif_book.figures.palette import LINES, SERIES, series_style
-from asif_book.figures.style import alt, listed, subplots
+from asif_book.figures.style import alt, legend_above, listed, per_cent, subplots
 from asif_book.figures.templates import self_contained
 from asif_book.walk.fonts import font_faces
 
@@ -47,9 +47,9 @@ def scaling(tables, *, ylabel) -> Figure:
         axis.scatter(table["size"], table.value, s=14, color=SERIES[i], alpha=0.5, edgecolors="none")
     sizes = sorted(set().union(*(table["size"] for table in tables.values())))
     style.log_axis(axis, sizes)
-    axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+    axis.yaxis.set_major_formatter(per_cent)
     axis.set(xlabel="anchors, n (log scale)", ylabel=ylabel, ylim=(0, None))
     axis.grid(alpha=0.3)
-    axis.legend(frameon=False, ncols=2, loc="upper left")
+    legend_above(figure, axis)
     words = listed(f"{name}: " + ", ".join(f"{v:.0%} at {n}" for n, v in mean.items()) for name, mean in means.items())
     return alt(figure, f"{ylabel} against the number of anchors, a dot for each subset. {words}")

@@ -54,6 +54,8 @@ PROSE_INCHES, PAGE_INCHES, LEAST = 6.4, 7.7, 9
 """The widths of prose and of a page, and the smallest letters there in points: 12 pixels on a desk and on a tablet."""
 SMALL = 2.6
 """Width in inches of a panel of which two stand beside each other in the narrow form."""
+PHONE_LETTERS = 8.5
+"""The largest letters of the narrow form in points: 13 pixels."""
 _narrow = contextvars.ContextVar("narrow", default=False)
 narrow = _narrow.get
 """Tells whether figures are drawn in their narrow form now."""
@@ -277,15 +279,20 @@ def _read_dollars(figure):
 
 def _fit(figure):
     """Fit the words of a narrow form: legends stand above their axes, and long lines are broken."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_size(min(text.get_size(), PHONE_LETTERS))
     for axis in figure.get_axes():
+        axis.tick_params(labelsize=PHONE_LETTERS)
         if legend := axis.get_legend():
             names = [textwrap.fill(text.get_text(), 30) for text in legend.get_texts()]
             lines = len("\n".join(names).split("\n"))
             handles = axis.get_legend_handles_labels()[0] or legend.legend_handles  # with their markers
             pad = 1.6 if axis.texts else 0.6  # words may stand on the upper edge, and half of a tick above it
-            at = {"loc": "lower left", "bbox_to_anchor": (-0.15, 1), "borderaxespad": pad, "fontsize": 9}
+            at = {"loc": "lower left", "bbox_to_anchor": (-0.15, 1), "borderaxespad": pad, "fontsize": PHONE_LETTERS}
             axis.legend(handles, names, frameon=False, **at)
-            axis.set_title(axis.get_title(), pad=8 + 14 * (lines + pad))
+            axis.set_title(axis.get_title(), pad=8 + 14 * (lines + pad), fontsize=PHONE_LETTERS)
             figure.set_figheight(figure.get_figheight() + 0.19 * lines)
         for text in (axis.title, axis._left_title, axis._right_title, axis.xaxis.label, axis.yaxis.label):
             if "\n" not in text.get_text():
@@ -299,7 +306,7 @@ def _fit(figure):
                 text.set(ha="right", x=1)
 
 
-_POWER = re.compile(r"\$\\mathdefault\{[\d^{}.-]+\}\$")
+_POWER = re.compile(r"\$\\mathdefault\{([\d^{}.-]|\\times)+\}\$")
 """A number on a logarithmic axis, as matplotlib writes it."""
 _LIGHT_ON_PAPER = Markup("<style>@media print { img { color-scheme: light } }</style>")
 

@@ -27,6 +27,8 @@ from . import page as pages
 from .running import VIEW, ReportError, cell_name, widget_states, widgets_inside
 
 WIDGET_NOTE = "In the open notebook, a control that you can move stands here."
+_OPENED = re.compile(r'(<span class="p">[^<]*[(\[{]</span>)')
+"""An opening bracket in code, behind which a phone breaks a line rather than within a word."""
 SAME_ABOVE = " The figure above shows what it draws, for one setting."
 
 
@@ -125,7 +127,7 @@ def _exporter(folder: Path) -> TemplateExporter:
         exclude_output_prompt=True,
         filters={
             "markdown2html": markdown2html,
-            "highlight_code": lambda source, **how: Markup(highlight(source, **how)),
+            "highlight_code": lambda source, **how: Markup(_OPENED.sub(r"\1<wbr>", highlight(source, **how))),
             "ansi2html": lambda text: Markup(ansi2html(text)),
         },
     )

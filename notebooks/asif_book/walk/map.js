@@ -34,7 +34,7 @@ const map = {
     [this.canvas.width, this.canvas.height] = [this.width * scale, this.height * scale];
     this.pen = this.canvas.getContext("2d");
     this.pen.setTransform(scale, 0, 0, scale, 0, 0);
-    const style = getComputedStyle(document.body), names = ["ink", "back", "faint", "is-picture", "is-sentence", "is-anchor", "corner"];
+    const style = getComputedStyle(document.body), names = ["ink", "back", "faint", "is-picture", "is-sentence", "is-anchor", "corner", "shade"];
     this.colours = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
     this.frame = { left: 26, right: 14, top: 30, floor: this.width < 500 ? 98 : 84 };
     if (now) this.aim();
@@ -64,7 +64,7 @@ const map = {
       const r = product > 0 ? secret ? 14 : Math.max(small, unit * Math.sqrt(product)) : small;
       dot.aim = {
         r, x: Math.min(left + wide * across(a), this.width - r - 8), y: Math.max(top + high * (1 - up(a)), top + r),
-        light: { hidden: 0, speaks: 1, silent: 0.42 }[dot.kind] ?? 0.9,
+        light: { hidden: 0, speaks: 1, silent: this.colours.shade ? 0.25 : 0.42 }[dot.kind] ?? 0.9,
       };
     }
     this.order = [...this.dots].sort((one, other) => (one.kind !== "silent") - (other.kind !== "silent") || (one.product > 0) - (other.product > 0) || other.product - one.product);
@@ -162,6 +162,12 @@ const map = {
       pen.shadowBlur = 0;
     }
     pen.drawImage(...thumb(a), bank.tile, bank.tile, x - r, y - r, 2 * r, 2 * r);
+    if (colours.shade) {  // in the dark its white is as grey as in the book
+      pen.fillStyle = colours.shade;
+      pen.beginPath();
+      pen.arc(x, y, r, 0, 7);
+      pen.fill();
+    }
     pen.globalAlpha = 1;
   },
 

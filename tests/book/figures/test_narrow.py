@@ -3,6 +3,7 @@
 import pytest
 from drawn_pages import DESKTOP, opened, report_page
 from IPython.display import HTML
+from matplotlib.text import Text
 from small import SMALL, small
 
 from asif_book import figures
@@ -14,6 +15,7 @@ def test_a_narrow_form_is_as_wide_as_a_phone_and_no_word_is_cut(name):
     figure = style.narrow_form(small(name))
     figure.draw_without_rendering()
     drawn = figure.get_tightbbox()  # in inches
+    assert max(text.get_size() for text in figure.findobj(Text) if text.get_text()) <= style.PHONE_LETTERS
     assert figure.get_figwidth() == style.PHONE_INCHES and not style.narrow()
     assert drawn.x0 > -0.03 and drawn.x1 < style.PHONE_INCHES + 0.03
 

@@ -30,7 +30,7 @@ def sparse_vector(relative, vectors) -> Figure:
     ordered = np.sort(np.asarray(relative))[::-1]
     k = max(vector.indices.shape[1] for vector in vectors.values())
     positions = np.arange(1, len(ordered) + 1)
-    dense.fill_between(positions, ordered, color=PICTURE, alpha=0.25, linewidth=0, step="mid", label="forgotten")
+    dense.fill_between(positions, ordered, color=PICTURE, alpha=0.45, linewidth=0, step="mid", label="forgotten")
     dense.fill_between(positions[:k], ordered[:k], color=PICTURE, step="mid", label=f"kept (k = {k})")
     dense.axhline(0, color=INK, linewidth=0.8)
     dense.axvline(k + 0.5, color=INK, linestyle="--", linewidth=1)

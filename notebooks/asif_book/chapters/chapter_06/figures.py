@@ -137,7 +137,7 @@ def important_regions(views) -> Figure:
 
     `views` is a sequence of (picture, heading, drops), with drops (rows, cols) as from `occlusion`.
     """
-    figure, axes = subplots(1, len(views), figsize=(4.5 * len(views), 4.5), squeeze=False)
+    figure, axes = subplots(1, len(views), figsize=(3 * len(views), 2.8), squeeze=False)
     words = []
     for axis, (picture, heading, drops) in zip(axes.flat, views, strict=True):
         image = open_picture(picture)
@@ -150,7 +150,7 @@ def important_regions(views) -> Figure:
         pixels = 255 - (255 - np.asarray(image)) * shown[..., None]
         below = f"largest drop {most:.2f}"
         axis.imshow(pixels.astype(np.uint8))
-        axis.set(xticks=[], yticks=[], xlabel=below, title=wrapped(heading, 34))
+        axis.set(xticks=[], yticks=[], xlabel=below, title=wrapped(heading, 30))
         axis.spines[:].set_visible(False)
         around = (np.arange(-1, n + 1).clip(-0.5, n - 0.5) for n in image.size)  # a frame at the edge is closed
         axis.contour(*around, np.pad(framed, 1), [0.5], colors=MARK, linewidths=2)

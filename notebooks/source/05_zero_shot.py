@@ -310,7 +310,7 @@ check_recall_with_ties(my_recall)
 
 # %% [markdown] tags=["number"]
 # **Break it on purpose:** let us count a tie as found. We ask the model with a small
-# $k$, and a silent "model" that says 0 to everything.
+# $k$, and a silent “model” that says 0 to everything.
 #
 # **Before you run the next cell:** what R@1 will the silent model get?
 
@@ -514,7 +514,7 @@ draw.show(draw.interval_dots(gaps, xlabel=xlabel, zero=True))
 # ## 6 · Classes by name
 #
 # **Zero-shot classification** asks for a class instead of a caption. A **prompt
-# template**, such as "a photo of a {}.", takes the name of each class. The class with
+# template**, such as “a photo of a {}.”, takes the name of each class. The class with
 # the most similar prompt wins.
 
 # %% [markdown]
@@ -553,7 +553,7 @@ check_prompts(my_prompts)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. Labels cat and dog in templates "a {}" and "the {}" give: a cat, the
+# A ✔ verdict. Labels cat and dog in templates “a {}” and “the {}” give: a cat, the
 # cat, a dog, the dog.
 #
 # </details>
@@ -604,8 +604,8 @@ check_average_templates(my_zero_shot)
 # The validation split decides which template we take. With several templates, a label's
 # score is the **mean** of its prompts' scores, or the **largest** (max).
 #
-# **Before you run the next cell:** stamps are drawings and photographs. Will "a photo
-# of a" help or harm?
+# **Before you run the next cell:** stamps are drawings and photographs. Will “a photo
+# of a” help or harm?
 
 # %% tags=["hide-input"]
 # Compare the templates on the validation split, and choose one.
@@ -829,7 +829,7 @@ print(f"{len(tried)} pictures to choose by, {len(sealed)} sealed")
 # two wordings, and return the best within five seconds.
 #
 # If your choice helps there, the check opens the sealed pictures and compares it with
-# "a photo of a {}." picture by picture. A difference whose whole interval lies above 0
+# “a photo of a {}.” picture by picture. A difference whose whole interval lies above 0
 # is a **proof**. An honest gain that is not sure counts as a **result**.
 #
 # **The sealed pictures are opened for three wordings, and no more.** Write all three

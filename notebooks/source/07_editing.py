@@ -567,7 +567,7 @@ check_unchanged(my_verdict)
 # <details><summary>Hint</summary>
 #
 # Draw intervals over a line with 0 and both margins. An interval can miss 0 and be
-# "unchanged".
+# “unchanged”.
 #
 # </details>
 # <details><summary>What you should see</summary>

@@ -137,7 +137,7 @@ def alt(figure, alt):
     least = 8 if narrow() else LEAST * max(1, width / (PAGE_INCHES if width > 7.25 else PROSE_INCHES))
     for text in figure.findobj(Text):
         text.set_size(max(text.get_size(), least))
-        text.set_text(re.sub(r"(?<=\d)%", "\N{NO-BREAK SPACE}%", text.get_text()))
+        text.set_text(re.sub(r"(?<=\d)%", "\N{NO-BREAK SPACE}%", text.get_text()).replace("'", "’"))
     figure.alt = alt
     return figure
 

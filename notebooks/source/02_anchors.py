@@ -191,7 +191,7 @@ draw.show(draw.similarity_density(picture_cosines, caption_cosines, bins))
 
 # %% [markdown]
 # **What you see.** Most pairs have nothing to do with each other, in pictures and in
-# captions, and form the dark cells around zero. There the line of means lies on the
+# captions, and form the full cells around zero. There the line of means lies on the
 # dashed line at 0. The line climbs only on the right: similarity is informative when it
 # is large. Chapter 04 keeps only the large similarities.
 

@@ -312,9 +312,14 @@ _LIGHT_ON_PAPER = Markup("<style>@media print { img { color-scheme: light } }</s
 
 
 def _themed(svg: str) -> str:
-    """Let an SVG of matplotlib exchange the colours of `DARK` on a dark page; a heat map stays, pictures are dimmed."""
+    """Let an SVG of matplotlib exchange the colours of `DARK` on a dark page; a heat map stays, pictures are dimmed.
+
+    What is drawn in ink as pixels is inverted: of axes whose ``gid`` begins with "ink", or "cells" below other marks.
+    """
     rules = [f"svg {{ fill: {DARK[INK]} }}"]  # matplotlib leaves out a black fill
     rules += ["svg:not(:has([id^=QuadMesh])) image { filter: brightness(.85) }"]  # a heat map has a bar of colours
+    rules += ["svg [id^=ink] image { filter: invert(.9) }"]
+    rules += ["[id^=cells] :is(image, [id^=QuadMesh]) { filter: invert(.9) brightness(.55) }"]
     for light, dark in DARK.items():
         rules += [f'[style*="{of}: {light.lower()}"] {{ {of}: {dark} !important }}' for of in ("fill", "stroke")]
     style = f"<style>@media (prefers-color-scheme: dark) {{ {' '.join(rules)} }}</style>"

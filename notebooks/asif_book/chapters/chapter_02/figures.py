@@ -5,7 +5,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from asif_book.figures import style
-from asif_book.figures.palette import BAR, CONTROL, INK, LINES, MARKERS, ON_DARK, PICTURE, SERIES, TEXT
+from asif_book.figures.palette import BAR, CONTROL, INK, LINES, MARKERS, PICTURE, SERIES, TEXT
 from asif_book.figures.pictures import cell, rows_of_pictures
 from asif_book.figures.style import alt, drawn_pairs, legend_above, listed, subplots
 from asif_book.figures.templates import self_contained
@@ -60,14 +60,14 @@ def similarity_density(picture, caption, bins) -> Figure:
     density = axis.hexbin(
         picture, caption, gridsize=55, bins="log", mincnt=1, cmap="Greys", linewidths=0, rasterized=True
     )
-    axis.set_facecolor(ON_DARK)  # as light on a dark page: the darkest cells hold most pairs
     look = {"color": SERIES[1], "marker": "o", "markersize": 5}  # ink is in the cells
     errors = [bins["mean"] - bins.low, bins.high - bins["mean"]]
     axis.errorbar(bins.centre, bins["mean"], errors, **look, label="mean of the bin, 95 % interval")
     axis.axhline(0, color=SERIES[2], linestyle="--", linewidth=1, label="captions unrelated (0)")
     axis.set(xlabel="similarity of the pictures (cosine)", ylabel="similarity of the captions (cosine)")
     legend_above(figure, axis)
-    figure.colorbar(density, label="pairs of stamps in a cell (log scale)", use_gridspec=False)
+    axis.set_gid("cells")
+    figure.colorbar(density, label="pairs of stamps in a cell (log scale)", use_gridspec=False).ax.set_gid("cells-bar")
     means = listed(f"{mean:.2f} at {x:.2f}" for x, mean in zip(bins.centre, bins["mean"], strict=True))
     words = f"Density of {len(picture):,} pairs. Mean caption similarity by picture similarity: {means}"
     return alt(figure, words)

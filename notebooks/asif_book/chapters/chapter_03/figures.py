@@ -76,9 +76,10 @@ def before_after(before, after) -> Figure:
     figure, axes = subplots(1, len(after), figsize=(4 * len(after), 3.6), squeeze=False)
     before, after = np.asarray(before), {title: np.asarray(values) for title, values in after.items()}
     low = min(before.min(), *(values.min() for values in after.values()))
-    for axis, (title, values) in zip(axes.flat, after.items(), strict=True):
+    for number, (axis, (title, values)) in enumerate(zip(axes.flat, after.items(), strict=True)):
         axis.plot([low, 1], [low, 1], color=FAINT, linewidth=1)
         axis.plot(before, values, ".", color=SERIES[0], markersize=3, alpha=0.5, rasterized=True)
+        axis.set_gid(f"ink-{number}")
         axis.set(xlabel="entry before (cosine)", title=title, aspect="equal")
         axis.set(xlim=(low - 0.05, 1.05), ylim=(low - 0.05, 1.05))
         axis.set_ylabel("entry after (cosine)" if axis is axes[0, 0] else "")

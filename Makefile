@@ -60,10 +60,9 @@ clean:
 	rm -rf build $(VENV)
 
 # teachers:begin (a student's copy of the workbook has no tests, solutions or sources)
-# test files that run at a time, each in about 2 GB of memory: one more than two cores, since many tests wait for a
-# browser or a process. The tests of a file share a cluster or a browser. They stay in order: by number of tests, the
-# long files with few tests would come last, and one core would wait
-JOBS    ?= 3
+# test files that run at a time, each in about 2 GB of memory; the tests of a file share a cluster or a browser. They
+# stay in order: by number of tests, the long files with few tests would come last, and one core would wait
+JOBS    ?= 2
 # the numerical tests run once more as an ordinary laptop computes, in reverse order and with other hashes
 LAPTOP  := MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 PYTHONHASHSEED=1
 NUMERICAL := $(addprefix tests/,bank evaluation explain search test_laws.py test_relative.py test_sparse.py test_zeroshot.py)

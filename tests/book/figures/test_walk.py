@@ -92,6 +92,7 @@ def desk(browser, made):
 @pytest.fixture
 def tab(desk):
     """The page on a desk as it opens, though a test before may have loaded its encoders; nothing must complain."""
+    desk.bring_to_front()  # a page behind another may get no frames, and waits for good
     desk.mouse.move(0, 0)
     desk.evaluate(AS_OPENED)
     yield desk

@@ -49,7 +49,8 @@ $(VENV)/.installed-%: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("the workbook needs Python 3.11 or newer; this is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.12")'
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(if $(KIT),$(PYTHON) kit/check_kit.py)
-	@echo "installing packages into $(VENV): the first time about two minutes"
+	@echo "installing packages into $(VENV): the first time about a minute"
+	@$(if $(KIT),,$(BIN)/python -m pip install --quiet "pip>=26" || echo "the pip of Python itself needs twice as long")
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(KIT),--no-index --find-links kit/wheels)$(if $(filter yes,$(LOCKED)),--constraint requirements.lock) -e ".[$*]" --no-compile
 	@$(BIN)/python -c 'import torch; from asif_lib.search import top_anchors; top_anchors(torch.eye(2), torch.eye(2), 1)' & search=$$!; \
 	$(BIN)/python -c 'from asif_lib import load_image_encoder, load_text_encoder; load_image_encoder(); load_text_encoder()' & \

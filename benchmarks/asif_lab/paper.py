@@ -13,8 +13,8 @@ TABLE_1 = (
     ("LiT", "10M public", 66.9, None, None, None),
     ("CLIP, as run by LiT's authors", "901M private", 50.6, 47.9, 70.3, 43.3),
     ("LiT", "901M private", 70.1, 70.9, 88.1, 61.7),
-    ("ASIF, supervised vision encoder", "1.6M public (CC12M)", 60.9, 50.2, 81.5, 52.2),
-    ("ASIF, unsupervised vision encoder", "1.6M public (CC12M)", 53.0, 46.5, 74.7, 45.9),
+    ("ASIF, supervised", "1.6M public", 60.9, 50.2, 81.5, 52.2),
+    ("ASIF, unsupervised", "1.6M public", 53.0, 46.5, 74.7, 45.9),
 )
 """Method, pairs, and zero-shot accuracy (top-1, in %) on each of `TASKS`; None where the paper gives no number."""
 
@@ -35,7 +35,7 @@ def paper_table(results=None) -> pd.DataFrame:
     own = []
     for bank in ("supervised", "unsupervised"):
         of_bank = found[(found.bank == bank) & (found.method == "ASIF (paper)") & found.task.isin(TASKS)]
-        own.append({"method": f"your run: ASIF, {bank} vision encoder"})
+        own.append({"method": f"your run: ASIF, {bank}"})
         for row in of_bank.itertuples():
             own[-1] |= {"pairs": f"{row.size:,}", row.task: 100 * row.value}
     return pd.concat([rows, pd.DataFrame(own)], ignore_index=True)[rows.columns]

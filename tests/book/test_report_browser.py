@@ -364,6 +364,28 @@ def test_on_a_phone_code_wraps_the_rest_scrolls_in_its_box_and_contents_are_in_t
     expect(section).to_have_attribute("aria-current", "location")
 
 
+def test_a_phone_shows_six_lines_of_long_code_until_asked_for_all(small, open_page):
+    page = open_page(small / "00_strangers.html", PHONE)
+    code, tall = page.locator(".code > .highlight > pre").first, "pre => pre.clientHeight"
+    assert code.evaluate(tall) < 150 < code.evaluate("pre => pre.scrollHeight")
+    page.get_by_role("button", name="Show all 10 lines").click()
+    assert code.evaluate(tall) > 200 and page.get_by_role("button", name="Show all 10").count() == 0
+    wide = open_page(small / "00_strangers.html")
+    assert wide.locator(".code > .highlight > pre").first.evaluate(tall) > 150
+    assert not wide.locator(".clipped > button").first.is_visible()
+
+
+def test_the_axis_of_results_stays_in_sight_beyond_its_ends(small, open_page):
+    page = open_page(small / "results.html")
+    page.add_style_tag(content=".asif-results { height: 2000px }")
+    axis = page.locator(".asif-results > .axis").first
+    page.evaluate("scrollTo(0, 1200)")
+    assert 0 < axis.bounding_box()["y"] < 60
+    marks = "plot => [...plot.querySelectorAll('.tick')].map((tick) => parseFloat(tick.getAttribute('x1')))"
+    ticks = page.locator(".asif-results .plot").first.evaluate(marks)
+    assert 1 < ticks[0] < 5 and 95 < ticks[-1] < 99
+
+
 def test_without_scripts_the_page_is_complete_and_shows_no_dead_controls(small, open_page):
     page = open_page(small / "00_strangers.html", java_script_enabled=False)
     assert page.get_by_role("heading", name="A long section").is_visible()

@@ -9,14 +9,14 @@ from asif_lib.evaluation.measures import in_points
 
 
 class Axis:
-    """Values in per cent or points, or as they are if `plain`: it reaches a little beyond them, and else to 0."""
+    """Values in per cent or points with 0, or as they are if `plain`: it ends beyond the ticks around them."""
 
     def __init__(self, values, plain, signed):
         self.scale, self.sign = 1 if plain else 100, "+" * signed
         scaled = [self.scale * value for value in values] + [0] * (not plain)
-        room = 0.03 * (max(scaled) - min(scaled) or 1)
-        self.ends = min(scaled), max(scaled)
-        self.low, self.high = min(scaled) - room * (plain or min(scaled) < 0), max(scaled) + room
+        self.places = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(min(scaled), max(scaled))
+        room = 0.03 * (self.places[-1] - self.places[0])
+        self.low, self.high = self.places[0] - room, self.places[-1] + room
         self.unit = "" if plain or signed else "\N{NO-BREAK SPACE}%"
 
     def at(self, value):
@@ -27,12 +27,10 @@ class Axis:
         text = f"{self.scale * value:{self.sign}z.{digits}}"
         return text.replace("-", "−") if float(text) else text.removeprefix("+")
 
-    def ticks(self, most=5):
-        """Return where ticks stand, their words, and on which side of the place the words are."""
-        for tick in MaxNLocator(most, steps=[1, 2, 5, 10]).tick_values(*self.ends) / self.scale:
-            if 0 <= (at := self.at(tick)) <= 100:
-                words = self.written(tick, "3g") if tick else "0"
-                yield at, words + self.unit, "start" if at < 5 else "end" if at > 95 else "middle"
+    def ticks(self):
+        """Return where ticks stand, and their words."""
+        for tick in self.places / self.scale:
+            yield self.at(tick), (self.written(tick, "3g") if tick else "0") + self.unit
 
 
 def interval_dots(

@@ -24,8 +24,6 @@ from .palette import DARK, FAINT, INK, PAPER, SERIES
 
 _DRAWING = threading.Lock()
 """Matplotlib is not made for threads: one figure is rendered at a time."""
-
-
 STYLE = {
     "axes.prop_cycle": f"cycler(color={[colour[1:] for colour in SERIES[:3]]})",
     "axes.spines.top": False,
@@ -142,9 +140,6 @@ def alt(figure, alt):
     return figure
 
 
-# Pictures
-
-
 def thumbnail(picture, side=96):
     """Return the picture as a (side, side, 3) uint8 array on white, its proportions kept; grey if it has no file."""
     image = open_picture(picture) if str(picture) else Image.new("RGB", (side, side), FAINT)
@@ -153,9 +148,6 @@ def thumbnail(picture, side=96):
     top, left = (side - image.height) // 2, (side - image.width) // 2
     canvas[top : top + image.height, left : left + image.width] = np.asarray(image)
     return canvas
-
-
-# Axes and series
 
 
 def legend_above(figure, axis, columns=2):
@@ -178,9 +170,6 @@ def per_cent(share, _=None) -> str:
     return f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
 
 
-# Words
-
-
 def listed(texts) -> str:
     """Join texts into one line, for an alternative text."""
     return "; ".join(" ".join(str(text).split()) for text in texts)
@@ -189,9 +178,6 @@ def listed(texts) -> str:
 def span(values) -> str:
     """Say from where to where numbers reach, for an alternative text."""
     return f"{np.min(values):.2f} to {np.max(values):.2f}"
-
-
-# The finished figure
 
 
 def show(figure, alt=None, *, fold=""):

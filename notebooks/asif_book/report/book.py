@@ -43,8 +43,6 @@ from .schedule import PACKAGES, REPORT, Runner, digest_of_code, run_chapters
 
 PARAMETERS = {"profile": "offline", "device": "auto", "seed": 0}
 """Parameters of every chapter. Without `fast`, each chapter keeps its own size."""
-
-
 WALK = "bank.html"
 """The page in which a reader takes anchors out of the model."""
 
@@ -190,11 +188,11 @@ def results_in_lanes(results: dict, titles: dict[str, str]) -> str:
     called, words = words_of_results().values()
     short = [(lane, called[begin]) for begin in called for lane in every if lane["row"].startswith(begin)]
     first = [lane | {"name": name, "head": ""} for lane, name in short]
-    parts = [("", "In short", _sentence(results, *words[""]), _axes(first), _blocks(first))] * bool(first)
+    parts = [("", "In short", _sentence(results, *words[""]), _blocks(first))] * bool(first)
     for chapter, rows in lanes.items():
         said = _sentence(results, *words.get(chapter[:2], [""]))
         title = titles.get(chapter, chapter) or "Recorded by hand"
-        parts.append((chapter, title, said, _axes(rows), _blocks(rows)))
+        parts.append((chapter, title, said, _blocks(rows)))
     html = self_contained("report/templates/results", parts=parts, titles=titles).data
     return re.sub(r"\n\s*\n", "\n", html)
 
@@ -210,16 +208,8 @@ def _sentence(results: dict, text: str, *wanted) -> str:
     return text.format(*values) if all(a > b for a, b in pairwise(values)) else ""
 
 
-def _axes(lanes: list[dict]) -> dict[str, Axis]:
-    axes = {}
-    for kind, reach in REACH.items():
-        ends = [end for lane in lanes if lane["kind"] == kind for end in lane["ends"]]
-        axes[kind] = Axis([*ends, *reach], plain=kind == OTHERS, signed=kind == GAPS)
-    return axes
-
-
-def _blocks(lanes: list[dict]) -> dict[str, list]:
-    """Sort lanes by kind, and those of a kind by the beginnings that names share."""
+def _blocks(lanes: list[dict]) -> list[tuple]:
+    """Sort lanes by kind, each with its axis, and those of a kind by the beginnings that names share."""
     heads = [lane["head"] for lane in lanes]
     kinds: dict[str, dict] = {}
     for lane in lanes:
@@ -231,7 +221,12 @@ def _blocks(lanes: list[dict]) -> dict[str, list]:
             name = re.sub(begin, words, name)
         about = "\u00a0· ".join([*rest, *lane["about"]])
         kinds.setdefault(lane["kind"], {}).setdefault(head, []).append(lane | {"name": name, "about": about})
-    return {kind: sorted(groups.items(), key=lambda group: group[0] != "") for kind, groups in kinds.items()}
+    blocks = []
+    for kind, groups in kinds.items():
+        ends = [end for lane in lanes if lane["kind"] == kind for end in lane["ends"]]
+        axis = Axis([*ends, *REACH[kind]], plain=kind == OTHERS, signed=kind == GAPS) if kind in REACH else None
+        blocks.append((kind, axis, sorted(groups.items(), key=lambda group: group[0] != "")))
+    return blocks
 
 
 def _lane(entry: dict, row: str, value: str, interval: str, n: str, split: str, verdict: str) -> dict:
@@ -266,7 +261,7 @@ def _lane(entry: dict, row: str, value: str, interval: str, n: str, split: str, 
         "row": row, "kind": kind, "name": name, "head": head[1] if head else "", "less": bool(_LESS.search(row)),
         "about": [part.replace(" ", "\u00a0") if len(part) < 22 else part for part in about],
         "value": value, "interval": interval, "claim": claim.rstrip(";"), "draws": draws and f"over {draws}",
-        "ends": ends, "lines": lines,
+        "ends": ends, "lines": lines, "open": any(min(ends) <= line <= max(ends) for line in lines),
     }  # fmt: skip
 
 

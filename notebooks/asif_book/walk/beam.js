@@ -70,7 +70,7 @@ function stackUp(again) {
       if (pan.stack.children[place] !== slab) pan.stack.insertBefore(slab, pan.stack.children[place]);
       slab.style.height = blind() ? "" : `${height}px`;
       slab.style.setProperty("--small", (blind() ? 36 : side) / 24);
-      slab.style.setProperty("--lines", height < 34 ? 1 : 2);
+      slab.style.setProperty("--lines", Math.max(1, Math.floor(height / 18)));
       slab.classList.toggle("thin", !blind() && height < 17);
       slab.querySelector(".number").textContent = blind() ? "" : products[a].toFixed(3);
     });

@@ -61,8 +61,9 @@ class Ledger {
   }
 
   _begin(labels) {
-    const names = ["anchor", "● picture’s entry", ...labels.map((label) => `× ■ sentence’s entry = product for “${label}”`)];
-    const head = this.head ?? element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, sentenceOf(name))));
+    const long = () => element("span", { class: "long" }, "× ■ sentence’s entry = product for ");
+    const names = [["anchor"], ["● picture’s entry"], ...labels.map((label) => [long(), sentenceOf(`“${label}”`)])];
+    const head = this.head ?? element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, ...name)));
     head.prepend(element("th", { scope: "col", class: "choice" }, "in"));
     const cells = () => labels.map(() => element("td"));
     this.body = element("tbody");

@@ -26,6 +26,7 @@ document.addEventListener("DOMContentLoaded", () => {
   addEventListener("hashchange", openTarget);
   openTarget();
   for (const button of document.querySelectorAll("#folds")) openAll(button, [...document.querySelectorAll(".results-of")]);
+  for (const code of document.querySelectorAll(".code > .highlight")) clip(code, code.textContent.trim().split("\n").length);
   markSection([...document.querySelectorAll(".contents [class^='level'] a")]);
   for (const form of document.querySelectorAll("#book-search")) searchBook(form, document.querySelector(".found"));
 });
@@ -174,6 +175,14 @@ function openAll(button, folds) {
   for (const fold of folds) fold.addEventListener("toggle", show);
   button.hidden = false;
   show();
+}
+
+// a phone shows six lines of longer code, until asked for all
+function clip(code, lines) {
+  if (lines < 7) return;
+  code.classList.add("clipped");
+  code.insertAdjacentHTML("beforeend", `<button type="button">Show all ${lines} lines</button>`);
+  code.lastElementChild.addEventListener("click", ({ target }) => { code.classList.remove("clipped"); target.remove(); });
 }
 
 // In the whole book: the page holds the text of every section.

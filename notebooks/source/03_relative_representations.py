@@ -101,7 +101,8 @@ relative_representation(point_2d, anchors_2d)  # (1, 3)
 # %% [markdown]
 # Real pictures work in the same way, only with longer vectors and more anchors.
 
-# %%
+# %% tags=["hide-input"]
+# Draw four rows and four columns of the matrix.
 shown = "A violin.", "A koala.", "A camel.", "A red apple."
 four = [captions.index(caption) for caption in shown if caption in captions]
 four = four or list(range(min(4, len(new))))  # of your own pairs the first
@@ -182,7 +183,8 @@ check_relative_representation(my_relative_representation)
 # t$. Angles are measured at the origin, and a shift moves everything away from there,
 # so that the angles change. Moving the origin the other way does the same:
 
-# %%
+# %% tags=["hide-input"]
+# Draw the map with an origin that moves.
 draw.moving_origin(point_2d, anchors_2d, names_2d, origin=(-0.5, 2.0))
 
 # %% [markdown]

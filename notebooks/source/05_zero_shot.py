@@ -88,7 +88,8 @@ draw.show(draw.labelled_pictures(pictures, given, right, columns=4))
 # with the training stamps as anchors. Because $k$ and $p$ were chosen there, its last
 # number is a little too good. The *test* stamps had no part in that choice.
 
-# %%
+# %% tags=["hide-input"]
+# Draw which split sees what.
 draw.who_sees_what(stamps)
 
 # %% [markdown]

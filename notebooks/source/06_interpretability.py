@@ -109,7 +109,8 @@ draw.show(draw.caption_search([picture], [ranked]))
 # **Before you run the next cell:** which anchors will speak for “deer”? In chapter 00,
 # one missing anchor turned an answer. Will one be enough here?
 
-# %%
+# %% tags=["hide-input"]
+# Draw the ledger of “deer” and “kangaroo”.
 both = [wrong, right]
 two = [labels[i] for i in both]
 draw.score_ledger(model, picture, caption, z, two, prompts[both])

@@ -333,16 +333,22 @@ def test_what_is_printed_is_a_sentence_or_columns_and_a_table_has_one_line_of_he
     table = code("frame", outputs=[new_output("execute_result", {"text/html": frame})])
     main = main_of(tmp_path, *cells, table)
     lines = [line.get_text() for line in main.select(".output :is(p, pre)")]
-    assert lines == ["won 5\xa0% [1,\xa02]", "<lost>", "a  5%"]
-    assert [cell.get_text() for cell in main.select("table.words :is(th, td)")] == ["one", "1", "two, 1 : 2", "3"]
+    assert lines == ["won 5\xa0% [1,\xa02]", "<lost>", "a  5%", "one: 1", "two, 1 : 2: 3"]
     assert [head.get_text() for head in main.select("thead th")] == ["row", "n", "word"]
     assert [cell.get_text() for cell in main.select("td.number")] == ["1", "2"]
 
 
-def test_a_figure_stands_above_its_code_and_a_table_below(tmp_path):
-    cells = code("draw()", outputs=[FIGURE]), code("table()", outputs=[said("solved")])
-    drawn, printed = main_of(tmp_path, *cells).select(".code")
+def test_a_figure_has_a_number_and_stands_above_its_code_and_a_table_below(tmp_path):
+    inside = "<p>Dots.</p>", "<p role='status'>No.</p>"
+    drawings = [{"text/html": f"<div class='asif-drawn'>{words}</div>"} for words in inside]
+    outputs = [new_output("display_data", drawing) for drawing in drawings]
+    cells = code("draw()", outputs=[FIGURE, *outputs]), code("table()", outputs=[said("solved")])
+    main = main_of(tmp_path, *cells)
+    drawn, printed = main.select(".code")
     assert drawn.select_one(".output ~ .highlight") and not printed.select_one(".output ~ .highlight")
+    begins = [" ".join(output.get_text(" ").split()) for output in drawn.select(".output")]
+    assert begins == ["Figure 01.1", "Figure 01.2 Dots.", "Figure 01.3 No."]
+    assert [number.parent.name for number in main.select(".figure-number")] == ["div", "p", "div"]
 
 
 ELSEWHERE = ["![a](https://x.org/a.png)", "![a](missing.png)", '<script src="//x.org/a.js"></script>']

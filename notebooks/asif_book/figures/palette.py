@@ -18,10 +18,12 @@ ON_LIGHT, ON_DARK = "#0A0A0A", "#FAFAFA"
 """Words on a coloured cell, which stays as it is on a dark page."""
 
 PURPLE, ORANGE, SKY = "#C06495", "#B87700", "#56B4E9"
-DARK = {INK: "#E3E6E8", PAPER: "#15191D", PURPLE: "#E39AC0", ORANGE: "#F0A92B", **BRIGHT}
-"""What a dark page has in place of a colour."""
 BAR = "#DDD3BE"
 """The fill of any other bar, sand, which is like none of the meanings; it has an edge of ink."""
+DARK = {INK: "#E3E6E8", PAPER: "#15191D", PURPLE: "#E39AC0", ORANGE: "#F0A92B", BAR: "#8F8468", **BRIGHT}
+"""What a dark page has in place of a colour."""
+DIM = 0.75
+"""How bright a dark page shows pictures, so that their white ground is grey."""
 MARK = ORANGE
 """What a figure singles out: the own caption, a shared neighbour, what is chosen, what is wrong."""
 SERIES = [INK, ORANGE, PURPLE, INK, ORANGE, PURPLE, INK]

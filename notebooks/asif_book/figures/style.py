@@ -20,7 +20,7 @@ from PIL import Image
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import ParameterError
 
-from .palette import DARK, FAINT, INK, PAPER, SERIES
+from .palette import DARK, DIM, FAINT, INK, PAPER, SERIES
 
 _DRAWING = threading.Lock()
 """Matplotlib is not made for threads: one figure is rendered at a time."""
@@ -303,7 +303,7 @@ def _themed(svg: str) -> str:
     What is drawn in ink as pixels is inverted: of axes whose ``gid`` begins with "ink", or "cells" below other marks.
     """
     rules = [f"svg {{ fill: {DARK[INK]} }}"]  # matplotlib leaves out a black fill
-    rules += ["svg:not(:has([id^=QuadMesh])) image { filter: brightness(.85) }"]  # a heat map has a bar of colours
+    rules += [f"svg:not(:has([id^=QuadMesh])) image {{ filter: brightness({DIM}) }}"]  # a heat map has a bar of colours
     rules += ["svg [id^=ink] image { filter: invert(.9) }"]
     rules += ["[id^=cells] :is(image, [id^=QuadMesh]) { filter: invert(.9) brightness(.55) }"]
     for light, dark in DARK.items():

@@ -85,11 +85,17 @@ def fold_deeper(body: BeautifulSoup) -> None:
         fold.extend([summary, *cells])
 
 
-def figures_first(body: BeautifulSoup) -> None:
-    """Put what a cell drew above its code."""
-    for cell in body.select(".code"):
-        if cell.select(".output img, .output svg, .output .asif-drawn"):
-            cell.extend(cell.find_all(class_=["fold", "highlight"], recursive=False))
+def number_figures(body: BeautifulSoup, chapter: str) -> None:
+    """Number what the cells of a chapter drew, on the line of a figure's first words if there are some, and put the
+    figure above its code."""
+    drawn = [output for output in body.select(".output") if output.select_one(".figure, .asif-drawn")]
+    for number, output in enumerate(drawn, 1):
+        begin = output.select_one(".asif-drawn > :is(p:first-child, style + p):not([role], :has(img))") or output
+        label = body.new_tag("span", attrs={"class": "figure-number"}, string=f"Figure {chapter}.{number}")
+        begin.insert(0, label)
+        label.insert_after(" ")
+        cell = output.find_parent(class_="code")
+        cell.extend(cell.find_all(class_=["fold", "highlight"], recursive=False))
 
 
 def pictures_without_text(body: BeautifulSoup) -> list[Tag]:
@@ -108,7 +114,9 @@ def make_accessible(body: BeautifulSoup) -> None:
         _scrolls(table.wrap(body.new_tag("div", attrs={"class": "scroll"})), "table")
     for code in body.find_all("pre"):
         if not (code.code or code.find_parent(class_="highlight") or _ALIGNED.search(code.get_text())):
-            code.replace_with(_as_words(code.get_text()))
+            lines = html.escape(code.get_text().strip(), quote=False).splitlines()
+            words = "".join(f'<p class="words">{line}</p>' for line in lines)
+            code.replace_with(BeautifulSoup(words, "html.parser"))
     for formula in body.find_all("math", display="block"):
         _scrolls(formula.wrap(body.new_tag("div", attrs={"class": "scroll"})), "formula")
     for picture in body.select(".text p > :is(img, picture):only-child"):
@@ -147,18 +155,6 @@ def keep_together(body: BeautifulSoup) -> None:
         if mark:
             after.replace_with(after[mark.end() :])
             formula.wrap(body.new_tag("span", attrs={"class": "together"})).append(mark[0])
-
-
-def _as_words(printed: str) -> BeautifulSoup:
-    """Write lines of names and values as a table, and printed sentences as paragraphs."""
-    lines = html.escape(printed.strip(), quote=False).splitlines()
-    if len(lines) > 1 and all(re.search(r"\S: ", line) for line in lines):
-        row = r'<tr><th scope="row">\1</th><td>\2</td></tr>'
-        rows = [re.sub(r"\s*(.*?\S): (.*)", row, line) for line in lines]
-        written = f'<table class="words slim">{"".join(rows)}</table>'
-    else:
-        written = "".join(f'<p class="words">{line}</p>' for line in lines)
-    return BeautifulSoup(written, "html.parser")
 
 
 def _scrolls(box: Tag, label: str) -> None:

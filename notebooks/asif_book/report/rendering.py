@@ -94,9 +94,9 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
         for begin, kind in (("Before you", "asked"), ("What you see", "seen")):
             if words.get_text().startswith(begin):
                 words.parent["class"] = kind
-    pages.figures_first(body)
     pages.fold_deeper(body)
     pages.make_accessible(body)
+    pages.number_figures(body, source.stem[:2])
     pages.keep_together(body)
     html = Markup(body.decode(formatter="minimal"))
     page = pages.layout("chapter.html.j2", title=title, body=html, **around)

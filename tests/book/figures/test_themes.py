@@ -47,7 +47,7 @@ def seen(tab):
 
 
 LIGHT = [INK, ANCHOR, ON_LIGHT, PAPER, INK, LIGHT_PAGE]
-DARKENED = [DARK[INK], BRIGHT[ANCHOR], ON_LIGHT, "#D9D9D9", DARK[INK], DARK_PAGE]
+DARKENED = [DARK[INK], BRIGHT[ANCHOR], ON_LIGHT, "#BFBFBF", DARK[INK], DARK_PAGE]
 JUPYTERLAB = '<body style="color-scheme: {}">'  # as its themes set it, from version 4.3 on
 SCHEME = "<style>:root {{ color-scheme: {} }}</style>"
 

@@ -73,7 +73,7 @@ def before_after(before, after) -> Figure:
 
     `before` is of shape (m,), and so are the values of the dict `after`; each change has a panel.
     """
-    figure, axes = subplots(1, len(after), figsize=(4 * len(after), 3.6), squeeze=False)
+    figure, axes = subplots(1, len(after), figsize=(3.6 * len(after), 3.3), squeeze=False)
     before, after = np.asarray(before), {title: np.asarray(values) for title, values in after.items()}
     low = min(before.min(), *(values.min() for values in after.values()))
     for number, (axis, (title, values)) in enumerate(zip(axes.flat, after.items(), strict=True)):

@@ -112,7 +112,7 @@ def subplots(rows=1, columns=1, *, figsize, **options):
     across = min(columns, 2 if width < SMALL else 1)
     down = -(-columns // across)
     tall, wide = (options.get(f"{side}_ratios", [1] * count) for side, count in (("height", rows), ("width", columns)))
-    tall = np.multiply(height * rows / sum(tall), tall)
+    tall = np.minimum(np.multiply(height * rows / sum(tall), tall), 0.7 * PHONE_INCHES)  # two fit on a screen
     if across == 2:
         tall *= min(1, 0.15 + PHONE_INCHES / 2 / width)
     cells = np.repeat(tall, down)

@@ -19,10 +19,8 @@ PANEL = 800
 """Pixels from which a figure needs the wide measure."""
 SLIM, GAP = 83, 3.5
 """Letters of a table in a line of prose, and the letters' room between two columns; a longer row is broad."""
-TALL = 760
-"""Pixels of a phone's form beyond which a figure on paper keeps its wide form, and takes both columns."""
-COLUMN = 60
-"""Letters of a row that fit in a column of the page on paper; a table that needs more takes both columns."""
+COLUMN = 90
+"""Letters of a row that fit in a column of the page on paper; a table that needs more may break an interval."""
 _ALIGNED = re.compile(r"\S {2,}\S|\b(?:tensor|array)\(|\btorch\.|\{'")
 """What is printed in columns, or as Python writes it; other lines are sentences."""
 _KINDS = {"●": "pic", "■": "txt", "▲": "anchored"}
@@ -127,7 +125,6 @@ def make_accessible(body: BeautifulSoup) -> None:
         box = (picture.find_parent("picture") or picture).wrap(body.new_tag("div", attrs={"class": ["figure", kind]}))
         if source := box.source:  # both forms, since a browser that prints does not choose a source
             phone = picture.attrs | {"src": source.attrs.pop("srcset"), "class": "phone"} | source.attrs
-            box["class"] += ["spans"] * (kind == "wide" and int(source.get("height", 0)) > TALL)
             source.replace_with(body.new_tag("img", attrs=phone))
             box.picture.unwrap()
 
@@ -146,7 +143,8 @@ def keep_together(body: BeautifulSoup) -> None:
     for text in body.find_all(string=re.compile(r"\d ?%|-\d|\[[^a-z]+\]|'")):
         if not text.find_parents(["pre", "code", "script", "style", "math"]):
             words = re.sub(r"(?<=\d) ?%", "\N{NO-BREAK SPACE}%", text)
-            words = re.sub(r"\[[^][a-z]+\]|\bn = \d", lambda part: part[0].replace(" ", "\N{NO-BREAK SPACE}"), words)
+            whole = r"\bn = \d" if text.find_parent(class_="breaks") else r"\[[^][a-z]+\]|\bn = \d"
+            words = re.sub(whole, lambda part: part[0].replace(" ", "\N{NO-BREAK SPACE}"), words)
             words = _APOSTROPHE.sub("’", words)
             text.replace_with(re.sub(r"(?<![\w).-])-(?=\d)", "−", words))
     for formula in body.find_all("math", display="inline"):
@@ -180,7 +178,7 @@ def _name_headers(table: Tag) -> None:
                 parts = " ".join(parts).split()
             letters.append(2 + max(map(len, head.get_text(" ").split() + parts), default=0))
         if len(letters) > 5 and sum(letters) > COLUMN and "drawn" not in table.get("class", []):
-            table["class"] = [*table.get("class", []), "spans"]
+            table["class"] = [*table.get("class", []), "breaks"]
     for header in table.find_all("th"):
         if not header.get_text(strip=True) and not header.find("img"):
             header.name = "td"  # the corner of a data frame, which heads nothing

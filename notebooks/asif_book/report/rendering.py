@@ -93,7 +93,11 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
     for words in body.select(".text > p > strong:first-child"):
         for begin, kind in (("Before you", "asked"), ("What you see", "seen")):
             if words.get_text().startswith(begin):
-                words.parent["class"] = kind
+                words.parent["class"] = [kind, *re.findall(r"\b(?:sketch|draw)(?= )", words.parent.get_text())]
+    for cell in body.select(".celltag_exercise"):  # on paper, lines to write on, by the minutes of the work
+        minutes = re.search(r"Minutes (\d+)", (cell.find_previous("h3") or cell).parent.get_text())
+        lines = min(6, max(2, int(minutes[1]) // 3)) if minutes else 3
+        cell.append(BeautifulSoup(f'<div class="lines" hidden>{"<hr>" * lines}</div>', "html.parser"))
     pages.fold_deeper(body)
     pages.make_accessible(body)
     pages.number_figures(body, source.stem[:2])

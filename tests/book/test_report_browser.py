@@ -448,6 +448,7 @@ def test_on_paper(small, open_page):
         assert (hint.evaluate(visible), code.is_visible()) == (asked, asked)
         page.locator(".fold, main .text details").evaluate_all("all => all.forEach((fold) => { fold.open = true; })")
     assert page.locator(".code > .highlight:visible").count() > 0
+    assert page.locator(".output:has(.figure)").evaluate("one => getComputedStyle(one).float") == "left"  # text goes on
     assert not page.locator("header, .contents, .pager").evaluate_all(f"all => all.some({visible})")
     assert background(page) == "rgb(255, 255, 255)" and not page.get_by_text("Drag it.").is_visible()
     address = page.get_by_text("paper", exact=True).evaluate("link => getComputedStyle(link, '::after').content")
@@ -457,7 +458,7 @@ def test_on_paper(small, open_page):
     assert len(re.findall(rb"/Type\s*/Page\b", (SCREENSHOTS / "small.pdf").read_bytes())) == 1
     page.goto((small / "01_encoders.html").as_uri())
     style = page.locator(".asked").evaluate("guess => getComputedStyle(guess, '::after').borderBottomStyle")
-    assert style == "dotted"  # a line to write
+    assert style == "solid"  # a line to write
     assert page.get_by_text("The okapi is folded").evaluate(visible)
 
 

@@ -19,8 +19,8 @@ PANEL = 800
 """Pixels from which a figure needs the wide measure."""
 SLIM, GAP = 83, 3.5
 """Letters of a table in a line of prose, and the letters' room between two columns; a longer row is broad."""
-COLUMN = 90
-"""Letters of a row that fit in a column of the page on paper; a table that needs more may break an interval."""
+COLUMN, INTERVAL = 80, 16
+"""Letters of a row, and of an interval, that fit in a column on paper; a table that needs more may break intervals."""
 _ALIGNED = re.compile(r"\S {2,}\S|\b(?:tensor|array)\(|\btorch\.|\{'")
 """What is printed in columns, or as Python writes it; other lines are sentences."""
 _KINDS = {"●": "pic", "■": "txt", "▲": "anchored"}
@@ -176,7 +176,7 @@ def _name_headers(table: Tag) -> None:
                     cell["class"] = [*cell.get("class", []), "number"]
             else:
                 parts = " ".join(parts).split()
-            letters.append(2 + max(map(len, head.get_text(" ").split() + parts), default=0))
+            letters.append(min(INTERVAL, 2 + max(map(len, head.get_text(" ").split() + parts), default=0)))
         if len(letters) > 5 and sum(letters) > COLUMN and "drawn" not in table.get("class", []):
             table["class"] = [*table.get("class", []), "breaks"]
     for header in table.find_all("th"):

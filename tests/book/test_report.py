@@ -471,9 +471,28 @@ def test_results_stand_in_lanes_by_chapter_with_their_chance_and_verdict():
     assert all(f"\n| {name}" in page_of_results for name in [*called, *begins])
     assert [said.text for said in page.select("summary span:last-child")] == ["", ""]  # the clothing is not there
     recorded["Fashion-MNIST, zero-shot, 10 classes, 793 stamps as anchors"] = entry(0.259, 0.23, 0.29)
-    assert "for 78% of the stamps and 26% of the clothing" in results_in_lanes(recorded, {})
+    html = results_in_lanes(recorded, {})
+    assert "for 78% of the stamps and 26% of the clothing" in html and "<b>78%</b>" in html  # beside the title too
     recorded[first]["value"] = 0.2  # no longer the larger one
     assert "for 20% of the stamps" not in results_in_lanes(recorded, {})
+
+
+def test_one_far_result_has_an_axis_of_its_own_and_the_head_of_a_group_says_what_is_common():
+    def entry(value, note):
+        about = {"ci": (value - 1, value + 1), "n": 150, "unit": "points", "note": note, "split": "test", "verdict": ""}
+        return {"value": value, **about, "run": {"chapter": "09_x", "parameters": {}}}
+
+    values = {"mean, one": 2, "mean, two": -3, "mean, three": 4, "alone": -34}
+    recorded = {name: entry(value, f"drawn; by {name}") for name, value in values.items()}
+    for value, axis in ((-34, ("+6", 2)), (-7, ("+5", 1))):
+        recorded["alone"] |= {"value": value, "ci": (value - 1, value + 1)}
+        page = BeautifulSoup(results_in_lanes(recorded, {}), "html.parser")
+        first = page.select_one(".asif-results")
+        ticks = [text.text for text in first.select("text")]
+        assert (ticks[-1], len(page.select(".asif-results"))) == axis
+        head = " ".join(first.select_one(".head").get_text(" ").split())
+        assert head == "mean n = 150 · test · drawn"
+    assert first.select_one(".head + .lane small").text == "by\N{NO-BREAK SPACE}mean,\N{NO-BREAK SPACE}one"
 
 
 def test_only_what_changed_runs_again(notebooks, monkeypatch, capsys):

@@ -230,6 +230,9 @@ def test_the_index_shows_question_goals_minutes_and_icon(small, open_page):
     assert chapter.locator(".minutes").inner_text().split()[:2] == ["5", "min"]
     assert "say why." in chapter.locator("details").text_content()
     assert chapter.locator("svg.icon").bounding_box()["width"] > 40
+    assert page.locator("header .book").inner_text() == "ASIF" and page.locator(".pager").count() == 0
+    assert chapter.bounding_box()["width"] > 1000
+    assert page.locator("#chapters").bounding_box()["y"] < page.locator("main .ways").bounding_box()["y"]
 
 
 def test_the_results_open_from_the_contents_and_all_at_once(small, open_page):

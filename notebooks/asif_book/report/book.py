@@ -9,7 +9,7 @@ import platform
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import pairwise, zip_longest
@@ -47,9 +47,9 @@ WALK = "bank.html"
 """The page in which a reader takes anchors out of the model."""
 
 MORE = {
-    "To learn": ["method_on_a_page", "results", "references"],
+    "To learn": ["method_on_a_page", "results", "references", "beyond_one_machine"],
     "To teach": ["classroom", "TUTOR", "teachers_guide", "change_the_course", "publish"],
-    "To use": ["library", "command", "api", "beyond_one_machine", "what_you_may_rely_on", "changelog"],
+    "To use": ["library", "command", "api", "what_you_may_rely_on", "changelog"],
 }
 """The pages beside the chapters, by their readers."""
 
@@ -166,7 +166,8 @@ def chapters_in(folder: Path, wanted: list[str] | None) -> list[Path]:
 
 
 SHARES, RATIOS, GAPS, OTHERS = "share", "ratio", "difference, points", "other units, 0 to 1"
-REACH = {SHARES: (0, 1), RATIOS: (0, 1.2), GAPS: (0, 0), OTHERS: (0, 1)}
+FAR = "difference, points, on a wider axis"
+REACH = {SHARES: (0, 1), RATIOS: (0, 1.2), GAPS: (0, 0), FAR: (0, 0), OTHERS: (0, 1)}
 """What the axis of each kind of number reaches at least; numbers of no such kind have no axis."""
 FIRST = {r"^R@1\b": "own caption first (R@1)", r"^R@10\b": "own caption among the first 10 (R@10)"}
 """What a name begins with, and what the page calls that."""
@@ -188,11 +189,12 @@ def results_in_lanes(results: dict, titles: dict[str, str]) -> str:
     called, words = words_of_results().values()
     short = [(lane, called[begin]) for begin in called for lane in every if lane["row"].startswith(begin)]
     first = [lane | {"name": name, "head": ""} for lane, name in short]
-    parts = [("", "In short", _sentence(results, *words[""]), _blocks(first))] * bool(first)
+    parts = [("", "In short", _sentence(results, *words[""]), _blocks(first), "")] * bool(first)
     for chapter, rows in lanes.items():
         said = _sentence(results, *words.get(chapter[:2], [""]))
         title = titles.get(chapter, chapter) or "Recorded by hand"
-        parts.append((chapter, title, said, _blocks(rows)))
+        marked = re.search(r"\*(.+?)\*", said)
+        parts.append((chapter, title, said.replace("*", ""), _blocks(rows), marked[1] if marked else ""))
     html = self_contained("report/templates/results", parts=parts, titles=titles).data
     return re.sub(r"\n\s*\n", "\n", html)
 
@@ -211,6 +213,9 @@ def _sentence(results: dict, text: str, *wanted) -> str:
 def _blocks(lanes: list[dict]) -> list[tuple]:
     """Sort lanes by kind, each with its axis, and those of a kind by the beginnings that names share."""
     heads = [lane["head"] for lane in lanes]
+    *others, farthest = sorted((lane for lane in lanes if lane["kind"] == GAPS), key=_reach) or [{}]
+    if len(others) > 2 and _reach(farthest) > 2 * _reach(others[-1]):
+        farthest["kind"] = FAR
     kinds: dict[str, dict] = {}
     for lane in lanes:
         head = lane["head"] * (heads.count(lane["head"]) > 1)
@@ -219,14 +224,27 @@ def _blocks(lanes: list[dict]) -> list[tuple]:
             name, *rest = parts.groups()
         for begin, words in FIRST.items():
             name = re.sub(begin, words, name)
-        about = "\u00a0· ".join([*rest, *lane["about"]])
-        kinds.setdefault(lane["kind"], {}).setdefault(head, []).append(lane | {"name": name, "about": about})
+        shown = lane | {"name": name, "about": [*rest, *lane["about"]]}
+        kinds.setdefault(lane["kind"], {}).setdefault(head, []).append(shown)
     blocks = []
     for kind, groups in kinds.items():
         ends = [end for lane in lanes if lane["kind"] == kind for end in lane["ends"]]
-        axis = Axis([*ends, *REACH[kind]], plain=kind == OTHERS, signed=kind == GAPS) if kind in REACH else None
-        blocks.append((kind, axis, sorted(groups.items(), key=lambda group: group[0] != "")))
+        axis = Axis([*ends, *REACH[kind]], plain=kind == OTHERS, signed=kind in (GAPS, FAR)) if kind in REACH else None
+        blocks.append(
+            (kind, axis, [_group(*group) for group in sorted(groups.items(), key=lambda group: group[0] != "")])
+        )
     return blocks
+
+
+def _group(head: str, lanes: list[dict]) -> tuple[str, str, list[dict]]:
+    """Say once, beside the head of a group, what is about all of its lanes."""
+    common = [part for part in lanes[0]["about"] if head and all(part in lane["about"] for lane in lanes[1:])]
+    rest = [lane | {"about": _listed(part for part in lane["about"] if part not in common)} for lane in lanes]
+    return head, _listed(common), rest
+
+
+def _listed(parts: Iterable[str]) -> str:
+    return "\u00a0· ".join(part.replace(" ", "\u00a0") if len(part) < 22 else part for part in parts)
 
 
 def _lane(entry: dict, row: str, value: str, interval: str, n: str, split: str, verdict: str) -> dict:
@@ -256,13 +274,17 @@ def _lane(entry: dict, row: str, value: str, interval: str, n: str, split: str, 
     if guessing and not claim:
         claim = "above chance" if min(ends) > lines[0] else "below chance" if max(ends) < lines[0] else "as by chance"
     head = re.match(r"(.+?)(?:, (?!R@\d+, )|(?<! ): |(?<=\?) )", name)
-    about = filter(None, [data and data[1], " · ".join(filter(None, [n and f"n = {n}", split])), note])
+    about = filter(None, [data and data[1], n and f"n = {n}", split, *note.split("; ")])
     return {
         "row": row, "kind": kind, "name": name, "head": head[1] if head else "", "less": bool(_LESS.search(row)),
-        "about": [part.replace(" ", "\u00a0") if len(part) < 22 else part for part in about],
+        "about": list(about),
         "value": value, "interval": interval, "claim": claim.rstrip(";"), "draws": draws and f"over {draws}",
         "ends": ends, "lines": lines, "open": any(min(ends) <= line <= max(ends) for line in lines),
     }  # fmt: skip
+
+
+def _reach(lane: dict) -> float:
+    return max(map(abs, lane["ends"]))
 
 
 # The index -------------------------------------------------------------------------------------------
@@ -305,7 +327,7 @@ def _index(shown: dict, around: dict, parameters: dict, edition: str) -> str:
     book = around["chapters"]
     minutes = [map(int, re.findall(r"\d+", chapter.minutes)) for chapter in book]
     shown["hours"] = [round(sum(column) / 60) for column in zip_longest(*minutes, fillvalue=0)]
-    place = around | {"current": "index", "previous": None, "next": book[0]}
+    place = around | {"current": "index", "previous": None, "next": None}
     return layout("index.html.j2", title=BOOK, facts=facts, **shown, **place)
 
 

@@ -443,7 +443,7 @@ pd.DataFrame(lines, [*found], head).round(3)
 # %% [markdown]
 # **What you see.** The bars are the shuffles: two narrow peaks, of the correlation
 # around zero and of the share around chance. The vertical line is the value of the real
-# captions, with its interval as a pale band. The table adds two measures. **CKA** is a
+# captions, with its interval as a band. The table adds two measures. **CKA** is a
 # correlation over all pairs without the means of the rows. The last row is the score of
 # section 10. *Chance* is the mean of the shuffles; *calibrated* is 0 at their 95 %
 # quantile and 1 at the largest possible value (Gröger et al., 2026). Without the

@@ -76,7 +76,7 @@ draw.star_of_angles(point_2d, anchors_2d, names_2d, degrees=50)
 # %% [markdown]
 # **What you see.** The coordinates in brackets differ between the two maps. The rays of
 # the star show the angles between the point ● and each landmark ▲. The dashed rays of
-# the second map lie on the broad pale rays of the first, because turning the paper
+# the second map lie on the broad faint rays of the first, because turning the paper
 # changes no angle.
 #
 # A **relative representation** is an answer of the second kind. Let $z_i$ be an

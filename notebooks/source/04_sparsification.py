@@ -234,7 +234,7 @@ for name, vector in vectors.items():
 # **What you see.** Most anchors are unlike the picture, so that more than half of its
 # cosines are negative, as the first printed line says. (Cosines can be negative
 # because the mean of the anchors is subtracted, as in chapter 03.) In the upper panel
-# the dark area left of the dashed line is kept. Because the curve falls smoothly, it
+# the solid area left of the dashed line is kept. Because the curve falls smoothly, it
 # shows no border between similar and unlike anchors, and any $k$ is a choice. The lower
 # panel shows a second, softer way to forget, the power. On the line with stars, $p
 # = 8$, most of the kept entries are almost zero.

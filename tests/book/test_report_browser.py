@@ -304,7 +304,7 @@ def test_the_theme_follows_the_system_until_the_reader_chooses(small, open_page)
     page.emulate_media(color_scheme="dark")
     dark = background(page)
     assert dark != light
-    assert page.evaluate(DIMMED, ["png", "svg+xml"]) == ["brightness(0.75)", "none"]
+    assert page.evaluate(DIMMED, ["png", "svg+xml"]) == ["brightness(0.9)", "none"]
     page.get_by_role("button", name="Light").click()
     assert background(page) == light
     page.get_by_role("link", name="Next").click()

@@ -7,7 +7,7 @@ differs too, so that a figure works in black and white.
 
 PICTURE, TEXT, ANCHOR, CONTROL = "#0072B2", "#D55E00", "#009E73", "#767676"
 """What a colour means, everywhere in the book: a picture, a text, an anchor or a product, a control. Nothing else."""
-BRIGHT = {PICTURE: "#6AA5FF", TEXT: "#FF8A3D", ANCHOR: "#3DDCAA"}
+BRIGHT = {PICTURE: "#6AA5FF", TEXT: "#FF8A3D", ANCHOR: "#3DDCAA", CONTROL: "#939CA4"}
 """Their colours on a dark page."""
 
 INK, PAPER = "#000000", "#FFFFFF"
@@ -19,11 +19,11 @@ ON_LIGHT, ON_DARK = "#0A0A0A", "#FAFAFA"
 
 PURPLE, ORANGE, SKY = "#C06495", "#B87700", "#56B4E9"
 BAR = "#DDD3BE"
-"""The fill of any other bar, sand, which is like none of the meanings; it has an edge of ink."""
-DARK = {INK: "#E3E6E8", PAPER: "#15191D", PURPLE: "#E39AC0", ORANGE: "#F0A92B", BAR: "#8F8468", **BRIGHT}
+"""The fill of any other bar, sand, which is like none of the meanings; it has an edge of ink, or of the dark page."""
+DARK = {INK: "#E3E6E8", PAPER: "#15191D", PURPLE: "#E39AC0", ORANGE: "#F0A92B", BAR: "#9AA4B2", FAINT: "#678", **BRIGHT}
 """What a dark page has in place of a colour."""
-DIM = 0.75
-"""How bright a dark page shows pictures, so that their white ground is grey."""
+DIM = 0.9
+"""How bright a dark page shows pictures, so that their white ground does not glare."""
 MARK = ORANGE
 """What a figure singles out: the own caption, a shared neighbour, what is chosen, what is wrong."""
 SERIES = [INK, ORANGE, PURPLE, INK, ORANGE, PURPLE, INK]

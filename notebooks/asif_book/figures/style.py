@@ -20,7 +20,7 @@ from PIL import Image
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import ParameterError
 
-from .palette import DARK, DIM, FAINT, INK, PAPER, SERIES
+from .palette import BAR, DARK, DIM, FAINT, INK, PAPER, SERIES
 
 _DRAWING = threading.Lock()
 """Matplotlib is not made for threads: one figure is rendered at a time."""
@@ -300,14 +300,15 @@ _LIGHT_ON_PAPER = Markup("<style>@media print { img { color-scheme: light } }</s
 def _themed(svg: str) -> str:
     """Let an SVG of matplotlib exchange the colours of `DARK` on a dark page; a heat map stays, pictures are dimmed.
 
-    What is drawn in ink as pixels is inverted: of axes whose ``gid`` begins with "ink", or "cells" below other marks.
+    What is drawn in ink as pixels is inverted, in axes whose ``gid`` begins with "ink" or "cells".
     """
     rules = [f"svg {{ fill: {DARK[INK]} }}"]  # matplotlib leaves out a black fill
     rules += [f"svg:not(:has([id^=QuadMesh])) image {{ filter: brightness({DIM}) }}"]  # a heat map has a bar of colours
-    rules += ["svg [id^=ink] image { filter: invert(.9) }"]
-    rules += ["[id^=cells] :is(image, [id^=QuadMesh]) { filter: invert(.9) brightness(.55) }"]
+    rules += ["svg :is([id^=ink], [id^=cells]) :is(image, [id^=QuadMesh]) { filter: invert(.84) brightness(1.08) }"]
     for light, dark in DARK.items():
         rules += [f'[style*="{of}: {light.lower()}"] {{ {of}: {dark} !important }}' for of in ("fill", "stroke")]
+    edges = {f"fill: {BAR.lower()}": PAPER, "stroke-linejoin: miter; stroke-linecap: square": FAINT}  # of bars and axes
+    rules += [f'[style*="{part}"] {{ stroke: {DARK[colour]} !important }}' for part, colour in edges.items()]
     style = f"<style>@media (prefers-color-scheme: dark) {{ {' '.join(rules)} }}</style>"
     return svg.replace("</metadata>", f"</metadata>{style}", 1)
 

@@ -50,7 +50,7 @@ const map = {
         : 0.01 + 0.47 * (order.length - 1 - (rank.get(a) ?? 0)) / (rest || 1);
     };
     const across = place(decision.image, 0.618), up = place(text, 0.755), unit = Math.min(wide, high) * 0.2;
-    const out = [...gone], gap = Math.min(38, wide / Math.max(out.length, 1)), small = this.width < 500 ? 5 : 7;
+    const out = [...gone], gap = Math.min(38, wide / Math.max(out.length, 1)), small = this.width < 500 ? 5 : 7, tiny = this.colours.shade ? 3.5 : small;
     this.dots.length = Math.min(this.dots.length, bank.captions.length);
     while (this.dots.length < bank.captions.length) this.dots.push({ a: this.dots.length, x: left, y: top, r: small, light: 1 });  // it flies in
     for (const dot of this.dots) {
@@ -61,10 +61,10 @@ const map = {
         dot.aim = { x: left + gap * (out.indexOf(a) + 0.5), y: this.height - 22, r: 15, light: 0.9 };
         continue;
       }
-      const r = product > 0 ? secret ? 14 : Math.max(small, unit * Math.sqrt(product)) : small;
+      const r = product > 0 ? secret ? 14 : Math.max(small, unit * Math.sqrt(product)) : dot.kind === "silent" ? tiny : small;
       dot.aim = {
         r, x: Math.min(left + wide * across(a), this.width - r - 8), y: Math.max(top + high * (1 - up(a)), top + r),
-        light: { hidden: 0, speaks: 1, silent: this.colours.shade ? 0.12 : 0.42 }[dot.kind] ?? 0.9,
+        light: { hidden: 0, speaks: 1, silent: this.colours.shade ? 0.3 : 0.42 }[dot.kind] ?? 0.9,
       };
     }
     this.order = [...this.dots].sort((one, other) => (one.kind !== "silent") - (other.kind !== "silent") || (one.product > 0) - (other.product > 0) || other.product - one.product);

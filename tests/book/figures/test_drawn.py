@@ -45,7 +45,7 @@ def entries(svg):
     """The entries that the marks of a row stand for, as shares of the largest; a dot stands for 0."""
     sides = [(float(mark["width"]) if mark.name == "rect" else 2 * float(mark["r"])) for mark in svg.find_all(True)]
     signs = [-1 if "hollow" in mark["class"] else 1 for mark in svg.find_all(True)]
-    return [sign * (side / 8.8) ** 2 if side > 1 else 0 for side, sign in zip(sides, signs, strict=True)]
+    return [sign * (side / 8.8) ** 2 if side > 2.2 else 0 for side, sign in zip(sides, signs, strict=True)]
 
 
 def test_each_question_is_a_square_by_the_methods_that_are_right():
@@ -71,7 +71,7 @@ def test_both_banks_hold_the_same_rows_and_only_the_captions_move(stamps_bank):
         for modality, at in (("image", list(range(5))), ("text", order)):
             drawn = torch.tensor([entries(row.select("svg.entries")[modality == "text"]) for row in rows])
             values = getattr(stamps_bank, modality)[ROWS, :7]
-            assert torch.allclose(drawn, values[list(at)] / values.abs().max(), atol=0.014)  # a dot stands for 0
+            assert torch.allclose(drawn, values[list(at)] / values.abs().max(), atol=0.063)  # a dot stands for 0
             assert (drawn < 0).any() == (values < 0).any()
 
 
@@ -241,6 +241,8 @@ def test_a_cell_is_lit_where_a_text_has_an_anchor_of_the_picture(stamps, stamps_
         lit = [cell.has_attr("style") for cell in row.find_all("td")]
         same = [i for i, caption in enumerate(captions) if caption == row.select_one(".anchor > span").text]
         assert any(lit) and lit in [(products[:, i] > 0).tolist() for i in same]
+    shades = [int(cell["style"].split()[1][:-1]) for cell in page.select("tbody td[style]")]
+    assert set(shades) <= {28, 46, 64, 82, 100} and max(shades) == 100  # steps that an eye tells apart
     *_, scores = page.select("tfoot tr")
     assert [float(cell.text) for cell in scores.find_all("td")] == pytest.approx(products.sum(axis=1), abs=6e-4)
     assert f"; {(products > 0).sum()} of them are lit" in page.caption.text

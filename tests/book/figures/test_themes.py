@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import unquote
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from pages import contrast
 from PIL import Image
 
 from asif_book import figures
@@ -47,7 +49,7 @@ def seen(tab):
 
 
 LIGHT = [INK, ANCHOR, ON_LIGHT, PAPER, INK, LIGHT_PAGE]
-DARKENED = [DARK[INK], BRIGHT[ANCHOR], ON_LIGHT, "#BFBFBF", DARK[INK], DARK_PAGE]
+DARKENED = [DARK[INK], BRIGHT[ANCHOR], ON_LIGHT, "#E6E6E6", DARK[INK], DARK_PAGE]
 JUPYTERLAB = '<body style="color-scheme: {}">'  # as its themes set it, from version 4.3 on
 SCHEME = "<style>:root {{ color-scheme: {} }}</style>"
 
@@ -77,6 +79,20 @@ def test_a_notebook_that_nobody_trusts_loses_the_style_and_keeps_the_theme(brows
     tab.set_content(JUPYTERLAB.format("dark") + page[page.index("<img") :])
     assert seen(tab) == DARKENED
     tab.close()
+
+
+def test_one_pair_in_a_cell_stands_out_from_a_dark_page_and_more_pairs_stand_out_more(browser):
+    bins = pd.DataFrame({"centre": [0.25], "mean": [0.2], "low": [0.1], "high": [0.3]})
+    figure = figures.similarity_density([0.0, *[0.5] * 300], [0.0, *[0.5] * 300], bins)
+    tab = browser.new_page(color_scheme="dark")
+    tab.set_content(str(image_html(figure, "cells")))
+    image = Image.open(io.BytesIO(tab.locator("img").screenshot())).convert("RGB")
+    tab.close()
+    (left, low), (right, high) = figure.axes[1].get_position().get_points()
+    heights = [1 - low - share * (high - low) for share in (0.05, 0.5, 0.95)]
+    bar = [image.getpixel((round(image.width * (left + right) / 2), round(image.height * at))) for at in heights]
+    seen = [contrast("#{:02X}{:02X}{:02X}".format(*pixel), DARK_PAGE) for pixel in bar]
+    assert 1.5 < seen[0] < seen[1] < seen[2]
 
 
 def test_threads_render_one_figure_at_a_time():

@@ -2,10 +2,12 @@
 
 import numpy as np
 from IPython.display import HTML
+from matplotlib import colormaps, colors
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from asif_book.figures import style
-from asif_book.figures.palette import BAR, CONTROL, INK, LINES, MARKERS, PICTURE, SERIES, TEXT
+from asif_book.figures.palette import BAR, CONTROL, INK, LINES, MARKERS, PAPER, PICTURE, SERIES, TEXT
 from asif_book.figures.pictures import cell, rows_of_pictures
 from asif_book.figures.style import alt, drawn_pairs, legend_above, listed, subplots
 from asif_book.figures.templates import self_contained
@@ -57,10 +59,12 @@ def similarity_density(picture, caption, bins) -> Figure:
     """
     figure, axis = subplots(figsize=(7, 4.6))
     picture, caption = np.asarray(picture), np.asarray(caption)  # matplotlib takes a Tensor apart, number by number
+    greys = colors.ListedColormap(colormaps["Greys"](np.linspace(0.22, 1, 256)))  # one pair is grey, no pair is not
     density = axis.hexbin(
-        picture, caption, gridsize=55, bins="log", mincnt=1, cmap="Greys", linewidths=0, rasterized=True
+        picture, caption, gridsize=55, bins="log", mincnt=1, cmap=greys, linewidths=0, rasterized=True
     )
-    look = {"color": SERIES[1], "marker": "o", "markersize": 5}  # ink is in the cells
+    edge = [withStroke(linewidth=4, foreground=PAPER)]
+    look = {"color": SERIES[1], "marker": "o", "markersize": 5, "path_effects": edge}  # ink is in the cells
     errors = [bins["mean"] - bins.low, bins.high - bins["mean"]]
     axis.errorbar(bins.centre, bins["mean"], errors, **look, label="mean of the bin, 95 % interval")
     axis.axhline(0, color=SERIES[2], linestyle="--", linewidth=1, label="captions unrelated (0)")
@@ -83,7 +87,7 @@ def shuffle_control(panels, labels=("shuffles", "captions shuffled", "real capti
     for axis, (name, (observed, interval, shuffled)) in zip(axes.flat, panels.items(), strict=True):
         axis.hist(shuffled, bins=9 if len(shuffled) < 1000 else 60, color=CONTROL, label=labels[1])
         name_of_band = "95 % interval" if interval[0] < interval[1] else None
-        axis.axvspan(*interval, color=SERIES[0], alpha=0.25, linewidth=0, label=name_of_band)
+        axis.axvspan(*interval, color=SERIES[0], alpha=0.25, linewidth=0, zorder=0, label=name_of_band)
         axis.axvline(observed, color=SERIES[0], linewidth=2, label=labels[2])
         axis.set(xlabel=name, ylabel=labels[0])
     legend_above(figure, axes.flat[0], 3)

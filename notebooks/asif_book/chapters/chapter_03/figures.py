@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from IPython.display import HTML
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
-from asif_book.figures.palette import ANCHOR, FAINT, INK, PICTURE, SERIES
+from asif_book.figures.palette import ANCHOR, FAINT, INK, PAPER, PICTURE, SERIES
 from asif_book.figures.pictures import bar, cell, named_bars, rows_of_pictures
 from asif_book.figures.style import alt, image_tag, legend_above, listed, span, subplots
 from asif_book.figures.templates import self_contained
@@ -40,14 +41,15 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
     changed = {title: (change(point), change(anchors)) for title, change in changes.items()}
     reach = 1.5 * max(np.abs(np.vstack(rows)).max() for rows in changed.values())
     reference, words = None, []
+    edge = [withStroke(linewidth=3, foreground=PAPER)]
+    look = {"fontsize": 10, "ha": "center", "va": "center", "path_effects": edge}
     for (plane, bars), (title, (z, a)) in zip(axes.T, changed.items(), strict=True):
         plane.axhline(0, color=FAINT, linewidth=0.8)
         plane.axvline(0, color=FAINT, linewidth=0.8)
         for row, name in zip(a, names, strict=True):
             plane.plot([0, row[0]], [0, row[1]], color=ANCHOR, linewidth=1)
             plane.plot(*row, color=ANCHOR, marker="^", linestyle="none", markersize=7)
-            outward = 14 * row / np.linalg.norm(row)
-            plane.annotate(name, row, xytext=outward, textcoords="offset points", fontsize=10, ha="center", va="center")
+            plane.annotate(name, row, xytext=14 * row / np.linalg.norm(row), textcoords="offset points", **look)
         plane.plot([0, z[0, 0]], [0, z[0, 1]], color=PICTURE, linewidth=1.5, linestyle="--")
         plane.plot(*z[0], color=PICTURE, marker="o", linestyle="none", markersize=8)
         plane.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=title)

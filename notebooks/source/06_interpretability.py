@@ -207,8 +207,8 @@ print(f"The answer was “{found.before}”; without {len(gone)} anchors “{fou
 print(f"No fewer than {found.at_least} would do, which is proven.")
 
 # %% [markdown]
-# **What you see.** A filled bar is a score without the anchors, a dashed outline the
-# score with all of them. Now “kangaroo” leads by a little. Four anchors are enough. One
+# **What you see.** A filled bar is a score without the anchors, a tick the score
+# with all of them. Now “kangaroo” leads by a little. Four anchors are enough. One
 # is not, because each of the bank was tried; two or three might be. Look at the anchors
 # that went: their captions are right.
 #

@@ -287,6 +287,17 @@ def test_an_exercise_that_nobody_attempted_is_one_line_and_an_attempt_stands_ope
     assert not main.select(".fold") and "check_f" in main.get_text() and "box" in main.get_text()
 
 
+def test_an_exercise_with_its_hints_has_one_frame_and_what_is_around_it_stands_outside(tmp_path):
+    text = "## 4\n\nBefore.\n\n### Exercise 04.1 · One\n\n1. Do it."
+    hint = new_markdown_cell("<details><summary>Hint</summary>\n\nUp.\n\n</details>\n\nAfter.")
+    main = main_of(tmp_path, text, code("f = 1", "exercise"), code("check(f)"), hint)
+    (frame,) = main.select(".exercise")
+    parts = [part.get_text(" ", strip=True) for part in frame.find_all(recursive=False)]
+    assert parts == ["Exercise 04.1 · One Do it.", "f = 1", "check ( f )", "Hint Up."]
+    around = frame.find_previous("p"), frame.find_next_sibling()
+    assert [text.get_text(strip=True) for text in around] == ["Before.", "After."]
+
+
 @pytest.mark.parametrize(
     "cells, above",
     [
@@ -335,6 +346,7 @@ def test_what_is_printed_is_a_sentence_or_columns_and_a_table_has_one_line_of_he
     lines = [line.get_text() for line in main.select(".output :is(p, pre)")]
     assert lines == ["won 5\xa0% [1,\xa02]", "<lost>", "a  5%", "one: 1", "two, 1 : 2: 3"]
     assert [head.get_text() for head in main.select("thead th")] == ["row", "n", "word"]
+    assert not main.select("style[scoped]")  # aligns heads otherwise than their columns
     assert [cell.get_text() for cell in main.select("td.number")] == ["1", "2"]
 
 
@@ -349,6 +361,8 @@ def test_a_figure_has_a_number_and_stands_above_its_code_and_a_table_below(tmp_p
     begins = [" ".join(output.get_text(" ").split()) for output in drawn.select(".output")]
     assert begins == ["Figure 01.1", "Figure 01.2 Dots.", "Figure 01.3 No."]
     assert [number.parent.name for number in main.select(".figure-number")] == ["div", "p", "div"]
+    main = main_of(tmp_path, code("# Match all, and draw how many fit. Then it.\n1", "hide-input", outputs=[FIGURE]))
+    assert main.select_one(".figure-number").get_text() == "Figure 01.1 How many fit"
 
 
 ELSEWHERE = ["![a](https://x.org/a.png)", "![a](missing.png)", '<script src="//x.org/a.js"></script>']

@@ -68,14 +68,17 @@ print('The product:', 6 * 7)
 HTML("<svg class='asif-drawn' data-low='40' data-high='60' width='200' height='20'><path d='M20 0V20'/></svg>")
 """
 
+ASKED = new_markdown_cell("**Before you look:** how many?")
+
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """A report of two small chapters; the first one shows a figure, tables and a verdict."""
     folder = tmp_path_factory.mktemp("small")
     recorded = new_code_cell(RECORD.format("held-out stamps, zero-shot, 13 classes"))
-    folded = new_code_cell("# Add one to one.\n1 + 1", metadata={"tags": ["hide-input"]})
-    write(folder / "notebooks" / "00_strangers.ipynb", FIRST, PARAMETERS_CELL, new_code_cell(SHOW), folded, recorded)
+    folded = new_code_cell("# Add one to one.\n1 + 1" + "\n" * 20 + "2", metadata={"tags": ["hide-input"]})
+    cells = FIRST, PARAMETERS_CELL, new_code_cell(SHOW), folded, ASKED, recorded
+    write(folder / "notebooks" / "00_strangers.ipynb", *cells)
     write(
         folder / "notebooks" / "01_encoders.ipynb",
         PARAMETERS_CELL,
@@ -88,7 +91,7 @@ def small(tmp_path_factory):
         new_markdown_cell("On we go."),
         "# Next:\n\n[00](00_strangers.ipynb)",
         new_markdown_cell("## 2 · Below · deeper", metadata={"jp-MarkdownHeadingCollapsed": True}),
-        "### A part\n\nThe okapi is folded.",
+        "### A part\n\nA new animal. The okapi is folded.",
         "## Summary\n\nThe quagga is told.",
     )
     (folder / "notebooks" / "library.md").write_text("# The library\n\nAnchor, anchor, anchor, anchor.\n")
@@ -277,6 +280,7 @@ def test_a_section_that_goes_deeper_opens_for_a_link_into_it_and_the_search(smal
     for name, inside in (("2 · Below", okapi), ("A part", okapi), ("Summary", told)):
         page.goto((small / "01_encoders.html").as_uri())
         expect(inside).to_be_hidden()
+        assert page.get_by_text("A new animal.", exact=True).is_visible()  # how it begins
         page.locator(".contents a").get_by_text(name).click()
         expect(inside).to_be_visible()
     page.goto((small / "search.html").as_uri())
@@ -328,8 +332,9 @@ def test_by_keyboard(small, open_page):
     assert page.get_by_text("Skip to the text").bounding_box()["y"] >= 0
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.tagName") == "MAIN"
-    page.keyboard.press("Tab")
-    assert page.evaluate(focused) == "paper"  # code that fits its box is no stop, and no guess needs a switch
+    for stop in ("Guess first", "Show all", "paper"):  # code that fits its box is no stop
+        page.keyboard.press("Tab")
+        assert page.evaluate(focused) == stop
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
     page.get_by_role("link", name="Next").press("Enter")
@@ -376,6 +381,10 @@ def test_a_phone_shows_six_lines_of_long_code_until_asked_for_all(small, open_pa
     wide = open_page(small / "00_strangers.html")
     assert wide.locator(".code > .highlight > pre").first.evaluate(tall) > 150
     assert not wide.locator(".clipped > button").first.is_visible()
+    wide.locator(".fold").evaluate("fold => { fold.open = true; }")
+    assert wide.locator(".fold pre").evaluate(tall) < 300
+    wide.get_by_role("button", name="Show all 22 lines").click()
+    assert wide.locator(".fold pre").evaluate(tall) > 300
 
 
 def test_the_axis_of_results_stays_in_sight_beyond_its_ends(small, open_page):
@@ -424,8 +433,12 @@ def test_a_reader_or_a_link_chooses_to_see_all_and_it_is_kept(small, open_page):
     page = open_page(small / "01_encoders.html")
     question = page.get_by_text("How do you want to read")
     switch = page.locator("header .ways")
-    assert question.is_visible() and switch.is_visible() and barriers(page) == {}
+    assert not question.is_visible() and switch.is_visible()
+    page.goto((small / "00_strangers.html").as_uri())  # the first chapter asks
+    assert question.is_visible() and not switch.is_visible() and barriers(page) == {}
     page.locator("main").get_by_role("button", name="Show all").click()
+    assert not question.is_visible() and switch.get_by_role("button", name="Show all").is_visible()
+    page.goto((small / "01_encoders.html").as_uri())
     expect(page.get_by_text("The product: 42")).to_be_visible()
     assert answers(page) == [True] * 5 and not page.get_by_label("Your guess").is_visible()
     page.reload()

@@ -68,7 +68,7 @@ def rows_of_pictures(rows, *, columns, names=(), key="") -> HTML:
 
 
 def bar(value, name, picture=None, *, kind="anchors", before=None, first=False) -> dict:
-    """Describe a bar for `named_bars`: its name (bold if `first`), its picture, and the value `before`, dashed.
+    """Describe a bar for `named_bars`: its name (bold if `first`), its picture, and the value `before`, a tick.
 
     The kind is "picture", "text" or "anchors", and with " hollow" behind it, the bar is an outline.
     """

@@ -353,7 +353,7 @@ def _content(page: str) -> tuple[str, list[tuple[str, str, str]]]:
     """Read a page: its title, and for each section its ``id``, title and text."""
     without_pictures = re.sub(r'"data:[^"]*"', '""', page)
     text = BeautifulSoup(without_pictures, "html.parser").find("main")
-    for notice in text.select(".licences, .pill"):  # the same on each page, or no words of its own
+    for notice in text.select(".licences, .pill, .begins"):  # the same on each page, or no words of its own
         notice.decompose()
     found: list[tuple[str, str, list[str]]] = [("", "", [])]  # what stands above the title
     _collect(text, found)

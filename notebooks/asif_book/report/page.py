@@ -28,6 +28,8 @@ _MARK = re.compile(r"(?<![●○])[●■▲](?![●○])")
 """A mark of a picture, a text or an anchor, and not of how difficult an exercise is."""
 _LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data"}
 """Attributes with an address that a browser fetches by itself."""
+_DRAWN = re.compile(r"\b[Dd]raw ((?!and |it )[^ ,.]+(?: [^ ,.]+){2,}(?:, and (?:for|one)\b[^.]*)?)")
+"""What the words of folded code say that it draws, in three words or more."""
 _APOSTROPHE = re.compile(r"(?<![\s(\[=])'(?=[\w\s])")
 
 
@@ -80,12 +82,30 @@ def fold_deeper(body: BeautifulSoup) -> None:
             words.replace_with(words.removesuffix(" · deeper"))
             title.extend([" ", body.new_tag("span", attrs={"class": "pill"}, string="deeper")])
         summary.append(title)
+        if (words := next((cell.p for cell in cells if cell.p), None)) and not words.math:
+            begins = re.match(r".+?[.?!](?= |$)|", " ".join(words.get_text().split()))[0]
+            summary.append(body.new_tag("span", attrs={"class": "begins"}, string=begins))
         fold.extend([summary, *cells])
 
 
+def frame_exercises(body: BeautifulSoup) -> None:
+    """Put each exercise into a frame of its own: its text, its code and check, its hint and what it should show."""
+    for title in body.find_all("h3", id=re.compile("^Exercise")):
+        text = title.parent
+        frame = body.new_tag("div", attrs={"class": "exercise"})
+        words = frame.append(body.new_tag("div", attrs={"class": "text"}))
+        words.extend([title, *title.find_next_siblings()])
+        text.insert_after(frame)
+        after = itertools.takewhile(lambda cell: "text" not in cell["class"], frame.find_next_siblings("div"))
+        frame.extend([*after])
+        if hints := (frame.find_next_sibling("div") or frame).find_all("details", recursive=False):
+            words = frame.append(body.new_tag("div", attrs={"class": "text"}))
+            words.extend(hints)
+
+
 def number_figures(body: BeautifulSoup, chapter: str) -> None:
-    """Number what the cells of a chapter drew, on the line of a figure's first words if there are some, and put the
-    figure above its code."""
+    """Number what the cells of a chapter drew, on the line of a figure's first words or what the folded code says that
+    it draws, and put the figure above its code."""
     drawn = [output for output in body.select(".output") if output.select_one(".figure, .asif-drawn")]
     for number, output in enumerate(drawn, 1):
         begin = output.select_one(".asif-drawn > :is(p:first-child, style + p):not([role], :has(img))") or output
@@ -93,6 +113,8 @@ def number_figures(body: BeautifulSoup, chapter: str) -> None:
         begin.insert(0, label)
         label.insert_after(" ")
         cell = output.find_parent(class_="code")
+        if begin is output and (drawn := _DRAWN.search(cell.find(["summary", "pre"]).get_text())):
+            label.extend([" ", body.new_tag("b", string=drawn[1][0].upper() + drawn[1][1:])])
         cell.extend(cell.find_all(class_=["fold", "highlight"], recursive=False))
 
 

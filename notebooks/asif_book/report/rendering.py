@@ -87,8 +87,8 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
     around["previous"] = chapters[here - 2] if here > 1 else None
     around["next"] = chapters[here] if 0 < here < len(chapters) else None
     first = {}
-    for style in body.find_all("style"):  # the same for all drawings
-        if first.setdefault(style.string, style) is not style:
+    for style in body.find_all("style"):  # the same for all drawings; a data frame's own is about its notebook
+        if style.has_attr("scoped") or first.setdefault(style.string, style) is not style:
             style.decompose()
     for words in body.select(".text > p > strong:first-child"):
         for begin, kind in (("Before you", "asked"), ("What you see", "seen")):
@@ -98,6 +98,7 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
         minutes = re.search(r"Minutes (\d+)", (cell.find_previous("h3") or cell).parent.get_text())
         lines = min(6, max(2, int(minutes[1]) // 3)) if minutes else 3
         cell.append(BeautifulSoup(f'<div class="lines" hidden>{"<hr>" * lines}</div>', "html.parser"))
+    pages.frame_exercises(body)
     pages.fold_deeper(body)
     pages.make_accessible(body)
     pages.number_figures(body, source.stem[:2])

@@ -110,10 +110,8 @@ def test_anchor_bars_tell_both_sides_apart_without_colour():
 def test_scores_without_draws_before_and_after_and_who_went_and_came():
     gone, labels = [(RED, f"anchor {i}") for i in range(8)], ["bird", "coin"]
     drawing = figures.scores_without(RED, "hen", labels, [0.3, 0.2], [0.1, 0.25], gone, [(BLUE, "new")], truth="bird")
-    assert bars_of(drawing) == [
-        ("bird ✔", ["anchors", "ghost"], [0.1, 0.3]),
-        ("coin", ["anchors", "ghost"], [0.25, 0.2]),
-    ]
+    assert bars_of(drawing) == [("bird ✔", ["anchors"], [0.1]), ("coin", ["anchors"], [0.25])]
+    assert [tick["d"].split()[0] for tick in parsed(drawing).select(".before")] == ["M0.3", "M0.2"]
     assert [one[1] for one in pictures_of(drawing)] == [*(f"anchor {i}" for i in range(6)), "new"]
     bold = [b.get_text() for b in parsed(drawing).select("b")]
     assert bold == ["hen", "coin", "taken away: 8, of which 6 are shown", "entered: 1"]

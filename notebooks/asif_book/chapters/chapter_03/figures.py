@@ -37,7 +37,7 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
     """
     point, anchors = np.atleast_2d(np.asarray(point, float)), np.asarray(anchors, float)
     size = (2.2 * len(changes), 4.5)
-    figure, axes = subplots(2, len(changes), figsize=size, squeeze=False, height_ratios=[1.5, 1])
+    figure, axes = subplots(2, len(changes), figsize=size, squeeze=False, sharey="row", height_ratios=[1.5, 1])
     changed = {title: (change(point), change(anchors)) for title, change in changes.items()}
     reach = 1.5 * max(np.abs(np.vstack(rows)).max() for rows in changed.values())
     reference, words = None, []
@@ -53,7 +53,8 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
         plane.plot([0, z[0, 0]], [0, z[0, 1]], color=PICTURE, linewidth=1.5, linestyle="--")
         plane.plot(*z[0], color=PICTURE, marker="o", linestyle="none", markersize=8)
         plane.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=title)
-        plane.set(xlabel="coordinate 1", ylabel="coordinate 2" if plane is axes[0, 0] else "")
+        if plane is axes[0, 0]:
+            plane.set(xlabel="coordinate 1", ylabel="coordinate 2")
         cosines = (a @ z[0]) / np.linalg.norm(a, axis=1) / np.linalg.norm(z[0])
         reference = cosines if reference is None else reference
         words.append(f"{title}: {', '.join(f'{value:.2f}' for value in cosines)}")
@@ -65,7 +66,7 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
             bars.text(place, above, f"{value:.2f}".replace("-", "−"), ha="center", va="bottom", fontsize=9)
         bars.axhline(0, color=INK, linewidth=0.8)
         bars.set_xticks(places, names)
-        bars.set(xlabel="anchor", ylim=(-1.1, 1.5), yticks=[-1, 0, 1])
+        bars.set(ylim=(-1.1, 1.5), yticks=[-1, 0, 1])
         bars.set_ylabel("cosine with ●" if bars is axes[1, 0] else "")
     return alt(figure, f"A point in the plane and its cosines with {', '.join(names)}. {listed(words)}")
 

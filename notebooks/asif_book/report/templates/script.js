@@ -1,7 +1,7 @@
 // What a page can do beside being read: a dark theme, guesses, contents that fold on a phone, and the search.
 "use strict";
 
-const dark = matchMedia("(prefers-color-scheme: dark)");
+const dark = matchMedia("(prefers-color-scheme: dark)"), phone = matchMedia("(max-width: 44rem)");
 
 // a browser may refuse storage to a page from disk; a choice then holds for this page
 let storage = null;
@@ -26,7 +26,7 @@ document.addEventListener("DOMContentLoaded", () => {
   addEventListener("hashchange", openTarget);
   openTarget();
   for (const button of document.querySelectorAll("#folds")) openAll(button, [...document.querySelectorAll(".results-of")]);
-  for (const code of document.querySelectorAll(".code > .highlight")) clip(code, code.textContent.trim().split("\n").length);
+  for (const code of document.querySelectorAll(".code .highlight")) clip(code, code.textContent.trim().split("\n").length);
   markSection([...document.querySelectorAll(".contents [class^='level'] a")]);
   for (const form of document.querySelectorAll("#book-search")) searchBook(form, document.querySelector(".found"));
 });
@@ -84,14 +84,14 @@ function markSection(links) {
 }
 
 // two ways to read, guess first or show all; an address may choose: ?show=all. Only where guesses are does a switch
-// stand in the bar, and before a first choice, and on the index, the question too
+// stand in the bar; the first chapter asks instead, until a choice, and the index always
 function waysToRead(bar, question) {
   for (const text of document.querySelectorAll("main:has(.answer) .text:has(> #Summary)")) { // gives guesses away
     text.insertAdjacentHTML("beforebegin", "<details class='deeper told'><summary></summary></details>");
     text.previousElementSibling.append(text);
     text.previousElementSibling.append(text.firstElementChild);
   }
-  const buttons = document.querySelectorAll(".ways button");
+  const buttons = document.querySelectorAll(".ways button"), guesses = document.querySelector(".answer") !== null;
   const show = (way) => {
     document.documentElement.dataset.show = way;
     for (const button of buttons) button.setAttribute("aria-pressed", button.value === way);
@@ -99,15 +99,21 @@ function waysToRead(bar, question) {
     if (way === "all") for (const deeper of document.querySelectorAll(".deeper")) deeper.open = true;
   };
   for (const button of buttons) {
-    button.addEventListener("click", () => { show(button.value); storage?.setItem("asif-show", button.value); });
+    button.addEventListener("click", () => {
+      show(button.value);
+      storage?.setItem("asif-show", button.value);
+      if (!guesses || bar.contains(button)) return;
+      [question.hidden, bar.hidden] = [true, false];
+      bar.querySelector("[aria-pressed='true']").focus();
+    });
   }
   const wanted = new URLSearchParams(location.search).get("show"), known = ["guess", "all"];
   const kept = [wanted, storage?.getItem("asif-show")].find((way) => known.includes(way));
   show(kept ?? "guess");
   if (!question) return;
-  const guesses = document.querySelector(".answer") !== null;
-  question.hidden = !document.querySelector("main.index") && (!guesses || known.includes(wanted ?? kept));
-  bar.hidden = !guesses;
+  const asks = guesses && !known.includes(wanted ?? kept) && (wanted || "asks" in question.dataset);
+  question.hidden = !asks && !document.querySelector("main.index");
+  bar.hidden = asks || !guesses;
   if (wanted && !known.includes(wanted)) question.prepend(`No way to read is called “${wanted}”; choose one of the two. `);
 }
 
@@ -177,9 +183,9 @@ function openAll(button, folds) {
   show();
 }
 
-// a phone shows six lines of longer code, until asked for all
+// six lines of longer code on a phone, and of long code in a fold anywhere, until asked for all
 function clip(code, lines) {
-  if (lines < 7) return;
+  if (lines < 7 || !(phone.matches || lines > 15 && code.closest(".fold"))) return;
   code.classList.add("clipped");
   code.insertAdjacentHTML("beforeend", `<button type="button">Show all ${lines} lines</button>`);
   code.lastElementChild.addEventListener("click", ({ target }) => { code.classList.remove("clipped"); target.remove(); });

@@ -46,8 +46,8 @@ def stand_alone(title: str, content: str) -> str:
     body = BeautifulSoup(content, "html.parser")
     around = {"sections": sections(body), "chapters": (), "more": (), "current": "index"}
     make_accessible(body)
-    content = Markup(body.decode(formatter="minimal"))
-    return layout("chapter.html.j2", title=title, body=content, previous=None, next=None, **around)
+    around |= {"body": Markup(body.decode(formatter="minimal")), "previous": None, "next": None}
+    return layout("chapter.html.j2", title=title, **around)
 
 
 def sections(body: BeautifulSoup) -> list[dict]:
@@ -93,14 +93,12 @@ def frame_exercises(body: BeautifulSoup) -> None:
     for title in body.find_all("h3", id=re.compile("^Exercise")):
         text = title.parent
         frame = body.new_tag("div", attrs={"class": "exercise"})
-        words = frame.append(body.new_tag("div", attrs={"class": "text"}))
-        words.extend([title, *title.find_next_siblings()])
+        frame.append(body.new_tag("div", attrs={"class": "text"})).extend([title, *title.find_next_siblings()])
         text.insert_after(frame)
         after = itertools.takewhile(lambda cell: "text" not in cell["class"], frame.find_next_siblings("div"))
         frame.extend([*after])
         if hints := (frame.find_next_sibling("div") or frame).find_all("details", recursive=False):
-            words = frame.append(body.new_tag("div", attrs={"class": "text"}))
-            words.extend(hints)
+            frame.append(body.new_tag("div", attrs={"class": "text"})).extend(hints)
 
 
 def number_figures(body: BeautifulSoup, chapter: str) -> None:

@@ -53,8 +53,6 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
         plane.plot([0, z[0, 0]], [0, z[0, 1]], color=PICTURE, linewidth=1.5, linestyle="--")
         plane.plot(*z[0], color=PICTURE, marker="o", linestyle="none", markersize=8)
         plane.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=title)
-        if plane is axes[0, 0]:
-            plane.set(xlabel="coordinate 1", ylabel="coordinate 2")
         cosines = (a @ z[0]) / np.linalg.norm(a, axis=1) / np.linalg.norm(z[0])
         reference = cosines if reference is None else reference
         words.append(f"{title}: {', '.join(f'{value:.2f}' for value in cosines)}")
@@ -67,7 +65,8 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
         bars.axhline(0, color=INK, linewidth=0.8)
         bars.set_xticks(places, names)
         bars.set(ylim=(-1.1, 1.5), yticks=[-1, 0, 1])
-        bars.set_ylabel("cosine with ●" if bars is axes[1, 0] else "")
+    axes[0, 0].set(xlabel="coordinate 1", ylabel="coordinate 2")
+    axes[1, 0].set_ylabel("cosine with ●")
     return alt(figure, f"A point in the plane and its cosines with {', '.join(names)}. {listed(words)}")
 
 

@@ -64,7 +64,7 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
             bars.text(place, above, f"{value:.2f}".replace("-", "−"), ha="center", va="bottom", fontsize=9)
         bars.axhline(0, color=INK, linewidth=0.8)
         bars.set_xticks(places, names)
-        bars.set(ylim=(-1.1, 1.5), yticks=[-1, 0, 1])
+        bars.set(xlabel="anchor", ylim=(-1.1, 1.5), yticks=[-1, 0, 1])
     axes[0, 0].set(xlabel="coordinate 1", ylabel="coordinate 2")
     axes[1, 0].set_ylabel("cosine with ●")
     return alt(figure, f"A point in the plane and its cosines with {', '.join(names)}. {listed(words)}")

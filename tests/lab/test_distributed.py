@@ -50,8 +50,12 @@ def queries():
 
 @pytest.fixture(scope="module", autouse=True)
 def forked_workers():
-    """Worker processes are forked from one that has loaded PyTorch and this package."""
-    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+    """Worker processes are forked from one that has loaded PyTorch and this package.
+
+    Fifteen seconds after a kill, Dask would give up a worker that is away because of the next kill.
+    """
+    late = {"distributed.deploy.lost-worker-timeout": "10 minutes"}
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver", **late}):
         get_mp_context().set_forkserver_preload(["asif_lab.cluster.distributed"])  # the first call sets its own
         yield
 

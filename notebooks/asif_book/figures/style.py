@@ -15,7 +15,7 @@ from urllib.parse import quote
 import IPython.display
 import numpy as np
 from markupsafe import Markup
-from PIL import Image
+from PIL import Image, ImageOps
 
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import ParameterError
@@ -143,7 +143,7 @@ def alt(figure, alt):
 def thumbnail(picture, side=96):
     """Return the picture as a (side, side, 3) uint8 array on white, its proportions kept; grey if it has no file."""
     image = open_picture(picture) if str(picture) else Image.new("RGB", (side, side), FAINT)
-    image.thumbnail((side, side))
+    image = ImageOps.contain(image, (side, side))
     canvas = np.full((side, side, 3), 255, np.uint8)
     top, left = (side - image.height) // 2, (side - image.width) // 2
     canvas[top : top + image.height, left : left + image.width] = np.asarray(image)

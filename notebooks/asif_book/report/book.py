@@ -9,7 +9,7 @@ import platform
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import pairwise, zip_longest
@@ -213,9 +213,9 @@ def _sentence(results: dict, text: str, *wanted) -> str:
 def _blocks(lanes: list[dict]) -> list[tuple]:
     """Sort lanes by kind, each with its axis, and those of a kind by the beginnings that names share."""
     heads = [lane["head"] for lane in lanes]
-    *others, farthest = sorted((lane for lane in lanes if lane["kind"] == GAPS), key=_reach) or [{}]
-    if len(others) > 2 and _reach(farthest) > 2 * _reach(others[-1]):
-        farthest["kind"] = FAR
+    reach = sorted((max(map(abs, lane["ends"])), at) for at, lane in enumerate(lanes) if lane["kind"] == GAPS)
+    if len(reach) > 3 and reach[-1][0] > 2 * reach[-2][0]:
+        lanes[reach[-1][1]]["kind"] = FAR
     kinds: dict[str, dict] = {}
     for lane in lanes:
         head = lane["head"] * (heads.count(lane["head"]) > 1)
@@ -230,21 +230,15 @@ def _blocks(lanes: list[dict]) -> list[tuple]:
     for kind, groups in kinds.items():
         ends = [end for lane in lanes if lane["kind"] == kind for end in lane["ends"]]
         axis = Axis([*ends, *REACH[kind]], plain=kind == OTHERS, signed=kind in (GAPS, FAR)) if kind in REACH else None
-        blocks.append(
-            (kind, axis, [_group(*group) for group in sorted(groups.items(), key=lambda group: group[0] != "")])
-        )
+        blocks.append((kind, axis, [_group(head, groups[head]) for head in sorted(groups, key=bool)]))
     return blocks
 
 
 def _group(head: str, lanes: list[dict]) -> tuple[str, str, list[dict]]:
     """Say once, beside the head of a group, what is about all of its lanes."""
     common = [part for part in lanes[0]["about"] if head and all(part in lane["about"] for lane in lanes[1:])]
-    rest = [lane | {"about": _listed(part for part in lane["about"] if part not in common)} for lane in lanes]
-    return head, _listed(common), rest
-
-
-def _listed(parts: Iterable[str]) -> str:
-    return "\u00a0· ".join(part.replace(" ", "\u00a0") if len(part) < 22 else part for part in parts)
+    rest = [lane | {"about": [part for part in lane["about"] if part not in common]} for lane in lanes]
+    return head, common, rest
 
 
 def _lane(entry: dict, row: str, value: str, interval: str, n: str, split: str, verdict: str) -> dict:
@@ -277,14 +271,10 @@ def _lane(entry: dict, row: str, value: str, interval: str, n: str, split: str, 
     about = filter(None, [data and data[1], n and f"n = {n}", split, *note.split("; ")])
     return {
         "row": row, "kind": kind, "name": name, "head": head[1] if head else "", "less": bool(_LESS.search(row)),
-        "about": list(about),
+        "about": [part.replace(" ", "\u00a0") if len(part) < 22 else part for part in about],
         "value": value, "interval": interval, "claim": claim.rstrip(";"), "draws": draws and f"over {draws}",
         "ends": ends, "lines": lines, "open": any(min(ends) <= line <= max(ends) for line in lines),
     }  # fmt: skip
-
-
-def _reach(lane: dict) -> float:
-    return max(map(abs, lane["ends"]))
 
 
 # The index -------------------------------------------------------------------------------------------

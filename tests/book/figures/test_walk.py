@@ -415,6 +415,8 @@ def test_every_screen_is_free_of_barriers_and_fits(browser, made):
         assert tab.evaluate("document.documentElement.scrollWidth") == viewport["width"]
         smallest = "all => Math.min(...all.map(one => parseFloat(getComputedStyle(one).fontSize)))"
         assert tab.eval_on_selector_all("main *", smallest) >= 11 and tab.complaints == []
+        row = tab.eval_on_selector("#list tbody tr", "row => getComputedStyle(row).display")
+        assert row == ("grid" if viewport == PHONE else "table-row")
         tab.context.close()
 
 

@@ -802,7 +802,7 @@ def survivors(z: Tensor, anchors: Tensor) -> dict[str, tuple]:
 # %% tags=["check"]
 check_investigation(survivors)
 
-# %% [markdown] tags=["progress"]
+# %% [markdown]
 # <details><summary>Hint</summary>
 #
 # Collect your changes in a dictionary of functions, then measure them in one loop, as
@@ -822,7 +822,8 @@ check_investigation(survivors)
 # more dimensions) keep the angles between all vectors. Two encoders differ by more.
 #
 # </details>
-#
+
+# %% [markdown] tags=["progress"]
 # The exercises that you have solved:
 
 # %% tags=["progress", "hide-input"]

@@ -209,11 +209,7 @@ def _name_headers(table: Tag) -> None:
 
 
 def loads_from_elsewhere(page: str | BeautifulSoup) -> list[str]:
-    """Find the addresses that a browser fetches by itself when it opens the page; links don't count.
-
-    >>> loads_from_elsewhere('<a href="https://arxiv.org">paper</a><img src="figure.png">')
-    ['figure.png']
-    """
+    """Find the addresses that a browser fetches by itself when it opens the page; links don't count."""
     found = []
     parsed = page if isinstance(page, BeautifulSoup) else BeautifulSoup(page, "html.parser")
     for tag in parsed.find_all(True):

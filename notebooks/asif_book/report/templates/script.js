@@ -185,7 +185,7 @@ function openAll(button, folds) {
 
 // six lines of longer code on a phone, and of long code in a fold anywhere, until asked for all
 function clip(code, lines) {
-  if (lines < 7 || !(phone.matches || lines > 15 && code.closest(".fold"))) return;
+  if (lines < (code.closest(".fold") ? 16 : phone.matches ? 7 : Infinity)) return;
   code.classList.add("clipped");
   code.insertAdjacentHTML("beforeend", `<button type="button">Show all ${lines} lines</button>`);
   code.lastElementChild.addEventListener("click", ({ target }) => { code.classList.remove("clipped"); target.remove(); });

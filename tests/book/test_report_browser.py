@@ -463,7 +463,8 @@ def test_on_paper(small, open_page):
     for asked in (False, True):  # what the reader opened is printed
         assert (hint.evaluate(visible), code.is_visible()) == (asked, asked)
         page.locator(".fold, main .text details").evaluate_all("all => all.forEach((fold) => { fold.open = true; })")
-    assert page.locator(".code > .highlight:visible").count() > 0
+    whole = "code => getComputedStyle(code).breakInside"
+    assert page.locator(".code > .highlight:visible").first.evaluate(whole) == "avoid"  # its box would go on empty
     assert page.locator(".output:has(.figure)").evaluate("one => getComputedStyle(one).float") == "left"  # text goes on
     assert not page.locator("header, .contents, .pager").evaluate_all(f"all => all.some({visible})")
     assert background(page) == "rgb(255, 255, 255)" and not page.get_by_text("Drag it.").is_visible()

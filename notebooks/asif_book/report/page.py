@@ -106,7 +106,8 @@ def number_figures(body: BeautifulSoup, chapter: str) -> None:
     it draws, and put the figure above its code."""
     drawn = [output for output in body.select(".output") if output.select_one(".figure, .asif-drawn")]
     for number, output in enumerate(drawn, 1):
-        begin = output.select_one(".asif-drawn > :is(p:first-child, style + p):not([role], :has(img))") or output
+        first = ".asif-drawn:not(.asif-drawn *) > :is(p:first-child, style + p):not([role], :has(img))"
+        begin = output.select_one(first) or output
         label = body.new_tag("span", attrs={"class": "figure-number"}, string=f"Figure {chapter}.{number}")
         begin.insert(0, label)
         label.insert_after(" ")

@@ -83,7 +83,7 @@ def fold_deeper(body: BeautifulSoup) -> None:
             title.extend([" ", body.new_tag("span", attrs={"class": "pill"}, string="deeper")])
         summary.append(title)
         if (words := next((cell.p for cell in cells if cell.p), None)) and not words.math:
-            begins = re.match(r".+?[.?!](?= |$)|", " ".join(words.get_text().split()))[0]
+            begins = re.match(r"(?:\S+ ){2,}?\S*?[.?!](?= |$)|", " ".join(words.get_text().split()))[0]
             summary.append(body.new_tag("span", attrs={"class": "begins"}, string=begins))
         fold.extend([summary, *cells])
 

@@ -244,6 +244,7 @@ draw.show(draw.score_table(eight, labels, scores, right=own))
 # **Before you run the next cell:** which anchors decided for “mallet”?
 
 # %%
+# Draw the anchors that decided for three answers.
 rows = []
 for i in own[np.isin(own, (0, 3, 4))]:  # the kangaroo, the drum and the mallet
     reasons = contributions(pictures[[i]], texts[[answers[i]]], bank.pairs)

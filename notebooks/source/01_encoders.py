@@ -65,7 +65,7 @@ group = np.array([g.split("/")[0] for g in stamps.groups])  # (n,): "animals", ‚
 print(f"{n} captioned pictures")
 
 # %% tags=["hide-input"]
-# Draw a stamp, and the five that the image encoder finds most similar.
+# Draw a stamp and the five that the image encoder finds most similar.
 picture_vectors = embed(image_encoder, stamps.pictures, progress=False)
 first = int(np.argmax(group == "vehicles"))
 values, near = nearest_others(picture_vectors, [first], 5)  # (1, 5) each
@@ -272,7 +272,7 @@ check_nearest_neighbours(nearest_neighbours)
 # neighbours of an animal be the same animal, the same colour, or the same pose?
 
 # %% tags=["hide-input"]
-# Find the neighbours of five pictures, and draw them.
+# Draw the nearest neighbours of five pictures.
 of_five = ("animals", "clothes", "food", "household", "vehicles")
 queries = [int(np.argmax(group == g)) for g in of_five if g in group]
 queries = queries or list(range(5))  # pairs without such groups: the first five
@@ -297,7 +297,7 @@ draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, queries, near, v
 # horse.‚Äù?
 
 # %% tags=["hide-input"]
-# Find the nearest captions, and draw them with their stamps.
+# Draw the nearest captions with their stamps.
 horse = next((i for i, c in enumerate(stamps.captions) if "horse" in c.lower()), 0)
 rows = [*queries, horse]
 values, near = nearest_others(caption_vectors, rows, 3)  # (6, 3) each

@@ -67,6 +67,7 @@ draw.show(draw.picture_pairs(pictures, captions, two or [(0, 1), (2, 3)], column
 # only link between the two encoders.
 
 # %%
+# Draw five rows of the two matrices.
 bank = AnchorBank.build(stamps, image_encoder, text_encoder)
 five = np.random.default_rng(seed).choice(len(bank), 5, replace=False)  # rows to draw
 draw.two_matrices(bank, sorted(five), order=[2, 0, 4, 1, 3])
@@ -134,6 +135,7 @@ print(f"words in a caption: {words.min()} to {words.max()}, median {words.median
 # and take cosines.
 
 # %%
+# Draw the pairs with the most similar pictures.
 u_image = unit_rows(bank.image, bank.image_mean)  # subtract the mean, then length 1
 u_text = unit_rows(bank.text, bank.text_mean)
 image_similarity = u_image @ u_image.T  # (n, n): entry (i, j) compares pictures i and j

@@ -68,6 +68,7 @@ from asif_book.checks import (
 # drawing the second map.
 
 # %%
+# Draw the angles before and after a turn.
 anchors_2d = torch.tensor([[3.0, 0.5], [-0.5, 2.5], [-2.0, -1.5]])  # (3, 2)
 point_2d = torch.tensor([[1.5, 1.5]])  # (1, 2)
 names_2d = ["cat", "dog", "ship"]
@@ -121,6 +122,7 @@ draw.relative_matrix(new, anchors, four, i=1, j=2)
 # unchanged?
 
 # %%
+# Draw the relative vector under three changes.
 angle = np.deg2rad(50)
 turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 changes = {  # each turns rows (m, 2) into rows (m, 2)
@@ -200,6 +202,7 @@ draw.moving_origin(point_2d, anchors_2d, names_2d, origin=(-0.5, 2.0))
 # against the cosines before. Will the dots lie on a line? On which one?
 
 # %%
+# Draw the cosines before and after a turn and a shift.
 how_far = 1  # length of the shift, in typical lengths of an embedding
 z, a = new.image, anchors.image
 rotation = random_rotation(z.shape[1], generator)
@@ -271,6 +274,7 @@ check_centred_representation(centred_representation)
 # Now the same two changes, with centring.
 
 # %%
+# Draw the centred cosines before and after both changes.
 from asif_book.checks import centred  # the library's solution of 03.2
 
 after = {

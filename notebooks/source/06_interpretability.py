@@ -66,7 +66,7 @@ model = ASIF(bank, device=device, **encoders)
 print(f"{model}\n{len(test)} stamps are held out")
 
 # %% tags=["hide-input"]
-# Ask for the label of the held-out picture of chapter 00, and draw the answer.
+# Ask about the held-out picture of chapter 00, and draw the scores of three labels.
 stranger = first_held_out(stamps)
 picture, caption = stamps.pictures[stranger], stamps.captions[stranger]
 z = everything.image[[stranger]]  # (1, 1280)
@@ -488,7 +488,7 @@ print(f"accuracy on {len(asked)} validation stamps: {accuracy(given, truth, seed
 # of the score is left, in the order of the contributions, and in a random order?
 
 # %% tags=["full", "hide-input"]
-# Delete and insert anchors in two orders, draw the scores, and record the area.
+# Delete and insert anchors, draw the scores for both orders, and record the area.
 from asif_lib.explain import area_between, faithfulness_curves
 
 some = asked.image[decided[: 12 if fast else None]]

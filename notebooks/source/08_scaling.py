@@ -75,7 +75,7 @@ many_mean = many.mean(dim=0)  # (256,)
 # longer does it take to add a pair?
 
 # %% tags=["hide-input"]
-# Add one pair to stored banks of growing size.
+# Draw the time to add one pair to growing banks.
 from asif_book.made_up import save_bank
 
 folder = tempfile.TemporaryDirectory()
@@ -118,7 +118,7 @@ draw.show(draw.stage_bars({"to add one pair to a bank on the disk": edits}))
 # **Before you run the next cell:** which stage is largest at the paper's size?
 
 # %% tags=["hide-input"]
-# Time the three stages, and draw them, here and at the paper's size.
+# Draw the times of the three stages, here and at the paper's size.
 from asif_lib.search import indexed_scores, plan_search
 from asif_lib.sparse import SparseVectors
 
@@ -463,7 +463,7 @@ check_keep(my_candidates)
 # again at 110 anchors, 200, or 2,000?
 
 # %% tags=["hide-input"]
-# Count the anchors that the bound keeps, record the mean, and draw one search.
+# Count the anchors kept, record their mean, and draw one search around its threshold.
 from asif_lib.search import Sieve
 
 sieve = Sieve(rounded_asked, k, limit=max(4 * k, 2_048))

@@ -749,7 +749,7 @@ pd.DataFrame(needs).rename_axis("pairs that a rival needs")
 # anchor alone agree? Does this share rise with $n$?
 
 # %% tags=["hide-input"]
-# Ask by all anchors, by the nearest, and by none nearby; draw and record the shares.
+# Ask by all, by the nearest and by none nearby, draw the shares for growing banks.
 from asif_lib import relative_representation
 
 own = z_image[anchors]  # (643, 1280): no test picture sets the limit

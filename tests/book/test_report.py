@@ -363,6 +363,9 @@ def test_a_figure_has_a_number_and_stands_above_its_code_and_a_table_below(tmp_p
     assert [number.parent.name for number in main.select(".figure-number")] == ["div", "p", "div"]
     main = main_of(tmp_path, code("# Match all, and draw how many fit. Then it.\n1", "hide-input", outputs=[FIGURE]))
     assert main.select_one(".figure-number").get_text() == "Figure 01.1 How many fit"
+    main = main_of(tmp_path, code("# Draw the few dots.\n1  # draw two of all", outputs=outputs[:1]))
+    begins = [words.get_text() for words in main.select(".output > span, .output p")]
+    assert begins == ["Figure 01.1 The few dots", "Dots."]
 
 
 ELSEWHERE = ["![a](https://x.org/a.png)", "![a](missing.png)", '<script src="//x.org/a.js"></script>']

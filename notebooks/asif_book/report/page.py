@@ -29,7 +29,7 @@ _MARK = re.compile(r"(?<![●○])[●■▲](?![●○])")
 _LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data"}
 """Attributes with an address that a browser fetches by itself."""
 _DRAWN = re.compile(r"\b[Dd]raw ((?!and |it )[^ ,.]+(?: [^ ,.]+){2,}(?:, and (?:for|one)\b[^.]*)?)")
-"""What the words of folded code say that it draws, in three words or more."""
+"""What the first comment of code says that it draws, in three words or more."""
 _APOSTROPHE = re.compile(r"(?<![\s(\[=])'(?=[\w\s])")
 
 
@@ -102,18 +102,18 @@ def frame_exercises(body: BeautifulSoup) -> None:
 
 
 def number_figures(body: BeautifulSoup, chapter: str) -> None:
-    """Number what the cells of a chapter drew, on the line of a figure's first words or what the folded code says that
-    it draws, and put the figure above its code."""
+    """Number what the cells drew, name it by the first comment's words about it, and put it above its code."""
     drawn = [output for output in body.select(".output") if output.select_one(".figure, .asif-drawn")]
     for number, output in enumerate(drawn, 1):
         first = ".asif-drawn:not(.asif-drawn *) > :is(p:first-child, style + p):not([role], :has(img))"
-        begin = output.select_one(first) or output
+        cell = output.find_parent(class_="code")
+        title = _DRAWN.search(cell.find(["summary", "pre"]).get_text().partition("\n")[0])
+        begin = (not title and output.select_one(first)) or output
         label = body.new_tag("span", attrs={"class": "figure-number"}, string=f"Figure {chapter}.{number}")
         begin.insert(0, label)
         label.insert_after(" ")
-        cell = output.find_parent(class_="code")
-        if begin is output and (drawn := _DRAWN.search(cell.find(["summary", "pre"]).get_text())):
-            label.extend([" ", body.new_tag("b", string=drawn[1][0].upper() + drawn[1][1:])])
+        if title:
+            label.extend([" ", body.new_tag("b", string=title[1][0].upper() + title[1][1:])])
         cell.extend(cell.find_all(class_=["fold", "highlight"], recursive=False))
 
 

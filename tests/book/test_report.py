@@ -480,6 +480,7 @@ def test_results_stand_in_lanes_by_chapter_with_their_chance_and_verdict():
     assert all(ends[lane][1] - ends[lane][0] > 70 for lane in (3, 4))  # each chapter has an axis of differences
     assert looked.svg is None  # and a count has none
     assert gap.select_one(".verdict").get_text("|", strip=True) == "undecided on this split|over 20 draws: -4.1"
+    assert [lane.select_one(".claim")["style"] for lane in (share, gap)] == ["--full: 100%", "--full: 0%"]
     assert [len(lane.select(".chance")) for lane in (share, audit, gap)] == [1, 0, 1]  # and a line at 0
     assert [len(lane.select(".open")) for lane in (share, audit, gap)] == [0, 0, 1]  # nothing is decided
     page_of_results = (ROOT / "notebooks" / "results.md").read_text(encoding="utf-8")

@@ -352,20 +352,17 @@ def test_what_is_printed_is_a_sentence_or_columns_and_a_table_has_one_line_of_he
 
 def test_a_figure_has_a_number_and_stands_above_its_code_and_a_table_below(tmp_path):
     inside = "<p>Dots.</p>", "<p role='status'>No.</p><div class='asif-drawn'><p>In.</p></div>"
-    drawings = [{"text/html": f"<div class='asif-drawn'>{words}</div>"} for words in inside]
-    outputs = [new_output("display_data", drawing) for drawing in drawings]
-    cells = code("draw()", outputs=[FIGURE, *outputs]), code("table()", outputs=[said("solved")])
-    main = main_of(tmp_path, *cells)
+    outputs = [new_output("display_data", {"text/html": f"<div class='asif-drawn'>{p}</div>"}) for p in inside]
+    main = main_of(tmp_path, code("draw()", outputs=[FIGURE, *outputs]), code("table()", outputs=[said("solved")]))
     drawn, printed = main.select(".code")
     assert drawn.select_one(".output ~ .highlight") and not printed.select_one(".output ~ .highlight")
     begins = [" ".join(output.get_text(" ").split()) for output in drawn.select(".output")]
     assert begins == ["Figure 01.1", "Figure 01.2 Dots.", "Figure 01.3 No. In."]
     assert [number.parent.name for number in main.select(".figure-number")] == ["div", "p", "div"]
-    main = main_of(tmp_path, code("# Match all, and draw how many fit. Then it.\n1", "hide-input", outputs=[FIGURE]))
-    assert main.select_one(".figure-number").get_text() == "Figure 01.1 How many fit"
-    main = main_of(tmp_path, code("# Draw the few dots.\n1  # draw two of all", outputs=outputs[:1]))
+    folded = code("# Match all, and draw how many fit. Then it.\n1", "hide-input", outputs=[FIGURE])
+    main = main_of(tmp_path, folded, code("# Draw the few dots.\n1  # draw two of all", outputs=outputs[:1]))
     begins = [words.get_text() for words in main.select(".output > span, .output p")]
-    assert begins == ["Figure 01.1 The few dots", "Dots."]
+    assert begins == ["Figure 01.1 How many fit", "Figure 01.2 The few dots", "Dots."]
 
 
 ELSEWHERE = ["![a](https://x.org/a.png)", "![a](missing.png)", '<script src="//x.org/a.js"></script>']

@@ -70,7 +70,7 @@ NUMERICAL := $(addprefix tests/,bank evaluation explain search test_laws.py test
 CHAPTERS := $(addprefix tests/book/test_,notebooks.py report_browser.py slides.py)
 TESTER  := $(VENV)/.installed-dev
 
-.PHONY: test beside classroom-kit browser-edition browser notebooks results lock lint bench coverage mutation
+.PHONY: test classroom-kit browser-edition browser notebooks results lock lint bench coverage mutation
 
 # the packages of the tests first: they include those of the workbook
 test: $(TESTER) setup browser
@@ -78,16 +78,10 @@ test: $(TESTER) setup browser
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/python -m asif_book.editions check
-	@mkdir -p build
-	@echo "the chapters, fuzz and a laptop's arithmetic run beside these tests; what they say comes last"
-	@$(MAKE) --no-print-directory beside > build/beside.log 2>&1 & beside=$$!; trap "kill $$beside" INT TERM; \
-	DEVICE=$(DEVICE) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 20 -m "not notebooks" $(PYTEST_ARGS); tested=$$?; \
-	wait $$beside; beside=$$?; cat build/beside.log; exit $$((tested + beside))
-
-beside: $(TESTER)
-	DEVICE=$(DEVICE) $(BIN)/python -m pytest --durations 20 -m notebooks $(CHAPTERS) $(PYTEST_ARGS)
 	$(BIN)/python -m tests.fuzz --seconds 30 --seed 1
-	$(LAPTOP) $(BIN)/python -m pytest --reverse -m "not once" $(NUMERICAL) $(PYTEST_ARGS)
+	DEVICE=$(DEVICE) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 20 -m "not notebooks" $(PYTEST_ARGS)
+	$(LAPTOP) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --reverse -m "not once" $(NUMERICAL) $(PYTEST_ARGS)
+	DEVICE=$(DEVICE) $(BIN)/python -m pytest --durations 20 -m notebooks $(CHAPTERS) $(PYTEST_ARGS)
 
 classroom-kit: setup
 	$(BIN)/python -m asif_book.handout build/classroom-kit --no-solutions --kit

@@ -61,7 +61,7 @@ Quiz("before", pairs)
 # **Before you run the next cell:** bet on how many of the eight answers are right.
 
 # %% tags=["hide-input"]
-# Ask about eight pictures, and draw the answers.
+# Draw the answers to eight pictures.
 shown, labels = first_task(stamps)  # rows of `everything`, and a noun for each
 pictures = model.images(everything.image[shown])  # 8 descriptions of pictures
 texts = model.texts([f"a photo of a {label}." for label in labels])  # 8 of texts
@@ -373,7 +373,7 @@ print(f"with a shuffled bank: {np.mean(shuffled):.1%}, from {low:.1%} to {high:.
 # **Before you run the next cell:** what kind of picture do you expect to fail?
 
 # %% tags=["hide-input"]
-# Find the first failure, and draw the anchors that decided it.
+# Draw the anchors that decided the first failure.
 failures = [row for row, good in enumerate(wins) if not good]
 for row in failures[:1]:
     rival = rivals[row, similarity[row, rivals[row]].argmax()].item()

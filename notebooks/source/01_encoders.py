@@ -435,6 +435,7 @@ check_same_group_share(same_group_share)
 # untrained network at chance?
 
 # %%
+# Draw how often the nearest neighbour is of the same group.
 from asif_lab.benchmark.control_encoders import colour_histogram
 from sklearn.feature_extraction.text import CountVectorizer
 
@@ -479,6 +480,7 @@ for name in [*measures][:1] + [*measures][2:4]:  # the encoders and the random w
 # a grey background: which change moves the embeddings most? Which changes most for you?
 
 # %%
+# Draw the five pictures with the cosine that each change leaves.
 originals = [open_picture(stamps.pictures[i]) for i in queries]
 gallery, titles = [*originals], ["as it is"] * len(originals)
 for name, change in PICTURE_CHANGES.items():

@@ -406,7 +406,7 @@ check_shuffled_correlation(correlation_after_shuffle)
 # somewhere above? And will their spread come near the real value?
 
 # %% tags=["hide-input"]
-# Shuffle the captions many times, and draw the values.
+# Draw the values of real and of shuffled captions.
 from functools import partial
 
 from asif_lib import evaluation
@@ -465,7 +465,7 @@ pd.DataFrame(lines, [*found], head).round(3)
 # are drawn at random?
 
 # %% tags=["hide-input"]
-# Match the piles in all ways, for many deals of piles of four kinds.
+# Draw the scores of all ways to match piles, and repeat with piles of four kinds.
 from asif_book.chapters.chapter_02.lessons import matched_piles
 
 folder = bank.pairs.group.str.split("/").str[:2].str.join("/")
@@ -495,6 +495,7 @@ table
 # much of the effect is left? Half of it?
 
 # %%
+# Draw how much of the effect is left when captions change places.
 shares_broken = [0, 0.1, 0.25, 0.5, 0.75, 1]  # of the captions that change places
 
 from asif_book.chapters.chapter_02.lessons import effect_left
@@ -566,6 +567,7 @@ check_coverage(coverage_of)
 # Photographs, drawings, symbols?
 
 # %%
+# Draw the coverage of new pictures and of new captions.
 from asif_book.checks import coverage  # the library's solution of 02.4
 
 anchors, new = bank.subset(train), bank.subset(validation)
@@ -663,7 +665,7 @@ check_farthest_first(choose_anchors)
 # average? And which choice is better for the pictures with the worst coverage?
 
 # %% tags=["hide-input"]
-# Measure the coverage of chosen and of drawn anchors, and draw it.
+# Draw the coverage by chosen and by random anchors.
 from asif_book.chapters.chapter_02.lessons import covered_by
 from asif_book.checks import farthest_first  # the library's solution of 02.5
 
@@ -778,7 +780,7 @@ def mean_difference(image_similarity, text_similarity):
 
 
 # %% tags=["hide-input"]
-# Plant wrong captions, and measure how well each score finds them.
+# Draw the suspicion of honest and of planted pairs, and measure each score.
 from sklearn.metrics import roc_auc_score
 
 ways = {"the library's score": by_neighbours, "mean difference": mean_difference}

@@ -331,7 +331,7 @@ scores = {  # (150, 150) each: row = picture, column = caption
 # cosines as they are, the crosses are centred. Nothing was trained in between.
 
 # %% tags=["hide-input"]
-# Measure the recalls, draw them, and shuffle the captions as a control.
+# Draw how often the true caption is among the first k, and shuffle as a control.
 from scipy.special import comb
 
 relevant = same_text(captions, captions)  # (150, 150): which captions are right
@@ -590,7 +590,7 @@ check_times_nearest(how_often_nearest)
 # would you guess it is?
 
 # %% tags=["hide-input"]
-# Count how often each anchor is among the nearest, and draw it.
+# Draw how often each anchor is among the nearest.
 from asif_book.checks import times_nearest  # the library's solution of 03.4
 
 modalities = {

@@ -217,6 +217,7 @@ check_sparsify(my_sparsify)
 # values of $p$.
 
 # %%
+# Draw one vector for three exponents. Draw the picture and its six nearest anchors.
 k = round(0.1 * n)
 vectors = {f"p = {p}": sparsify(relative, k, p) for p in (1, 2, 8)}
 first_six = vectors["p = 2"].indices[0, :6].tolist()  # the most similar anchors
@@ -323,6 +324,7 @@ def evaluate(k, p):
 
 
 # %%
+# Draw the recall for each k and each p.
 from asif_lib.evaluation import in_points, sweep
 
 fractions = [0.02, 0.1, 1.0] if fast else [0.02, 0.05, 0.1, 0.2, 0.4, 1.0]
@@ -508,7 +510,7 @@ print(f"the first negative entry: at k = {first}, {first / n:.0%} of the anchors
 
 
 # %% tags=["hide-input"]
-# Score with and without the clamp, and draw the recalls.
+# Draw the recall with and without the clamp.
 def powered_scores(p, clamp):
     """Score all captions for all pictures with every entry kept, (150, 150)."""
     kept = [m.clamp_min(0) if clamp else m for m in views.values()]

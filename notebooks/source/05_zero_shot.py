@@ -102,7 +102,7 @@ draw.who_sees_what(stamps)
 # then more anchors. Which step will change R@1 more?
 
 # %% tags=["hide-input"]
-# Draw the scoreboard, and the two steps from its last row to the test.
+# Draw the scoreboard with two steps from its last row to the test.
 captions = stamps.captions
 
 
@@ -135,7 +135,7 @@ draw.show(draw.interval_dots({"stamps": board}, xlabel=xlabel, chance=chance))
 # **Before you run the next cell:** which change will the model notice worst?
 
 # %% tags=["hide-input"]
-# Make wrong captions by rules, ask, draw and record how often they win.
+# Draw how often a wrong caption wins, for each rule, and record it.
 from asif_lab.wrong_captions import CHANGES, wrong_captions
 
 from asif_book.chapters.chapter_05.lessons import side_by_side, wrong_wins
@@ -216,7 +216,7 @@ place = {(m, WAYS[0]): ranks(s, same) for m, s in scores.items()}  # of the righ
 place |= {(m, WAYS[1]): ranks(s.T, same) for m, s in scores.items()}  # (150,) each
 
 # %% tags=["hide-input"]
-# Draw the recalls, and record those of ASIF.
+# Draw R@1 of all methods in both directions. Draw R@10 in both directions. Record.
 from scipy.stats import hypergeom
 
 rights = same.sum(dim=1).numpy()  # right answers of each question
@@ -486,7 +486,7 @@ check_paired_difference(my_comparison)
 # **Before you run the next cell:** which interval will be shorter?
 
 # %% tags=["hide-input"]
-# Compare paired and unpaired intervals, and draw them.
+# Draw the paired and the unpaired intervals.
 from asif_lib.evaluation import Measure
 
 
@@ -609,7 +609,7 @@ check_average_templates(my_zero_shot)
 # of a” help or harm?
 
 # %% tags=["hide-input"]
-# Compare the templates on the validation split, and choose one.
+# Draw the accuracy of each template on stamps, and choose one.
 sizes = Counter(names[i] for i in test if names[i] in classes).values()
 print(f"{sum(sizes)} test stamps, {min(sizes)} to {max(sizes)} of each class")
 TEMPLATES = {
@@ -670,7 +670,7 @@ predicted[f"always “{frequent}”"] = np.full(len(labels), classes.index(frequ
 measured = {name: accuracy(guess, labels, seed) for name, guess in predicted.items()}
 
 # %% tags=["hide-input"]
-# Draw the accuracies, record that of ASIF, and count the confusions.
+# Draw the accuracy of each method on stamps. Draw which answers ASIF gives. Record.
 from asif_lib.evaluation import confusion_of, mcnemar
 
 xlabel = f"zero-shot accuracy, {len(classes)} classes, {len(asked)} stamps"
@@ -699,7 +699,7 @@ draw.show(draw.confusion_matrix(counts, classes))
 # In the matrix, the diagonal is right. A number beside it counts confusions.
 
 # %% tags=["hide-input"]
-# Draw twelve mistakes.
+# Draw twelve mistakes of the zero-shot labels.
 guess = on_stamps.predicted.numpy()  # (88,), -1 where nothing decides
 wrong = np.flatnonzero((guess != labels) & (guess >= 0))[:12]
 given, true = ([classes[of[i]] for i in wrong] for of in (guess, labels))
@@ -722,6 +722,7 @@ if len(wrong):
 # guess which will win. Then take a picture that fits *none* of them.</span>
 
 # %%
+# Draw the answer for one picture with the anchors that decided.
 from IPython.display import HTML, display
 
 from asif_book.widgets import answer_html, your_picture
@@ -761,7 +762,7 @@ for name, z in (("white on black", z_plain), ("black on white", z_tried)):
     print(f"{name}: {accuracy(guess, tried.labels, seed)}")
 
 # %% tags=["hide-input"]
-# Compare the templates on clothes, and draw the accuracies.
+# Draw the accuracy of each template on clothes.
 by_template = compare_templates(full_model, z_tried, fashion.classes, tried.labels)
 xlabel = f"accuracy on {len(tried)} validation pictures, with 95 % interval"
 draw.show(draw.interval_dots(by_template, xlabel=xlabel, chance=0.1))
@@ -771,7 +772,7 @@ how, best = max(choices, key=choices.get)  # of equals, the first in the list
 print(f"chosen on the validation split: {best}, {how} over templates")
 
 # %% tags=["hide-input"]
-# Measure all methods on clothes, record the accuracy, and draw it.
+# Draw the accuracy of each method on clothes. Draw which answers ASIF gives. Record.
 sample = fashion.split("test").sample(200 if fast else 1_000, seed)
 turned = [inverted(picture) for picture in sample.pictures]
 z_test = embed(image_encoder, turned, progress=False)  # (1000, 1280)

@@ -192,7 +192,7 @@ pd.DataFrame(table, labels).style.format("{:.3f}")
 # anchor?
 
 # %% tags=["hide-input"]
-# Find a small removal, and draw the decision without it.
+# Draw the decision before and after a small removal.
 found = smallest_removal(model, z, labels)
 gone = list(found.anchors)
 result = without(model, z, prompts, gone)
@@ -254,7 +254,7 @@ print(f"the largest fall: {captions[worst]} {place}")
 # contributes?
 
 # %% tags=["hide-input"]
-# Remove each anchor alone, and draw contribution and effect. Then try random halves.
+# Draw the contribution and the effect of each anchor. Then try random halves.
 from scipy.stats import spearmanr
 
 from asif_lib.explain import removal_effects, shapley_values
@@ -488,7 +488,7 @@ print(f"accuracy on {len(asked)} validation stamps: {accuracy(given, truth, seed
 # of the score is left, in the order of the contributions, and in a random order?
 
 # %% tags=["full", "hide-input"]
-# Delete and insert anchors, draw the scores for both orders, and record the area.
+# Draw the scores while anchors are deleted and inserted, and record the area.
 from asif_lib.explain import area_between, faithfulness_curves
 
 some = asked.image[decided[: 12 if fast else None]]
@@ -524,6 +524,7 @@ _ = record(name + "of contributions", areas["deletion"], unit="of the score", no
 # **Before you run the next cell:** what will count, ears, legs or fur?
 
 # %%
+# Draw the regions that matter in the picture and in the anchor.
 from asif_lib.explain import hidden, occlusion, shared_regions
 
 witness = int(reasons.anchor[0])  # the doe
@@ -612,7 +613,7 @@ draw.show(draw.show_pictures(suspects.picture.tolist(), titles, title=title))
 # How much will the AUC fall from 5 to 20 %?
 
 # %% tags=["hide-input"]
-# Plant wrong captions, rank the pairs in three ways, draw and compare the AUCs.
+# Draw how well three scores find planted wrong captions, and compare them.
 from asif_lab import (
     AGREEMENT,
     NearestAnchorCaption,
@@ -747,7 +748,7 @@ repairs = pd.DataFrame(
 repairs.style.hide(axis="index")
 
 # %% tags=["hide-input"]
-# Count the repaired decisions, and collect the others for the exercise.
+# Draw the wrong decisions that are left for the exercise.
 repaired = repairs.becomes == repairs.right
 print(f"label changes to the right one: {repaired.sum()} of {len(repairs)}")
 taken = failures[repaired.to_numpy(bool)].tolist()
@@ -896,6 +897,7 @@ check_foretelling(my_foretelling)
 # **Before you run the next cell:** write down both alarm rates.
 
 # %%
+# Draw how familiar three kinds of pictures are.
 from PIL import Image
 from scipy.stats import beta
 from sklearn.metrics import roc_auc_score

@@ -75,7 +75,7 @@ image_encoder, text_encoder, stamps, bank = open_chapter(profile, device, pairs)
 print(bank)
 
 # %% tags=["hide-input"]
-# Ask about the red kangaroo of chapter 00, and draw the answer.
+# Draw the answer for the red kangaroo of chapter 00.
 row = first_held_out(stamps)  # the photograph of the red kangaroo
 held_out, others = stamps.splits["test"], stamps.splits["train"]
 old = bank.subset(others + stamps.splits["validation"])  # the anchors
@@ -378,6 +378,7 @@ check_add(my_add)
 # do you expect? With 20?
 
 # %%
+# Draw the accuracy after lessons of growing size.
 from asif_book.chapters.chapter_07.lessons import learning_sweep
 
 sizes = [0, 1, 5, 10] if fast else [0, 1, 2, 5, 10, 20]
@@ -584,7 +585,7 @@ check_unchanged(my_verdict)
 # within 5 points?
 
 # %% tags=["hide-input"]
-# Measure the recall of the stamps before and after the lessons, draw and record it.
+# Draw the change of the recall of stamps after the lessons, and record it.
 from asif_book.measuring import recall_of_pairs
 
 MARGIN = 0.05
@@ -642,6 +643,7 @@ draw.show(draw.interval_dots({"": gaps}, **axis, margin=MARGIN, notes=verdicts))
 # bags: nothing, chance, or the same as before any lesson?
 
 # %%
+# Draw the accuracy of each class before and after the bags are forgotten.
 FORGOTTEN = "bag"
 full = bank.add(lesson(0, sizes[-1]))
 group = f"fashion_mnist/{FORGOTTEN}"
@@ -726,7 +728,7 @@ check_found(my_found)
 # removal, what will the AUC be?
 
 # %% tags=["hide-input"]
-# Let stamps join, ask who is an anchor, remove them, ask again; draw and record it.
+# Draw how well anchors are told from other stamps, before and after they leave.
 from asif_book.chapters.chapter_07.lessons import ALARM, COPIES, remembered
 
 small = [
@@ -1040,7 +1042,7 @@ check_lesson(my_lesson, task)
 
 
 # %% tags=["hide-input"]
-# Choose typical pictures, measure what they teach, draw and record it.
+# Draw the accuracy after typical and after random lessons, and record it.
 def typical_lesson(per_class):
     """The pairs of each class with the largest mean cosine with their class."""
     directions = pool.image - pool.image_mean
@@ -1085,7 +1087,7 @@ pd.DataFrame({"typical minus random": gaps}).rename_axis("pairs of each class")
 # random lessons of a hundred pairs?
 
 # %% tags=["hide-input"]
-# Choose a hundred pictures by clusters, teach them with the switches, and measure.
+# Draw the accuracy after a hundred pairs chosen by clusters, and record it.
 from sklearn.cluster import KMeans
 
 

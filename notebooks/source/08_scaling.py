@@ -693,7 +693,7 @@ def answers_of(bank):
 
 
 # %% tags=["hide-input"]
-# Store the embeddings in fewer bytes, and measure what changes.
+# Draw the change of the results when embeddings have fewer bytes.
 rows, gaps = [], {}
 for dtype in (torch.float32, torch.float16, torch.bfloat16):
     name = str(dtype).removeprefix("torch.")
@@ -745,7 +745,7 @@ pd.DataFrame(rows, columns=columns).style.hide(axis="index")
 # points of accuracy will that cost: 40? 10? 1?
 
 # %% tags=["hide-input"]
-# Build an approximate index, and measure recall and accuracy for each effort.
+# Draw the recall and the accuracy of an approximate index for each effort.
 from asif_lab import ValidationSet, build_index, choose_effort, measure_efforts
 
 MARGIN = 2.0  # points of accuracy that we would not miss: said before looking
@@ -851,6 +851,7 @@ print("the same, bit for bit:", all(map(torch.equal, together, alone)))
 # less? Will the answer be the same?
 
 # %%
+# Draw which worker searched when, and the loss of one.
 from distributed import get_task_stream
 
 from asif_book.chapters.chapter_08.lessons import kill_when_busy, timeline

@@ -647,7 +647,7 @@ print("frequent:", ", ".join(fashion.classes[c] for c in sorted(frequent)))
 print("pictures:", ", ".join(f"{len(rows)} {name}" for name, rows in sets.items()))
 
 # %% tags=["hide-input"]
-# Ask both sets with and without a correction, and draw the differences.
+# Draw the gain of each correction on both sets.
 from asif_lib.evaluation.transductive import sinkhorn
 
 added = 100
@@ -696,7 +696,7 @@ for kind in sets:
 # need fewer pairs than ASIF, or more?
 
 # %% tags=["hide-input"]
-# Fit each method on two more draws, draw the pairs that it needs, and record them.
+# Draw the share of the rival's pairs that ASIF needs, and record it.
 from asif_book.chapters.chapter_09.lessons import asked_without, share_of_pairs
 
 orders = [np.random.default_rng(i).permutation(train) for i in range(2 if fast else 5)]
@@ -749,7 +749,7 @@ pd.DataFrame(needs).rename_axis("pairs that a rival needs")
 # anchor alone agree? Does this share rise with $n$?
 
 # %% tags=["hide-input"]
-# Ask by all, by the nearest and by none nearby, draw the shares for growing banks.
+# Draw the share of right answers with and without an anchor nearby, and record it.
 from asif_lib import relative_representation
 
 own = z_image[anchors]  # (643, 1280): no test picture sets the limit
@@ -876,7 +876,7 @@ check_rival(my_setting, task)
 # </details>
 
 # %% tags=["hide-input"]
-# Show the difference of every setting on the validation pictures.
+# Draw the difference of every setting on the validation pictures.
 shown = {
     name: {f"{n} pairs": mean_with_interval(task.measure(name, n)) for n in task.sizes}
     for name in task.rivals

@@ -77,7 +77,7 @@ print("captions:", ", ".join(f"{n} {len(s.captions)}" for n, s in languages.item
 # Volunteers translated the captions of the stamps, some of them visibly with a machine.
 
 # %% tags=["hide-input"]
-# Show two held-out stamps, and their captions in seven languages.
+# Draw two held-out stamps with their captions in seven languages.
 shown = ["town/cartoon/mine.png", "animals/birds/turkey.png"]
 head, rows = ["language"], [["English"]]
 for name in shown:
@@ -196,7 +196,7 @@ is_new = ~np.isin([hindi.captions[i] for i in test], texts)  # (140,) bool
 print(f"captions that no anchor has: {mean_with_interval(right[is_new], seed)}")
 
 # %% tags=["hide-input"]
-# Show eight answers by the announced rule, each with the stamp that it belongs to.
+# Draw eight answers with the stamps that they belong to, by the announced rule.
 rows, surest_first = [], scores.amax(dim=1).argsort(descending=True)  # (140,)
 middle = (torch.arange(8) + 0.5) * len(test) / 8  # of each eighth
 for row in surest_first[middle.long()].tolist():
@@ -218,7 +218,7 @@ draw.words_of_scripts(["asked", "best answer", "stamp of the answer", ""], rows)
 
 
 # %% tags=["hide-input"]
-# Translate into all languages, and with shuffled anchors as a control.
+# Draw R@1 into each language, and with shuffled anchors as a control.
 def shuffled(one, side):
     """Return for each test caption the share of ten shuffles in which it is first."""
     rng, found = np.random.default_rng(seed), []
@@ -324,7 +324,7 @@ pd.DataFrame(rows, index).T.rename_axis("share of right answers")
 # translation? Will the order of the languages be the same?
 
 # %% tags=["hide-input"]
-# Search the captions of each language for the test pictures.
+# Draw R@1 from English and R@1 from pictures.
 own_flags = {}
 for name, one in languages.items():
     own_flags[name] = of_test(one, pictures[one.stamps], one.z, **PICTURES)[0]
@@ -350,7 +350,7 @@ for name in parts:
 # rows will fail?
 
 # %% tags=["hide-input"]
-# Ask the test pictures in several languages, and open the control.
+# Draw the best pictures for words of several languages, and open the control.
 from asif_book.widgets import asked_in_language, language_knob
 
 models = {}
@@ -373,7 +373,7 @@ print(f"Japanese anchors with a Chinese character: {count} of {len(texts)}")
 asked_in_language(*searched, asked)
 
 # %% tags=["hide-input"]
-# Show the captions of anchors that the encoder puts nearest to the same words.
+# Draw the captions of anchors nearest to the same words.
 rows = []
 for name, text in asked:
     one, question = languages[name], embed(e5, [text], progress=False)  # (1, 384)
@@ -406,7 +406,7 @@ language_knob(*searched, language="Arabic", text="سيارة")
 # **Before you run the next cell:** which of the three finds most translations?
 
 # %% tags=["hide-input"]
-# Compare three ways to use E5 on both sides.
+# Draw R@1 of three ways to use E5 on both sides.
 home = spoken("en", e5, stamps)  # English captions by E5, (793, 384)
 ways = {"cosine": {}, "cosine, own means": {}, "bank": {}}
 for name, one in languages.items():
@@ -562,7 +562,7 @@ pd.DataFrame({"R@1": {name: str(measure) for name, measure in found.items()}})
 # With 100?
 
 # %% tags=["hide-input"]
-# Draw fewer anchors, five times each.
+# Draw R@1 with fewer and fewer anchors, five times each.
 from asif_lib.evaluation import scaling_curve
 
 tables, sizes = {}, [20, 50, 100, 200, 400]
@@ -598,7 +598,7 @@ draw.show(draw.scaling(tables, ylabel="English → other language, R@1"))
 # the two will be better?
 
 # %% tags=["hide-input"]
-# Ask the same stamps in a weak language and in French.
+# Draw R@1 of weak languages and of French on the same stamps.
 few = np.random.default_rng(seed).permutation(hindi.anchors)[:50].tolist()
 weak = {"Hindi": hindi._replace(anchors=few), "Japanese": languages["Japanese"]}
 weak |= {name: spoken(OTHERS[name], e5, stamps) for name in ("Swahili", "Inuktitut")}

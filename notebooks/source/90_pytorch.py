@@ -125,6 +125,7 @@ print(m.norm())  # (): one length for the whole matrix
 # (3,)?
 
 # %%
+# Draw the largest entries of columns and of rows.
 columns = m.amax(dim=0)  # (4,): the largest entry of each column
 rows = m.amax(dim=1, keepdim=True)  # (3, 1): the largest entry of each row
 flat = m.amax(dim=1)  # (3,): the same, without keepdim

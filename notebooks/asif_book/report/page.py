@@ -102,18 +102,18 @@ def frame_exercises(body: BeautifulSoup) -> None:
 
 
 def number_figures(body: BeautifulSoup, chapter: str) -> None:
-    """Number what the cells drew, name it by the first comment's words about it, and put it above its code."""
+    """Number what the cells drew, name it by the first comment's next words about it, and put it above the code."""
     drawn = [output for output in body.select(".output") if output.select_one(".figure, .asif-drawn")]
     for number, output in enumerate(drawn, 1):
         first = ".asif-drawn:not(.asif-drawn *) > :is(p:first-child, style + p):not([role], :has(img))"
         cell = output.find_parent(class_="code")
-        title = _DRAWN.search(cell.find(["summary", "pre"]).get_text().partition("\n")[0])
+        titles = _DRAWN.findall(cell.find(["summary", "pre"]).get_text().partition("\n")[0])
+        title = titles[: 1 + len(cell.select(".output .figure-number"))][-1:]
         begin = (not title and output.select_one(first)) or output
         label = body.new_tag("span", attrs={"class": "figure-number"}, string=f"Figure {chapter}.{number}")
         begin.insert(0, label)
         label.insert_after(" ")
-        if title:
-            label.extend([" ", body.new_tag("b", string=title[1][0].upper() + title[1][1:])])
+        label.extend([x for words in title for x in (" ", body.new_tag("b", string=words[0].upper() + words[1:]))])
         cell.extend(cell.find_all(class_=["fold", "highlight"], recursive=False))
 
 

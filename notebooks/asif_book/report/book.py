@@ -167,8 +167,9 @@ def chapters_in(folder: Path, wanted: list[str] | None) -> list[Path]:
 
 SHARES, RATIOS, GAPS, OTHERS = "share", "ratio", "difference, points", "other units, 0 to 1"
 FAR = "difference, points, on a wider axis"
-REACH = {SHARES: (0, 1), RATIOS: (0, 1.2), GAPS: (0, 0), FAR: (0, 0), OTHERS: (0, 1)}
-"""What the axis of each kind of number reaches at least; numbers of no such kind have no axis."""
+BOTH = "share, or number, 1 at 100 %"
+REACH = {SHARES: (0, 1), RATIOS: (0, 1.2), GAPS: (-0.15, 0.1), FAR: (-0.5, 0.6), OTHERS: (0, 1), BOTH: (0, 1)}
+"""What the axis of each kind of number reaches, in all chapters; numbers of no such kind have no axis."""
 FIRST = {r"^R@1\b": "own caption first (R@1)", r"^R@10\b": "own caption among the first 10 (R@10)"}
 """What a name begins with, and what the page calls that."""
 LONG = 52
@@ -182,7 +183,7 @@ _LESS = re.compile(r"wrong caption wins|calibration error|alarms|missed|looked a
 def results_in_lanes(results: dict, titles: dict[str, str]) -> str:
     """Draw the recorded numbers as HTML without empty lines: the headlines, then a fold with lanes for a chapter.
 
-    Numbers of a kind have the same axis in the whole chapter, shares and other units from 0 to 1.
+    Numbers of a kind have the same axis in all chapters, shares and other units from 0 to 1.
     """
     lanes = {chapter: [_lane(*row) for row in rows] for chapter, rows in by_chapter(results).items()}
     every = [lane for rows in lanes.values() for lane in rows]
@@ -213,9 +214,7 @@ def _sentence(results: dict, text: str, *wanted) -> str:
 def _blocks(lanes: list[dict]) -> list[tuple]:
     """Sort lanes by kind, each with its axis, and those of a kind by the beginnings that names share."""
     heads = [lane["head"] for lane in lanes]
-    reach = sorted((max(map(abs, lane["ends"])), at) for at, lane in enumerate(lanes) if lane["kind"] == GAPS)
-    if len(reach) > 3 and reach[-1][0] > 2 * reach[-2][0]:
-        lanes[reach[-1][1]]["kind"] = FAR
+    both = {SHARES, OTHERS} <= {lane["kind"] for lane in lanes}
     kinds: dict[str, dict] = {}
     for lane in lanes:
         head = lane["head"] * (heads.count(lane["head"]) > 1)
@@ -225,10 +224,11 @@ def _blocks(lanes: list[dict]) -> list[tuple]:
         for begin, words in FIRST.items():
             name = re.sub(begin, words, name)
         shown = lane | {"name": name, "about": [*rest, *lane["about"]]}
-        kinds.setdefault(lane["kind"], {}).setdefault(head, []).append(shown)
+        kind = BOTH if both and lane["kind"] in (SHARES, OTHERS) else lane["kind"]
+        kinds.setdefault(kind, {}).setdefault(head, []).append(shown)
     blocks = []
     for kind, groups in kinds.items():
-        ends = [end for lane in lanes if lane["kind"] == kind for end in lane["ends"]]
+        ends = [end for group in groups.values() for lane in group for end in lane["ends"]]
         axis = Axis([*ends, *REACH[kind]], plain=kind == OTHERS, signed=kind in (GAPS, FAR)) if kind in REACH else None
         blocks.append((kind, axis, [_group(head, groups[head]) for head in sorted(groups, key=bool)]))
     return blocks
@@ -249,12 +249,12 @@ def _lane(entry: dict, row: str, value: str, interval: str, n: str, split: str, 
     ends = [end / (100 if unit == "points" else 1) for end in (entry["value"], *(entry["ci"] or ()))]
     kind = OTHERS if unit else SHARES
     if unit == "points" or "minus" in name:
-        kind = GAPS
+        kind = FAR if max(map(abs, ends)) > -REACH[GAPS][0] else GAPS
     elif " over the pairs " in name:
         kind = RATIOS
     elif not 0 <= min(ends) <= max(ends) <= 1:
         kind = "other numbers"
-    if kind == GAPS:
+    if kind in (GAPS, FAR):
         value, *limits = (f"{100 * end:+z.1f}".replace("+0.0", "0.0") for end in ends)
         interval = " to ".join(limits)
     elif unit:
@@ -263,7 +263,7 @@ def _lane(entry: dict, row: str, value: str, interval: str, n: str, split: str, 
     data = _DATA.match(name)
     name = name[data.end() :] if data else name
     guessing = re.search(r"(?:chance|guessing) ([\d.]+)( ?%)?", note)
-    lines = [float(guessing[1]) / (100 if guessing[2] else 1)] if guessing else [0] * (kind == GAPS)
+    lines = [float(guessing[1]) / (100 if guessing[2] else 1)] if guessing else [0] * (kind in (GAPS, FAR))
     claim, _, draws = verdict.replace(" to ", "\u00a0to\u00a0").partition(" over ")
     if guessing and not claim:
         claim = "above chance" if min(ends) > lines[0] else "below chance" if max(ends) < lines[0] else "as by chance"

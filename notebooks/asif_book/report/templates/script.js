@@ -1,6 +1,4 @@
-// What a page can do beside being read: a dark theme, guesses, contents that fold on a phone, and the search.
-"use strict";
-
+"use strict"; // what a page can do beside being read: a dark theme, guesses, contents that fold on a phone, the search
 const dark = matchMedia("(prefers-color-scheme: dark)"), phone = matchMedia("(max-width: 44rem)");
 
 // a browser may refuse storage to a page from disk; a choice then holds for this page
@@ -23,10 +21,10 @@ document.addEventListener("DOMContentLoaded", () => {
   focusOnlyWhatScrolls(document.querySelectorAll("main [tabindex='0']"));
   for (const words of document.querySelectorAll(".asked > strong:first-child")) guessFirst(words);
   waysToRead(document.querySelector("header .ways"), document.querySelector("main .ways"));
-  addEventListener("hashchange", openTarget);
-  openTarget();
+  addEventListener("hashchange", openTarget); openTarget();
   for (const button of document.querySelectorAll("#folds")) openAll(button, [...document.querySelectorAll(".results-of")]);
   for (const code of document.querySelectorAll(".code .highlight")) clip(code, code.textContent.trim().split("\n").length);
+  for (const table of document.querySelectorAll(".output table:not(.drawn)")) clip(table.parentElement, table.rows.length - 1, "rows", 14);
   markSection([...document.querySelectorAll(".contents [class^='level'] a")]);
   for (const form of document.querySelectorAll("#book-search")) searchBook(form, document.querySelector(".found"));
 });
@@ -47,9 +45,11 @@ function themeButton(button) {
 }
 
 function foldContents(contents) {
-  const wide = matchMedia("(min-width: 72.5rem)");
+  const wide = matchMedia("(min-width: 72.5rem)"), rare = document.querySelectorAll("header:has(.here) > :is(.book, .search, #theme)");
   const fold = () => { contents.open = wide.matches; };
+  const move = () => (phone.matches ? contents.lastElementChild : document.querySelector("header")).prepend(...rare);
   wide.addEventListener("change", fold);
+  phone.addEventListener("change", move); if (phone.matches) move(); // its bar has room for the chapter's name only
   contents.addEventListener("click", (event) => { if (event.target.closest("a")) fold(); });
   fold();
 }
@@ -183,11 +183,11 @@ function openAll(button, folds) {
   show();
 }
 
-// six lines of longer code on a phone, and of long code in a fold anywhere, until asked for all
-function clip(code, lines) {
-  if (lines < (code.closest(".fold") ? 16 : phone.matches ? 7 : Infinity)) return;
+// six lines of longer code on a phone, and of long code in a fold anywhere, and ten rows of a table, until asked for all
+function clip(code, lines, of = "lines", many = 7) {
+  if (lines < (code.closest(".fold") ? 16 : phone.matches ? many : Infinity)) return;
   code.classList.add("clipped");
-  code.insertAdjacentHTML("beforeend", `<button type="button">Show all ${lines} lines</button>`);
+  code.insertAdjacentHTML("beforeend", `<button type="button">Show all ${lines} ${of}</button>`);
   code.lastElementChild.addEventListener("click", ({ target }) => { code.classList.remove("clipped"); target.remove(); });
 }
 

@@ -19,7 +19,7 @@ def cosine_histograms(series, xlabel="cosine (no unit)") -> Figure:
     edges = np.histogram_bin_edges(np.concatenate(list(series.values())), bins=41)
     for (name, values), colour, line in zip(series.items(), SERIES, LINES, strict=False):
         density, _ = np.histogram(values, edges, density=True)
-        axis.stairs(density, edges, color=colour, linestyle=line, linewidth=2, label=name)
+        axis.stairs(density, edges, color=colour, linestyle=line, linewidth=1.5, label=name)
     axis.set(xlabel=xlabel, ylabel="density (area under each line: 1)")
     legend_above(figure, axis)
     words = listed(f"{name}, mean {v.mean():.3f}, standard deviation {v.std():.2f}" for name, v in series.items())

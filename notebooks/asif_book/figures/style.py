@@ -26,14 +26,16 @@ _DRAWING = threading.Lock()
 """Matplotlib is not made for threads: one figure is rendered at a time."""
 STYLE = {
     "axes.prop_cycle": f"cycler(color={[colour[1:] for colour in SERIES[:3]]})",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
     "axes.titlesize": "medium",
     "figure.constrained_layout.use": True,
     "figure.dpi": 110,
-    "font.size": 11,
+    "font.size": 9.5,
     "image.cmap": "cividis",
-    "legend.frameon": False,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 5,
+    **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), FAINT[1:]),
+    **dict.fromkeys(("xtick.labelcolor", "ytick.labelcolor"), "black"),
 }
 """Matplotlib's settings; a browser's edition has them in a file, so that matplotlib loads with the first figure."""
 
@@ -48,8 +50,8 @@ def use_style():
 
 PHONE, PHONE_INCHES = "screen and (max-width: 63.99rem)", 3.25
 """Where a page shows the narrow form of a figure, and its width: 358 pixels, a phone's without the page's margins."""
-PROSE_INCHES, PAGE_INCHES, LEAST = 6.4, 7.7, 9
-"""The widths of prose and of a page, and the smallest letters there in points: 12 pixels on a desk and on a tablet."""
+PAGE_INCHES, LOWER, LEAST = 7.85, 0.85, 9
+"""The width of all figures, what it leaves of a height, and the smallest letters in points: 13 pixels."""
 SMALL = 2.6
 """Width in inches of a panel of which two stand beside each other in the narrow form."""
 PHONE_LETTERS = 8.5
@@ -88,8 +90,8 @@ def drawing_class():
         """The call that draws it, which `image_html` repeats for its narrow form; a widget's drawing has none."""
 
         def __init__(self, size, tall=None):
-            """Make a drawing of a size in inches, and in the narrow form of the height `tall`."""
-            super().__init__(figsize=(PHONE_INCHES, tall) if narrow() else size, layout="constrained")
+            """Make a drawing of a page's width for a size in inches, and in the narrow form of the height `tall`."""
+            super().__init__((PHONE_INCHES, tall) if narrow() else (PAGE_INCHES, LOWER * size[1]), layout="constrained")
 
         def _repr_html_(self):
             return image_html(self, self.alt)
@@ -131,10 +133,8 @@ def alt(figure, alt):
     """Give a figure its alternative text and letters that are large enough, and return the figure."""
     from matplotlib.text import Text
 
-    width = figure.get_figwidth()  # a page makes a wide one smaller
-    least = 8 if narrow() else LEAST * max(1, width / (PAGE_INCHES if width > 7.25 else PROSE_INCHES))
     for text in figure.findobj(Text):
-        text.set_size(max(text.get_size(), least))
+        text.set_size(max(text.get_size(), 8 if narrow() else LEAST))
         text.set_text(re.sub(r"(?<=\d)%", "\N{NO-BREAK SPACE}%", text.get_text()).replace("'", "’"))
     figure.alt = alt
     return figure
@@ -153,7 +153,7 @@ def thumbnail(picture, side=96):
 def legend_above(figure, axis, columns=2):
     """Put the legend of an axis above the figure."""
     handles, names = axis.get_legend_handles_labels()
-    columns = max(1, min(columns, int(12 * figure.get_figwidth() / (4 + max(map(len, names))))))
+    columns = max(1, min(columns, int(14 * figure.get_figwidth() / (4 + max(map(len, names))))))
     if narrow():
         columns, names = 1, [textwrap.fill(name, 34) for name in names]
         figure.set_figheight(figure.get_figheight() + 0.23 * len("\n".join(names).split("\n")))

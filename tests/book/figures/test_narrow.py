@@ -16,7 +16,7 @@ def test_a_narrow_form_is_as_wide_as_a_phone_and_no_word_is_cut(name):
     figure.draw_without_rendering()
     drawn = figure.get_tightbbox()  # in inches
     assert max(text.get_size() for text in figure.findobj(Text) if text.get_text()) <= style.PHONE_LETTERS
-    assert figure.get_figwidth() == style.PHONE_INCHES and not style.narrow()
+    assert figure.get_figwidth() == style.PHONE_INCHES and small(name).get_figwidth() == style.PAGE_INCHES
     assert drawn.x0 > -0.03 and drawn.x1 < style.PHONE_INCHES + 0.03
 
 

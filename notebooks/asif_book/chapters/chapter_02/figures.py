@@ -88,7 +88,7 @@ def shuffle_control(panels, labels=("shuffles", "captions shuffled", "real capti
         axis.hist(shuffled, bins=9 if len(shuffled) < 1000 else 60, color=CONTROL, label=labels[1])
         name_of_band = "95 % interval" if interval[0] < interval[1] else None
         axis.axvspan(*interval, color=SERIES[0], alpha=0.25, linewidth=0, zorder=0, label=name_of_band)
-        axis.axvline(observed, color=SERIES[0], linewidth=2, label=labels[2])
+        axis.axvline(observed, color=SERIES[0], linewidth=1.5, label=labels[2])
         axis.set(xlabel=name, ylabel=labels[0])
     legend_above(figure, axes.flat[0], 3)
     words = listed(
@@ -123,7 +123,7 @@ def coverage_histogram(similarities) -> Figure:
     """
     figure, axis = subplots(figsize=(6.4, 3.4))
     bins = np.linspace(min(0, *(min(s) for s in similarities.values())), 1, 21)
-    looks = [{"alpha": 0.55, "hatch": "//", "edgecolor": INK}, {"linewidth": 2, "histtype": "step"}]
+    looks = [{"alpha": 0.55, "hatch": "//", "edgecolor": INK}, {"linewidth": 1.5, "histtype": "step"}]
     for (name, values), colour, line, look in zip(similarities.items(), (PICTURE, TEXT), LINES, looks, strict=False):
         axis.hist(values, bins=bins, color=colour, label=name, **look)
         axis.axvline(np.median(values), color=colour, linestyle=line, label=f"median, {name}")

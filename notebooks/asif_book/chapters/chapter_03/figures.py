@@ -98,9 +98,9 @@ def cosines_before_after(panels) -> Figure:
     for axis, (name, (before, after)) in zip(axes.flat, panels.items(), strict=True):
         bins = np.linspace(min(np.min(before), np.min(after)), 1, 60)
         axis.hist(before, bins=bins, density=True, color=SERIES[1], alpha=0.6, label="as they are")
-        axis.hist(after, bins=bins, density=True, color=SERIES[0], histtype="step", linewidth=1.8, label="centred")
+        axis.hist(after, bins=bins, density=True, color=SERIES[0], histtype="step", linewidth=1.5, label="centred")
         axis.axvline(np.mean(before), color=SERIES[1], linestyle="--", label="mean, as they are")
-        axis.axvline(np.mean(after), color=SERIES[0], linestyle=":", linewidth=2, label="mean, centred")
+        axis.axvline(np.mean(after), color=SERIES[0], linestyle=":", linewidth=1.5, label="mean, centred")
         axis.set(xlabel="cosine of two stamps", ylabel="density", title=name)
     legend_above(figure, axes.flat[0], 2 * len(panels))
     words = listed(f"{name}: mean {np.mean(b):.2f}, centred {np.mean(a):.2f}" for name, (b, a) in panels.items())

@@ -38,7 +38,7 @@ def trust_curves(reliable, sure, covered) -> Figure:
         style = series_style(i) | {"linestyle": "", "markersize": 7}
         left.errorbar(table.confidence, table.accuracy, ends.clip(0), label=name, elinewidth=1, **style)
         counts, edges = np.histogram(sure[name], bins=10, range=(0, 1))
-        middle.stairs(counts / counts.sum(), edges, color=SERIES[i], linestyle=LINES[i], linewidth=2)
+        middle.stairs(counts / counts.sum(), edges, color=SERIES[i], linestyle=LINES[i], linewidth=1.5)
         if name in covered:
             curve = covered[name]
             right.plot(curve.coverage, curve.accuracy, **series_style(i))

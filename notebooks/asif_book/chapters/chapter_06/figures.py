@@ -166,7 +166,7 @@ def familiarity_curves(series, threshold) -> Figure:
     """
     figure, axis = subplots(figsize=(7.4, 3.8))
     for i, (name, values) in enumerate(series.items()):
-        axis.ecdf(np.asarray(values), color=SERIES[i], linestyle=LINES[i], linewidth=2, label=name)
+        axis.ecdf(np.asarray(values), color=SERIES[i], linestyle=LINES[i], linewidth=1.5, label=name)
     axis.axvline(threshold, color=INK, linewidth=1.2, label=f"alarm to the left of {threshold:.2f}")
     axis.yaxis.set_major_formatter(per_cent)
     axis.set(xlabel="cosine with the most similar anchor (no unit)", ylabel="share of less familiar pictures")

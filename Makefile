@@ -42,7 +42,7 @@ setup: $(STUDENT)
 	@$(if $(KIT),mkdir -p $(CACHE) && cp -Rn kit/cache/. $(CACHE))
 	@echo "set-up: packages are in $(VENV), data and banks in "$(CACHE)
 	@$(ASIF) data $(DATA) > /dev/null
-	@if $(ASIF) bank info stamps > /dev/null 2>&1; then echo "bank stamps: already here"; \
+	@if [ -d $(CACHE)/banks/stamps ] && $(ASIF) bank info stamps > /dev/null 2>&1; then echo "bank stamps: already here"; \
 	else $(ASIF) bank build stamps --device $(DEVICE); fi
 
 $(VENV)/.installed-%: pyproject.toml
@@ -53,8 +53,7 @@ $(VENV)/.installed-%: pyproject.toml
 	@$(if $(KIT),,$(BIN)/python -m pip install --quiet "pip>=26" || echo "the pip of Python itself needs twice as long")
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(KIT),--no-index --find-links kit/wheels)$(if $(filter yes,$(LOCKED)),--constraint requirements.lock) -e ".[$*]" --no-compile
 	@$(BIN)/python -c 'import torch; from asif_lib.search import top_anchors; top_anchors(torch.eye(2), torch.eye(2), 1)' & search=$$!; \
-	$(BIN)/python -c 'from asif_lib import load_image_encoder, load_text_encoder; load_image_encoder(); load_text_encoder()' & \
-	$(if $(KIT),,$(ASIF) data $(DATA) > /dev/null;) wait $$! && wait $$search  # the bank finds compiled code and both encoders' files
+	$(if $(KIT),,$(ASIF) data $(DATA) > /dev/null;) wait $$search  # the bank finds compiled code
 	@touch $(STUDENT) $@
 
 clean:

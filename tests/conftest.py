@@ -26,7 +26,6 @@ from PIL import Image, ImageDraw
 from asif_lib import AnchorBank, load_image_encoder, load_pairs, load_text_encoder
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
-from asif_lib.files import cache_dir
 
 collect_ignore = ["fuzz"]
 """A command: see tests/fuzz/__main__.py."""
@@ -95,11 +94,9 @@ def set_threads():
 
 @pytest.fixture
 def tmp_cache(tmp_path, monkeypatch):
-    """A cache of the test's own, with nothing but links to the ONNX files that are made already."""
+    """A cache of the test's own."""
     folder = tmp_path / "cache"
-    (folder / "encoders").mkdir(parents=True)
-    for file in (cache_dir() / "encoders").glob("*.onnx"):
-        (folder / "encoders" / file.name).symlink_to(file)
+    folder.mkdir()
     monkeypatch.setenv("ASIF_CACHE", str(folder))
     return folder
 

@@ -16,7 +16,7 @@ from asif_lib.machine import resolve_device
 
 from .encoder import Encoder, check_backend, encoder_errors
 from .identity import EncoderIdentity
-from .onnx import OnnxModel, onnx_model, packaged_model
+from .onnx import OnnxModel, packaged_model, shipped_graph
 from .pictures import MAX_PIXELS, open_picture, picture_digest, too_large
 from .registry import REGISTRY_IMAGE_ENCODERS
 from .transforms import centre_crop, middle
@@ -125,7 +125,7 @@ def load_image_encoder(
         entry = REGISTRY_IMAGE_ENCODERS[str(name)]
         check_expected(expected, entry.sha256)
         on_cpu = backend == "auto" and device.type == "cpu" and entry.lite_config
-        model = (on_cpu and onnx_model(str(name))) or packaged_model(str(name))
+        model = OnnxModel(*shipped_graph(str(name))) if on_cpu else packaged_model(str(name))
         return _image_encoder(model, str(name), f"package {entry.package}", entry.sha256, device, entry.lite_config)
     folder, source = model_folder(name, "image", expected)
     checksum, settings = folder_checksum(folder, subfolders=False), configuration(folder)

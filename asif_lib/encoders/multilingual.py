@@ -70,7 +70,7 @@ class PackagedE5:
         self.settings = f"{E5_PACKAGE} {version}, 4 bits as float32, prompt {PROMPT!r}"
         vocabulary, tensors = self._read(path)
         self.tokens = Tokenizer(models.Unigram(vocabulary, self.unknown, False))
-        self.model = OnnxModel(as_onnx(tensors))
+        self.model = OnnxModel(*as_onnx(tensors))
 
     def _read(self, path):
         """Read the package's file as its ``e5.c`` does; return the vocabulary with its scores, and tensors by name."""
@@ -122,10 +122,8 @@ class PackagedE5:
         return F.normalize(torch.zeros(len(distinct), DIM).index_add(0, of, lengths * means))[place]
 
 
-def as_onnx(tensors) -> bytes:
+def as_onnx(tensors) -> tuple[str, dict]:
     """Return the model from token ids and mask (b, t), and their places (t,), to the layers' output (b, t, 384)."""
-    from onnx import numpy_helper, parser
-
     product = "com.microsoft.MatMulNBits <bits = 4, block_size = 32, K = {}, N = {}>".format  # x · Wᵀ, W is (N, K)
     names = {"SQUARE": product(DIM, DIM), "WIDER": product(DIM, 4 * DIM), "NARROWER": product(4 * DIM, DIM)}
     names["NORM"] = "com.microsoft.SkipLayerNormalization <epsilon = 1e-12>"  # of the sum of its inputs 1, 2 and 5
@@ -137,7 +135,6 @@ def as_onnx(tensors) -> bytes:
         x0 = NORM (words, place, emb_ln_w, emb_ln_b, emb_type)
         {"".join(LAYER.replace("#", str(i)).replace("+", str(i + 1)) for i in range(LAYERS))}
     }}"""
-    model = parser.parse_model(re.sub("|".join(names), lambda found: names[found[0]], text))
     parts = tensors | {"emb_pos": tensors["emb_pos"].reshape(-1, DIM), "emb_type": tensors["emb_type"][:DIM]}
     for name, tensor in tensors.items():
         if tensor.dtype == BLOCK:
@@ -147,5 +144,4 @@ def as_onnx(tensors) -> bytes:
             packed = weights[:, ::2] | weights[:, 1::2] << 4  # (blocks, 16), neighbours in one byte
             parts[name] = packed.reshape(-1, width // 2) if name == "emb_word" else packed.reshape(-1, width // 32, 16)
             parts[f"{name}_scales"] = tensor["scale"].astype(np.float32).reshape(-1, width // 32)
-    model.graph.initializer.extend(numpy_helper.from_array(part, name) for name, part in parts.items())
-    return model.SerializeToString()
+    return re.sub("|".join(names), lambda found: names[found[0]], text), parts

@@ -14,7 +14,7 @@ from asif_lib.machine import one_thread, resolve_device
 from .encoder import Encoder, check_backend, encoder_errors
 from .identity import EncoderIdentity
 from .multilingual import PackagedE5, prompt_of
-from .onnx import onnx_model
+from .onnx import OnnxModel, shipped_graph
 from .registry import E5_PACKAGE, MINILM_PACKAGE, MINILM_SHA256, MPNET_PACKAGES, MPNET_SHA256, MULTILINGUAL
 from .weights import check_expected, configuration, folder_checksum, model_folder, package_file, short_name, unzip_mpnet
 
@@ -103,7 +103,7 @@ def load_text_encoder(name=DEFAULT_TEXT_ENCODER, *, device="auto", backend="auto
     checksum, settings = folder_checksum(folder, published), configuration(folder)
     check_expected(expected, checksum, settings)
     quick = published == MINILM_SHA256 and (backend, device.type) == ("auto", "cpu")
-    computed = onnx_model(name) if quick else None
+    computed = OnnxModel(*shipped_graph(name)) if quick else None
     model, encode = _load(name, folder, device, computed)
     layers = " > ".join(layer["type"].rpartition(".")[2] for layer in read_json(folder / "modules.json", list[dict]))
     preprocessing = f"{layers}, max_seq_length={model.max_seq_length}, {settings}"

@@ -34,7 +34,7 @@ from asif_lib.files import ROOT, cache_dir
 
 MODULE = [*PYTHON, "-m", "asif_lib.cli"]
 SLOW = {"torch", "timm", "transformers", "sentence_transformers", "sklearn", "pandas", "matplotlib"}
-NEVER = {"sentence_transformers", "transformers", "timm", "torchvision", "sympy", "onnx", "onnxscript", "datasets"}
+NEVER = {"sentence_transformers", "transformers", "timm", "torchvision", "sympy", "datasets"}
 NEVER |= {"sklearn", "matplotlib", "dask", "IPython"}
 """Not even an answer needs them."""
 

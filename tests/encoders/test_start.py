@@ -3,7 +3,6 @@
 import json
 import shutil
 import sys
-from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -13,9 +12,9 @@ from conftest import make_sentence_transformer
 from PIL import Image
 from safetensors.torch import save_file
 
-from asif_lib.encoders import onnx
+from asif_lib.encoders.graphs import efficientnet_lite
 from asif_lib.encoders.image import load_image_encoder
-from asif_lib.encoders.onnx import OnnxModel, onnx_file
+from asif_lib.encoders.onnx import OnnxModel, shipped_graph
 from asif_lib.encoders.registry import REGISTRY_IMAGE_ENCODERS, PackagedModel
 from asif_lib.encoders.sentence import MeanOfTokens, OnnxSentences, is_mean_of_tokens
 from asif_lib.encoders.text import load_text_encoder
@@ -86,49 +85,28 @@ def test_so_is_one_with_another_layer_or_none(tmp_path, sentence_transformer_fol
         load_text_encoder(dense, device="cpu")
 
 
-def test_a_damaged_file_is_made_again_with_a_warning(image_encoder, tmp_path, monkeypatch):
-    whole = onnx_file("efficientnet_lite0")
-    monkeypatch.setenv("ASIF_CACHE", str(tmp_path))
-    damaged = tmp_path / "encoders" / whole.name
-    damaged.parent.mkdir()
-    damaged.write_bytes(whole.read_bytes()[:-1] + b"?")
-    monkeypatch.setattr(onnx, "_exported", lambda *parts: whole.read_bytes())  # which takes seconds
-    with pytest.warns(UserWarning, match=r"efficientnet_lite0.*is damaged, and made again"):
-        assert onnx_file("efficientnet_lite0") == damaged
-    assert damaged.read_bytes() == whole.read_bytes()
+@pytest.mark.parametrize("number", range(3))
+def test_the_graph_of_an_efficientnet_lite_is_timms_model(number):
+    """Of any weights; the sides of feature maps are even in the first one, and odd in others."""
+    entry = REGISTRY_IMAGE_ENCODERS[f"efficientnet_lite{number}"]
+    draw = torch.Generator().manual_seed(number)
+    model = timm.create_model(entry.architecture).eval().requires_grad_(False)
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):  # as drawn, they change nothing
+            for tensor in (layer.weight, layer.bias, layer.running_mean, layer.running_var):
+                tensor.uniform_(0.5, 1.5, generator=draw)
+    graph = OnnxModel(*efficientnet_lite(each.numpy() for each in model.state_dict().values()))
+    model.reset_classifier(0)
+    pictures = torch.rand(3, *entry.lite_config["input_size"], generator=draw)
+    rows, expected = graph(pictures), model(pictures)
+    assert ((rows - expected).norm(dim=1) <= 1e-4 * expected.norm(dim=1)).all()
 
 
-class Fickle(torch.nn.Module):
-    """A model that its exporter does not see as it is."""
-
-    pretrained_cfg = MappingProxyType({"input_size": (3, 8, 8)})
-
-    def forward(self, pictures):
-        return pictures.mean(dim=(2, 3)) * (1 if torch.compiler.is_compiling() else 2)
-
-
-@pytest.mark.parametrize("fault", ["embeddings are not PyTorch's", "Not a directory|cannot find|exists"])
-def test_an_encoder_without_its_file_computes_in_pytorch_with_a_warning(
-    fault, image_encoder, drawings, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("ASIF_CACHE", str(tmp_path / "cache"))
-    if "PyTorch" in fault:
-        monkeypatch.setattr(onnx, "packaged_model", lambda name: Fickle())
-    else:
-        (tmp_path / "cache").write_text("a file where the cache should be")
-    with pytest.warns(UserWarning, match=f"cannot be made.*({fault}).*PyTorch computes the same"):
-        encoder = load_image_encoder(device="cpu")
-    assert isinstance(image_encoder.model, OnnxModel) and not isinstance(encoder.model, OnnxModel)
-    assert encoder.identity == image_encoder.identity
-    assert not list(tmp_path.rglob("*.onnx"))
-    files = sorted(drawings.iterdir())
-    rows, others = (each.encode(files, progress=False) for each in (encoder, image_encoder))
-    torch.testing.assert_close(rows, others, atol=1e-5, rtol=1e-4)
-
-
-def test_only_what_ships_has_a_file():
-    with pytest.raises(EncoderError, match="all-mpnet-base-v2: has no ONNX file; efficientnet_lite0, .* do"):
-        onnx_file("all-mpnet-base-v2")
+def test_only_what_ships_has_a_graph():
+    with pytest.raises(
+        EncoderError, match="all-mpnet-base-v2: has no graph; efficientnet_lite0, .* and all-MiniLM-L6-v2 have one"
+    ):
+        shipped_graph("all-mpnet-base-v2")
 
 
 def test_one_entry_of_the_registry_adds_an_encoder(tmp_path, monkeypatch, drawings):

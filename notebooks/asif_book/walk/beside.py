@@ -16,7 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from asif_lib.datasets.providers import ONNXRUNTIME_FILES, TOKENIZERS_FILE, fetch
 from asif_lib.defaults import BARE_TEMPLATE
-from asif_lib.encoders.onnx import onnx_file
+from asif_lib.encoders.graphs import as_proto
+from asif_lib.encoders.onnx import shipped_graph
 from asif_lib.encoders.pictures import MAX_PIXELS
 from asif_lib.encoders.registry import MINILM_PACKAGE, MINILM_SHA256, REGISTRY_IMAGE_ENCODERS
 from asif_lib.encoders.weights import package_file
@@ -66,7 +67,8 @@ def _image_encoder(bank) -> dict:
     if entry is None or entry.sha256 != identity.checksum:
         return {"why": f"the image encoder of this bank, {identity.name}, is not one that runs in a browser"}
     steps = json.loads(re.search(r"timm (\{.*?\})", identity.preprocessing)[1])
-    size, parts = steps["input_size"][1], {"model": _packed(onnx_file(identity.name).read_bytes())}
+    model = as_proto(*shipped_graph(identity.name)).SerializeToString()
+    size, parts = steps["input_size"][1], {"model": _packed(model)}
     return steps | {"side": math.floor(size / steps["crop_pct"]), "size": size, "most": MAX_PIXELS, "parts": parts}
 
 
@@ -81,8 +83,8 @@ def _text_encoder(bank) -> dict:
     folder = package_file(MINILM_PACKAGE, "model.safetensors").parent
     read = {name: read_json(folder / f"{name}.json", dict) for name in ("tokenizer", "tokenizer_config")}
     limit = read_json(folder / "sentence_bert_config.json", dict)["max_seq_length"]
-    parts = {"model": _packed(int8_blocks(onnx_file(identity.name).read_bytes())), "program": program, **read}
-    return {"template": BARE_TEMPLATE, "limit": limit, "parts": parts}
+    model = int8_blocks(as_proto(*shipped_graph(identity.name)).SerializeToString())
+    return {"template": BARE_TEMPLATE, "limit": limit, "parts": {"model": _packed(model), "program": program, **read}}
 
 
 def _packed(content) -> str:
@@ -98,16 +100,14 @@ def int8_blocks(content) -> bytes:
     graph, unpack = model.graph, []
     for tensor in [each for each in graph.initializer if each.data_type == TensorProto.FLOAT and len(each.dims) == 2]:
         matrix, name = numpy_helper.to_array(tensor), tensor.name  # (rows, columns)
-        rows, columns = matrix.shape
-        blocks = matrix.reshape(-1, rows if rows % BLOCK else BLOCK, columns)  # (blocks, rows of a block, columns)
-        scale = np.maximum(np.abs(blocks).max(axis=1, keepdims=True), 1e-12) / 127  # (blocks, 1, columns)
-        parts = {"int8": np.rint(blocks / scale).astype(np.int8), "scale": scale, "shape": np.array([rows, columns])}
+        blocks = matrix.reshape(-1, len(matrix) if len(matrix) % BLOCK else BLOCK, matrix.shape[1])  # (b, r, columns)
+        scale = np.maximum(np.abs(blocks).max(axis=1, keepdims=True), 1e-12) / 127  # (b, 1, columns)
+        parts = {"int8": np.rint(blocks / scale).astype(np.int8), "scale": scale, "shape": np.array(matrix.shape)}
         graph.initializer.remove(tensor)
         graph.initializer.extend(numpy_helper.from_array(part, f"{name}.{key}") for key, part in parts.items())
         unpack.append(helper.make_node("Cast", [f"{name}.int8"], [f"{name}.cast"], to=TensorProto.FLOAT))
         unpack.append(helper.make_node("Mul", [f"{name}.cast", f"{name}.scale"], [f"{name}.blocks"]))
         unpack.append(helper.make_node("Reshape", [f"{name}.blocks", f"{name}.shape"], [name]))
-    nodes = [*unpack, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
+    for node in reversed(unpack):
+        graph.node.insert(0, node)
     return model.SerializeToString()

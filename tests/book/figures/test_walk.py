@@ -714,7 +714,7 @@ def test_without_the_file_the_page_goes_on_with_its_list(browser, stamps_bank, t
 
 
 def test_a_matrix_is_kept_to_the_half_of_a_step_and_small_on_disk(text_encoder):
-    content = beside.onnx_file("all-MiniLM-L6-v2").read_bytes()
+    content = beside.as_proto(*beside.shipped_graph("all-MiniLM-L6-v2")).SerializeToString()
     packed = beside.int8_blocks(content)
     assert len(gzip.compress(packed)) * 4 / 3 < 29.3e6
     parts = {each.name: onnx.numpy_helper.to_array(each) for each in onnx.load_from_string(packed).graph.initializer}

@@ -59,10 +59,7 @@ SMALL = {
     "important_regions": (lambda f: f([(STAMP, "a stamp", FOUR.reshape(2, 2))] * 2), {}),
     "knob_curves": (lambda f: f(WALKED, 1, chosen=2), {}),
     "learning_curve": (lambda f: f(dict.fromkeys("abcd", LESSONS), chance=0.1), {}),
-    "line_chart": (
-        lambda f: f({name: ([1, 2], [1, 2]) for name in "abcd"}, xlabel="x", ylabel="y", marks={"m": 1}),
-        {},
-    ),
+    "line_chart": (lambda f: f(dict.fromkeys("abcd", ([1, 2], [1, 2])), xlabel="x", ylabel="y", marks={"m": 1}), {}),
     "number_line": (lambda f: f(torch.arange(9) / 10, 0.05, 3), {ANCHOR}),
     "relative_under_changes": (
         lambda f: f(FOUR[:2], FOUR.reshape(2, 2), {"as it is": lambda z: z}, "ab"),

@@ -1,14 +1,15 @@
-"""Every figure: four colours have one meaning each, words are ink, and pyplot's list of open figures stays empty."""
+"""Every figure: four colours have one meaning each, words are ink, pyplot's list stays empty, nothing is clipped."""
 
 import inspect
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from pages import contrast
-from small import SMALL, small
+from small import BINS, SMALL, SWEEP, small
 
 from asif_book import figures
 from asif_book.figures import palette
@@ -50,3 +51,27 @@ def test_lines_and_words_stand_out_on_a_light_and_a_dark_page():
         assert min(contrast(colour, page) for colour in lines) >= 3
         assert contrast(ink, page) >= 4.5
     assert min(contrast(bright, pages[1]) for bright in palette.BRIGHT.values()) >= 4.5
+
+
+CLASSES = ["an ankle boot of brown leather", "bag", "sandal", "trousers"]
+DRAWN = {
+    "similarity_density": lambda f: f(*np.random.default_rng(0).random((2, 200)), BINS),
+    "sweep_heatmaps": lambda f: f({"stamps": SWEEP, "photographs": SWEEP}),
+    "group_sizes": lambda f: f(CLASSES),
+}
+
+
+@pytest.fixture(params=["matplotlib's style", "the book's style"])
+def style(request):
+    with plt.rc_context():
+        if request.param == "the book's style":
+            figures.use_style()
+        yield
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_nothing_is_clipped(name, style):
+    figure = DRAWN[name](getattr(figures, name))
+    figure.draw_without_rendering()
+    drawn, whole = figure.get_tightbbox(), figure.bbox_inches
+    assert drawn.min.min() > -0.02 and (drawn.max <= whole.max + 0.02).all(), (drawn, whole)

@@ -34,11 +34,8 @@ def test_differences_have_signs_a_line_at_0_a_margin_and_verdicts():
     page = parsed(interval_dots({"": gaps}, xlabel="change", zero=True, margin=0.05, notes={"new": "undecided"}))
     old, new = page.select(".lane:has(.plot)")
     assert values(old.select_one(".plot"), (".chance", "x1"), (".margin", "x")) == pytest.approx([0, -5], abs=0.05)
-    assert (
-        "+0.5 [0.0, +2.2]" in old.text
-        and "undecided" not in old.text
-        and {"−5", "0"} <= {text.text for text in page.select("text")}
-    )
+    assert "+0.5 [0.0, +2.2]" in old.text and "undecided" not in old.text
+    assert {"−5", "0"} <= {text.text for text in page.select("text")}
     assert new.select_one(".note").text == "undecided"
 
 
@@ -72,8 +69,6 @@ def test_a_plot_is_wide_and_no_words_collide_or_are_cut(browser, page, width):
         assert all(right + 4 < left for (_, right), (left, _) in pairwise(ticks))
         assert len(ticks) > 2 and ticks[0][0] >= 0 and ticks[-1][1] <= width
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
-    sizes = tab.eval_on_selector_all(
-        ".asif-dots *", "all => all.map(one => parseFloat(getComputedStyle(one).fontSize))"
-    )
-    assert min(sizes) >= 12
+    smallest = "all => Math.min(...all.map(one => parseFloat(getComputedStyle(one).fontSize)))"
+    assert tab.eval_on_selector_all(".asif-dots *", smallest) >= 12
     tab.context.close()

@@ -11,22 +11,9 @@ import torch
 from drawn_pages import DESKTOP, PHONE, check_views, opened, parsed, report_page
 from PIL import Image
 
+from asif_book import figures
 from asif_book.chapters.chapter_07.lessons import answers_of
 from asif_book.classes import STAMP_CLASSES, with_classes
-from asif_book.figures import (
-    best_anchors,
-    confusion_matrix,
-    inverted_index,
-    labelled_pictures,
-    lined_up,
-    paired_squares,
-    passing_tiles,
-    relative_matrix,
-    scores_without,
-    star_of_angles,
-    two_matrices,
-    who_sees_what,
-)
 from asif_lib import ASIF, AnchorBank, relative_representation
 from asif_lib.errors import ParameterError
 from asif_lib.zeroshot import make_prompts
@@ -50,7 +37,7 @@ def entries(svg):
 
 def test_each_question_is_a_square_by_the_methods_that_are_right():
     mine, other = torch.tensor([[1, 1, 1, 0, 0, 1], [1, 0, 0, 1, 0, 0]]).bool().numpy()
-    page = parsed(paired_squares(mine, other, ("ASIF", "ridge")))
+    page = parsed(figures.paired_squares(mine, other, ("ASIF", "ridge")))
     assert [len(line.find_all("svg")) for line in page.find_all("p")] == [0, 1, 3, 1, 1, 0]
     assert "Right half: ridge is right" in page.p.text
     assert "only ASIF: 3" in page.text and "difference is (3 − 1) / 6" in page.text
@@ -61,7 +48,7 @@ def split_bank(stamps, bank):
 
 
 def test_both_banks_hold_the_same_rows_and_only_the_captions_move(stamps_bank):
-    whole, shuffled = parsed(two_matrices(stamps_bank, ROWS, ORDER)).find_all("table")
+    whole, shuffled = parsed(figures.two_matrices(stamps_bank, ROWS, ORDER)).find_all("table")
     captions = stamps_bank.pairs.caption[ROWS].tolist()
     for table, order in ((whole, range(5)), (shuffled, ORDER)):
         rows = table.select("tbody tr")[:5]
@@ -76,7 +63,7 @@ def test_both_banks_hold_the_same_rows_and_only_the_captions_move(stamps_bank):
 
 
 def test_a_line_joins_each_picture_with_its_own_caption(stamps_bank):
-    whole, shuffled = parsed(two_matrices(stamps_bank, ROWS, ORDER)).find_all("table")
+    whole, shuffled = parsed(figures.two_matrices(stamps_bank, ROWS, ORDER)).find_all("table")
     assert {path["class"][0] for path in whole.select(".links path")} == {"own"}
     assert {path["class"][0] for path in shuffled.select(".links path")} == {"moved"}
     for at, path in enumerate(shuffled.select(".links path")):
@@ -86,7 +73,7 @@ def test_a_line_joins_each_picture_with_its_own_caption(stamps_bank):
 
 @pytest.mark.parametrize("degrees", [50, -130])
 def test_two_maps_give_one_star_with_the_cosines_of_the_library(degrees):
-    first, second, star = parsed(star_of_angles(POINT, LANDMARKS, NAMES, degrees)).find_all("figure")
+    first, second, star = parsed(figures.star_of_angles(POINT, LANDMARKS, NAMES, degrees)).find_all("figure")
     cosines = relative_representation(POINT, LANDMARKS)[0]
     for how in (1, 2):
         rays = torch.tensor([numbers(path)[2:] for path in star.select(f".map-{how}")])
@@ -103,7 +90,7 @@ def test_two_maps_give_one_star_with_the_cosines_of_the_library(degrees):
 
 def test_the_matrix_holds_the_cosines_of_the_nearest_anchors(stamps, stamps_bank):
     new, anchors = split_bank(stamps, stamps_bank)
-    soup = parsed(relative_matrix(new, anchors, [3, 6, 19], i=1, j=2))
+    soup = parsed(figures.relative_matrix(new, anchors, [3, 6, 19], i=1, j=2))
     relative = relative_representation(new.image, anchors.image)[[3, 6, 19]]
     nearest = relative.argmax(dim=1)
     drawn = [[float(entry["value"]) for entry in row.find_all("data")] for row in soup.select("tbody tr")]
@@ -119,14 +106,14 @@ def test_the_matrix_holds_the_cosines_of_the_nearest_anchors(stamps, stamps_bank
 def test_a_negative_cosine_is_drawn_to_the_left_of_zero():
     image = torch.tensor([[1.0, 0.1, 0.0], [-0.9, 0.2, 0.1], [0.0, 0.0, 1.0]])
     bank = AnchorBank.from_embeddings(image, image, ["one", "two", "three"])
-    soup = parsed(relative_matrix(bank, bank, [0, 1], i=0, j=1))
+    soup = parsed(figures.relative_matrix(bank, bank, [0, 1], i=0, j=1))
     bar = soup.select("tbody rect")[1]
     assert float(bar["x"]) == pytest.approx(-float(bar["width"])) and float(bar["width"]) > 0.9
     assert soup.select("data")[1].get_text().startswith("−0.9")
 
 
 def test_a_lane_is_as_long_as_its_split(stamps):
-    soup = parsed(who_sees_what(stamps))
+    soup = parsed(figures.who_sees_what(stamps))
     splits = {name: len(stamps.splits[name]) for name in ("train", "validation", "test")}
     lanes = {row.b.get_text(): row for row in soup.select("tbody tr")}
     assert list(lanes) == list(splits)
@@ -155,18 +142,15 @@ STAGES = {
 
 
 def arriving():
-    return best_anchors(STAMP, "pullover", STAGES)
+    return figures.best_anchors(STAMP, "pullover", STAGES)
 
 
 def test_each_row_has_its_five_best_their_bars_and_the_score():
     first, second, third = parsed(arriving()).select(".stage")
     assert [len(row.select(".anchors-of > div")) for row in (first, second, third)] == [2, 5, 5]
     widths = [float(bar["width"]) for bar in second.select("rect.anchors")]
-    assert (
-        widths
-        == [float(number["value"]) for number in second.select(".anchors-of data")]
-        == [0.4, 0.05, 0.04, 0.03, 0.02]
-    )
+    told = [float(number["value"]) for number in second.select(".anchors-of data")]
+    assert widths == told == [0.4, 0.05, 0.04, 0.03, 0.02]
     assert float(second.select_one(".score")["value"]) == pytest.approx(0.56)
     assert "0.560, of which 0.020 from 2 more anchors" in second.get_text()
     assert "0.050 from 1 more anchor" in third.get_text() and "more" not in first.get_text()
@@ -195,7 +179,7 @@ def test_the_numbers_are_the_models(stamps, stamps_bank, text_encoder):
     found = np.flatnonzero(~right[0] & right[-1])[0]
     stages = answers_of(banks, pictures, z[[found]], prompts, classes)
     assert [answer for answer, _ in stages.values()] == [classes[scores[found].argmax()] for scores in given]
-    page = parsed(best_anchors(stamps_bank.pairs.picture[asked[found]], classes[labels[found]], stages))
+    page = parsed(figures.best_anchors(stamps_bank.pairs.picture[asked[found]], classes[labels[found]], stages))
     scores = [float(score["value"]) for score in page.select(".score")]
     assert scores == pytest.approx([one[found].max() for one in given], abs=1e-6)
     last = ASIF(banks[393], device="cpu")
@@ -206,21 +190,13 @@ def test_the_numbers_are_the_models(stamps, stamps_bank, text_encoder):
     assert arrived == (products.topk(5).indices >= 100).tolist()
 
 
-def test_a_frame_tells_an_arrived_pair_without_colour(browser, tmp_path):
-    tab = opened(browser, report_page(tmp_path, arriving()))
-    frame = "img => [getComputedStyle(img).borderStyle, getComputedStyle(img).borderWidth]"
-    assert tab.locator(".stamp img").first.evaluate(frame) == ["dashed", "1px"]
-    assert tab.locator(".arrived img").first.evaluate(frame) == ["solid", "3px"]
-    assert tab.locator(".asif-arriving .scroll").count() == 0
-
-
 # Chapter 08: tiles that pass over a matrix keep what a search keeps, and forget the rest
 
 COSINES = torch.rand((3, 48), generator=torch.Generator().manual_seed(0)) - 0.4
 
 
 def tiles(cosines=COSINES, k=3, block=8):
-    return passing_tiles(cosines, [STAMP] * 3, k, block)
+    return figures.passing_tiles(cosines, [STAMP] * 3, k, block)
 
 
 def moments(page):
@@ -234,7 +210,7 @@ def cosines_of(matrix, kind):
 def test_a_cell_is_lit_where_a_text_has_an_anchor_of_the_picture(stamps, stamps_bank):
     model, asked = ASIF(stamps_bank, device="cpu"), stamps.splits["test"][:8]
     picture, texts = model.images(stamps_bank.image[asked[:1]]), model.texts(stamps_bank.text[asked])
-    page = parsed(inverted_index(stamps_bank, picture, texts, stamps_bank.pairs.iloc[asked]))
+    page = parsed(figures.inverted_index(stamps_bank, picture, texts, stamps_bank.pairs.iloc[asked]))
     products = (picture.to_dense() * texts.to_dense()).numpy()  # (8, n)
     captions = stamps_bank.pairs.caption.tolist()
     for row in page.select("tbody tr"):
@@ -291,17 +267,18 @@ def test_tiles_that_do_not_fit_are_refused():
     for k, block in ((3, 7), (0, 8), (9, 8)):
         with pytest.raises(ParameterError, match="multiple"):
             tiles(k=k, block=block)
-
-
-def test_one_tile_is_one_moment():
     assert len(moments(tiles(COSINES[:, :8]))) == 1
 
 
-def test_rows_stand_beside_their_pictures(browser, tmp_path):
-    tab = opened(browser, report_page(tmp_path, tiles()), PHONE)
+def test_rows_stand_beside_their_pictures_and_a_frame_tells_an_arrived_pair_without_colour(browser, tmp_path):
+    tab = opened(browser, report_page(tmp_path, tiles(), arriving()), PHONE)
     for place in tab.locator(".asif-tiles .matrix").all():
         heights = [place.locator(part).bounding_box()["height"] for part in (".asked", "svg", ".best")]
         assert max(heights) - min(heights) < 1
+    frame = "img => [getComputedStyle(img).borderStyle, getComputedStyle(img).borderWidth]"
+    assert tab.locator(".stamp img").first.evaluate(frame) == ["dashed", "1px"]
+    assert tab.locator(".arrived img").first.evaluate(frame) == ["solid", "3px"]
+    assert tab.locator(".asif-arriving .scroll").count() == 0
 
 
 # Chapter 90: broadcasting stretches what PyTorch stretches, and refuses what PyTorch refuses
@@ -311,11 +288,11 @@ ROW, COLUMN, FLAT = M[0], M[:, :1], M[:, 0]
 
 
 def shapes():
-    return lined_up([{"m": M, "row": ROW}, {"m": M, "column": COLUMN}, {"m": M, "flat": FLAT}])
+    return figures.lined_up([{"m": M, "row": ROW}, {"m": M, "column": COLUMN}, {"m": M, "flat": FLAT}])
 
 
 def panel(first, second):
-    return parsed(lined_up([{"first": first, "second": second}])).figure
+    return parsed(figures.lined_up([{"first": first, "second": second}])).figure
 
 
 def table(figure):
@@ -358,9 +335,9 @@ def test_shapes_that_do_not_fit_have_no_entries_and_say_why():
 @pytest.fixture(scope="module")
 def drawings(stamps, stamps_bank):
     new, anchors = split_bank(stamps, stamps_bank)
-    star = star_of_angles(POINT, LANDMARKS, NAMES, 50)
-    matrix = relative_matrix(new, anchors, [3, 6, 19, 32], i=1, j=2)
-    return [two_matrices(stamps_bank, ROWS, ORDER), star, matrix, who_sees_what(stamps)]
+    star = figures.star_of_angles(POINT, LANDMARKS, NAMES, 50)
+    matrix = figures.relative_matrix(new, anchors, [3, 6, 19, 32], i=1, j=2)
+    return [figures.two_matrices(stamps_bank, ROWS, ORDER), star, matrix, figures.who_sees_what(stamps)]
 
 
 @pytest.fixture(scope="module")
@@ -370,16 +347,16 @@ def page(drawings, tmp_path_factory):
 
 def test_no_view_of_any_drawing_of_the_book_has_a_barrier(browser, drawings, tmp_path):
     long = "a caption of an anchor that goes on and on"
-    pictures = labelled_pictures([STAMP] * 7, [long] * 7, ["mathematical symbol"] * 7)
-    bars = scores_without(STAMP, long, [long] * 2, [0.4, 0.2], [0.3, 0.3], [(STAMP, long)] * 7, [])
-    matrix = confusion_matrix(np.full((13, 13), 88), ["mathematical symbol"] * 13)
+    pictures = figures.labelled_pictures([STAMP] * 7, [long] * 7, ["mathematical symbol"] * 7)
+    bars = figures.scores_without(STAMP, long, [long] * 2, [0.4, 0.2], [0.3, 0.3], [(STAMP, long)] * 7, [])
+    matrix = figures.confusion_matrix(np.full((13, 13), 88), ["mathematical symbol"] * 13)
     others = [arriving(), shapes(), test_origin.drawn(), test_steps.drawn(), tiles(), pictures, bars, matrix]
     roots = ".asif-drawn, .asif-arriving, .asif-shapes, .asif-steps, .asif-tiles"
     check_views(browser, report_page(tmp_path, *drawings, *others), f":is({roots})")
 
 
-def test_words_in_a_picture_are_large_enough_and_inside(browser, page):
-    for viewport in (DESKTOP, {"width": 360, "height": 800}, PHONE):
+def test_words_in_a_picture_are_large_enough_and_inside_and_panels_stack_on_a_phone(browser, page):
+    for viewport, columns in ((DESKTOP, 3), ({"width": 360, "height": 800}, 1), (PHONE, 1)):
         tab = opened(browser, page, viewport)
         scale = "all => Math.min(...all.map(one => one.getScreenCTM().a * parseFloat(getComputedStyle(one).fontSize)))"
         assert tab.eval_on_selector_all("svg text", scale) >= 11
@@ -388,12 +365,6 @@ def test_words_in_a_picture_are_large_enough_and_inside(browser, page):
             for word in figure.locator("text").all():
                 box = word.bounding_box()
                 assert frame["x"] - 8 <= box["x"] and box["x"] + box["width"] <= frame["x"] + frame["width"] + 8
-        tab.context.close()
-
-
-def test_panels_stack_on_a_phone(browser, page):
-    for viewport, count in ((DESKTOP, 3), (PHONE, 1)):
-        tab = opened(browser, page, viewport)
         lefts = tab.eval_on_selector_all(".asif-star figure", "all => all.map(one => one.getBoundingClientRect().left)")
-        assert len(set(lefts)) == count
+        assert len(set(lefts)) == columns
         tab.context.close()

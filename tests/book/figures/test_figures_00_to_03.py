@@ -6,27 +6,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import small
 import torch
 from drawn_pages import parsed
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
-from small import (
-    BLUE,
-    GREEN,
-    RED,
-    bars_of,
-    below,
-    colour_at_centre,
-    column_names,
-    ends,
-    legend,
-    pictures_of,
-    row_names,
-    texts,
-    titles,
-    widths,
-)
+from small import BLUE, GREEN, RED, bars_of, pictures_of
 
 from asif_book import figures
 from asif_lib.sparse import SparseVectors
@@ -98,10 +84,10 @@ def test_deciding_anchors_show_pictures_with_their_shares():
 def test_what_the_encoder_sees_keeps_sizes_and_shows_transparency_as_grey():
     file = Image.new("RGBA", (40, 10), (255, 0, 0, 0))
     figure = drawn(figures.what_the_encoder_sees([(file, RED, np.full((8, 8, 3), 0.5), np.zeros((8, 8, 3)))]))
-    assert below(figure) == [f"width: {w} pixels" for w in (40, 30, 8, 8)]
+    assert small.below(figure) == [f"width: {w} pixels" for w in (40, 30, 8, 8)]
     assert [axis.get_ylabel() for axis in figure.axes] == [f"height: {h} pixels" for h in (10, 20, 8, 8)]
-    colours = [colour_at_centre(axis) for axis in figure.axes]
-    assert colours[0] == (200, 200, 200) and colours[2:] == [(0.5, 0.5, 0.5), (0, 0, 0)] and all(titles(figure))
+    colours = [small.colour_at_centre(axis) for axis in figure.axes]
+    assert colours[0] == (200, 200, 200) and colours[2:] == [(0.5, 0.5, 0.5), (0, 0, 0)] and all(small.titles(figure))
 
 
 def test_neighbour_rows_start_with_the_query():
@@ -119,13 +105,13 @@ def test_cosine_histograms_have_equal_area_and_different_lines():
     heights = axis.patches[0].get_data()
     assert heights.edges[heights.values.argmax()] <= 0.1 <= heights.edges[heights.values.argmax() + 1]
     assert len({s.get_linestyle() for s in axis.patches}) == len({to_hex(s.get_edgecolor()) for s in axis.patches}) == 2
-    assert axis.get_xlabel() == "cosine" and axis.get_ylabel() and legend(figure) == ["own", "others"]
+    assert axis.get_xlabel() == "cosine" and axis.get_ylabel() and small.legend(figure) == ["own", "others"]
     assert "own, mean 0.150, standard deviation 0.11" in figure.alt
 
 
 def test_group_sizes_puts_the_largest_on_top():
     (axis,) = drawn(figures.group_sizes(["a", "b", "b", "c", "b", "c"])).axes
-    assert widths(axis) == [1, 2, 3] and row_names(axis) == ["a", "c", "b"]
+    assert small.widths(axis) == [1, 2, 3] and small.row_names(axis) == ["a", "c", "b"]
 
 
 def test_picture_pairs_show_both_pictures_and_the_title():
@@ -149,13 +135,13 @@ def test_similarity_density_draws_all_pairs_and_the_means():
     assert axis.collections[0].get_array().sum() == 100
     line = next(line for line in axis.lines if len(line.get_xdata()) == 2 and line.get_marker() == "o")
     assert line.get_ydata().tolist() == [0.7, 0.2]
-    assert ends(axis.containers[0], "y") == pytest.approx(np.array([[0.6, 0.9], [0.1, 0.3]]))
+    assert small.ends(axis.containers[0], "y") == pytest.approx(np.array([[0.6, 0.9], [0.1, 0.3]]))
 
 
 def test_shuffle_control_draws_every_shuffle_and_the_observed_value():
     panels = {"r": (0.3, (0.25, 0.35), [0.0, 0.01, -0.01]), "share": (0.2, (0.1, 0.3), [0.02, 0.03])}
     figure = drawn(figures.shuffle_control(panels))
-    assert below(figure) == ["r", "share"]
+    assert small.below(figure) == ["r", "share"]
     assert [axis.lines[0].get_xdata()[0] for axis in figure.axes] == [0.3, 0.2]
     assert [sum(bar.get_height() for bar in axis.containers[0]) for axis in figure.axes] == [3, 2]
 
@@ -185,14 +171,14 @@ def test_coverage_by_count_draws_mean_percentile_and_spread_in_the_colour_of_the
     assert colours["mean, mine"] == colours["5th percentile, mine"] != colours["mean, at random"]
     heights = axis.collections[2].get_paths()[0].vertices[:, 1]  # the band of the means at random
     assert (heights.min(), heights.max()) == pytest.approx((0.405, 0.795))
-    assert column_names(axis) == ["10", "100"]
+    assert small.column_names(axis) == ["10", "100"]
 
 
 def test_relative_under_changes_draws_cosines_now_and_before():
     changes = {"as it is": lambda rows: rows, "mirrored": lambda rows: rows * [1, -1], "shifted": lambda r: r + 1}
     figure = drawn(figures.relative_under_changes([1, 0], [[2, 0], [0, 3]], changes, ["cat", "dog"]))
     planes, bars = np.array(figure.axes).reshape(2, 3)
-    assert titles(figure)[:3] == list(changes) and set(texts(planes[0])) == {"cat", "dog"}
+    assert small.titles(figure)[:3] == list(changes) and set(small.texts(planes[0])) == {"cat", "dog"}
     heights = [[bar.get_height() for bar in axis.patches] for axis in bars]
     z, a = np.array([2, 1]), np.array([[3, 1], [1, 4]])
     expected = a @ z / np.linalg.norm(a, axis=1) / np.linalg.norm(z)
@@ -201,14 +187,14 @@ def test_relative_under_changes_draws_cosines_now_and_before():
 
 def test_before_after_draws_each_entry():
     figure = drawn(figures.before_after([0.1, 0.5], {"turned": [0.1, 0.5], "shifted": [0.7, 0.8]}))
-    assert titles(figure) == ["turned", "shifted"]
+    assert small.titles(figure) == ["turned", "shifted"]
     assert figure.axes[1].lines[1].get_xydata().tolist() == [[0.1, 0.7], [0.5, 0.8]]
 
 
 def test_cosines_before_after_mark_both_means():
     panels = {"pictures": ([0.2, 0.4], [-0.1, 0.1]), "captions": ([0, 1], [0, 0])}
     figure = drawn(figures.cosines_before_after(panels))
-    assert titles(figure) == ["pictures", "captions"]
+    assert small.titles(figure) == ["pictures", "captions"]
     means = [[line.get_xdata()[0] for line in axis.lines] for axis in figure.axes]
     assert np.array(means) == pytest.approx(np.array([[0.3, 0.0], [0.5, 0.0]]))
 

@@ -52,9 +52,8 @@ def test_line_chart_draws_curves_with_their_own_styles_and_marks():
     assert up.get_ydata().tolist() == [0.1, 0.2, 0.4]
     assert up.get_marker() != down.get_marker() and up.get_linestyle() != down.get_linestyle()
     assert mark.get_xdata()[0] == 50 and "ours" in texts(axis)[0]
-    assert figure.alt == (
-        "Curves, share against anchors. up: 0.1 at 1, 0.2 at 10, 0.4 at 100; down: 0.4 at 1, 0.2 at 10, 0.1 at 100"
-    )
+    told = "up: 0.1 at 1, 0.2 at 10, 0.4 at 100; down: 0.4 at 1, 0.2 at 10, 0.1 at 100"
+    assert figure.alt == f"Curves, share against anchors. {told}"
 
 
 def test_a_theory_is_a_plain_line_on_which_the_series_are_markers():
@@ -90,9 +89,8 @@ def test_trust_curves_draw_each_bin_with_its_interval_and_each_coverage():
     sure = np.array([0.15, 0.25, 0.85, 0.95])
     left, middle, right = figures.trust_curves({"stamps": bins}, {"stamps": sure}, {"stamps": curve}).axes
     assert middle.patches[0].get_data().values.tolist() == [0, 0.25, 0.25, 0, 0, 0, 0, 0, 0.25, 0.25]
-    assert "confidence 20%, and 40% [30%, 60%] of its answers are right, so they are less" in figures.worst_bin(
-        "stamps", bins
-    )
+    told = "confidence 20%, and 40% [30%, 60%] of its answers are right, so they are less"
+    assert told in figures.worst_bin("stamps", bins)
     (marks,) = left.containers
     assert marks[0].get_xydata() == pytest.approx(bins[["confidence", "accuracy"]].to_numpy())
     assert ends(marks, "y") == pytest.approx(bins[["low", "high"]].to_numpy())

@@ -57,15 +57,12 @@ SCHEME = "<style>:root {{ color-scheme: {} }}</style>"
 @pytest.mark.parametrize(
     ("around", "system", "media", "expected"),
     [
-        ("", "light", "screen", LIGHT),
-        ("", "dark", "screen", DARKENED),
+        ("", "light", "screen", LIGHT), ("", "dark", "screen", DARKENED),
         (JUPYTERLAB.format("dark"), "light", "screen", DARKENED),
-        (JUPYTERLAB.format("light"), "dark", "screen", LIGHT),
-        (JUPYTERLAB.format("dark"), "light", "print", LIGHT),
-        (SCHEME.format("dark"), "light", "screen", DARKENED),
-        (SCHEME.format("light"), "dark", "screen", LIGHT),
+        (JUPYTERLAB.format("light"), "dark", "screen", LIGHT), (JUPYTERLAB.format("dark"), "light", "print", LIGHT),
+        (SCHEME.format("dark"), "light", "screen", DARKENED), (SCHEME.format("light"), "dark", "screen", LIGHT),
     ],
-)
+)  # fmt: skip
 def test_a_figure_follows_its_page(browser, page, around, system, media, expected):
     tab = browser.new_page(color_scheme=system)
     tab.emulate_media(media=media, color_scheme=system)

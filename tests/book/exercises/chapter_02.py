@@ -68,13 +68,9 @@ def dot_product(image, text):
 
 
 RIGHT = {
-    "02.1": [by_chance_one_by_one],
-    "02.2": [mutual],
-    "02.3": [shuffled],
-    "02.4": [coverage_one_by_one],
-    "02.5": [farthest],
-    "02.6": [disagreement_of_rows, few_common_neighbours, dot_product],
-}
+    "02.1": [by_chance_one_by_one], "02.2": [mutual], "02.3": [shuffled], "02.4": [coverage_one_by_one],
+    "02.5": [farthest], "02.6": [disagreement_of_rows, few_common_neighbours, dot_product],
+}  # fmt: skip
 WRONG = {
     "02.2": [
         (lambda a, b, k: mutual(a, b, k).round(), "rounded: keep the fractions"),

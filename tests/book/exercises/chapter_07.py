@@ -75,13 +75,9 @@ def at_random(image, labels, per_class):
 
 
 RIGHT = {
-    "07.1": [add_in_a_loop],
-    "07.2": [row_by_row],
-    "07.3": [by_normal_interval],
-    "07.4": [found_by_trying_limits],
-    "07.5": [harm_in_a_loop],
-    "07.6": [typical],
-}
+    "07.1": [add_in_a_loop], "07.2": [row_by_row], "07.3": [by_normal_interval], "07.4": [found_by_trying_limits],
+    "07.5": [harm_in_a_loop], "07.6": [typical],
+}  # fmt: skip
 
 WRONG = {
     "07.3": [(lambda b, a, m: unchanged(b, a, m) == "unchanged", "")],

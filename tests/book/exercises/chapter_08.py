@@ -40,10 +40,6 @@ def keep_from(lowest):
     return lambda products, k, bound: products >= lowest(products.topk(k, dim=1).values[:, -1], bound)[:, None]
 
 
-def positions(products, k, bound):
-    return must_keep(products, k, bound).nonzero()
-
-
 def sparse_dict(indices_a, values_a, indices_b, values_b):
     other = dict(zip(indices_b.tolist(), values_b.tolist(), strict=True))
     return sum(v * other.get(i, 0.0) for i, v in zip(indices_a.tolist(), values_a.tolist(), strict=True))
@@ -85,14 +81,9 @@ def returns_none(efforts, right, exact, margin):
 
 
 RIGHT = {
-    "08.1": [bytes_of_tensors],
-    "08.2": [by_lexsort],
-    "08.3": [with_the_rounded_length],
-    "08.4": [keep_in_loops],
-    "08.5": [sparse_dict],
-    "08.6": [sorted_by_anchor],
-    "08.7": [cheapest],
-}
+    "08.1": [bytes_of_tensors], "08.2": [by_lexsort], "08.3": [with_the_rounded_length], "08.4": [keep_in_loops],
+    "08.5": [sparse_dict], "08.6": [sorted_by_anchor], "08.7": [cheapest],
+}  # fmt: skip
 
 WRONG = {
     "08.1": [(lambda q, n, b, k: (4 * q * n, 4 * q * b + 12 * q * k + 1), "`blocks`")],
@@ -100,7 +91,6 @@ WRONG = {
     "08.3": [(lambda q, r, a, b: 2 * error_bound(q, r, a, b), "the right ones times 2")],
     "08.4": [
         (lambda *case: must_keep(*case).float(), "bool is wanted"),
-        (positions, "shape"),
         (keep_from(lambda t, e: t - 3 * e), "that cannot be"),
         (keep_from(lambda t, e: t - 1.5 * e), "you dropped"),
     ],

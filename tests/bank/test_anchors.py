@@ -138,9 +138,8 @@ def test_a_bank_with_the_sums_of_earlier_versions_is_read_and_edited(tmp_path, m
     z = torch.randn(30, 5, generator=torch.Generator().manual_seed(0)) * 1e-20
     made = AnchorBank.from_embeddings(z, z, [*map(str, range(30))], encoders=("eye", "ear"))
     with monkeypatch.context() as patch:
-        patch.setattr(
-            bank_writing, "save", lambda of: save({name: t[:2] if "_sum" in name else t for name, t in of.items()})
-        )
+        earlier = lambda of: save({name: t[:2] if "_sum" in name else t for name, t in of.items()})  # noqa: E731
+        patch.setattr(bank_writing, "save", earlier)
         folder = made.subset(range(20)).save(tmp_path / "old")
     old = AnchorBank.load(folder)
     assert torch.equal(old.mean("image"), made.subset(range(20)).mean("image"))

@@ -69,12 +69,8 @@ def test_any_sequence_of_edits_gives_what_a_rebuild_gives(tmp_path, dtype, on_di
 
 
 @pytest.mark.parametrize("choice", [(id for id in ids(1, 3)), pd.Series(ids(1, 3))], ids=["generator", "Series"])
-def test_whatever_holds_the_ids_the_bank_stays_whole(bank, folder, choice):
-    """And a pair that was removed can come back, at the end."""
-    after = bank.remove(choice)
-    assert_same(after, make(0, 12).subset([i for i in range(12) if i not in (1, 3)]))
-    again = without(AnchorBank.load(folder), [0]).add(make(3, 4))
-    assert_same(again, make(0, 12).subset([2, *range(4, 12), 3]))
+def test_whatever_holds_the_ids_the_bank_stays_whole(bank, choice):
+    assert_same(bank.remove(choice), make(0, 12).subset([i for i in range(12) if i not in (1, 3)]))
 
 
 def test_new_embeddings_take_the_banks_precision_and_must_fit_into_it(tmp_path):

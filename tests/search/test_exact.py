@@ -383,10 +383,10 @@ def test_a_memory_below_one_tile_says_what_it_takes():
 
 
 def test_more_anchors_than_a_position_can_count():
-    with pytest.raises(ParameterError, match="4,294,967,296 anchors: .* merge_top"):
-        plan_search(1, 2**32, 8, 1)
-    with pytest.raises(ParameterError, match="4,294,967,296 anchors: .* merge_top"):
-        rerank(torch.ones(1, 2), torch.ones(1, 2).expand(2**32, 2), [np.array([2**32 - 1])], 1)
+    many, last = torch.ones(1, 2).expand(2**32, 2), [np.array([2**32 - 1])]
+    for call in (lambda: plan_search(1, 2**32, 8, 1), lambda: rerank(torch.ones(1, 2), many, last, 1)):
+        with pytest.raises(ParameterError, match="4,294,967,296 anchors: .* merge_top"):
+            call()
 
 
 def stated(error):

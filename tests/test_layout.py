@@ -1,4 +1,4 @@
-"""The layout of the three packages: names are unique, wings keep to their budgets, imports go in no circle."""
+"""The layout of the three packages: unique names, budgets of wings, no circles of imports; and plain sentences."""
 
 import ast
 import graphlib
@@ -139,3 +139,58 @@ def test_public_functions_of_three_or_more_parameters_describe_them():
         if path.parts[0] != "asif_book":
             lacking += [f"{path}:{one.lineno} {one.name}" for one in functions if not described(one)]
     assert len(lacking) <= BUDGETS["undescribed"]["library and laboratory"], "\n".join(lacking)
+
+
+DEFAULTS = """
+import inspect
+import asif_lib.defaults as defaults
+defaults.DEFAULT_K_SHARE, defaults.DEFAULT_P, defaults.DEFAULT_TEMPLATE = 0.5, 5, "{}!"
+from asif_lib.explain.audit import rank_pairs
+import asif_lib.explain.faithfulness
+from asif_lib.settings import default_k
+from asif_lib.zeroshot import ASIF
+classify = inspect.signature(ASIF.classify).parameters
+print(default_k(100), inspect.signature(ASIF).parameters["p"].default, classify["templates"].default,
+      inspect.signature(rank_pairs).parameters["p"].default)
+"""
+
+
+def test_a_default_stands_once_and_changes_everywhere(tmp_path):
+    run = run_forked(DEFAULTS, tmp_path)
+    assert run.stdout.split("\n")[0] == "50 5 ('{}!',) 5", run.stderr
+
+
+BLOCKED = """
+import pkgutil, sys
+from importlib import import_module
+
+absent = {"asif_lab", "asif_book", "dask", "distributed", "faiss", "sklearn"}
+sys.modules |= dict.fromkeys(absent | {name for name in sys.modules if name.partition(".")[0] in absent})
+import asif_lib
+
+names = [module.name for module in pkgutil.walk_packages(asif_lib.__path__, "asif_lib.")]
+print(len([import_module(name) for name in names if name != "asif_lib.cli.__main__"]))
+"""
+
+
+def test_every_module_of_the_library_is_imported_without_the_laboratory_and_its_packages(tmp_path):
+    run = run_forked(BLOCKED, tmp_path)
+    assert run.returncode == 0 and int(run.stdout) > 60, run.stderr
+
+
+HARD = re.compile(
+    r"\b(?i:whoever)\b|(?:^[\s#>*-]*|[.!:] )Who (?!.*\?)|\b(?:is|are) none\b|\banew\b|\bso many\b|\bthere twice\b"
+    r"|\bthat of the one\b|\bless the mean\b"
+)
+FOLDERS = ("asif_lib", "benchmarks", "notebooks/asif_book", "notebooks/source", "tests")
+
+
+def test_no_sentence_hides_its_subject_or_its_verb():
+    code = (file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py") if file.name != "test_layout.py")
+    found = [
+        f"{file.relative_to(ROOT)}:{number}: {line.strip()}"
+        for file in [*code, ROOT / "README.md", ROOT / "data/README.md", *(ROOT / "notebooks").glob("*.md")]
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+        if HARD.search(line)
+    ]
+    assert not found, "name the person, repeat the noun, give the number, say what it is:\n" + "\n".join(found)

@@ -230,8 +230,9 @@ def test_without_a_choice_between_classes_there_is_no_accuracy(class_folders, ru
     assert status == 1 and "1 pictures leave classes without one: sandal" in said
 
 
-def test_the_recommended_line_can_be_run(stamps_bank, class_folders, run, tmp_path):
-    stamps_bank.subset(range(0, 793, 6)).save(tmp_path / "my few")
+def test_the_recommended_line_can_be_run_and_without_encoders_there_is_none(stamps_bank, class_folders, run, tmp_path):
+    few = stamps_bank.subset(range(0, 793, 6))
+    few.save(tmp_path / "my few")
     status, advice, _ = run("bank", "recommend", tmp_path / "my few")
     assert status == 0 and [one["task"] for one in advice] == [*TASKS]
     for one in advice:
@@ -240,10 +241,6 @@ def test_the_recommended_line_can_be_run(stamps_bank, class_folders, run, tmp_pa
         assert status == 0, said
         assert {key: result[key] for key in one["settings"]} == one["settings"]
         assert one["python"].startswith(f"ASIF(AnchorBank.load('{tmp_path / 'my few'}'), k={result['k']}, p=")
-
-
-def test_no_command_is_advised_for_a_bank_whose_encoders_cannot_be_loaded(stamps_bank, run, tmp_path):
-    few = stamps_bank.subset(range(0, 793, 6))
     AnchorBank.from_embeddings(few.image, few.text, few.pairs.caption).save(tmp_path / "own")
     status, (advice,), _ = run("bank", "recommend", tmp_path / "own", "--task", "same kind")
     assert status == 0 and "command" not in advice and advice["python"].startswith("ASIF(AnchorBank.load(")
@@ -453,7 +450,8 @@ BAD = {
     "empty search folder": (["search", "a cat", "--in", "empty"], "no pictures"),
     "no text to search": (["search", "   "], ""),
     "a text that is not Unicode": (["search", "\udcff"], ""),
-    "no such data set": (["data", "imagenet"], "no such data set"),
+    "no such data set": (["data", "fashion-mnist"], "no such data set; known: stamps, fashion_mnist, cifar10, "),
+    "a data set that is guessed": (["data", "fashion-mnist"], "; did you mean 'fashion_mnist'?"),
     "no such language": (["search", "a cat", "--language", "zh"], "did you mean zh_CN or zh_TW?"),
     "a language of another bank": (["search", "a cat", "--language", "de", "--bank", "cards"], "is for the stamps"),
     "a bank without its language's name": (
@@ -518,13 +516,9 @@ def test_check_tells_packages_and_extras_apart(tmp_cache, loaded_once, monkeypat
     about = Message()
     about["Provides-Extra"], about["Provides-Extra"], about["Provides-Extra"] = "small", "large", "old"
     requires = [
-        "numpy",
-        "windows-only; sys_platform == 'win32'",
-        "pillow>=1; extra == 'small'",
-        "asif-workbook[small]; extra == 'large'",
-        "no-such-package; extra == 'large'",
-        "pytest<1; extra == 'old'",
-    ]
+        "numpy", "windows-only; sys_platform == 'win32'", "pillow>=1; extra == 'small'",
+        "asif-workbook[small]; extra == 'large'", "no-such-package; extra == 'large'", "pytest<1; extra == 'old'",
+    ]  # fmt: skip
     monkeypatch.setattr(importlib.metadata, "metadata", lambda _: about)
     monkeypatch.setattr(importlib.metadata, "requires", lambda _: requires)
     rows = {row["what"]: row for row in check_machine()}
@@ -554,15 +548,16 @@ print([main(line.split()) for line in %s])
 
 def test_a_missing_extra_is_one_sentence(stamps_bank_saved, tmp_path):
     ours = ["bank history stamps", "data stamps"]
-    commands = ["page stamps", f"class export {tmp_path}/course", "bank stream new a/b", *ours]
-    run = run_forked(WITHOUT_EXTRAS % commands, tmp_path)
-    assert run.stdout.splitlines()[-1] == "[1, 1, 1, 0, 0]", run.stderr
-    assert run.stderr.splitlines() == [
-        "asif: `matplotlib` is not installed; it comes with the extra workbook: pip install 'asif-workbook[workbook]'",
-        "asif: `jupytext` is not installed; it comes with the extra workbook: pip install 'asif-workbook[workbook]'",
-        "asif: `datasets` is not installed; it comes with the extra hub: pip install 'asif-workbook[hub]'",
-        "stamps: already here, verified",
-    ]
+    workbook = {  # and the first package that each needs
+        "page stamps": "matplotlib", f"class export {tmp_path}/course": "jupytext", "class check course": "nbformat",
+        f"benchmark {ROOT}/benchmarks/accuracy/learning_curve.toml": "bs4",
+        "explain cat.png --labels a,b --page why.html": "bs4",
+    }  # fmt: skip
+    run = run_forked(WITHOUT_EXTRAS % [*workbook, "bank stream new a/b", *ours], tmp_path)
+    assert run.stdout.splitlines()[-1] == "[1, 1, 1, 1, 1, 1, 0, 0]", run.stderr
+    said = "asif: `{0}` is not installed; it comes with the extra {1}: pip install 'asif-workbook[{1}]'"
+    needed = [(package, "workbook") for package in workbook.values()] + [("datasets", "hub")]
+    assert run.stderr.splitlines() == [said.format(*each) for each in needed] + ["stamps: already here, verified"]
 
 
 def test_the_command_works_without_the_laboratory(stamps_bank_saved, tmp_path):

@@ -144,13 +144,6 @@ def test_a_mirror_with_other_changed_cut_or_no_bytes_gives_nothing(mirror, tmp_c
     assert sorted(f.name for f in fetch("toy", progress=False).rglob("*.txt")) == ["otter.txt", "seal.txt"]
 
 
-def test_an_unknown_name_says_what_is_known():
-    with pytest.raises(DataError, match="did you mean 'fashion_mnist'"):
-        fetch("fashion-mnist")
-    with pytest.raises(DataError, match="known: stamps, fashion_mnist, cifar10"):
-        fetch("coco")
-
-
 def test_letters_and_pictures_without_a_caption_are_left_out(tmp_path):
     for name in ("animals/otter", "symbols/alphabets/a", "animals/mute"):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)

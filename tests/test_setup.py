@@ -66,16 +66,13 @@ def test_no_version_with_a_known_vulnerability_is_asked_for(project):
 
 
 def test_the_lock_holds_a_version_in_each_range_that_is_asked_for(project):
-    groups = [
-        project["dependencies"],
-        *(project["optional-dependencies"][extra] for extra in ("workbook", "cluster", "dev")),
-    ]
+    extras = ("workbook", "cluster", "dev")
+    groups = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
     asked = ranges(requirement for group in groups for requirement in group if "[" not in requirement)
     text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     locked = {canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+)$", text, flags=re.M)}
-    assert [
-        name for name, spec in asked.items() if not SpecifierSet(spec).contains(locked[canonicalize_name(name)])
-    ] == []
+    fits = {name: SpecifierSet(spec).contains(locked[canonicalize_name(name)]) for name, spec in asked.items()}
+    assert [name for name, fit in fits.items() if not fit] == []
 
 
 def test_conda_hands_pip_only_what_a_requirements_file_may_hold():
@@ -115,9 +112,8 @@ def test_the_cache_of_make_may_have_blanks(tmp_path):
         (tmp_path / name).write_text((ROOT / name).read_text())
     (tmp_path / "venv" / ".installed-workbook").touch()
     environment = {**os.environ, "ASIF_CACHE": str(cache)}
-    run = subprocess.run(
-        ["make", "setup", "VENV=venv"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
-    )
+    how = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True, "timeout": 60}
+    run = subprocess.run(["make", "setup", "VENV=venv"], **how)
     assert run.returncode == 0 and f"data and banks in {cache}\n" in run.stdout, run.stderr
     assert [folder.name for folder in cache.iterdir()] == ["banks"] and sorted(tmp_path.glob("der*")) == [cache.parent]
 

@@ -63,10 +63,7 @@ def test_a_new_chapter_renews_table_and_neighbours_and_check_finds_what_is_stale
     (source / "93_third.py").write_text(OPENING.format("93 · Third", "third"))
     stale = check(source, out)
     names = ("91_first.ipynb", "92_second.ipynb", "93_third.ipynb")  # the strip of steps names all
-    assert set(stale) == {
-        house / "README.md",
-        *(out / folder / name for folder in ("", "solutions") for name in names),
-    }
+    assert set(stale) == {house / "README.md", *(out / folder / name for folder in ("", "solutions") for name in names)}
     build(source, out)
     assert check(source, out) == {}
     assert "93_third.ipynb" in (house / "README.md").read_text()
@@ -128,9 +125,8 @@ def test_a_readme_without_markers_is_an_error(house, capsys):
     (house / "README.md").write_text("# Top\n")
     arguments = ["--source", str(house / "notebooks" / "source"), "--out", str(house / "notebooks")]
     assert editions.main(["build", *arguments]) == 1
-    assert capsys.readouterr().err.splitlines() == [
-        "The text must hold <!-- chapters:begin --> once and, after it, <!-- chapters:end --> once."
-    ]
+    said = "The text must hold <!-- chapters:begin --> once and, after it, <!-- chapters:end --> once.\n"
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize(

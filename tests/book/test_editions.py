@@ -150,11 +150,7 @@ def test_check_finds_edited_missing_and_orphaned_notebooks(house, capsys, monkey
     student.write_text(json.dumps(edited))
     orphan.write_bytes(solved.read_bytes())
     solved.unlink()
-    assert check(*house) == {
-        student: "differs from its source",
-        solved: "is missing",
-        orphan: "has no source",
-    }
+    assert check(*house) == {student: "differs from its source", solved: "is missing", orphan: "has no source"}
     assert main(["check", *arguments]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 3
 
@@ -220,9 +216,8 @@ def test_a_notebook_that_a_reader_ran_is_not_overwritten(built, house):
 
 
 def test_the_minutes_of_the_plans_are_computed_and_fill_their_sessions():
-    plans = (
-        (ROOT / "notebooks" / "teachers_guide.md").read_text().partition("## Plans")[2].partition("**Seven weeks")[0]
-    )
+    guide = (ROOT / "notebooks" / "teachers_guide.md").read_text()
+    plans = guide.partition("## Plans")[2].partition("**Seven weeks")[0]
     rows = re.findall(r"^\|(?: (\d)? *\|)? (\d+) \| (.+?) \|", plans, re.M)
     minutes, sessions = [int(taken) for _, taken, _ in rows], []
     for taken in minutes:

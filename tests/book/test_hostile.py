@@ -70,11 +70,7 @@ def assert_shown(*found):
 def test_widgets(bank, tiny):
     model = ASIF(bank, 9, device="cpu", image_encoder=tiny[0], text_encoder=tiny[1])
     labels, pictures = [HOSTILE, "a dog"], bank.pairs["picture"]
-    made = (
-        widgets.anchor_browser(bank),
-        widgets.sparse_knobs(bank, bank),
-        widgets.your_picture(model, labels),
-    )
+    made = widgets.anchor_browser(bank), widgets.sparse_knobs(bank, bank), widgets.your_picture(model, labels)
     for widget in made:
         found = [page for page in pages(widget) if page]
         assert [one for page in found for one in made_of_data(page)] == [] and "✘" not in "".join(found)

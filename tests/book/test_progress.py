@@ -51,9 +51,8 @@ def test_tries_are_counted_and_what_was_solved_stays_solved(folder, clock):
 
 
 def test_a_result_without_proof_counts_as_solved_and_may_become_a_proof(folder, clock):
-    for status, kept in zip(
-        ("wrong", RESULT, "wrong", "right", RESULT), ("wrong", RESULT, RESULT, "right", "right"), strict=True
-    ):
+    tries, best = ("wrong", RESULT, "wrong", "right", RESULT), ("wrong", RESULT, RESULT, "right", "right")
+    for status, kept in zip(tries, best, strict=True):
         note("05.6", status)
         assert load_progress(folder / "my_progress.json").exercises["05.6"].status == kept
     entry = load_progress(folder / "my_progress.json").exercises["05.6"]
@@ -107,36 +106,22 @@ def stored(version=3, number="04.1", **changes):
 @pytest.mark.parametrize(
     "content",
     [
-        stored()[:-30],
-        b"",
-        b"\x89PNG\r\n\x1a\n\xff\xfe",
-        b"[" * 100_000,
-        b"[]",
-        b'{"exercises": {}}',
+        stored()[:-30], b"", b"\x89PNG\r\n\x1a\n\xff\xfe", b"[" * 100_000, b"[]", b'{"exercises": {}}',
         b'{"format": "another", "version": 3, "exercises": {}}',
-        b'{"format": "asif-progress", "version": 3, "exercises": ["04.1"]}',
-        stored(number="four"),
-        stored(tries="2"),
-        stored(tries=0),
-        stored(status="wrong"),
-        stored(first_right=None),
-        stored(last="yesterday"),
-        stored(points=3),
+        b'{"format": "asif-progress", "version": 3, "exercises": ["04.1"]}', stored(number="four"), stored(tries="2"),
+        stored(tries=0), stored(status="wrong"), stored(first_right=None), stored(last="yesterday"), stored(points=3),
     ],
-)
+)  # fmt: skip
 def test_a_damaged_file_is_put_aside_whole_and_a_new_one_begun(folder, content):
     (folder / "my_progress.json").write_bytes(stored())  # which the damage is made of
     assert load_progress("my_progress.json").exercises == {"04.1": progress.Entry(**ENTRY)}
     (folder / "my_progress.json").write_bytes(content)
     (folder / "my_progress.damaged-1.json").write_bytes(b"an earlier one")
-    with pytest.raises(
-        progress.DamagedProgressError, match=rf"my_progress\.json is {'damaged' if content else 'empty'}"
-    ):
+    words = rf"my_progress\.json is {'damaged' if content else 'empty'}"
+    with pytest.raises(progress.DamagedProgressError, match=words):
         load_progress("my_progress.json")
-    remark = note("04.2", "right")
-    assert remark == (
-        "my_progress.json was damaged: it now stands as my_progress.damaged-2.json, and your progress starts afresh."
-    )
+    now = "it now stands as my_progress.damaged-2.json, and your progress starts afresh."
+    assert note("04.2", "right") == f"my_progress.json was damaged: {now}"
     assert (folder / "my_progress.damaged-2.json").read_bytes() == content
     assert (folder / "my_progress.damaged-1.json").read_bytes() == b"an earlier one"
     assert list(load_progress("my_progress.json").exercises) == ["04.2"]

@@ -225,10 +225,8 @@ def test_the_quiz_file_is_moodles_format_and_holds_every_question(folder, capsys
         answers = {answer.get("fraction"): answer.findtext("text") for answer in asked.iterfind("answer")}
         assert len(asked.findall("answer")) == 4 and answers["100"] == question[question["right"]]
     essays = quiz.findall("question[@type='essay']")
-    sources = (ROOT / "notebooks/source").glob("[0-9]*.py")
-    assert len(essays) == sum(
-        source.read_text().split("### Exit questions")[-1].count("**Answer.**") for source in sources
-    )
+    sources = [source.read_text() for source in (ROOT / "notebooks/source").glob("[0-9]*.py")]
+    assert len(essays) == sum(text.split("### Exit questions")[-1].count("**Answer.**") for text in sources)
     for essay in essays:
         parts = [essay.findtext(f"{part}/text") for part in ("name", "questiontext", "graderinfo")]
         assert all(parts) and not re.search(r"\n|^>|  ", "".join(parts))

@@ -76,9 +76,8 @@ def test_solutions_that_are_there_are_taken_away_but_not_those_with_work(noteboo
     fill(work, notebooks, solutions=True)
     (work / name).write_text("my notes")
     for solutions in (False, None):
-        assert fill(work, notebooks, solutions=solutions) == [
-            f"{work / name} holds your work and stays; delete it yourself"
-        ]
+        said = f"{work / name} holds your work and stays; delete it yourself"
+        assert fill(work, notebooks, solutions=solutions) == [said]
     assert (work / name).read_text() == "my notes"
 
 

@@ -34,16 +34,14 @@ def test_two_pictures_stand_side_by_side_and_the_caption_says_which_is_on_the_le
     pictures = [Image.new("RGB", (60, 30), colour) for colour in colours]
     captions = ["A red door.", "An old door. It is blue.", "a green door", "A black door!"]
     canvases, right, wrong = side_by_side(pictures, captions)
-    assert (
-        right[0] == "a red door to the left of a green door." and right[2] == "a black door to the left of a red door."
-    )
+    first, last = "a red door to the left of a green door.", "a black door to the left of a red door."
+    assert (right[0], right[2]) == (first, last)
     assert wrong == [" to the left of ".join(caption[:-1].split(" to the left of ")[::-1]) + "." for caption in right]
     places = [[canvas.getpixel((x, 224)) for x in (112, 336)] for canvas in canvases]
     red, green, black = (255, 0, 0), (0, 128, 0), (0, 0, 0)
     assert places == [[red, green], [green, black], [black, red]]
-    with pytest.raises(
-        DataError, match="^of 2 captions 1 name one thing, as “A red hat.” does; to swap roles, two are"
-    ):
+    words = "^of 2 captions 1 name one thing, as “A red hat.” does; to swap roles, two are"
+    with pytest.raises(DataError, match=words):
         side_by_side(pictures, captions[:2])
 
 

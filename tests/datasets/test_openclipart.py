@@ -46,9 +46,8 @@ def test_pictures_without_a_caption_or_drawing_near_duplicates_and_too_large_one
     content = egg.read_bytes()
     egg.write_bytes(content[:16] + struct.pack(">II", 16_000, 9) + content[24:])
     select_clipart(folder, tmp_path / "out")
-    assert (tmp_path / "out" / "metadata.csv").read_text() == (
-        'file_name,caption,group\nanimals/otter_01.png,"Otter, animal",animals\n'
-    )
+    table = 'file_name,caption,group\nanimals/otter_01.png,"Otter, animal",animals\n'
+    assert (tmp_path / "out" / "metadata.csv").read_text() == table
     assert [f.name for f in (tmp_path / "out").rglob("*.png")] == ["otter_01.png"]
 
 

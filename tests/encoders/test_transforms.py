@@ -34,15 +34,12 @@ def test_the_pixels_are_timms_own(size):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"interpolation": "bilinear"},
-        {"input_size": (3, 240, 240), "crop_pct": 0.882},
-        {"crop_pct": 0.9},
-        {"crop_pct": 1.0},
-        {"input_size": (3, 225, 225), "crop_pct": 225 / 256},
+        {"interpolation": "bilinear"}, {"input_size": (3, 240, 240), "crop_pct": 0.882}, {"crop_pct": 0.9},
+        {"crop_pct": 1.0}, {"input_size": (3, 225, 225), "crop_pct": 225 / 256},
         {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)},
     ],
     ids=str,
-)
+)  # fmt: skip
 @pytest.mark.parametrize("side", [31, 400])
 def test_so_are_they_with_other_settings(changes, side):
     ours, timms = transforms(**changes)

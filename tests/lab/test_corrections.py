@@ -32,9 +32,8 @@ def made(scores=4, seed=0):
 
 def test_the_formulas_by_hand():
     scores, bank = made()
-    torch.testing.assert_close(
-        inverted_softmax(scores, bank, 3.0).exp(), (3 * scores).exp() / (3 * bank).exp().sum(dim=0), rtol=1e-5, atol=0
-    )
+    inverted = (3 * scores).exp() / (3 * bank).exp().sum(dim=0)
+    torch.testing.assert_close(inverted_softmax(scores, bank, 3.0).exp(), inverted, rtol=1e-5, atol=0)
     torch.testing.assert_close(z_scores(scores, bank), (scores - bank.mean(0)) / bank.std(0, correction=0))
     torch.testing.assert_close(local_scaling(scores, bank, 2), 2 * scores - bank.sort(dim=0).values[-2:].mean(0))
     torch.testing.assert_close(batch_z_scores(scores).mean(0), torch.zeros(4), atol=1e-6, rtol=0)

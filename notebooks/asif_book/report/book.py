@@ -341,8 +341,8 @@ def search_page(folder: Path, names: Sequence[str], *, chapters: Sequence[Chapte
 
 def _content(page: str) -> tuple[str, list[tuple[str, str, str]]]:
     """Read a page: its title, and for each section its ``id``, title and text."""
-    without_pictures = re.sub(r'"data:[^"]*"', '""', page)
-    text = BeautifulSoup(without_pictures, "html.parser").find("main")
+    words = re.sub(r'(?<=")data:[^"]*|<span class="\w\w?">([^<]*)</span>', r"\1", page)  # no pictures or colours
+    text = BeautifulSoup(words, "html.parser").find("main")
     for notice in text.select(".licences, .pill, .begins"):  # the same on each page, or no words of its own
         notice.decompose()
     found: list[tuple[str, str, list[str]]] = [("", "", [])]  # what stands above the title

@@ -1,7 +1,4 @@
-"""Files beside a page, which a reader's browser loads on demand: ONNX Runtime, the image encoder, the text encoder.
-
-The text encoder keeps its matrices as int8, which are unpacked when it is loaded.
-"""
+"""Files beside a page, which a reader's browser loads on demand: ONNX Runtime, the image encoder, the text encoder."""
 
 import base64
 import gzip
@@ -11,7 +8,6 @@ import re
 import sys
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from asif_lib.datasets.providers import ONNXRUNTIME_FILES, TOKENIZERS_FILE, fetch
@@ -67,8 +63,7 @@ def _image_encoder(bank) -> dict:
     if entry is None or entry.sha256 != identity.checksum:
         return {"why": f"the image encoder of this bank, {identity.name}, is not one that runs in a browser"}
     steps = json.loads(re.search(r"timm (\{.*?\})", identity.preprocessing)[1])
-    model = as_proto(*shipped_graph(identity.name)).SerializeToString()
-    size, parts = steps["input_size"][1], {"model": _packed(model)}
+    size, parts = steps["input_size"][1], {"model": _packed_model(identity.name)}
     return steps | {"side": math.floor(size / steps["crop_pct"]), "size": size, "most": MAX_PIXELS, "parts": parts}
 
 
@@ -83,20 +78,24 @@ def _text_encoder(bank) -> dict:
     folder = package_file(MINILM_PACKAGE, "model.safetensors").parent
     read = {name: read_json(folder / f"{name}.json", dict) for name in ("tokenizer", "tokenizer_config")}
     limit = read_json(folder / "sentence_bert_config.json", dict)["max_seq_length"]
-    model = int8_blocks(as_proto(*shipped_graph(identity.name)).SerializeToString())
-    return {"template": BARE_TEMPLATE, "limit": limit, "parts": {"model": _packed(model), "program": program, **read}}
+    parts = {"model": _packed_model(identity.name, int8_blocks), "program": program, **read}
+    return {"template": BARE_TEMPLATE, "limit": limit, "parts": parts}
 
 
 def _packed(content) -> str:
     return base64.b64encode(gzip.compress(content, mtime=0)).decode()
 
 
-def int8_blocks(content) -> bytes:
-    """Return an ONNX model whose float32 matrices are int8, each column of `BLOCK` rows times its own scale.
+def _packed_model(name, change=lambda model: None) -> str:
+    change(model := as_proto(*shipped_graph(name)))
+    return _packed(model.SerializeToString())
 
-    ONNX Runtime computes these products once, when it loads the model. The rest is computed in float32 as before.
+
+def int8_blocks(model):
+    """Make the float32 matrices of a model int8, each column of `BLOCK` rows times its own scale.
+
+    ONNX Runtime multiplies once, when it loads the model; the rest is computed in float32 as before.
     """
-    model = onnx.load_from_string(content)
     graph, unpack = model.graph, []
     for tensor in [each for each in graph.initializer if each.data_type == TensorProto.FLOAT and len(each.dims) == 2]:
         matrix, name = numpy_helper.to_array(tensor), tensor.name  # (rows, columns)
@@ -110,4 +109,3 @@ def int8_blocks(content) -> bytes:
         unpack.append(helper.make_node("Reshape", [f"{name}.blocks", f"{name}.shape"], [name]))
     for node in reversed(unpack):
         graph.node.insert(0, node)
-    return model.SerializeToString()

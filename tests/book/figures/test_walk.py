@@ -49,7 +49,7 @@ def packed_once():
     """Encoders and fonts are packed for the first page, and kept for the next."""
     subset = functools.cache(fonts.subset_font)
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("_packed", "int8_blocks"):
+        for name in ("_packed", "_packed_model"):
             patch.setattr(beside, name, functools.cache(getattr(beside, name)))
         patch.setattr(fonts, "subset_font", lambda file, characters: subset(file, frozenset(characters)))
         yield
@@ -714,11 +714,10 @@ def test_without_the_file_the_page_goes_on_with_its_list(browser, stamps_bank, t
 
 
 def test_a_matrix_is_kept_to_the_half_of_a_step_and_small_on_disk(text_encoder):
-    content = beside.as_proto(*beside.shipped_graph("all-MiniLM-L6-v2")).SerializeToString()
-    packed = beside.int8_blocks(content)
-    assert len(gzip.compress(packed)) * 4 / 3 < 29.3e6
-    parts = {each.name: onnx.numpy_helper.to_array(each) for each in onnx.load_from_string(packed).graph.initializer}
-    whole = {each.name: onnx.numpy_helper.to_array(each) for each in onnx.load_from_string(content).graph.initializer}
+    graph, whole = beside.shipped_graph("all-MiniLM-L6-v2")
+    beside.int8_blocks(packed := beside.as_proto(graph, whole))
+    assert len(gzip.compress(packed.SerializeToString())) * 4 / 3 < 29.3e6
+    parts = {each.name: onnx.numpy_helper.to_array(each) for each in packed.graph.initializer}
     halves = [name.removesuffix(".int8") for name in parts if name.endswith(".int8")]
     assert len(halves) > 36 and not set(halves) & set(parts)
     for name in halves:

@@ -176,9 +176,8 @@ def test_twelve_pictures_of_three_things_are_a_model_and_stay(teacher):
         teacher.locator("#alone").set_checked(alone)
         right = [ask(teacher, drawn(thing, number)) == thing for thing in THINGS for number in range(4, 7)]
         assert sum(right) >= 8, (alone, right)
-        assert teacher.evaluate("[now.left, state.whiten, map.dots.length]") == (
-            [12, 1, 213] if alone else [213, 0.8, 213]
-        )
+        left, whiten = (12, 1) if alone else (213, 0.8)
+        assert teacher.evaluate("[now.left, state.whiten, map.dots.length]") == [left, whiten, 213]
     teacher.reload()
     teacher.wait_for_function("typeof now !== 'undefined' && now !== null")
     assert teacher.evaluate("[taught.length, now.left]") == [12, 213]
@@ -219,10 +218,8 @@ def test_an_exported_file_is_read_by_the_library_and_the_page(teacher, bank, tmp
         teacher.locator("#export").click()
     download.value.save_as(tmp_path / "taught.safetensors")
     taught = read_taught(tmp_path / "taught.safetensors", "mine")
-    assert taught.encoders == bank.encoders and taught.pairs["caption"].tolist() == [
-        "a photo of a mug.",
-        "a photo of a house.",
-    ]
+    assert taught.encoders == bank.encoders
+    assert taught.pairs["caption"].tolist() == ["a photo of a mug.", "a photo of a house."]
     z = teacher.image_encoder.encode([drawn("a mug", 0), drawn("a house", 0)])
     assert torch.allclose(taught.image, z, atol=1e-5) and len(bank.add(taught)) == 203
     content = (tmp_path / "taught.safetensors").read_bytes()
@@ -238,11 +235,8 @@ def test_an_exported_file_is_read_by_the_library_and_the_page(teacher, bank, tmp
         said = read(teacher, "<b>.safetensors", damaged)
         assert "“<b>.safetensors” is not read: " in said and why in said, (why, said)
     hostile = "<img src=x onerror=document.title=1>"
-    read(
-        teacher,
-        "a.safetensors",
-        forged(taught, captions=[hostile, "b"], thumbnails=["javascript:1", "https://a.b"]),
-    )
+    bad = {"captions": [hostile, "b"], "thumbnails": ["javascript:1", "https://a.b"]}
+    read(teacher, "a.safetensors", forged(taught, **bad))
     assert teacher.locator("#taught li").first.text_content().startswith(hostile)
     assert teacher.evaluate("[bank.captions.at(-2), document.title]") == [hostile, "Walk the bank · stamps"]
     assert "brought 2 anchors" in read(teacher, "a.safetensors", content)
@@ -260,15 +254,11 @@ def forged(bank, encoder=None, **columns):
     return save(matrices, {"taught": body, "sha256": digest})
 
 
-@pytest.mark.parametrize(
-    "refused",
-    ["indexedDB.open = refuse", "IDBObjectStore.prototype.put = refuse"],
-)
+@pytest.mark.parametrize("refused", ["indexedDB.open = refuse", "IDBObjectStore.prototype.put = refuse"])
 def test_a_browser_that_keeps_nothing_says_so_and_goes_on(teacher, refused):
     teach(teacher, "a mug", 0)
-    teacher.evaluate(
-        f"() => {{ const refuse = () => {{ throw new DOMException('full', 'QuotaExceededError') }}; {refused} }}"
-    )
+    refuse = "() => { throw new DOMException('full', 'QuotaExceededError') }"
+    teacher.evaluate(f"() => {{ const refuse = {refuse}; {refused} }}")
     teach(teacher, "a mug", 1)
     assert "This browser cannot keep it" in teacher.locator("#teach-says").text_content()
     assert teacher.evaluate("[taught.length, now.left]") == [2, 203]

@@ -192,9 +192,8 @@ def test_submissions_that_cannot_be_marked_are_named_before_anything_runs(tmp_pa
         "Mia/00_tiny": "there is no 00_tiny.ipynb; ask for the notebook.",
         "00_tiny.ipynb": "is not in a folder STUDENT/ASSIGNMENT, and nbgrader does not see it; move it there.",
     }
-    assert result["suspicious"] == {
-        "Anna/00_tiny": {"get_ipython": "get_ipython()", "import inspect": "import inspect"}
-    }
+    found = {"get_ipython": "get_ipython()", "import inspect": "import inspect"}
+    assert result["suspicious"] == {"Anna/00_tiny": found}
     assert asif("check", tmp_path / "other")[1].err.startswith(f"asif: {tmp_path / 'other'} has no submissions")
 
 
@@ -317,13 +316,10 @@ def test_a_system_that_hides_no_files_is_named(tiny, course, asif, monkeypatch):
 
 
 def test_the_dtype_of_the_card_counts_and_not_that_of_the_solution(tiny, grader):
-    (tiny / "00_tiny.py").write_text(
-        CHAPTER.replace("-> float", "").replace("(d,).", "(d,).\n\n    returns: float32\n    ")
-    )
-    solution = solved_by(
-        "import torch\ndef helper(a, b):\n    return torch.nn.functional.cosine_similarity(a.double(), b.double(), 0)",
-        tiny,
-    )
+    asked = CHAPTER.replace("-> float", "").replace("(d,).", "(d,).\n\n    returns: float32\n    ")
+    (tiny / "00_tiny.py").write_text(asked)
+    code = "return torch.nn.functional.cosine_similarity(a.double(), b.double(), 0)"
+    solution = solved_by(f"import torch\ndef helper(a, b):\n    {code}", tiny)
     assert grader.verdict(solution, "check-00-1").status == "right"
     nbformat.write(assignment(tiny / "00_tiny.py"), tiny / "00_tiny.ipynb")
     assert "float32 is wanted" in Grader(tiny / "00_tiny.ipynb").verdict(solution, "check-00-1").message

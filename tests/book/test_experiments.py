@@ -17,7 +17,7 @@ from asif_book.chapters.chapter_01.lessons import (
 from asif_book.chapters.chapter_02.lessons import covered_by, effect_left, misplaced, twins
 from asif_book.chapters.chapter_03.lessons import random_rotation
 from asif_lab.benchmark.control_encoders import colour_histogram
-from asif_lib.datasets.pairs import Pairs, load_pairs
+from asif_lib.datasets.pairs import Pairs
 from asif_lib.encoders.pictures import PictureFile
 from asif_lib.evaluation.similarity import mutual_neighbours
 from asif_lib.relative import unit_rows
@@ -27,18 +27,14 @@ def generator():
     return torch.Generator().manual_seed(0)
 
 
-def test_the_first_task_of_other_pairs_has_a_label_for_each_caption():
+def test_the_first_task_has_a_label_for_each_caption_and_names_what_those_of_the_stamps_name(stamps):
     captions = ["A cat.", "A cat.", "Hund", "An owl."]
     splits = {"train": [0], "validation": [], "test": [1, 0, 2, 3]}
     pairs = Pairs("class", [None] * 4, captions, list("abcd"), [""] * 4, splits)
     assert first_task(pairs) == ([1, 2, 3], ["cat", "Hund", "owl"])
-
-
-def test_the_first_task_of_the_stamps_names_what_their_captions_name():
-    pairs = load_pairs("stamps")
-    rows, labels = first_task(pairs)
-    assert len(set(rows)) == len(labels) == 8 and set(rows) <= set(pairs.splits["test"])
-    assert all(label.split()[-1] in pairs.captions[row].lower() for row, label in zip(rows, labels, strict=True))
+    rows, labels = first_task(stamps)
+    assert len(set(rows)) == len(labels) == 8 and set(rows) <= set(stamps.splits["test"])
+    assert all(label.split()[-1] in stamps.captions[row].lower() for row, label in zip(rows, labels, strict=True))
 
 
 def test_a_row_is_not_among_its_nearest_others():

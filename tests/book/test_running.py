@@ -86,10 +86,8 @@ def test_a_message_lost_twice_is_one_sentence(chapter, impatient, run, tmp_path)
 
 def test_an_answer_that_comes_while_a_widget_is_sent_its_output_is_read(chapter, run, monkeypatch):
     wait = "while not os.path.exists('seen'):\n        time.sleep(0.05)"
-    path = chapter(
-        "import os, time\nfrom ipywidgets import Output\nout = Output()",
-        f"with out:\n    print('said', flush=True)\n    {wait}",
-    )
+    opening = "import os, time\nfrom ipywidgets import Output\nout = Output()"
+    path = chapter(opening, f"with out:\n    print('said', flush=True)\n    {wait}")
     sync = OutputWidget.sync_state
 
     def slow(widget):

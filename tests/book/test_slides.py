@@ -110,9 +110,8 @@ def test_a_slide_shows_terms_steps_and_formulas_and_the_speaker_says_the_rest(tm
     said = [" ".join(section.aside.get_text(" ").split()) for section in sections]
     shown = [" ".join(section.select_one(".words, .figure").get_text(" ").split()) for section in sections]
     assert said[0] == "About 1 minute Opening words. Afterwards, everybody can do it;"
-    assert shown[1].startswith(
-        "The entry is a number. Take rows: Keep. The largest. Scale. Then r i j = 1 is the entry."
-    )
+    first = "The entry is a number. Take rows: Keep. The largest. Scale. Then r i j = 1 is the entry."
+    assert shown[1].startswith(first)
     assert sections[1].select_one("math[display=block]") and len(sections[1].select("ol li")) == 2
     assert said[1] == "About 1 minute Plain words. They count. It is small."
     assert said[2] == "About 1 minute Now a dot. What you see. A dot." and shown[3] == "A far one."

@@ -6,18 +6,9 @@ import torch
 from scipy.stats import binom, multinomial
 
 from asif_lib.errors import ParameterError
+from asif_lib.evaluation import measures
 from asif_lib.evaluation.choosing import sweep
-from asif_lib.evaluation.measures import (
-    accuracy,
-    auc_with_interval,
-    mean_with_interval,
-    paired_difference,
-    ranks,
-    recall_at,
-    same_text,
-    scaling_curve,
-    share_with_interval,
-)
+from asif_lib.evaluation.measures import mean_with_interval, paired_difference, ranks
 
 
 @pytest.mark.parametrize("n", [10, 100, 1_000])
@@ -62,12 +53,12 @@ def test_resamples_that_differ_by_rounding_only_make_no_interval_endless(items):
 @pytest.mark.parametrize("truth", [0.6, 0.96, 0.995])
 def test_the_interval_of_an_auc_stays_below_1_and_contains_it_as_often_as_it_says(truth):
     aucs = np.random.default_rng(0).beta(200 * truth, 200 * (1 - truth), size=(500, 5))
-    found = [auc_with_interval(seeds) for seeds in aucs]
+    found = [measures.auc_with_interval(seeds) for seeds in aucs]
     assert np.mean([one.low <= truth <= one.high for one in found]) > 0.92
     assert all(0 < one.low < one.value < one.high < 1 for one in found)
-    assert auc_with_interval([1, 1, 1]).ci == (1, 1)
+    assert measures.auc_with_interval([1, 1, 1]).ci == (1, 1)
     with pytest.raises(ParameterError, match="1 part of an AUC: an interval takes at least two"):
-        auc_with_interval([0.9])
+        measures.auc_with_interval([0.9])
 
 
 @pytest.mark.parametrize("n", [21, 60])
@@ -79,10 +70,10 @@ def test_the_interval_of_a_share_contains_each_share_as_often_as_it_says(n):
 
 
 def test_a_rate_has_the_binomial_interval():
-    measure = share_with_interval([True] * 3 + [False] * 7)
+    measure = measures.share_with_interval([True] * 3 + [False] * 7)
     assert (measure.value, measure.n) == (0.3, 10)
     assert (measure.low, measure.high) == pytest.approx((0.1078, 0.6032), abs=1e-4)  # Wilson, by hand
-    exact = share_with_interval([False] * 20, "exact")
+    exact = measures.share_with_interval([False] * 20, "exact")
     assert (exact.low, exact.high) == pytest.approx((0, 1 - 0.025 ** (1 / 20)))
 
 
@@ -90,10 +81,10 @@ def test_a_rate_has_the_binomial_interval():
     "call, words",
     [
         (lambda: mean_with_interval([]), "no items"),
-        (lambda: share_with_interval([]), "no pictures"),
-        (lambda: accuracy([1, 2, 3], [1, 2]), "predictions of the shape .3,. for labels of the shape .2,."),
+        (lambda: measures.share_with_interval([]), "no pictures"),
+        (lambda: measures.accuracy([1, 2, 3], [1, 2]), "predictions of the shape .3,. for labels of the shape .2,."),
         (lambda: paired_difference([1, 0, 1], [1]), None),
-        (lambda: scaling_curve(len, 100, [50, 200]), "100"),
+        (lambda: measures.scaling_curve(len, 100, [50, 200]), "100"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(call, words):
@@ -102,7 +93,7 @@ def test_what_cannot_be_measured_is_refused(call, words):
 
 
 def test_accuracy_counts_undecided_as_wrong():
-    measure = accuracy(torch.tensor([0, 1, -1, 2]), np.array([0, 2, 0, 2]))
+    measure = measures.accuracy(torch.tensor([0, 1, -1, 2]), np.array([0, 2, 0, 2]))
     assert (measure.value, measure.n) == (0.5, 4)
 
 
@@ -116,13 +107,13 @@ def test_ties_and_scores_that_are_no_number_are_no_find():
     scores, relevant = torch.zeros(4, 5), torch.zeros(4, 5, dtype=torch.bool)
     relevant[:, 0] = True
     assert ranks(scores, relevant).tolist() == [4] * 4
-    assert (recall_at(scores, relevant, 4).value, recall_at(scores, relevant, 5).value) == (0, 1)
+    assert (measures.recall_at(scores, relevant, 4).value, measures.recall_at(scores, relevant, 5).value) == (0, 1)
     scores[:, 0] = torch.nan
     assert 0 not in ranks(scores, relevant).tolist()
 
 
 def test_captions_that_occur_twice_are_both_relevant():
-    relevant = same_text(["a cat", "a dog"], ["a dog", "a cat", "a cat"])
+    relevant = measures.same_text(["a cat", "a dog"], ["a dog", "a cat", "a cat"])
     assert relevant.tolist() == [[False, True, True], [True, False, False]]
     assert relevant.dtype == torch.bool
 
@@ -134,7 +125,7 @@ def test_a_paired_difference_is_surer_than_two_intervals():
     difference = paired_difference(a, b)
     assert difference.value == pytest.approx(a.mean() - b.mean())
     assert difference.low > 0
-    assert accuracy(a, np.ones(500)).low < accuracy(b, np.ones(500)).high
+    assert measures.accuracy(a, np.ones(500)).low < measures.accuracy(b, np.ones(500)).high
 
 
 def test_a_difference_without_changes_is_not_certain():
@@ -182,11 +173,11 @@ def test_a_scaling_curve_is_nested_and_has_a_row_for_each_size_and_seed():
         subsets.setdefault(len(rows), []).append(rows)
         return sum(rows)
 
-    table = scaling_curve(evaluate, 100, [5, 20, 100], seeds=range(3))
+    table = measures.scaling_curve(evaluate, 100, [5, 20, 100], seeds=range(3))
     assert list(table) == ["size", "seed", "value"]
     assert table.groupby("size").size().to_dict() == {5: 3, 20: 3, 100: 3}
     for seed in range(3):
         assert set(subsets[5][seed]) < set(subsets[20][seed]) < set(subsets[100][seed])
         assert len(set(subsets[100][seed])) == 100
     assert subsets[20][0] != subsets[20][1]
-    assert table.equals(scaling_curve(evaluate, 100, [5, 20, 100], seeds=range(3)))
+    assert table.equals(measures.scaling_curve(evaluate, 100, [5, 20, 100], seeds=range(3)))

@@ -25,15 +25,11 @@ NEAR = -(PLACES[:, None] - PLACES[None]).abs()
 REVERSE = NEAR.flip(0, 1)
 
 
-def test_neighbours_in_common_by_hand():
+def test_neighbours_in_common_by_hand_and_an_item_is_none_of_its_own_whatever_its_diagonal_says():
     assert mutual_neighbours(NEAR, NEAR, 2).tolist() == [1, 1, 1, 1]
     # nearest: 1, 0, 1, 2 and, reversed, 1, 2, 3, 2
     assert mutual_neighbours(NEAR, REVERSE, 1).tolist() == [1, 0, 0, 1]
-
-
-def test_an_item_is_not_its_own_neighbour_whatever_its_diagonal_says():
-    low = NEAR.clone().fill_diagonal_(-100)
-    high = NEAR.clone().fill_diagonal_(100)
+    low, high = (NEAR.clone().fill_diagonal_(own) for own in (-100, 100))
     assert nearest_neighbours(low, 1).tolist() == nearest_neighbours(high, 1).tolist() == [[1], [0], [1], [2]]
     assert mutual_neighbours(low, high, 1).tolist() == [1, 1, 1, 1]
 

@@ -82,9 +82,8 @@ def test_contrastive_mean_contributions_add_up_to_the_mean_difference():
     images, prompts, labels, others = sparse(5, 12, 1), sparse(3, 12, 2), [0, 1, 2, 0, 1], [1, 0, 0, 2, 2]
     scores = images.similarity(prompts)
     difference = (scores[range(5), labels] - scores[range(5), others]).mean().item()
-    assert mean_contributions(images, prompts, labels, against=others).contribution.sum() == pytest.approx(
-        difference, abs=1e-6
-    )
+    table = mean_contributions(images, prompts, labels, against=others)
+    assert table.contribution.sum() == pytest.approx(difference, abs=1e-6)
 
 
 @pytest.mark.parametrize(

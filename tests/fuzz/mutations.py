@@ -30,9 +30,8 @@ def mutate(content, rng):
     for _ in range(rng.choice([1, 1, 1, 2])):
         i, j = sorted(rng.randrange(len(content) + 1) for _ in range(2))
         if isinstance(content, str):
-            piece = rng.choice(
-                [rng.choice(NASTY), chr(rng.randrange(128)), chr(rng.randrange(0xD000)), content[j : j + 9]]
-            )
+            pieces = rng.choice(NASTY), chr(rng.randrange(128)), chr(rng.randrange(0xD000)), content[j : j + 9]
+            piece = rng.choice(pieces)
         else:
             flipped = bytes(byte ^ 1 << rng.randrange(8) for byte in content[i : i + 1])
             piece = rng.choice([flipped, flipped, rng.randbytes(rng.randint(1, 64)), bytes(64), b"", content[j:]])

@@ -211,12 +211,9 @@ def test_vectors_of_another_index_are_refused_though_the_description_fits(edited
         open_index(edited, "image")
 
 
-def test_a_bank_in_memory_has_no_place_for_an_index():
+def test_parameters_that_do_not_fit_and_a_bank_in_memory_are_refused(edited):
     with pytest.raises(BankError, match="in memory only"):
         build_index(bank_of_things(60), "image", progress=False)
-
-
-def test_parameters_that_do_not_fit_are_refused(edited):
     with pytest.raises(ParameterError, match="lists = 61: must be a whole number from 1 to 60"):
         build_index(edited, "image", lists=61, progress=False)
     with pytest.raises(ParameterError, match="side = 'sound'"):

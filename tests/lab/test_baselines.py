@@ -55,10 +55,6 @@ def test_a_rotation_is_recovered_and_where_nothing_is_shared_nothing_is_found(ma
     assert recall(make(), "unrelated") < 0.2
 
 
-def test_procrustes_turns_pictures_onto_texts_and_not_the_other_way():
-    assert recall(Procrustes(), "stretched") > 0.6
-
-
 @pytest.mark.parametrize("make", [Ridge, CanonicalCorrelation, CanonicalSimilarity, TextHead, TwoHeads])
 def test_a_linear_relation_is_recovered(make):
     assert recall(make(**({"shrinkage": 0.01} if issubclass(make, CanonicalCorrelation) else {})), "linear") > 0.8
@@ -162,6 +158,7 @@ def test_a_probe_finds_what_is_linear():
 
 
 def test_the_settings_with_the_best_recall_are_chosen_and_reported():
+    assert recall(Procrustes(), "stretched") > 0.6  # it turns pictures onto texts, and not the other way
     image, text, *_ = world("stretched", n=120)
     chosen = choose(Procrustes, image, text, KFold(3, shuffle=True, random_state=0).split(image))
     assert chosen.settings == {"dim": 32}  # all are cut to 8, and the first of equals wins

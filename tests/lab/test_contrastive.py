@@ -62,9 +62,8 @@ def test_both_have_an_identity_as_other_encoders_and_a_cache(folder, drawings, t
     image, text = load_contrastive(folder, device="cpu")
     assert (image.identity.kind, text.identity.kind) == ("image", "text")
     assert image.identity.checksum == text.identity.checksum and image.identity.dim == text.identity.dim
-    assert image.identity.source == f"folder {folder}" and re.search(
-        "settings [0-9a-f]{16}", text.identity.preprocessing
-    )
+    assert image.identity.source == f"folder {folder}"
+    assert re.search("settings [0-9a-f]{16}", text.identity.preprocessing)
     files = sorted(drawings.iterdir())
     assert torch.equal(embed(image, files, progress=False), embed(image, files, progress=False))
     assert torch.equal(embed(text, TEXTS, progress=False), text.encode(TEXTS, progress=False))

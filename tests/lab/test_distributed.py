@@ -200,9 +200,8 @@ def test_bank_that_changed_meanwhile(client, queries, tmp_path):
     with pytest.raises(BankError, match="was changed since it was opened"):
         client.submit(distributed._search, *task, pure=False).result()
     shutil.rmtree(tmp_path / "changing")
-    with pytest.raises(
-        ClusterError, match=r"worker tcp://\S+ does not see .*changing; put the bank on a disk that all"
-    ):
+    words = r"worker tcp://\S+ does not see .*changing; put the bank on a disk that all"
+    with pytest.raises(ClusterError, match=words):
         client.submit(distributed._search, *task, pure=False).result()
 
 

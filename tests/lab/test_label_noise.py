@@ -65,9 +65,7 @@ def test_what_cannot_be_planted_or_measured_is_refused_in_one_sentence(stamps_ba
 
 
 def test_an_interval_over_seeds_is_students():
-    measure = over_seeds([0.9, 0.92, 0.94])
-    assert (measure.low, measure.high) == pytest.approx(
-        (0.92 - 4.3027 * 0.02 / 3**0.5, 0.92 + 4.3027 * 0.02 / 3**0.5), abs=1e-5
-    )
+    measure, half = over_seeds([0.9, 0.92, 0.94]), 4.3027 * 0.02 / 3**0.5
+    assert (measure.low, measure.high) == pytest.approx((0.92 - half, 0.92 + half), abs=1e-5)
     with warnings.catch_warnings(action="error"):
         assert over_seeds([0.9, 0.9, 0.9]) == Measure(0.9, 0.9, 0.9, 3)

@@ -144,9 +144,8 @@ def test_rows_that_break_off_cost_no_block_that_is_done(tiny, tmp_path, monkeypa
         state_dict, load_state_dict = broken.rows.state_dict, load
 
     monkeypatch.setitem(vars(broken), "rows", Breaking())
-    with pytest.raises(
-        DataError, match=r"source: the rows break off between 100 and 120 \(the hub cannot be reached\)"
-    ):
+    words = r"source: the rows break off between 100 and 120 \(the hub cannot be reached\)"
+    with pytest.raises(DataError, match=words):
         build_streamed(broken, tmp_path / "bank", *tiny, block=20, progress=False)
     assert len(list((tmp_path / "bank.building").glob("*.json"))) == 5
     build(source, tmp_path / "bank", tiny)
@@ -177,9 +176,8 @@ def test_a_waiting_block_that_is_damaged_is_not_continued(tiny, tmp_path, monkey
     with pytest.raises(BankError, match=rf"{file.stem}.json: the block is damaged \(.* differs\); delete it"):
         build(source, tmp_path / "bank", tiny)
     file.with_suffix(".json").unlink()
-    assert checksums(build(source, tmp_path / "bank", tiny).disk.folder) == checksums(
-        build(source, tmp_path / "fresh", tiny).disk.folder
-    )
+    again, fresh = (build(source, tmp_path / name, tiny).disk.folder for name in ("bank", "fresh"))
+    assert checksums(again) == checksums(fresh)
 
 
 def test_a_folder_of_files_with_a_table_is_read_too(tmp_path, tiny):

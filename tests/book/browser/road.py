@@ -79,21 +79,15 @@ def numbers():
     yield "vectors", model.images(z).to_dense()
     yield "method", method.asif(z, t, image[:300], text[:300], 30, 2)
     yield "hubs and whitening", ASIF(bank, hubs=0.5, whiten=0.8, device="cpu").similarity(z, t)
-    yield (
-        "contributions",
-        torch.tensor(contributions(model.images(z[:1]), model.texts(t[:1]), bank.pairs).contribution.to_numpy()),
-    )
+    table = contributions(model.images(z[:1]), model.texts(t[:1]), bank.pairs)
+    yield "contributions", torch.tensor(table.contribution.to_numpy())
     yield "without", without(model, z, t, [1, 2, 3]).scores
     yield "effects", removal_effects(model, z[:2], t[:2])
     names = [str(i) for i in range(120)]
     found = mean_with_interval(ranks(scores, same_text(names, names)) < 5, 0)
     yield "interval", torch.tensor([found.value, found.low, found.high])
-    yield (
-        "edited",
-        ASIF(
-            bank.add(bank.subset([0]).replace(pairs=bank.pairs[:1].assign(id="new"))).remove(["p7"]), device="cpu"
-        ).similarity(z, t),
-    )
+    edited = bank.add(bank.subset([0]).replace(pairs=bank.pairs[:1].assign(id="new"))).remove(["p7"])
+    yield "edited", ASIF(edited, device="cpu").similarity(z, t)
 
 
 def texts():

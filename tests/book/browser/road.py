@@ -93,6 +93,7 @@ def numbers():
 def texts():
     """Yield tensors as they are printed, drawn numbers among them, and the words of calls that are refused."""
     import torch
+    from sklearn.metrics import average_precision_score
 
     random = torch.Generator().manual_seed(1)
     drawn = [torch.rand(3, generator=random), torch.randn(5, generator=random), torch.randn(50, generator=random)]
@@ -102,7 +103,9 @@ def texts():
     drawn += [torch.rand(2000), torch.randn(40, 40), torch.arange(7.0), torch.tensor([1e-5, 1.0]), torch.zeros(0, 3)]
     drawn += [torch.tensor([1.5, torch.nan, -torch.inf]), torch.tensor([1, 2]) / 2, torch.ones(2, dtype=torch.int32)]
     drawn += [torch.arange(6).reshape(2, 3).topk(2), torch.arange(3).shape, torch.float32, torch.ones(2).double() * 1e9]
-    drawn += [torch.linalg.det(torch.tensor([[0.0, 2.0], [3.0, 0.0]]))]
+    drawn += [torch.linalg.det(torch.tensor([[0.0, 2.0], [3.0, 0.0]])), torch.zeros(2).fill_(3)]
+    drawn += [torch.corrcoef(torch.tensor([[1.0, 2.0, 4.0], [1.0, 3.0, 2.0]]))]
+    drawn += [round(float(average_precision_score([False, True, True], [0.1, 0.4, 0.05])), 6)]
     yield from map(repr, drawn)
     t = torch.arange(6.0).reshape(2, 3)
     refused = [lambda: t.sum(5), lambda: t[0, 0] @ t, lambda: torch.stack([t, t[:1]]), lambda: bool(t)]

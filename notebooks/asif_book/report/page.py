@@ -20,7 +20,7 @@ PANEL = 800
 SLIM, GAP = 83, 3.5
 """Letters of a table in a line of prose, and the letters' room between two columns; a longer row is broad."""
 COLUMN, INTERVAL = 80, 16
-"""Letters of a row, and of an interval, that fit in a column on paper; a table that needs more may break intervals."""
+"""Letters of a row, and of an interval, that fit in a column on paper; else a row's name stands above its intervals."""
 _ALIGNED = re.compile(r"\S {2,}\S|\b(?:tensor|array)\(|\btorch\.|\{'")
 """What is printed in columns, or as Python writes it; other lines are sentences."""
 _KINDS = {"●": "pic", "■": "txt", "▲": "anchored"}
@@ -164,8 +164,7 @@ def keep_together(body: BeautifulSoup) -> None:
     for text in body.find_all(string=re.compile(r"\d ?%|-\d|\[[^a-z]+\]|'")):
         if not text.find_parents(["pre", "code", "script", "style", "math"]):
             words = re.sub(r"(?<=\d) ?%", "\N{NO-BREAK SPACE}%", text)
-            whole = r"\bn = \d" if text.find_parent(class_="breaks") else r"\[[^][a-z]+\]|\bn = \d"
-            words = re.sub(whole, lambda part: part[0].replace(" ", "\N{NO-BREAK SPACE}"), words)
+            words = re.sub(r"\[[^][a-z]+\]|\bn = \d", lambda part: part[0].replace(" ", "\N{NO-BREAK SPACE}"), words)
             words = _APOSTROPHE.sub("’", words)
             text.replace_with(re.sub(r"(?<![\w).-])-(?=\d)", "−", words))
     for formula in body.find_all("math", display="inline"):

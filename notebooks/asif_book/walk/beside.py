@@ -60,7 +60,7 @@ def _missing(error, program, name) -> dict:
 def _image_encoder(bank) -> dict:
     identity = bank.encoder_of("image")
     entry = REGISTRY_IMAGE_ENCODERS.get(identity.name)
-    if entry is None or entry.sha256 != identity.checksum:
+    if not (entry and entry.lite_config and entry.sha256 == identity.checksum):
         return {"why": f"the image encoder of this bank, {identity.name}, is not one that runs in a browser"}
     steps = json.loads(re.search(r"timm (\{.*?\})", identity.preprocessing)[1])
     size, parts = steps["input_size"][1], {"model": _packed_model(identity.name)}

@@ -72,10 +72,10 @@ def efficientnet_lite(weights) -> tuple[str, dict]:
 
     The `weights` are arrays in the order of the layers: of each convolution the filters (out, in / groups, size, size),
     then gain, shift, mean, variance and count of its batch normalisation, which becomes a part of the filters. Behind
-    them stand weights and bias of the classifier, which has no part here.
+    them may stand weights and bias of a classifier, which has no part here.
     """
     weights, strides, lines, parts = list(weights), iter(STRIDES), [], {}
-    layers = [weights[i : i + 6] for i in range(0, len(weights) - 2, 6)]
+    layers = [weights[i : i + 6] for i in range(0, len(weights) // 6 * 6, 6)]
 
     def node(operator, *inputs):
         lines.append(f"x{len(lines)} = {operator} ({', '.join(inputs)})")

@@ -15,6 +15,7 @@ from asif_lib.errors import PictureError
 from asif_lib.machine import resolve_device
 
 from .encoder import Encoder, check_backend, encoder_errors
+from .graphs import efficientnet_lite
 from .identity import EncoderIdentity
 from .onnx import OnnxModel, packaged_model, shipped_graph
 from .pictures import MAX_PIXELS, open_picture, picture_digest, too_large
@@ -120,7 +121,7 @@ def load_image_encoder(
     check_backend(backend)
     device = resolve_device(device)
     if random_seed is not None:
-        return _random_image_encoder(name, random_seed, device)
+        return _random_image_encoder(name, random_seed, device, backend)
     if str(name) in REGISTRY_IMAGE_ENCODERS:
         entry = REGISTRY_IMAGE_ENCODERS[str(name)]
         check_expected(expected, entry.sha256)
@@ -155,12 +156,15 @@ def _image_encoder(model, name, source, checksum, device, config=None, settings=
     return ImageEncoder(model, config, EncoderIdentity("image", name, source, checksum, preprocessing, dim), device)
 
 
-def _random_image_encoder(name, seed, device):
+def _random_image_encoder(name, seed, device, backend):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         entry = REGISTRY_IMAGE_ENCODERS.get(name)
         model = _timm().create_model(entry.architecture if entry else name, num_classes=0)
-    digest = hashlib.sha256()
-    for key, tensor in model.state_dict().items():
-        digest.update(key.encode() + tensor.numpy().tobytes())
-    return _image_encoder(model, f"{name} with random weights", f"seed {seed}", digest.hexdigest(), device)
+    digest, weights = hashlib.sha256(), {key: tensor.numpy() for key, tensor in model.state_dict().items()}
+    for key, array in weights.items():
+        digest.update(key.encode() + array.tobytes())
+    config = entry and entry.lite_config
+    if config and (backend, device.type) == ("auto", "cpu"):
+        model = OnnxModel(*efficientnet_lite(weights.values()))
+    return _image_encoder(model, f"{name} with random weights", f"seed {seed}", digest.hexdigest(), device, config)

@@ -102,6 +102,13 @@ def test_the_graph_of_an_efficientnet_lite_is_timms_model(number):
     assert ((rows - expected).norm(dim=1) <= 1e-4 * expected.norm(dim=1)).all()
 
 
+def test_random_weights_have_one_identity_and_are_computed_as_in_pytorch(drawings):
+    ways = [load_image_encoder("efficientnet_lite0", random_seed=1, device="cpu", backend=b) for b in ("auto", "torch")]
+    assert isinstance(ways[0].model, OnnxModel) and ways[0].identity == ways[1].identity
+    rows, expected = (way.encode(sorted(drawings.iterdir()), progress=False) for way in ways)
+    assert ((rows - expected).norm(dim=1) <= 1e-4 * expected.norm(dim=1)).all()
+
+
 def test_one_entry_of_the_registry_adds_an_encoder(tmp_path, monkeypatch, drawings):
     folder = tmp_path / "site" / "tiny_vit"
     folder.mkdir(parents=True)

@@ -463,8 +463,9 @@ def test_on_paper(small, open_page):
     for asked in (False, True):  # what the reader opened is printed
         assert (hint.evaluate(visible), code.is_visible()) == (asked, asked)
         page.locator(".fold, main .text details").evaluate_all("all => all.forEach((fold) => { fold.open = true; })")
-    whole = "all => all.map((one) => getComputedStyle(one).breakInside)"  # a figure splits neither
-    assert {*page.locator(".text p, .output:has(.figure) ~ .highlight").evaluate_all(whole)} == {"avoid"}
+    whole = "all => all.map((one) => getComputedStyle(one).breakInside)"  # a figure splits no paragraph
+    assert {*page.locator(".text p").evaluate_all(whole)} == {"avoid"}
+    assert not page.locator(".output:has(.figure) ~ .highlight").is_visible()  # code that draws is not printed
     assert page.locator(".output:has(.figure)").evaluate("one => getComputedStyle(one).float") == "left"  # text goes on
     assert not page.locator("header, .contents, .pager").evaluate_all(f"all => all.some({visible})")
     assert background(page) == "rgb(255, 255, 255)" and not page.get_by_text("Drag it.").is_visible()
@@ -476,6 +477,8 @@ def test_on_paper(small, open_page):
     page.goto((small / "01_encoders.html").as_uri())
     style = page.locator(".asked").evaluate("guess => getComputedStyle(guess, '::after').borderBottomStyle")
     assert style == "solid"  # a line to write
+    words = page.locator(".seen > strong").evaluate("words => getComputedStyle(words, '::after').content")
+    assert "Figure 01.1" in words  # which may stand in the next column
     assert page.get_by_text("The okapi is folded").evaluate(visible)
 
 

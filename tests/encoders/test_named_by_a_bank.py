@@ -68,7 +68,7 @@ def test_an_encoder_that_computes_in_another_way_now_is_refused(identity):
 
 def test_an_encoder_of_the_registry_is_compared_too(monkeypatch):
     never(monkeypatch, "text")
-    monkeypatch.setattr(image, "onnx_model", lambda *_: pytest.fail("was loaded"))
+    monkeypatch.setattr(image, "shipped_graph", lambda *_: pytest.fail("was loaded"))
     for kind, name in (("image", "efficientnet_lite0"), ("text", "all-MiniLM-L6-v2")):
         with pytest.raises(IdentityError, match=f"{name}: its weights or settings"):
             load_encoder_of(EncoderIdentity(kind, name, "package x", "0" * 64, "", 9), device="cpu")

@@ -15,8 +15,6 @@ from ..outline import CORE
 
 TEMPLATES = Path(__file__).parent / "templates"
 BOOK = "ASIF: an image–text model without training"
-PANEL = 800
-"""Pixels from which a figure needs the wide measure."""
 SLIM, GAP = 83, 3.5
 """Letters of a table in a line of prose, and the letters' room between two columns; a longer row is broad."""
 COLUMN, INTERVAL = 80, 16
@@ -82,9 +80,11 @@ def fold_deeper(body: BeautifulSoup) -> None:
             words.replace_with(words.removesuffix(" · deeper"))
             title.extend([" ", body.new_tag("span", attrs={"class": "pill"}, string="deeper")])
         summary.append(title)
-        if (words := next((cell.p for cell in cells if cell.p), None)) and not words.math:
-            begins = re.match(r"(?:\S+ ){2,}?\S*?[.?!](?= |$)|", " ".join(words.get_text().split()))[0]
-            summary.append(body.new_tag("span", attrs={"class": "begins"}, string=begins))
+        words = [" ".join(p.get_text().split()) for cell in cells for p in cell.find_all("p") if not p.math]
+        asked = (re.match(r"Before you .*?: (.*?\?)", each) for each in words)
+        begins = next(filter(None, asked), None) or re.match(r"((?:\S+ ){2,}?\S*?[.?!])(?= |$)", "".join(words[:1]))
+        if begins:
+            summary.append(body.new_tag("span", attrs={"class": "begins"}, string=begins[1][0].upper() + begins[1][1:]))
         fold.extend([summary, *cells])
 
 
@@ -115,6 +115,10 @@ def number_figures(body: BeautifulSoup, chapter: str) -> None:
         label.insert_after(" ")
         label.extend([x for words in title for x in (" ", body.new_tag("b", string=words[0].upper() + words[1:]))])
         cell.extend(cell.find_all(class_=["fold", "highlight"], recursive=False))
+    for words in body.select(".seen > strong:first-child"):  # on paper, the figure may stand in the next column
+        cell = words.find_parent(attrs={"data-cell": True}).find_previous(attrs={"data-cell": True})
+        if labels := cell.select(".figure-number"):
+            words["data-figure"] = ", ".join(label.contents[0] for label in labels)
 
 
 def pictures_without_text(body: BeautifulSoup) -> list[Tag]:
@@ -141,9 +145,7 @@ def make_accessible(body: BeautifulSoup) -> None:
     for picture in body.select(".text p > :is(img, picture):only-child"):
         picture.parent["class"] = "drawing"
     for picture in body.select(".output img:not(table img, .asif-drawn img)"):  # these belong to a larger whole
-        width = picture.get("width", "")
-        kind = "panel" if width.isdigit() and int(width) < PANEL else "wide"
-        box = (picture.find_parent("picture") or picture).wrap(body.new_tag("div", attrs={"class": ["figure", kind]}))
+        box = (picture.find_parent("picture") or picture).wrap(body.new_tag("div", attrs={"class": "figure"}))
         if source := box.source:  # both forms, since a browser that prints does not choose a source
             phone = picture.attrs | {"src": source.attrs.pop("srcset"), "class": "phone"} | source.attrs
             source.replace_with(body.new_tag("img", attrs=phone))
@@ -169,8 +171,7 @@ def keep_together(body: BeautifulSoup) -> None:
             text.replace_with(re.sub(r"(?<![\w).-])-(?=\d)", "−", words))
     for formula in body.find_all("math", display="inline"):
         after = formula.next_sibling
-        mark = re.match(r"[.,;:!?)”’]+", after) if isinstance(after, NavigableString) else None
-        if mark:
+        if mark := isinstance(after, NavigableString) and re.match(r"[.,;:!?)”’]+", after):
             after.replace_with(after[mark.end() :])
             formula.wrap(body.new_tag("span", attrs={"class": "together"})).append(mark[0])
 
@@ -210,8 +211,7 @@ def _name_headers(table: Tag) -> None:
 
 def loads_from_elsewhere(page: str | BeautifulSoup) -> list[str]:
     """Find the addresses that a browser fetches by itself when it opens the page; links don't count."""
-    found = []
-    parsed = page if isinstance(page, BeautifulSoup) else BeautifulSoup(page, "html.parser")
+    found, parsed = [], page if isinstance(page, BeautifulSoup) else BeautifulSoup(page, "html.parser")
     for tag in parsed.find_all(True):
         for name, value in tag.attrs.items():
             if tag.name != "a" and name in _LOADING and value and not value.startswith(("data:", "#")):

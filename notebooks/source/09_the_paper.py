@@ -128,8 +128,8 @@ gaps = {
 xlabel = f"rival minus ASIF, {MEASURE}, points; 95 % interval"
 draw.show(draw.interval_dots(gaps, xlabel=xlabel, zero=True, notes=verdicts))
 print(f"ASIF with all pairs, {MEASURE}: {ours:.1%}")
-for row in drawn[drawn.index.str.contains("both ways|kernel CCA")].itertuples():
-    print(f"{row.Index} minus ASIF, {row.seeds} draws: {in_points(row.gap)}")
+others = drawn.gap[drawn.index.str.contains("both ways|kernel CCA")].map(in_points)
+others.rename("minus ASIF, twenty draws").rename_axis("rival").to_frame()
 
 # %% [markdown]
 # **What you see.** Left of the line at 0, ASIF is ahead. No rival is ahead of it, and
@@ -145,9 +145,9 @@ for row in drawn[drawn.index.str.contains("both ways|kernel CCA")].itertuples():
 # (`benchmarks/accuracy/repeated_splits.toml`). The crosses are stored: the means of
 # these draws. There each of the five is behind ASIF after Holm's correction.
 #
-# **The answer** depends on the pictures. On stamps the five are behind. The printed
-# lines name four more, which bend or ask in both directions; these draws cannot tell
-# them from ASIF. On emoji three of the four are ahead, and label transfer is not surely
+# **The answer** depends on the pictures. On stamps the five are behind. The table
+# names four more, which bend or ask in both directions; these draws cannot tell them
+# from ASIF. On emoji three of the four are ahead, and label transfer is not surely
 # behind (twenty draws, `repeated_splits_emoji.md`). With both switches of section 4,
 # which no rival got, none has a higher mean on either set; no winner is proven. What
 # ASIF keeps, and shares with label transfer both ways: no training, reasons that add

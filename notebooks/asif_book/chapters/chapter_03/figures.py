@@ -8,7 +8,7 @@ from matplotlib.patheffects import withStroke
 
 from asif_book.figures.palette import ANCHOR, FAINT, INK, PAPER, PICTURE, SERIES
 from asif_book.figures.pictures import bar, cell, named_bars, rows_of_pictures
-from asif_book.figures.style import alt, image_tag, legend_above, listed, span, subplots
+from asif_book.figures.style import alt, image_tag, legend_above, listed, narrow, span, subplots
 from asif_book.figures.templates import self_contained
 from asif_lib.relative import relative_representation
 
@@ -38,11 +38,11 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
     point, anchors = np.atleast_2d(np.asarray(point, float)), np.asarray(anchors, float)
     size = (2.2 * len(changes), 4.5)
     figure, axes = subplots(2, len(changes), figsize=size, squeeze=False, sharey="row", height_ratios=[1.5, 1])
+    figure.set_layout_engine("constrained" if narrow() else "compressed")  # else titles are cut at the upper edge
     changed = {title: (change(point), change(anchors)) for title, change in changes.items()}
     reach = 1.5 * max(np.abs(np.vstack(rows)).max() for rows in changed.values())
     reference, words = None, []
-    edge = [withStroke(linewidth=3, foreground=PAPER)]
-    look = {"fontsize": 10, "ha": "center", "va": "center", "path_effects": edge}
+    look = {"fontsize": 10, "ha": "center", "va": "center", "path_effects": [withStroke(linewidth=3, foreground=PAPER)]}
     for (plane, bars), (title, (z, a)) in zip(axes.T, changed.items(), strict=True):
         plane.axhline(0, color=FAINT, linewidth=0.8)
         plane.axvline(0, color=FAINT, linewidth=0.8)

@@ -6,7 +6,7 @@ const beam = {
   finger: false,
 };
 const blind = () => Boolean(state.game && !state.game.done);
-const touched = matchMedia("(hover: none)");
+const touched = matchMedia("(hover: none)"), coarse = matchMedia("(hover: none), (max-width: 34rem)");  // where a slab is as high as its name
 const wordOf = (i) => bank.words[state.words[i]];
 
 const SILENT = {  // what is told of an anchor without a product, by the kind of its disc
@@ -58,15 +58,16 @@ function addSlab(pan, a, i) {
 
 /** The slabs of the decision `now`. A slab keeps its element, so that it grows, but for another question (`again`). */
 function stackUp(again) {
+  for (const { stack } of beam.pans) stack.classList.toggle("blind", blind());
   const most = Math.max(...first.scores, ...now.scores, 1e-9), room = beam.pans[0].stack.clientHeight - 22, unit = room / most;
   const tick = [0.01, 0.02, 0.05, 0.1, 0.2].find((each) => each * unit > 18) ?? 0.5;
   beam.pans.forEach((pan, i) => {
-    const products = now.products[i], all = speakers(i), shown = blind() ? all : all.filter((a) => products[a] * unit >= 8);
+    const products = now.products[i], all = speakers(i), shown = blind() ? all : all.filter((a) => products[a] * unit >= (coarse.matches ? 17 : 8));
     const rest = all.slice(shown.length), sum = rest.reduce((total, a) => total + products[a], 0);
     for (const [a, slab] of pan.slabs) if (again || !shown.includes(a)) { slab.remove(); pan.slabs.delete(a); }
     const order = blind() ? [...shown].sort((a, b) => a - b) : shown;
     order.forEach((a, place) => {
-      const slab = pan.slabs.get(a) ?? addSlab(pan, a, i), height = products[a] * unit, side = Math.min(44, height - 4);
+      const slab = pan.slabs.get(a) ?? addSlab(pan, a, i), height = products[a] * unit, side = Math.min(coarse.matches ? 32 : 44, height - 4);
       if (pan.stack.children[place] !== slab) pan.stack.insertBefore(slab, pan.stack.children[place]);
       slab.style.height = blind() ? "" : `${height}px`;
       slab.style.setProperty("--small", (blind() ? 36 : side) / 24);
@@ -78,7 +79,6 @@ function stackUp(again) {
     pan.rest.style.height = `${sum * unit}px`;
     pan.rest.firstChild.textContent = rest.length ? `+ ${rest.length} more: ${sum.toFixed(3)}` : "";
     pan.stack.style.setProperty("--tick", blind() ? "999px" : `${tick * unit}px`);
-    pan.stack.classList.toggle("blind", blind());
   });
   find("ruler").textContent = blind() ? "All sizes are hidden." : `A line is ${tick}. A sum is 1 at most.`;
   beam.drawn = now;
@@ -132,7 +132,7 @@ function subtract({ slowly }) {
 function scaleAgain({ again, slowly }) {
   if (slowly && beam.drawn) beam.pans.forEach((pan, i) => {
     const stay = speakers(i, beam.drawn).filter((a) => now.products[i][a] > 0), total = ({ products }) => stay.reduce((sum, a) => sum + products[i][a], 0);
-    noteOf(pan).textContent = stay.length && !blind() ? `all are scaled again, × ${(total(now) / total(beam.drawn)).toFixed(2)}` : "";
+    noteOf(pan).textContent = stay.length && !blind() ? `scaled again, × ${(total(now) / total(beam.drawn)).toFixed(2)}` : "";
     roll(sumOf(pan), now.scores[i], STEPS.scale);
   });
   stackUp(again);
@@ -158,6 +158,7 @@ function showVerdict({ again }) {
   } else look(a, i);
 }
 
+addEventListener("resize", () => { if (now && !moving) stackUp(); });
 showAt("out", dropSlabs);
 showAt("sum", subtract);
 showAt("scale", scaleAgain);

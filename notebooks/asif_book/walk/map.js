@@ -64,7 +64,7 @@ const map = {
       const r = product > 0 ? secret ? 14 : Math.max(small, unit * Math.sqrt(product)) : dot.kind === "silent" ? tiny : small;
       dot.aim = {
         r, x: Math.min(left + wide * across(a), this.width - r - 8), y: Math.max(top + high * (1 - up(a)), top + r),
-        light: { hidden: 0, speaks: 1, silent: this.colours.shade ? 0.3 : 0.42 }[dot.kind] ?? 0.9,
+        light: { hidden: 0, speaks: 1, silent: this.colours.shade ? 0.45 : 0.42 }[dot.kind] ?? 0.9,
       };
     }
     this.order = [...this.dots].sort((one, other) => (one.kind !== "silent") - (other.kind !== "silent") || (one.product > 0) - (other.product > 0) || other.product - one.product);

@@ -116,9 +116,9 @@ def number_figures(body: BeautifulSoup, chapter: str) -> None:
         label.extend([x for words in title for x in (" ", body.new_tag("b", string=words[0].upper() + words[1:]))])
         cell.extend(cell.find_all(class_=["fold", "highlight"], recursive=False))
     for words in body.select(".seen > strong:first-child"):  # on paper, the figure may stand in the next column
-        cell = words.find_parent(attrs={"data-cell": True}).find_previous(attrs={"data-cell": True})
-        if labels := cell.select(".figure-number"):
-            words["data-figure"] = ", ".join(label.contents[0] for label in labels)
+        before = itertools.takewhile(lambda cell: "code" in cell["class"], words.parent.parent.find_previous_siblings())
+        if labels := [label.contents[0] for cell in reversed([*before]) for label in cell.select(".figure-number")]:
+            words["data-figure"] = ", ".join(labels)
 
 
 def pictures_without_text(body: BeautifulSoup) -> list[Tag]:

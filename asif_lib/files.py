@@ -138,8 +138,7 @@ def parse_json(content: bytes, kind):
         return TypeAdapter(kind).validate_json(content, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(": ".join(filter(None, [where, first["msg"]]))) from None
+        raise ValueError(": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))) from None
 
 
 def write_json(path, value) -> None:

@@ -125,6 +125,15 @@ def hubness_of(near) -> torch.Tensor:
     return near - near.mean()
 
 
+def _top_k(cosines, k):
+    """Do what `method.top_k` does, in half of its time or less: sort integers of a cosine's bits and a position."""
+    bits = cosines.detach().numpy().view(np.int32)  # (q, n)
+    keys = np.where(bits < 0, bits & 0x7FFF_FFFF, -bits).astype(np.int64)  # falls as the cosine rises; ±0.0 is 0
+    keys = keys << 32 | np.arange(cosines.shape[1])  # of equal cosines the earlier comes first
+    positions = torch.from_numpy(np.sort(np.partition(keys, k - 1, axis=1)[:, :k], axis=1) & 0xFFFF_FFFF)  # (q, k)
+    return cosines.gather(1, positions), positions
+
+
 class SideAnchors:
     """The n anchors of one side, and what happens to a vector before its cosine with them.
 
@@ -215,7 +224,7 @@ class SideAnchors:
         for i, part in enumerate(z.split(PART)):
             unit_rows(part, self.mean, i * PART)  # names a row that holds NaN or infinity, before the first answer
         units = (method.unit(moved(part, self.mean)) for part in z.detach().split(PART))  # (PART, d)
-        blocks = (method.top_k(method.cosines(unit, self._units), int(k)) for unit in units)
+        blocks = (_top_k(method.cosines(unit, self._units), int(k)) for unit in units)
         if keep is None:
             return tuple(map(torch.cat, zip(*blocks, strict=True)))
         for i, block in enumerate(blocks):

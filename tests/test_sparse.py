@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from asif_lib import ASIF, AnchorBank
+from asif_lib import ASIF, AnchorBank, method
 from asif_lib.errors import ParameterError
 from asif_lib.relative import relative_representation
 from asif_lib.search.rows import Rows
@@ -92,6 +92,16 @@ def test_settings_are_checked_once_for_a_model_and_all_its_calls(monkeypatch):
     bank = AnchorBank.from_embeddings(random_matrix(40, 6, 1), random_matrix(40, 5, 2), [*map(str, range(40))])
     ASIF(bank, 7, hubs=0.5, device="cpu").similarity(bank.image[:2], bank.text[:2])
     assert len(checked) == 1
+
+
+@pytest.mark.parametrize("k", [1, 7, 120, 900])
+def test_the_kept_cosines_are_those_of_the_method(k):
+    """To the last bit, also of tied, opposite and missing directions: 0.0 and -0.0 are a tie."""
+    z, anchors = random_matrix(9, 6, 1).round(), random_matrix(900, 6, 2).round()
+    z[3], anchors[::5] = 0, 0
+    z[4], anchors[7::9] = torch.tensor([[1e-38, 1, 0, 0, 0, 0], [-1e-38, 0, 1, 0, 0, 0]])  # their cosine is -0.0
+    kept, expected = SideAnchors(anchors).cosines(z, k), method.top_k(method.relative(z, anchors), k)
+    assert all(map(torch.equal, (kept.values, kept.indices), expected))
 
 
 @pytest.mark.parametrize("whiten", [None, 0.7])

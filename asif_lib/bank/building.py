@@ -28,8 +28,7 @@ def encode(pairs, image_encoder, text_encoder, skip_broken, progress) -> tuple:
     pairs = pairs.subset(kept)
     if warning := cut_captions(pairs.captions, pairs.ids, text_encoder):
         warnings.warn(warning, stacklevel=3)
-    text = embed(text_encoder, pairs.captions, progress=progress)
-    return image, text, table_of_pairs(pairs)
+    return image, embed(text_encoder, pairs.captions, progress=progress), table_of_pairs(pairs)
 
 
 def table_of_pairs(pairs) -> pd.DataFrame:

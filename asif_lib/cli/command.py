@@ -27,8 +27,7 @@ P = Annotated[float, Option(metavar="P", help="exponent")]
 Whiten = Annotated[float | None, Option(metavar="SHARE", help="whiten the pictures: 0.5 more than 0.8, 1 not at all")]
 Device = Annotated[str, Option(metavar="NAME", help="auto, cpu, cuda or mps")]
 Templates = Annotated[
-    list[str],
-    Option("--template", metavar="TEXT", help="prompt with {} for the label; may be repeated"),
+    list[str], Option("--template", metavar="TEXT", help="prompt with {} for the label; may be repeated")
 ]
 Reduce = Annotated[StrEnum("Reduce", "mean max"), Option(help="how the scores over templates become one")]
 SkipBroken = Annotated[bool, Option("--skip-broken", help="skip, and name, pictures that cannot be read")]

@@ -5,10 +5,7 @@ import sys
 
 from asif_lib.errors import EncoderError, IdentityError
 
-LOADERS = {
-    "image": "asif_lib.encoders.image:load_image_encoder",
-    "text": "asif_lib.encoders.text:load_text_encoder",
-}
+LOADERS = {"image": "asif_lib.encoders.image:load_image_encoder", "text": "asif_lib.encoders.text:load_text_encoder"}
 """The function that loads an encoder of each kind, imported when it is used."""
 
 

@@ -33,7 +33,6 @@ def centre_crop(config):
         scaled = [side * edge // min(image.size) for edge in image.size]  # as torchvision's Resize and CenterCrop round
         left, top = (round((new - kept) / 2) for new, kept in zip(scaled, (width, height), strict=True))
         image = image.resize(scaled, resample).crop((left, top, left + width, top + height))
-        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
-        return pixels.float().div_(255).sub_(mean).div_(std)
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous().float().div_(255).sub_(mean).div_(std)
 
     return transform

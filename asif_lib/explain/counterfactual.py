@@ -223,8 +223,7 @@ class Decision:
         return torch.cat(kept).unique().long()
 
     def removals(self, candidates, most):
-        engine = Rebuilds if self.is_rebuilt else Removals
-        return engine(self.model, self.z_image, self.z_text, candidates, most)
+        return (Rebuilds if self.is_rebuilt else Removals)(self.model, self.z_image, self.z_text, candidates, most)
 
     @property
     def is_rebuilt(self):

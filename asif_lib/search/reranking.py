@@ -85,8 +85,7 @@ def rerank(queries, anchors, candidates, k, *, mean=None, memory=LISTS):
             indices[first + i] = np.concatenate([where, rest])
 
     threads, longest = torch.get_num_threads(), max(map(len, candidates), default=0)
-    together = min(TOGETHER, -(-len(queries) // threads), memory // (threads * OF_CANDIDATE * (longest or 1)))
-    size = max(together, 1)
+    size = max(min(TOGETHER, -(-len(queries) // threads), memory // (threads * OF_CANDIDATE * (longest or 1))), 1)
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(run, range(0, len(queries), size)))  # raises the error of a thread
     return torch.from_numpy(values), torch.from_numpy(indices)

@@ -60,8 +60,7 @@ def _progress(
 
 @command(class_app, "export", "asif class export COURSE", "asif class export COURSE --chapters 01,02")
 def _export(
-    folder: Annotated[str, Argument(metavar="FOLDER", help="a new folder for the course")],
-    chapters: Chapters = None,
+    folder: Annotated[str, Argument(metavar="FOLDER", help="a new folder for the course")], chapters: Chapters = None
 ):
     """Write the chapters as assignments for nbgrader."""
     _need("workbook", "jupytext")

@@ -38,11 +38,7 @@ def test_each_value_is_the_recall_of_the_model(task, stamps_bank):
     drawn = bank.subset(rows.tolist())
     folds = [*recommending._folds(task, drawn.image.float(), 3)]
     table = recommend(bank, task, seed=3, progress=False).table
-    for share, p, center, hubs, whiten in [
-        (0.1, 2, True, 0, None),
-        (0.3, 4, True, 0.5, 0.8),
-        (0.2, 1, False, 0, None),
-    ]:
+    for share, p, center, hubs, whiten in [(0.1, 2, True, 0, None), (0.3, 4, True, 0.5, 0.8), (0.2, 1, False, 0, None)]:
         recalls = []
         for fit, asked in folds:
             k = default_k(len(fit), share)

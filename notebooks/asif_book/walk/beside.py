@@ -83,7 +83,7 @@ def _text_encoder(bank) -> dict:
 
 
 def _packed(content) -> str:
-    return base64.b64encode(gzip.compress(content, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(content, compresslevel=6, mtime=0)).decode()
 
 
 def _packed_model(name, change=lambda model: None) -> str:

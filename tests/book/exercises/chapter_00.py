@@ -23,5 +23,5 @@ def shares_without_a_test(image, text):
 RIGHT = {"00.1": [cosine, cosine_by_parts], "00.2": [shares_without_a_test]}
 
 WRONG = {
-    "00.2": [(shares_or_a_number, "On input 5 (no common anchor, so every share is 0): your function returned an int")],
+    "00.2": [(shares_or_a_number, "On input 5 (no common anchor, so every share is 0): your function returned an int")]
 }

@@ -117,10 +117,7 @@ WRONG = {
         (lambda x, r, s: interval(x, r, int(np.random.default_rng().integers(10**6))), "same seed"),
         (lambda x, r, s: interval(x, r, 0), "ignores the seed"),
     ],
-    "05.3": [
-        (middle, "not the middle of the interval"),
-        (mean_of_resamples, "or the mean of the resamples"),
-    ],
+    "05.3": [(middle, "not the middle of the interval"), (mean_of_resamples, "or the mean of the resamples")],
     "05.4": [
         (template_first, "label by label"),
         (lambda labels, templates: [[t.format(x) for t in templates] for x in labels], "lists within a list"),

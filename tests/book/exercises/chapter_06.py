@@ -164,13 +164,9 @@ RIGHT = {
 }  # fmt: skip
 
 WRONG = {
-    "06.1": [
-        (lambda x, y: sum(x * row for row in y), "divided by the number of rows of `y`: a step is missing"),
-    ],
+    "06.1": [(lambda x, y: sum(x * row for row in y), "divided by the number of rows of `y`: a step is missing")],
     "06.2": [(lambda x, a, b, t: contrast(x, b, a, t), "in another order than on the card")],
-    "06.3": [
-        (lambda x, y, a, k, p: without(x, y, a, k, p)[None], "shape"),
-    ],
+    "06.3": [(lambda x, y, a, k, p: without(x, y, a, k, p)[None], "shape")],
     "06.4": [
         (lambda *c: 0, "Your function says 0 on every input"),
         (lambda *c: flip(*c) if flip(*c) >= 0 else 5, "On input 6 without your anchor 5"),
@@ -179,9 +175,7 @@ WRONG = {
         (lambda *c: float(flip(*c)) + 0.5, "a whole number"),
         (lambda *c: flip(*c) + 24, "the anchors are 0 to 23"),
     ],
-    "06.5": [
-        (lambda s, w: auc_in_loops(s, w) + ties(s, w) / 4, "(some scores are tied)"),
-    ],
+    "06.5": [(lambda s, w: auc_in_loops(s, w) + ties(s, w) / 4, "(some scores are tied)")],
     "06.6": [
         (changed(picture=lambda t, r: int(np.flatnonzero(t.predicted == t.labels)[0])), "which is right"),
         (

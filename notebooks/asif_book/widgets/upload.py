@@ -8,8 +8,8 @@ import torch
 import traitlets
 from PIL import Image
 
-from asif_book.figures.palette import BAR
-from asif_book.figures.style import image_tag, thumbnail
+from asif_book.figures.pictures import bar, cell, named_bars, rows_of_pictures
+from asif_book.figures.style import thumbnail
 from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.pictures import PictureBytes, open_picture
@@ -17,12 +17,11 @@ from asif_lib.errors import AsifError, ParameterError
 from asif_lib.explain.contribution import contributions
 from asif_lib.zeroshot import make_prompts
 
-from .parts import FOLDER, PARTS, Answer, Pager, wide
+from .parts import FOLDER, Answer, Pager, bare, wide
 
 PER_PAGE = 10
 MOST_LABELS = 10
 MOST_ANCHORS = 4
-SIDE = 128
 
 
 class Picker(anywidget.AnyWidget):
@@ -89,7 +88,7 @@ def your_picture(model, labels=("otter", "beaver"), *, template=DEFAULT_TEMPLATE
     def encode(name, data):
         picture = read_upload(name, data)
         z = embed(model.encoder("image"), [picture], progress=False)  # (1, d_image)
-        return name, Image.fromarray(thumbnail(picture, SIDE)), z
+        return name, Image.fromarray(thumbnail(picture, 128)), z
 
     def receive(read):
         vectors = model.images(torch.cat([z for *_, z in read])) if read else ()
@@ -148,14 +147,15 @@ def answer_html(model, name, picture, vector, labels, template, pictures) -> str
     vector : SparseVectors of one row
         Represents the picture.
     """
-    answer, figures = model.classify(vector, labels, templates=[template]), []
+    answer, more = model.classify(vector, labels, templates=[template]), ""
     verdict = answer.best[0]
     if verdict is not None:
         table = contributions(vector, model.texts(make_prompts([verdict], [template])), model.bank.pairs)
-        shares = table.contribution / table.contribution.sum()
-        figures = [
-            (image_tag(pictures[anchor], caption, 80), f"{share:.0%} · {caption}")
-            for anchor, caption, share in zip(table.anchor[:MOST_ANCHORS], table.caption, shares, strict=False)
-        ]
+        shares = (table.contribution / table.contribution.sum()).map("{:.0%}".format)
+        cells = map(cell, (pictures[anchor] for anchor in table.anchor[:MOST_ANCHORS]), table.caption, shares)
+        more = rows_of_pictures([cells], columns=6, names=["Anchors that decided, with their share of the score"])
     best = sorted(zip(labels, answer.scores[0].tolist(), strict=True), key=lambda pair: -pair[1])
-    return PARTS.answer(name, verdict, image_tag(picture, name, SIDE), PARTS.ranking(best, MOST_LABELS, BAR), figures)
+    bars = [bar(score, label, first=label == verdict) for label, score in best[:MOST_LABELS]]
+    head = f"{bare(name)}: {verdict or 'no label: the picture shares no anchor with any of them'}"
+    left_out = f"; and {len(best) - MOST_LABELS} more labels with lower scores" * (len(best) > MOST_LABELS)
+    return named_bars([(cell(picture, head=head), bars)], xlabel=f"score (no unit){left_out}", more=more).data

@@ -296,13 +296,13 @@ def test_an_answer_ranks_labels_and_names_the_anchors(model, beaver):
     vector = model.images([picture])
     labels = ["a ship", "beaver", "red apple"]
     page = answer_html(model, "<b>.png", picture, vector, labels, "a photo of a {}.", model.bank.pairs.picture)
-    assert "&lt;b&gt;.png: beaver</h4>" in page
+    assert "&lt;b&gt;.png: beaver</b>" in page
     order = model.classify(vector, labels, templates=["a photo of a {}."]).scores[0].argsort(descending=True)
-    places = [page.index(f">{labels[i]}</th>") for i in order]
+    places = [page.index(f">{labels[i]}</") for i in order]
     assert places == sorted(places)
-    assert page.count("<figure") == 4 and "%" in page.split('<figcaption dir="auto">')[1][:4]
+    assert page.count("<figure") == 4 and "%" in page.split('<figcaption dir="auto"><b>')[1][:4]
     alone = answer_html(model, "b.png", picture, vector, ["ship"], "a {}.", model.bank.pairs.picture)
-    assert "b.png: ship</h4>" in alone
+    assert "b.png: ship</b>" in alone
     many = [f"label {i}" for i in range(13)]
     assert "and 3 more labels" in answer_html(model, "b", picture, vector, many, "{}", model.bank.pairs.picture)
 
@@ -321,12 +321,12 @@ def test_good_pictures_are_answered_when_others_fail(model, beaver):
     words = upload(widget, files, ["✘ 20 files are taken at a time."])
     assert words[0] == "✘ 20 files are taken at a time." and words[-1] == "✔ 2 pictures added."
     assert [sentence.split(":")[0] for sentence in words[1:-1]] == ["✘ notes.png", "✘ half.png"]
-    assert "b.png: beaver</h4>" in shown(widget) and "grey.gif: " in shown(widget)
+    assert "b.png: beaver</b>" in shown(widget) and "grey.gif: " in shown(widget)
     for labels, words in [  # the pictures stay when labels change and when they are wrong
         ("rodent,, ship", "label 2 of 3 is empty"),
         ("ship, ship", "&#39;ship&#39; is given twice"),
         ("", "there is no label"),
-        ("rodent, ship", "b.png: rodent</h4>"),
+        ("rodent, ship", "b.png: rodent</b>"),
     ]:
         control(widget, "Labels, separated by commas").value = labels
         assert words in shown(widget)
@@ -366,6 +366,6 @@ def test_a_fault_with_one_picture_is_shown_and_the_others_are_answered(model, be
     monkeypatch.setattr("asif_book.widgets.upload.embed", faulty)
     upload(widget, [("bad.png", encoded(Image.new("RGB", (10, 10)))), ("b.png", beaver)])
     (output,) = errors(widget)
-    assert output["ename"] == "RuntimeError" and "b.png: beaver</h4>" in shown(widget)
+    assert output["ename"] == "RuntimeError" and "b.png: beaver</b>" in shown(widget)
     upload(widget, [("b.png", beaver)])
     assert not errors(widget)

@@ -230,8 +230,8 @@ draw.show(draw.two_profiles(pictures[[drum]], texts[[drum]], bank.pairs, titles)
 draw.show(draw.score_table(eight, labels, scores, right=own))
 
 # %% [markdown]
-# **What you see.** A longer bar or a fuller green is a larger score. The tick stands at
-# the right label, and the answer is bold.
+# **What you see.** A fuller green is a larger score; on a phone, a longer bar. The tick
+# stands at the right label, and the answer is bold.
 #
 # Because both vectors have length 1, the score is a sum with one term for each anchor:
 # the picture's entry $x_i$ times the text's entry $y_i$.

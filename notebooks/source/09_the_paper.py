@@ -224,7 +224,7 @@ for size, of_size in rows.groupby("size"):
     print(f"{size} pairs: closest {nearest}; rivals minus ASIF, on average {mean}")
 columns = ["size", "method", "rival minus ASIF", "p-value (Holm)", "verdict"]
 table = rows[columns].rename(columns={"verdict": "on this split"})
-table.style.hide(axis="index")
+draw.show(table.style.hide(axis="index"), fold="The numbers as a table")
 
 # %% [markdown]
 # The **p-value** is the probability that luck alone makes a difference at least as
@@ -734,7 +734,8 @@ for n, of_rivals in shares.items():
 named = {f"ASIF with {n} pairs": of_rivals for n, of_rivals in shares.items()}
 xlabel = "pairs of ASIF over pairs of the rival; 95 % interval"
 draw.show(draw.interval_dots(named, xlabel=xlabel))
-pd.DataFrame(needs).rename_axis("pairs that a rival needs")
+needed = pd.DataFrame(needs).rename_axis("pairs that a rival needs")
+draw.show(needed, fold="The numbers as a table")
 
 # %% [markdown] tags=["number"]
 # **What you see.** Left of 100 %, ASIF needs fewer pairs than the rival. An interval

@@ -37,7 +37,8 @@ def labelled_pictures(pictures, labels, true, *, columns=6) -> HTML:
         cell(picture, f"✔ {label}", kind="right") if label == truth else cell(picture, f"✘ {label}\n({truth})")
         for picture, label, truth in zip(pictures, labels, true, strict=True)
     ]
-    return rows_of_pictures([cells], columns=columns, key="✔ the label is right · ✘ it is wrong (the right label)")
+    says = {"✔": "✔ the label is right", "✘": "✘ it is wrong (the right label)"}
+    return rows_of_pictures([cells], columns=columns, key=" · ".join(sorted({says[one["below"][0]] for one in cells})))
 
 
 def cell(picture, below="", head="", kind="") -> dict:

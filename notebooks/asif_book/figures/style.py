@@ -183,18 +183,18 @@ def span(values) -> str:
 def show(figure, alt=None, *, fold=""):
     """Display `figure` once, as a picture with an alternative text, and close it if it is one of pyplot's.
 
-    One that is drawn in HTML is displayed as it is. Raises `ParameterError` if a picture has no alternative text.
+    A table, or a figure in HTML, is displayed as it is. Raises `ParameterError` if a picture has no alternative text.
 
     Parameters
     ----------
-    figure : Figure or HTML
+    figure : Figure, HTML or DataFrame
     alt : str, optional
         By default ``figure.alt``, which the figure functions of this package set.
     fold : str
         A text below which the picture stays folded until the reader opens it.
     """
-    if isinstance(figure, IPython.display.HTML):
-        shown = Markup(figure.data)
+    if not hasattr(figure, "savefig"):
+        shown = Markup(figure._repr_html_())
     elif alt := alt or getattr(figure, "alt", ""):
         shown = image_html(figure, alt)
     else:

@@ -80,7 +80,7 @@ def before_after(before, after) -> Figure:
     low = min(before.min(), *(values.min() for values in after.values()))
     for number, (axis, (title, values)) in enumerate(zip(axes.flat, after.items(), strict=True)):
         axis.plot([low, 1], [low, 1], color=FAINT, linewidth=1)
-        axis.plot(before, values, ".", color=SERIES[0], markersize=3, alpha=0.5, rasterized=True)
+        axis.plot(before, values, ".", color=SERIES[0], markersize=1.6, alpha=0.4, rasterized=True)
         axis.set_gid(f"ink-{number}")
         axis.set(xlabel="entry before (cosine)", title=title, aspect="equal")
         axis.set(xlim=(low - 0.05, 1.05), ylim=(low - 0.05, 1.05))

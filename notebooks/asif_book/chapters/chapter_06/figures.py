@@ -6,7 +6,6 @@ from itertools import starmap
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from asif_book.figures.palette import ANCHOR, INK, LINES, MARK, PAPER, SERIES, series_style
@@ -65,7 +64,7 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
     ]
     moved = rows_of_pictures([starmap(cell, anchors[:6]) for anchors in (gone, entered)], columns=6, names=names)
     groups, xlabel = [(cell(picture, head=heading), scores)], "score (no unit; the winner is bold)"
-    return named_bars(groups, xlabel=xlabel, more=Markup(moved.data))
+    return named_bars(groups, xlabel=xlabel, more=moved)
 
 
 def wrapped(text, width, lines=3):
@@ -145,7 +144,7 @@ def important_regions(views) -> Figure:
         drops = np.asarray(drops)
         down, across = (np.arange(n) * m // n for n, m in zip(image.size[::-1], drops.shape, strict=True))
         most, quarter = drops.max(), drops >= np.quantile(drops, 0.75)
-        shown = 0.2 + 0.8 * np.clip(drops / most if most > 0 else 0 * drops, 0, 1)  # (rows, cols)
+        shown = 0.3 + 0.7 * np.clip(drops / most if most > 0 else 0 * drops, 0, 1)  # (rows, cols)
         shown, framed = (cells[down][:, across] for cells in (shown, quarter))  # (height, width)
         pixels = 255 - (255 - np.asarray(image)) * shown[..., None]
         below = f"largest drop {most:.2f}"

@@ -201,12 +201,11 @@ def test_contents_and_neighbours(tmp_path):
     chapters = [Chapter(name, title, "", "", []) for name, title in [("00_a", "A"), ("01_anchors", "B"), ("02_c", "C")]]
     page = page_of(tmp_path, "# B\n\n## Part\n\n### $k$ & more\n\n## Part", chapters=chapters)
     links = [(a["href"], a.get("rel"), a.get("aria-current")) for a in links_of(page)]
-    plain = ["#text", "index.html", "search.html", "#Part", "#k-&-more", "#Part-2", "00_a.html"]
-    assert links[:7] == [(link, None, None) for link in plain]
-    assert links[7:9] == [("01_anchors.html", None, "page"), ("02_c.html", None, None)]
+    plain = [(link, None, None) for link in ("#Part", "#k-&-more", "#Part-2", "02_c.html")]
+    assert links[:4] == [(link, None, None) for link in ("#text", "index.html", "search.html", "00_a.html")]
+    assert links[4:9] == [("01_anchors.html", None, "page"), *plain]  # the chapter's sections stand below it
     assert links[9:] == [("00_a.html", "prev", None), ("02_c.html", "next", None)]
-    ids = [heading["id"] for heading in Tags(page).find_all(["h1", "h2", "h3"])]
-    assert ids == ["B", "Part", "k-&-more", "Part-2"]
+    assert [title["id"] for title in Tags(page).find_all(["h1", "h2", "h3"])] == ["B", "Part", "k-&-more", "Part-2"]
 
 
 def test_a_section_that_goes_deeper_is_folded_up_to_the_next_one(tmp_path):
@@ -269,18 +268,16 @@ def said(status):
 
 
 def test_folded_code_shows_the_comment_that_begins_it_and_all_of_its_output(tmp_path):
-    cell = code("# Draw <the map>.\ndraw()", "hide-input", outputs=[FIGURE])
-    main = main_of(tmp_path, cell, "show()")
+    main = main_of(tmp_path, code("# Show <the map>.\ndraw()", "hide-input", outputs=[FIGURE]), "show()")
     (fold,) = main.select("details.fold")
-    assert fold.summary.get_text() == "Draw <the map>." and "draw()" in fold.get_text()
+    assert fold.summary.get_text() == "Show <the map>." and "draw()" in fold.get_text()
     assert not main.img.find_parent("details") and "show()" not in fold.get_text()
 
 
 def test_an_exercise_that_nobody_attempted_is_one_line_and_an_attempt_stands_open(tmp_path):
-    stub, attempt = f"def f(x):\n    {NOT_ATTEMPTED}", "def f(x):\n    return x"
-    check = "check_f(f)"
+    stub, attempt, check = f"def f(x):\n    {NOT_ATTEMPTED}", "def f(x):\n    return x", "check_f(f)"
     main = main_of(tmp_path, code(stub, "exercise"), code(check, "check", outputs=[said("not attempted")]))
-    assert [fold.summary.get_text() for fold in main.select(".fold")] == ["Not attempted: write f in the notebook."]
+    assert [fold.summary.get_text() for fold in main.select(".fold")] == ["To complete: f"]
     assert "check_f" not in main.get_text() and "box" not in main.get_text()
 
     main = main_of(tmp_path, code(attempt, "exercise"), code(check, "check", outputs=[said("wrong")]))
@@ -362,6 +359,7 @@ def test_a_figure_has_a_number_and_stands_above_its_code_and_a_table_below(tmp_p
     folded = code("# Match all, and draw how many fit. Then draw a few others.\n1", "hide-input", outputs=[FIGURE] * 2)
     main = main_of(tmp_path, folded, code("# Draw the few dots.\n1  # draw two of all", outputs=outputs[:1]))
     assert [b.text for b in main.select("div > span > b")] == ["How many fit", "A few others", "The few dots"]
+    assert [fold.summary.text for fold in main.select(".fold")] == ["Code"]  # the title has said what it draws
 
 
 ELSEWHERE = ["![a](https://x.org/a.png)", "![a](missing.png)", '<script src="//x.org/a.js"></script>']

@@ -370,6 +370,8 @@ def test_on_a_phone_code_wraps_the_rest_scrolls_in_its_box_and_contents_are_in_t
     assert section.is_visible() and section.get_attribute("aria-current") is None
     section.click()
     expect(section).to_have_attribute("aria-current", "location")
+    low = open_page(small / "library.html", {"width": 1280, "height": 260})
+    expect(low.locator(".contents [aria-current=page]")).to_be_in_viewport()  # the list has scrolled to it
 
 
 def test_a_phone_shows_six_lines_of_long_code_until_asked_for_all(small, open_page):

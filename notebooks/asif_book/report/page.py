@@ -44,8 +44,7 @@ def stand_alone(title: str, content: str) -> str:
     body = BeautifulSoup(content, "html.parser")
     around = {"sections": sections(body), "chapters": (), "more": (), "current": "index"}
     make_accessible(body)
-    around |= {"body": Markup(body.decode(formatter="minimal")), "previous": None, "next": None}
-    return layout("chapter.html.j2", title=title, **around)
+    return layout("chapter.html.j2", title=title, body=Markup(body.decode()), previous=None, next=None, **around)
 
 
 def sections(body: BeautifulSoup) -> list[dict]:
@@ -107,7 +106,7 @@ def number_figures(body: BeautifulSoup, chapter: str) -> None:
     for number, output in enumerate(drawn, 1):
         first = ".asif-drawn:not(.asif-drawn *) > :is(p:first-child, style + p):not([role], :has(img))"
         cell = output.find_parent(class_="code")
-        titles = _DRAWN.findall(cell.find(["summary", "pre"]).get_text().partition("\n")[0])
+        titles = _DRAWN.findall(cell.select_one(".highlight").get_text().strip().partition("\n")[0])
         title = titles[: 1 + len(cell.select(".output .figure-number"))][-1:]
         begin = (not title and output.select_one(first)) or output
         label = body.new_tag("span", attrs={"class": "figure-number"}, string=f"Figure {chapter}.{number}")
@@ -115,6 +114,8 @@ def number_figures(body: BeautifulSoup, chapter: str) -> None:
         label.insert_after(" ")
         label.extend([x for words in title for x in (" ", body.new_tag("b", string=words[0].upper() + words[1:]))])
         cell.extend(cell.find_all(class_=["fold", "highlight"], recursive=False))
+        for summary in cell.select(".fold > summary")[: len(title)]:  # it would say the same again
+            summary.string = "Code"
     for words in body.select(".seen > strong:first-child"):  # on paper, the figure may stand in the next column
         before = itertools.takewhile(lambda cell: "code" in cell["class"], words.parent.parent.find_previous_siblings())
         if labels := [label.contents[0] for cell in reversed([*before]) for label in cell.select(".figure-number")]:

@@ -196,8 +196,7 @@ def _fold_parameters(opening: NotebookNode, set_up: NotebookNode) -> None:
 def _label(cell: NotebookNode) -> str:
     """Return the words that stand for a folded cell; an open cell has none."""
     if "exercise" in tags_of(cell) and NOT_ATTEMPTED in cell.source:
-        name = re.search(r"def (\w+)", cell.source)[1]
-        return f"Not attempted: write {name} in the notebook."
+        return "To complete: " + re.search(r"def (\w+)", cell.source)[1]
     return label_of(cell) if FOLDED in tags_of(cell) else ""
 
 

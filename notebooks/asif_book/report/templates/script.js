@@ -50,6 +50,10 @@ function foldContents(contents) {
   const move = () => (phone.matches ? contents.lastElementChild : document.querySelector("header")).prepend(...rare);
   wide.addEventListener("change", fold);
   phone.addEventListener("change", move); if (phone.matches) move(); // its bar has room for the chapter's name only
+  contents.addEventListener("toggle", () => {
+    const list = contents.querySelector("div"), here = list.querySelector("[aria-current='page']");
+    if (here) list.scrollTop = here.offsetTop;
+  });
   contents.addEventListener("click", (event) => { if (event.target.closest("a")) fold(); });
   fold();
 }
@@ -72,12 +76,14 @@ function focusOnlyWhatScrolls(boxes) {
 // in the contents, the section that stands at the top of the window
 function markSection(links) {
   const titles = links.map((link) => document.getElementById(decodeURIComponent(link.hash.slice(1))));
+  let before = -1;
   const look = () => {
     const atEnd = scrollY > 0 && scrollY + innerHeight > document.documentElement.scrollHeight - 2;
     const edge = atEnd ? innerHeight : 150;
     const at = titles.findLastIndex((title) => title.checkVisibility() && title.getBoundingClientRect().top < edge);
     for (const link of links) link.removeAttribute("aria-current");
     links[at]?.setAttribute("aria-current", "location");
+    if (at !== before) links[before = at]?.scrollIntoView({ block: "nearest" }); // within its list, which is in sight
   };
   addEventListener("scroll", look, { passive: true });
   look();

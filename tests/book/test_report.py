@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 from unittest import mock
 
 import nbformat
@@ -446,65 +447,63 @@ def test_the_whole_report(notebooks, build, capsys):
     assert neighbours == {("next", "01_encoders.html")}
 
 
-def test_results_stand_in_lanes_by_chapter_with_their_chance_and_verdict():
-    def entry(value, low, high, unit="", note="", verdict="", chapter="05_zero_shot"):
-        about = {"ci": (low, high), "n": 150, "unit": unit, "note": note, "split": "test", "verdict": verdict}
-        return {"value": value, **about, "run": {"chapter": chapter, "parameters": {}}}
+def entry(value, low, high, unit="", note="", verdict="", chapter="05_zero_shot"):
+    about = {"ci": (low, high), "n": 150, "unit": unit, "note": note, "split": "test", "verdict": verdict}
+    return {"value": value, **about, "run": {"chapter": chapter, "parameters": {}}}
 
+
+def test_results_stand_in_lanes_by_chapter_with_their_chance_and_verdict():
+    first = "held-out stamps, zero-shot, 13 classes"
     recorded = {
-        "R@1": entry(0.36, 0.28, 0.44, note="chance 0.7%"),
+        first: entry(0.784, 0.693, 0.864, note="chance 7.7%"),
+        "held-out stamps, caption among 150, R@1": entry(0.36, 0.28, 0.44, note="chance 0.7%"),
         "ridge minus ASIF": entry(-0.04, -8.4, 3, "points", verdict="undecided on this split; over 20 draws: -4.1"),
         "gap minus gap": entry(0.002, -0.004, 0.004, chapter="06_x"),
         "<audit>": entry(1, 0.95, 1, "AUC", chapter="06_x"),
         "looked": entry(1.41, 1.39, 1.42, "anchors", chapter="06_x"),
     }
-    first = "held-out stamps, zero-shot, 13 classes"
-    recorded[first] = entry(0.784, 0.693, 0.864, note="chance 7.7%")
     html = results_in_lanes(recorded, {"05_zero_shot": "05 · Zero-shot"})
     page = BeautifulSoup(html, "html.parser")
     assert [title.text for title in page.find_all("h2")] == ["In short", "05 · Zero-shot", "06_x"]
     assert "\n\n" not in html and [link["href"] for link in page("a")] == ["05_zero_shot.html"]
-    headline, share, _, gap, _, audit, looked = page.select(".lane:has(b)")
-    words = "of 13 classes, the right one comes first held-out stamps · n = 150 · test · chance 7.7%"
+    _, headline, _, share, gap, far, audit, looked = page.select(".lane:has(b)")
+    words = "zero-shot accuracy, 13 classes of stamps n = 150 · test · chance 7.7%"
     assert " ".join(headline.get_text(" ").split()) == f"{words} 78.4 % 69.3 to 86.4 % above chance"
-    assert audit.select_one(".values").get_text(" ") == "1.000 AUC 0.950 to 1.000"
-    assert gap.select_one(".values").get_text(" ") == "0.0 -8.4 to +3.0"
-    assert share.select_one(".name b").text == "own caption first (R@1)"
+    assert [lane.select(".values *")[1].text for lane in (audit, gap)] == ["0.950 to 1.000", "-8.4 to +3.0"]
+    assert "picture → caption of 150" in share.find_previous("p").text and share.b.text == "recall@1"
     ends = [[float(line[end][:-1]) for end in ("x1", "x2")] for line in page.select(".lane .interval")]
-    assert 14 < (ends[3][1] - ends[3][0]) / (ends[4][1] - ends[4][0]) < 15  # chapters share an axis of differences
+    assert 14 < (ends[4][1] - ends[4][0]) / (ends[5][1] - ends[5][0]) < 15  # chapters share an axis of differences
+    assert [lane.select_one(".chance")["x1"] for lane in (gap, far)] == ["50.0%"] * 2  # with 0 in its middle
     assert looked.svg is None  # and a count has none
-    assert gap.select_one(".verdict").get_text("|", strip=True) == "undecided on this split|over 20 draws: -4.1"
+    assert gap.select_one(".verdict").get_text("|", strip=True) == "undecided|over 20 draws: -4.1"
     assert [lane.select_one(".claim")["style"] for lane in (share, gap)] == ["--full: 100%", "--full: 0%"]
-    assert [len(lane.select(".chance")) for lane in (share, audit, gap)] == [1, 0, 1]  # and a line at 0
-    assert [len(lane.select(".open")) for lane in (share, audit, gap)] == [0, 0, 1]  # nothing is decided
+    assert [len(lane.select(".chance, .open")) for lane in (share, audit, gap)] == [1, 0, 2]  # 0 is in the interval
     page_of_results = (ROOT / "notebooks" / "results.md").read_text(encoding="utf-8")
-    called, words = words_of_results().values()
-    begins = [part for _, *parts in words.values() for part in parts if isinstance(part, str)]
-    assert all(f"\n| {name}" in page_of_results for name in [*called, *begins])
-    assert [said.text for said in page.select("summary span:last-child")] == ["", ""]  # the clothing is not there
+    called, beside, words, labels = words_of_results().values()
+    begins = [part for _, *parts in [*words.values(), *map(reversed, beside.values())] for part in parts]
+    assert all(f"\n| {name}" in page_of_results for name in [*called, *begins] if isinstance(name, str))
+    rows = re.findall("^[|] .*", page_of_results, flags=re.M)[1:]
+    used = {next((rule for rule in labels if re.match(rf"[|] {rule}( \(.*\))? [|]", row)), row) for row in rows}
+    assert used == set(labels)  # each name has its label, and no rule is idle
+    assert " ".join(words.text for words in page.select(".said, .tally")).split() == ["2", "decided", "1", "undecided"]
     recorded["Fashion-MNIST, zero-shot, 10 classes, 793 stamps as anchors"] = entry(0.259, 0.23, 0.29)
     html = results_in_lanes(recorded, {})
-    assert "for 78% of the stamps and 26% of the clothing" in html and "<b>78%<small> of the stamps</small>" in html
+    assert "for 78% of the stamps and 26% of the clothing" in html and '<b>78.4 %</b> <span class="what">' in html
     recorded[first]["value"] = 0.2  # no longer the larger one
     assert "for 20% of the stamps" not in results_in_lanes(recorded, {})
 
 
 def test_one_far_result_has_an_axis_of_its_own_and_the_head_of_a_group_says_what_is_common():
-    def entry(value, note):
-        about = {"ci": (value - 1, value + 1), "n": 150, "unit": "points", "note": note, "split": "test", "verdict": ""}
-        return {"value": value, **about, "run": {"chapter": "09_x", "parameters": {}}}
-
-    values = {"mean, one": 2, "mean, two": -3, "mean, three": 4, "alone": -34}
-    recorded = {name: entry(value, f"drawn; by {name}") for name, value in values.items()}
-    for value, axis in ((-34, ("+10", 2)), (-7, ("+10", 1))):
-        recorded["alone"] |= {"value": value, "ci": (value - 1, value + 1)}
+    mean, alone = "held-out stamps, mean of R@1, R@5, R@10, ", "captions: alone minus English"
+    values = {mean + "one minus ASIF": 2, mean + "two minus ASIF": -3, mean + "three minus ASIF": 4, alone: -34}
+    recorded = {name: entry(value, value, value, "points", f"drawn; by {name}") for name, value in values.items()}
+    for value, axis in ((-34, ("+15", 2)), (-7, ("+15", 1)), (-14.5, ("+15", 2))):
+        recorded[alone] = entry(value, value - 1, value + 1, "points")
         page = BeautifulSoup(results_in_lanes(recorded, {}), "html.parser")
         first = page.select_one(".asif-results")
-        ticks = [text.text for text in first.select("text")]
-        assert (ticks[-1], len(page.select(".asif-results"))) == axis
-        head = " ".join(first.select_one(".head").get_text(" ").split())
-        assert head == "mean n = 150 · test · drawn"
-    assert first.select_one(".head + .lane small").text == "by\N{NO-BREAK SPACE}mean,\N{NO-BREAK SPACE}one"
+        assert (first.select("text")[-1].text, len(page.select(".asif-results"))) == axis
+        words = "mean of recall@1, 5, 10 minus ASIF held-out stamps · n = 150 · test · drawn one by held-out stamps"
+        assert words in " ".join(first.get_text(" ").split())
 
 
 def test_only_what_changed_runs_again(notebooks, monkeypatch, capsys):

@@ -165,43 +165,35 @@ def chapters_in(folder: Path, wanted: list[str] | None) -> list[Path]:
     return [path for path in paths if names[path].intersection(wanted)]
 
 
-SHARES, RATIOS, GAPS, OTHERS = "share", "ratio", "difference, points", "other units, 0 to 1"
-FAR = "difference, points, on a wider axis"
-BOTH = "share, or number, 1 at 100 %"
-REACH = {SHARES: (0, 1), RATIOS: (0, 1.2), GAPS: (-0.15, 0.1), FAR: (-0.5, 0.6), OTHERS: (0, 1), BOTH: (0, 1)}
+SHARES, RATIOS, GAPS, FAR = "percent", "ratio, percent", "points", "points, wider axis"
+OTHERS = "number from 0 to 1"
+REACH = {SHARES: (0, 1), RATIOS: (0, 1.2), GAPS: (-0.15, 0.15), FAR: (-0.6, 0.6), OTHERS: (0, 1)}
 """What the axis of each kind of number reaches, in all chapters; numbers of no such kind have no axis."""
-FIRST = {r"^R@1\b": "own caption first (R@1)", r"^R@10\b": "own caption among the first 10 (R@10)"}
-"""What a name begins with, and what the page calls that."""
-LONG = 52
-"""Letters of a name beyond which its second part stands in small letters."""
-_DATA = re.compile(r"(held-out stamps|stamps \(validation\)|stamps|Fashion-MNIST)[,:] ")
-"""A name may begin with the data, which are a condition."""
-_LESS = re.compile(r"wrong caption wins|calibration error|alarms|missed|looked at again|lost by|over the pairs of")
-"""Of what less is better."""
 
 
 def results_in_lanes(results: dict, titles: dict[str, str]) -> str:
     """Draw the recorded numbers as HTML without empty lines: the headlines, then a fold with lanes for a chapter.
 
-    Numbers of a kind have the same axis in all chapters, shares and other units from 0 to 1.
+    Numbers of a kind have the same axis in all chapters; that of differences has 0 in its middle.
     """
-    lanes = {chapter: [_lane(*row) for row in rows] for chapter, rows in by_chapter(results).items()}
+    called, beside, words, labels = words_of_results().values()
+    lanes = {chapter: [_lane(labels, *row) for row in rows] for chapter, rows in by_chapter(results).items()}
     every = [lane for rows in lanes.values() for lane in rows]
-    called, words = words_of_results().values()
     short = [(lane, called[begin]) for begin in called for lane in every if lane["row"].startswith(begin)]
     first = [lane | {"name": name, "head": ""} for lane, name in short]
-    parts = [("", "In short", _sentence(results, *words[""]), _blocks(first), "")] * bool(first)
+    parts = [("", "In short", _sentence(results, *words[""]), _blocks(first), None, [])] * bool(first)
     for chapter, rows in lanes.items():
-        said = _sentence(results, *words.get(chapter[:2], [""]))
         title = titles.get(chapter, chapter) or "Recorded by hand"
-        marked = re.search(r"\*(.+?)\*", said)
-        parts.append((chapter, title, said.replace("*", ""), _blocks(rows), marked[1] if marked else ""))
+        begin, what = beside.get(chapter[:2], [None, ""])
+        number = next((lane | {"what": what} for lane in rows if begin and lane["row"].startswith(begin)), None)
+        said = _sentence(results, *words.get(chapter[:2], [""]))
+        parts.append((chapter, title, said, _blocks(rows), number, [lane["decided"] for lane in rows]))
     html = self_contained("report/templates/results", parts=parts, titles=titles).data
     return re.sub(r"\n\s*\n", "\n", html)
 
 
 def words_of_results() -> dict[str, dict]:
-    """Read ``results.toml``: what the page of results calls its headlines, and the sentences of chapters."""
+    """Read ``results.toml``: what the page of results calls its numbers, and the sentences of chapters."""
     return tomllib.loads(REPORT.with_name("results.toml").read_text(encoding="utf-8"))
 
 
@@ -212,24 +204,16 @@ def _sentence(results: dict, text: str, *wanted) -> str:
 
 
 def _blocks(lanes: list[dict]) -> list[tuple]:
-    """Sort lanes by kind, each with its axis, and those of a kind by the beginnings that names share."""
-    heads = [lane["head"] for lane in lanes]
-    both = {SHARES, OTHERS} <= {lane["kind"] for lane in lanes}
+    """Sort lanes by kind, each with its axis, and those of a kind by their groups."""
     kinds: dict[str, dict] = {}
     for lane in lanes:
-        head = lane["head"] * (heads.count(lane["head"]) > 1)
-        name, rest = lane["name"].removeprefix(head).lstrip(",: "), []
-        if len(name) > LONG and (parts := re.match("(.{8,}?)[,:] (.+)", name)):
-            name, *rest = parts.groups()
-        for begin, words in FIRST.items():
-            name = re.sub(begin, words, name)
-        shown = lane | {"name": name, "about": [*rest, *lane["about"]]}
-        kind = BOTH if both and lane["kind"] in (SHARES, OTHERS) else lane["kind"]
-        kinds.setdefault(kind, {}).setdefault(head, []).append(shown)
+        kinds.setdefault(lane["kind"], {}).setdefault(lane["head"], []).append(lane)
     blocks = []
-    for kind, groups in kinds.items():
+    for kind in [*filter(kinds.__contains__, REACH), *(kind for kind in kinds if kind not in REACH)]:
+        groups = kinds[kind]
         ends = [end for group in groups.values() for lane in group for end in lane["ends"]]
-        axis = Axis([*ends, *REACH[kind]], plain=kind == OTHERS, signed=kind in (GAPS, FAR)) if kind in REACH else None
+        ends += [-end for end in ends] if kind in (GAPS, FAR) else []
+        axis = Axis([*ends, *REACH[kind]], kind == OTHERS, kind in (GAPS, FAR), parts=6) if kind in REACH else None
         blocks.append((kind, axis, [_group(head, groups[head]) for head in sorted(groups, key=bool)]))
     return blocks
 
@@ -241,38 +225,39 @@ def _group(head: str, lanes: list[dict]) -> tuple[str, str, list[dict]]:
     return head, common, rest
 
 
-def _lane(entry: dict, row: str, value: str, interval: str, n: str, split: str, verdict: str) -> dict:
-    """Describe a row of `by_chapter`: short name, conditions, words, and the ends of its drawing, if it has one."""
+def _lane(labels: dict, entry: dict, row: str, value: str, interval: str, n: str, split: str, verdict: str) -> dict:
+    """Describe a row of `by_chapter`: group, label, conditions, words, and the ends of its drawing, if it has one."""
     note, unit = entry["note"], entry["unit"]
     name = row.removesuffix(f" ({note})")
-    name = re.sub(r"(.+ over the pairs of )(.+?)( for .+)", r"\1…\3: \2", name)
+    found = ((re.fullmatch(pattern, name), parts) for pattern, parts in labels.items())
+    head, label, *about = next(([*map(match.expand, parts)] for match, parts in found if match), ["", name])
     ends = [end / (100 if unit == "points" else 1) for end in (entry["value"], *(entry["ci"] or ()))]
     kind = OTHERS if unit else SHARES
     if unit == "points" or "minus" in name:
-        kind = FAR if max(map(abs, ends)) > -REACH[GAPS][0] else GAPS
+        kind = FAR if max(map(abs, ends)) > REACH[GAPS][1] else GAPS
     elif " over the pairs " in name:
         kind = RATIOS
     elif not 0 <= min(ends) <= max(ends) <= 1:
-        kind = "other numbers"
+        kind = unit or "percent, beyond 100"
     if kind in (GAPS, FAR):
         value, *limits = (f"{100 * end:+z.1f}".replace("+0.0", "0.0") for end in ends)
-        interval = " to ".join(limits)
+        value, interval = f"{value} points", " to ".join(limits)
     elif unit:
         value, *limits = (f"{end:.3f}" for end in ends)
         value, interval = f"{value} {unit}", " to ".join(limits)
-    data = _DATA.match(name)
-    name = name[data.end() :] if data else name
     guessing = re.search(r"(?:chance|guessing) ([\d.]+)( ?%)?", note)
     lines = [float(guessing[1]) / (100 if guessing[2] else 1)] if guessing else [0] * (kind in (GAPS, FAR))
+    lines = [1] if kind == RATIOS else lines
     claim, _, draws = verdict.replace(" to ", "\u00a0to\u00a0").partition(" over ")
     if guessing and not claim:
-        claim = "above chance" if min(ends) > lines[0] else "below chance" if max(ends) < lines[0] else "as by chance"
-    head = re.match(r"(.+?)(?:, (?!R@\d+, )|(?<! ): |(?<=\?) )", name)
-    about = filter(None, [data and data[1], n and f"n = {n}", split, *note.split("; ")])
+        claim = "above chance" if min(ends) > lines[0] else "below chance" if max(ends) < lines[0] else "at chance"
+    full = 0 if "undecided" in claim or claim == "at chance" else 50 if "one split only" in claim else 100
+    about = [*filter(None, [*about, n and f"n = {n}", split, *note.split("; ")])]
     return {
-        "row": row, "kind": kind, "name": name, "head": head[1] if head else "", "less": bool(_LESS.search(row)),
+        "row": row, "kind": kind, "name": label, "head": head, "decided": full if claim else None,
         "about": [part.replace(" ", "\u00a0") if len(part) < 22 else part for part in about],
-        "value": value, "interval": interval, "claim": claim.rstrip(";"), "draws": draws and f"over {draws}",
+        "value": value, "interval": interval, "claim": claim.removesuffix(" on this split;").rstrip(";"),
+        "draws": draws and f"over {draws}",
         "ends": ends, "lines": lines, "open": any(min(ends) <= line <= max(ends) for line in lines),
     }  # fmt: skip
 

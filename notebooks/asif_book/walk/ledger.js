@@ -61,8 +61,9 @@ class Ledger {
   }
 
   _begin(labels) {
-    const long = () => element("span", { class: "long" }, "× ■ sentence’s entry = product for ");
-    const names = [["anchor"], ["● picture’s entry"], ...labels.map((label) => [long(), sentenceOf(`“${label}”`)])];
+    const long = (...words) => element("span", { class: "long" }, ...words), sign = (kind, mark) => element("span", { class: kind }, mark);
+    const product = () => [element("span", { class: "short" }, sign("picture", "● ")), "× ", sign("sentence", "■ "), long("sentence’s entry = product "), "for "];
+    const names = [["anchor"], [sign("picture", "● "), "picture’s entry"], ...labels.map((label) => [...product(), sentenceOf(`“${label}”`)])];
     const head = this.head ?? element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, ...name)));
     head.prepend(element("th", { scope: "col", class: "choice" }, "in"));
     const cells = () => labels.map(() => element("td"));

@@ -50,10 +50,7 @@ function foldContents(contents) {
   const move = () => (phone.matches ? contents.lastElementChild : document.querySelector("header")).prepend(...rare);
   wide.addEventListener("change", fold);
   phone.addEventListener("change", move); if (phone.matches) move(); // its bar has room for the chapter's name only
-  contents.addEventListener("toggle", () => {
-    const list = contents.querySelector("div"), here = list.querySelector("[aria-current='page']");
-    if (here) list.scrollTop = here.offsetTop;
-  });
+  contents.addEventListener("toggle", () => { for (const here of contents.querySelectorAll("[aria-current='page']")) here.closest("div").scrollTop = here.offsetTop; });
   contents.addEventListener("click", (event) => { if (event.target.closest("a")) fold(); });
   fold();
 }
@@ -76,14 +73,12 @@ function focusOnlyWhatScrolls(boxes) {
 // in the contents, the section that stands at the top of the window
 function markSection(links) {
   const titles = links.map((link) => document.getElementById(decodeURIComponent(link.hash.slice(1))));
-  let before = -1;
   const look = () => {
     const atEnd = scrollY > 0 && scrollY + innerHeight > document.documentElement.scrollHeight - 2;
-    const edge = atEnd ? innerHeight : 150;
-    const at = titles.findLastIndex((title) => title.checkVisibility() && title.getBoundingClientRect().top < edge);
+    const at = titles.findLastIndex((title) => title.checkVisibility() && title.getBoundingClientRect().top < (atEnd ? innerHeight : 150));
     for (const link of links) link.removeAttribute("aria-current");
     links[at]?.setAttribute("aria-current", "location");
-    if (at !== before) links[before = at]?.scrollIntoView({ block: "nearest" }); // within its list, which is in sight
+    links[at]?.scrollIntoView({ block: "nearest" }); // within its list, which is in sight
   };
   addEventListener("scroll", look, { passive: true });
   look();
@@ -245,8 +240,7 @@ function searchBook(form, list) {
     status.textContent = phrase.length < 2 ? "" : count + (scored.length > best.length ? `, the best ${best.length} are shown` : "");
   }
 
-  form.hidden = false;
-  input.value = decodeURIComponent(location.hash.slice(1));
+  [form.hidden, input.value] = [false, decodeURIComponent(location.hash.slice(1))];
   input.addEventListener("input", update);
   form.addEventListener("submit", (event) => { event.preventDefault(); list.querySelector("a")?.focus(); });
   update();

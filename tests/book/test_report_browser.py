@@ -469,7 +469,7 @@ def test_on_paper(small, open_page):
     whole = "all => all.map((one) => getComputedStyle(one).breakInside)"  # a figure splits no paragraph
     assert {*page.locator(".text p").evaluate_all(whole)} == {"avoid"}
     assert not page.locator(".output:has(.figure) ~ .highlight").is_visible()  # code that draws is not printed
-    assert page.locator(".output:has(.figure)").evaluate("one => getComputedStyle(one).float") == "left"  # text goes on
+    assert page.locator(".output:has(table)").first.evaluate("one => getComputedStyle(one).columnSpan") == "all"
     assert not page.locator("header, .contents, .pager").evaluate_all(f"all => all.some({visible})")
     assert background(page) == "rgb(255, 255, 255)" and not page.get_by_text("Drag it.").is_visible()
     address = page.get_by_text("paper", exact=True).evaluate("link => getComputedStyle(link, '::after').content")
@@ -478,10 +478,10 @@ def test_on_paper(small, open_page):
     page.pdf(path=SCREENSHOTS / "small.pdf")
     assert len(re.findall(rb"/Type\s*/Page\b", (SCREENSHOTS / "small.pdf").read_bytes())) == 1
     page.goto((small / "01_encoders.html").as_uri())
-    style = page.locator(".asked").evaluate("guess => getComputedStyle(guess, '::after').borderBottomStyle")
-    assert style == "solid"  # a line to write
-    words = page.locator(".seen > strong").evaluate("words => getComputedStyle(words, '::after').content")
-    assert "Figure 01.1" in words  # which may stand in the next column
+    line = "guess => getComputedStyle(guess, '::after').borderBottomStyle"  # to write
+    assert page.locator(".asked").evaluate(line) == "solid"
+    assert "Figure 01.1" in page.locator(".seen > strong").evaluate("one => getComputedStyle(one, '::after').content")
+    assert page.locator(".output:has(.asif-drawn)").evaluate("one => getComputedStyle(one).float") == "left"
     assert page.get_by_text("The okapi is folded").evaluate(visible)
 
 

@@ -17,13 +17,14 @@ TEMPLATES = Path(__file__).parent / "templates"
 BOOK = "ASIF: an image–text model without training"
 SLIM, GAP = 83, 3.5
 """Letters of a table in a line of prose, and the letters' room between two columns; a longer row is broad."""
-COLUMN, INTERVAL = 80, 16
-"""Letters of a row, and of an interval, that fit in a column on paper; else a row's name stands above its intervals."""
+COLUMN, INTERVAL, LINE, LONG, TALL = 80, 16, 61, 7, 1.75
+"""Letters of a row, an interval and a line of code in a column of paper; how many longer lines, how tall, is wide."""
 _ALIGNED = re.compile(r"\S {2,}\S|\b(?:tensor|array)\(|\btorch\.|\{'")
 """What is printed in columns, or as Python writes it; other lines are sentences."""
 _KINDS = {"●": "pic", "■": "txt", "▲": "anchored"}
 _MARK = re.compile(r"(?<![●○])[●■▲](?![●○])")
 """A mark of a picture, a text or an anchor, and not of how difficult an exercise is."""
+_SCROLLS = {"class": "scroll", "tabindex": "0", "role": "group"}
 _LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data"}
 """Attributes with an address that a browser fetches by itself."""
 _DRAWN = re.compile(r"\b[Dd]raw ((?!and |it )[^ ,.]+(?: [^ ,.]+){2,}(?:, and (?:for|one)\b[^.]*)?)")
@@ -135,14 +136,16 @@ def make_accessible(body: BeautifulSoup) -> None:
         if "drawn" not in table.get("class", []):
             broad = sum(map(max, itertools.zip_longest(*rows, fillvalue=0))) > SLIM
             table["class"] = [*table.get("class", []), "broad" if broad else "slim"]
-        _scrolls(table.wrap(body.new_tag("div", attrs={"class": "scroll"})), "table")
+        table.wrap(body.new_tag("div", attrs=_SCROLLS | {"aria-label": "table"}))
     for code in body.find_all("pre"):
+        if sum(len(line) > LINE for line in re.sub(r"\s+# .*", "", code.get_text()).splitlines()) >= LONG:
+            code.parent["class"] = [*code.parent.get("class", []), "wide"]
         if not (code.code or code.find_parent(class_="highlight") or _ALIGNED.search(code.get_text())):
             lines = html.escape(code.get_text().strip(), quote=False).splitlines()
             words = "".join(f'<p class="words">{line}</p>' for line in lines)
             code.replace_with(BeautifulSoup(words, "html.parser"))
     for formula in body.find_all("math", display="block"):
-        _scrolls(formula.wrap(body.new_tag("div", attrs={"class": "scroll"})), "formula")
+        formula.wrap(body.new_tag("div", attrs=_SCROLLS | {"aria-label": "formula"}))
     for picture in body.select(".text p > :is(img, picture):only-child"):
         picture.parent["class"] = "drawing"
     for picture in body.select(".output img:not(table img, .asif-drawn img)"):  # these belong to a larger whole
@@ -151,6 +154,8 @@ def make_accessible(body: BeautifulSoup) -> None:
             phone = picture.attrs | {"src": source.attrs.pop("srcset"), "class": "phone"} | source.attrs
             source.replace_with(body.new_tag("img", attrs=phone))
             box.picture.unwrap()
+            if int(phone.get("height", 0)) > TALL * int(phone.get("width", 1)):  # else its panels stand in one column
+                box.find_parent(class_="output")["class"] = "output wide"
 
 
 def keep_together(body: BeautifulSoup) -> None:
@@ -177,10 +182,6 @@ def keep_together(body: BeautifulSoup) -> None:
             formula.wrap(body.new_tag("span", attrs={"class": "together"})).append(mark[0])
 
 
-def _scrolls(box: Tag, label: str) -> None:
-    box.attrs |= {"tabindex": "0", "role": "group", "aria-label": label}
-
-
 def _name_headers(table: Tag) -> None:
     """Say what each header heads, on one line, and align the columns of numbers to the right."""
     rows = table.find_all("tr")
@@ -200,7 +201,8 @@ def _name_headers(table: Tag) -> None:
                 parts = " ".join(parts).split()
             letters.append(min(INTERVAL, 2 + max(map(len, head.get_text(" ").split() + parts), default=0)))
         if len(letters) > 5 and sum(letters) > COLUMN and "drawn" not in table.get("class", []):
-            table["class"] = [*table.get("class", []), "breaks"]
+            box, kind = (table.find_parent(class_="output"), "wide") if len(rows) <= LONG else (table, "breaks")
+            box["class"] = [*box.get("class", []), kind]
     for header in table.find_all("th"):
         if not header.get_text(strip=True) and not header.find("img"):
             header.name = "td"  # the corner of a data frame, which heads nothing
@@ -214,9 +216,8 @@ def loads_from_elsewhere(page: str | BeautifulSoup) -> list[str]:
     """Find the addresses that a browser fetches by itself when it opens the page; links don't count."""
     found, parsed = [], page if isinstance(page, BeautifulSoup) else BeautifulSoup(page, "html.parser")
     for tag in parsed.find_all(True):
-        for name, value in tag.attrs.items():
-            if tag.name != "a" and name in _LOADING and value and not value.startswith(("data:", "#")):
-                found.append(value)
+        loading = [value for name, value in tag.attrs.items() if tag.name != "a" and name in _LOADING]
+        found += [value for value in loading if value and not value.startswith(("data:", "#"))]
         css = tag.get("style", "") + (tag.get_text() if tag.name == "style" else "")
         found += re.findall(r"(?:url\(|@import)\s*[\"']?(?!data:|#|url)([^\s\"')]+)", css, flags=re.I)
     return found

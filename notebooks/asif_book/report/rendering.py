@@ -107,9 +107,8 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
     page = pages.layout("chapter.html.j2", title=title, body=html, **around)
     parts = body, page.replace(html, "", 1)  # the body is parsed already
     if loads := [address for part in parts for address in pages.loads_from_elsewhere(part)]:
-        loaded = ", ".join(loads)
         advice = "draw the picture in a code cell, or keep its file in the notebook's folder"
-        raise ReportError(f"The page of {source.name} does not stand alone, since it loads {loaded}: {advice}.")
+        raise ReportError(f"The page of {source.name} does not stand alone, for it loads {', '.join(loads)}: {advice}.")
     return page
 
 

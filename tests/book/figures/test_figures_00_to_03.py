@@ -179,10 +179,11 @@ def test_relative_under_changes_draws_cosines_now_and_before():
     figure = drawn(figures.relative_under_changes([1, 0], [[2, 0], [0, 3]], changes, ["cat", "dog"]))
     planes, bars = np.array(figure.axes).reshape(2, 3)
     assert small.titles(figure)[:3] == list(changes) and set(small.texts(planes[0])) == {"cat", "dog"}
-    heights = [[bar.get_height() for bar in axis.patches] for axis in bars]
-    z, a = np.array([2, 1]), np.array([[3, 1], [1, 4]])
-    expected = a @ z / np.linalg.norm(a, axis=1) / np.linalg.norm(z)
-    assert np.array(heights) == pytest.approx(np.array([[1, 0, 1, 0], [1, 0, 1, 0], [*expected, 1, 0]]))
+    expected = np.array([[1, 0, 1, 0], [1, 0, 1, 0], [7 / 50**0.5, 6 / 85**0.5, 1, 0]])  # (2, 1) with (3, 1) and (1, 4)
+    narrow = np.array(figures.style.narrow_form(figure).axes).reshape(3, 2)  # a change is a row: its map, its bars
+    assert [axis.get_title() for axis in narrow.flat] == [word for title in changes for word in (title, "")]
+    for shown in (bars, narrow[:, 1]):
+        assert np.array([[bar.get_height() for bar in axis.patches] for axis in shown]) == pytest.approx(expected)
 
 
 def test_before_after_draws_each_entry():
@@ -192,8 +193,7 @@ def test_before_after_draws_each_entry():
 
 
 def test_cosines_before_after_mark_both_means():
-    panels = {"pictures": ([0.2, 0.4], [-0.1, 0.1]), "captions": ([0, 1], [0, 0])}
-    figure = drawn(figures.cosines_before_after(panels))
+    figure = drawn(figures.cosines_before_after({"pictures": ([0.2, 0.4], [-0.1, 0.1]), "captions": ([0, 1], [0, 0])}))
     assert small.titles(figure) == ["pictures", "captions"]
     means = [[line.get_xdata()[0] for line in axis.lines] for axis in figure.axes]
     assert np.array(means) == pytest.approx(np.array([[0.3, 0.0], [0.5, 0.0]]))

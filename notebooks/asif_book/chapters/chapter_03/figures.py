@@ -36,22 +36,23 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
         One for each anchor.
     """
     point, anchors = np.atleast_2d(np.asarray(point, float)), np.asarray(anchors, float)
-    size = (2.2 * len(changes), 4.5)
-    figure, axes = subplots(2, len(changes), figsize=size, squeeze=False, sharey="row", height_ratios=[1.5, 1])
+    n = len(changes)  # in the narrow form, each change is a row: its map, and its bars at the right
+    shape, size = ((n, 2), (4.4, 1.95 * n)) if narrow() else ((2, n), (2.2 * n, 4.5))
+    share = {"sharey": "col"} if narrow() else {"sharey": "row", "height_ratios": [1.5, 1]}
+    figure, axes = subplots(*shape, figsize=size, squeeze=False, **share)
     figure.set_layout_engine("constrained" if narrow() else "compressed")  # else titles are cut at the upper edge
+    axes = axes if narrow() else axes.T
     changed = {title: (change(point), change(anchors)) for title, change in changes.items()}
     reach = 1.5 * max(np.abs(np.vstack(rows)).max() for rows in changed.values())
     reference, words = None, []
     look = {"fontsize": 10, "ha": "center", "va": "center", "path_effects": [withStroke(linewidth=3, foreground=PAPER)]}
-    for (plane, bars), (title, (z, a)) in zip(axes.T, changed.items(), strict=True):
+    for (plane, bars), (title, (z, a)) in zip(axes, changed.items(), strict=True):
         plane.axhline(0, color=FAINT, linewidth=0.8)
         plane.axvline(0, color=FAINT, linewidth=0.8)
         for row, name in zip(a, names, strict=True):
-            plane.plot([0, row[0]], [0, row[1]], color=ANCHOR, linewidth=1)
-            plane.plot(*row, color=ANCHOR, marker="^", linestyle="none", markersize=7)
+            plane.plot([0, row[0]], [0, row[1]], color=ANCHOR, linewidth=1, marker="^", markevery=[1], markersize=7)
             plane.annotate(name, row, xytext=14 * row / np.linalg.norm(row), textcoords="offset points", **look)
-        plane.plot([0, z[0, 0]], [0, z[0, 1]], color=PICTURE, linewidth=1.5, linestyle="--")
-        plane.plot(*z[0], color=PICTURE, marker="o", linestyle="none", markersize=8)
+        plane.plot([0, z[0, 0]], [0, z[0, 1]], "--o", color=PICTURE, linewidth=1.5, markevery=[1], markersize=8)
         plane.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=title)
         cosines = (a @ z[0]) / np.linalg.norm(a, axis=1) / np.linalg.norm(z[0])
         reference = cosines if reference is None else reference
@@ -63,10 +64,9 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
             above = max(value, reference[place], 0) + 0.07
             bars.text(place, above, f"{value:.2f}".replace("-", "−"), ha="center", va="bottom", fontsize=9)
         bars.axhline(0, color=INK, linewidth=0.8)
-        bars.set_xticks(places, names)
-        bars.set(xlabel="anchor", ylim=(-1.1, 1.5), yticks=[-1, 0, 1])
+        bars.set(xlabel="anchor", xticks=places, xticklabels=list(names), ylim=(-1.1, 1.5), yticks=[-1, 0, 1])
     axes[0, 0].set(xlabel="coordinate 1", ylabel="coordinate 2")
-    axes[1, 0].set_ylabel("cosine with ●")
+    axes[0, 1].set_ylabel("cosine with ●")
     return alt(figure, f"A point in the plane and its cosines with {', '.join(names)}. {listed(words)}")
 
 

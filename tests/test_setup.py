@@ -121,8 +121,7 @@ def test_the_cache_of_make_may_have_blanks(tmp_path):
 def test_a_wheel_carries_the_catalogue_and_all_templates(tmp_path):
     from hatchling.builders.wheel import WheelBuilder
 
-    wheel = next(WheelBuilder(str(ROOT)).build(directory=str(tmp_path)))
-    names = zipfile.ZipFile(wheel).namelist()
+    names = zipfile.ZipFile(next(WheelBuilder(str(ROOT)).build(directory=str(tmp_path)))).namelist()
     book = ROOT / "notebooks"
     templates = [
         path.relative_to(book).as_posix()

@@ -358,9 +358,9 @@ control = np.array([[(rank < k).mean() for k in ks] for rank in by_rank])  # (20
 table = {f"{name}, → caption": found for name, found in recalls.items()}
 for name, s in scores.items():
     table[f"{name}, → picture"] = [recall_at(s.T, relevant, k, seed) for k in ks]
-for k, m in zip(ks[::2], recalls["centred"][::2], strict=True):
+for k, m, c in zip(ks[::2], recalls["centred"][::2], chance[::2], strict=True):
     what = "stamps (validation), dense relative representations"
-    record(f"{what}, caption among {total}, R@{k}", m)
+    record(f"{what}, caption among {total}, R@{k}", m, note=f"chance {c:.1%}")
 table = pd.DataFrame(table, [f"R@{k}" for k in ks]).T
 table = table.map(lambda m: f"{m.value:.1%} [{m.low:.1%}, {m.high:.1%}]")
 table.loc["chance"] = [f"{c:.1%}" for c in chance]

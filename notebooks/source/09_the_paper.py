@@ -595,12 +595,12 @@ print("chosen by the folds:", ", ".join(settings))
 # Draw R@1 of the three lines, compare them with plain ASIF, and record two.
 found = {name: mean_with_interval(places, seed) for name, places in first.items()}
 xlabel = "R@1, picture → caption, held-out stamps; 95 % interval"
-of_test, notes = {"test stamps": found}, {}
+of_test, notes, guessing = {"test stamps": found}, {}, 1 / len(test)
 for name in [*found][1:]:
     gap = paired_difference(first[name], first["ASIF"], seed)
     notes[name] = f"minus ASIF {in_points(gap)}".replace(" points", "")
-    record(f"held-out stamps, caption among {len(test)}, R@1, {name}", found[name])
-guessing = 1 / len(test)
+    what = f"held-out stamps, caption among {len(test)}, R@1, {name}"
+    record(what, found[name], note=f"chance {guessing:.1%}")
 draw.show(draw.interval_dots(of_test, xlabel=xlabel, chance=guessing, notes=notes))
 
 # %% [markdown]
@@ -786,8 +786,9 @@ if not near.all():
     print(f"   the others: R@1, all anchors: {others}")
 if near.any():
     headline += ", R@1 of those with an anchor nearby"
-    record(headline, mean_with_interval(with_near, seed))
-    record(f"{headline}, without these", mean_with_interval(without, seed))
+    note = f"chance {1 / len(test):.1%}"
+    record(headline, mean_with_interval(with_near, seed), note=note)
+    record(f"{headline}, without these", mean_with_interval(without, seed), note=note)
     gap = paired_difference(without, with_near, seed)
     print(f"   change without the anchors nearby: {in_points(gap)}")
     claim = {"split": "test", "verdict": verdict_of(gap)}

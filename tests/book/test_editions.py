@@ -130,8 +130,7 @@ def test_the_lines_for_colab_stand_only_in_a_published_copy_and_do_nothing_elsew
 
 def test_two_builds_are_the_same_bytes(house, tmp_path):
     first = [path.read_bytes() for path in build(house[0], tmp_path / "one")]
-    second = [path.read_bytes() for path in build(house[0], tmp_path / "two")]
-    assert first == second
+    assert first == [path.read_bytes() for path in build(house[0], tmp_path / "two")]
     assert all(text.endswith(b"}\n") for text in first)
 
 

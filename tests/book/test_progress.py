@@ -190,8 +190,7 @@ progress.note("04.2", "right")
 
 
 def test_a_kernel_killed_in_the_middle_of_a_write_loses_that_entry_alone(folder):
-    run = subprocess.run([*PYTHON, "-c", KILLED], timeout=120)
-    assert run.returncode == -signal.SIGKILL
+    assert subprocess.run([*PYTHON, "-c", KILLED], timeout=120).returncode == -signal.SIGKILL
     assert list(load_progress("my_progress.json").exercises) == ["04.1"]
     assert note("04.3", "wrong") == ""  # its lock went with it
     assert list(load_progress("my_progress.json").exercises) == ["04.1", "04.3"]

@@ -288,8 +288,7 @@ def test_an_exercise_that_nobody_attempted_is_one_line_and_an_attempt_stands_ope
 def test_an_exercise_with_its_hints_has_one_frame_and_what_is_around_it_stands_outside(tmp_path):
     text = "## 4\n\nBefore.\n\n### Exercise 04.1 · One\n\n1. Do it."
     hint = new_markdown_cell("<details><summary>Hint</summary>\n\nUp.\n\n</details>\n\nAfter.")
-    main = main_of(tmp_path, text, code("f = 1", "exercise"), code("check(f)"), hint)
-    (frame,) = main.select(".exercise")
+    (frame,) = main_of(tmp_path, text, code("f = 1", "exercise"), code("check(f)"), hint).select(".exercise")
     parts = [part.get_text(" ", strip=True) for part in frame.find_all(recursive=False)]
     assert parts == ["Exercise 04.1 · One Do it.", "f = 1", "check ( f )", "Hint Up."]
     around = frame.find_previous("p"), frame.find_next_sibling()
@@ -457,8 +456,10 @@ def test_results_stand_in_lanes_by_chapter_with_their_chance_and_verdict():
     recorded = {
         first: entry(0.784, 0.693, 0.864, note="chance 7.7%"),
         "held-out stamps, caption among 150, R@1": entry(0.36, 0.28, 0.44, note="chance 0.7%"),
-        "ridge minus ASIF": entry(-0.04, -8.4, 3, "points", verdict="undecided on this split; over 20 draws: -4.1"),
-        "gap minus gap": entry(0.002, -0.004, 0.004, chapter="06_x"),
+        "ridge minus ASIF": entry(
+            -0.04, -8.4, 3, "points", verdict="undecided on this split; over 20 draws: -4 (-6 to -1)"
+        ),
+        "gap minus gap": entry(0.002, -0.004, 0.004, verdict="undecided", chapter="06_x"),
         "<audit>": entry(1, 0.95, 1, "AUC", chapter="06_x"),
         "looked": entry(1.41, 1.39, 1.42, "anchors", chapter="06_x"),
     }
@@ -475,8 +476,9 @@ def test_results_stand_in_lanes_by_chapter_with_their_chance_and_verdict():
     assert 14 < (ends[4][1] - ends[4][0]) / (ends[5][1] - ends[5][0]) < 15  # chapters share an axis of differences
     assert [lane.select_one(".chance")["x1"] for lane in (gap, far)] == ["50.0%"] * 2  # with 0 in its middle
     assert looked.svg is None  # and a count has none
-    assert gap.select_one(".verdict").get_text("|", strip=True) == "undecided|over 20 draws: -4.1"
-    assert [lane.select_one(".claim")["style"] for lane in (share, gap)] == ["--full: 100%", "--full: 0%"]
+    verdicts = [lane.select_one(".verdict").get_text("|", strip=True) for lane in (gap, far, audit)]
+    assert verdicts == ["draws only|over 20 draws: -4 (-6\xa0to\xa0-1)", "within 5 points of 0", "–"]
+    assert [lane.select_one(".claim")["style"] for lane in (share, gap)] == ["--full: 100%", "--full: 50%"]
     assert [len(lane.select(".chance, .open")) for lane in (share, audit, gap)] == [1, 0, 2]  # 0 is in the interval
     page_of_results = (ROOT / "notebooks" / "results.md").read_text(encoding="utf-8")
     called, beside, words, labels = words_of_results().values()
@@ -485,7 +487,11 @@ def test_results_stand_in_lanes_by_chapter_with_their_chance_and_verdict():
     rows = re.findall("^[|] .*", page_of_results, flags=re.M)[1:]
     used = {next((rule for rule in labels if re.match(rf"[|] {rule}( \(.*\))? [|]", row)), row) for row in rows}
     assert used == set(labels)  # each name has its label, and no rule is idle
-    assert " ".join(words.text for words in page.select(".said, .tally")).split() == ["2", "decided", "1", "undecided"]
+    tally = " ".join(words.text for words in page.select(".said, .tally"))
+    assert tally.split() == ["2", "decided", "1", "in", "part", "1", "in", "part", "2", "not", "claimed"]
+    recorded["ridge minus ASIF"]["verdict"] = "undecided"  # its interval is wide
+    page = BeautifulSoup(results_in_lanes(recorded, {}), "html.parser")
+    assert [words.text for words in page.select(".lane .verdict")].count("undecided") == 1
     recorded["Fashion-MNIST, zero-shot, 10 classes, 793 stamps as anchors"] = entry(0.259, 0.23, 0.29)
     html = results_in_lanes(recorded, {})
     assert "for 78% of the stamps and 26% of the clothing" in html and '<b>78.4 %</b> <span class="what">' in html

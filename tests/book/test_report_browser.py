@@ -336,8 +336,7 @@ def test_by_keyboard(small, open_page):
     for stop in ("Guess first", "Show all", "paper"):  # code that fits its box is no stop
         page.keyboard.press("Tab")
         assert page.evaluate(focused) == stop
-    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    assert outline == "solid"
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.get_by_role("link", name="Next").press("Enter")
     expect(page).to_have_title(re.compile("^01 · Encoders"))
     page.get_by_role("link", name="Previous").press("Enter")

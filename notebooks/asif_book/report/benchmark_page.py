@@ -64,8 +64,7 @@ def _section(names, rows) -> dict:
 
 
 def _part(title, figure, table=None) -> dict:
-    picture = image_html(figure, figure.alt) if figure else None
-    return {"title": title, "picture": picture, "table": table}
+    return {"title": title, "picture": image_html(figure, figure.alt) if figure else None, "table": table}
 
 
 def table_of(group) -> dict:

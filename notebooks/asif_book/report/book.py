@@ -169,6 +169,7 @@ SHARES, RATIOS, GAPS, FAR = "percent", "ratio, percent", "points", "points, wide
 OTHERS = "number from 0 to 1"
 REACH = {SHARES: (0, 1), RATIOS: (0, 1.2), GAPS: (-0.15, 0.15), FAR: (-0.6, 0.6), OTHERS: (0, 1)}
 """What the axis of each kind of number reaches, in all chapters; numbers of no such kind have no axis."""
+WITHIN = 0.05  # a difference is small enough if its whole interval lies within, on both sides of 0
 
 
 def results_in_lanes(results: dict, titles: dict[str, str]) -> str:
@@ -188,8 +189,7 @@ def results_in_lanes(results: dict, titles: dict[str, str]) -> str:
         number = next((lane | {"what": what} for lane in rows if begin and lane["row"].startswith(begin)), None)
         said = _sentence(results, *words.get(chapter[:2], [""]))
         parts.append((chapter, title, said, _blocks(rows), number, [lane["decided"] for lane in rows]))
-    html = self_contained("report/templates/results", parts=parts, titles=titles).data
-    return re.sub(r"\n\s*\n", "\n", html)
+    return re.sub(r"\n\s*\n", "\n", self_contained("report/templates/results", parts=parts, titles=titles).data)
 
 
 def words_of_results() -> dict[str, dict]:
@@ -249,9 +249,14 @@ def _lane(labels: dict, entry: dict, row: str, value: str, interval: str, n: str
     lines = [float(guessing[1]) / (100 if guessing[2] else 1)] if guessing else [0] * (kind in (GAPS, FAR))
     lines = [1] if kind == RATIOS else lines
     claim, _, draws = verdict.replace(" to ", "\u00a0to\u00a0").partition(" over ")
-    if guessing and not claim:
+    low, high = map(float, re.findall(r"-?[\d.]+", draws.partition("(")[2]) or (0, 0))
+    if "undecided" in claim and low * high > 0:
+        claim = "draws only"
+    elif claim == "undecided" and kind == GAPS and max(map(abs, ends)) <= WITHIN:
+        claim = "within 5 points of 0"
+    elif guessing and not claim:
         claim = "above chance" if min(ends) > lines[0] else "below chance" if max(ends) < lines[0] else "at chance"
-    full = 0 if "undecided" in claim or claim == "at chance" else 50 if "one split only" in claim else 100
+    full = 0 if "undecided" in claim or claim == "at chance" else 50 if re.search("only|within", claim) else 100
     about = [*filter(None, [*about, n and f"n = {n}", split, *note.split("; ")])]
     return {
         "row": row, "kind": kind, "name": label, "head": head, "decided": full if claim else None,
@@ -283,8 +288,7 @@ def _method(notebooks: Path) -> Markup:
     """Embed the picture of the method: with photographs where the bank of stamps is, else the one of the notebooks."""
     with contextlib.suppress(AsifError):
         return Markup(method_picture(as_in_chapter_00(AnchorBank.load(DEFAULT_BANK))).data)
-    there = (notebooks / METHOD).exists()
-    return to_html(f"![{METHOD_ALT}]({METHOD})", notebooks) if there else Markup()
+    return to_html(f"![{METHOD_ALT}]({METHOD})", notebooks) if (notebooks / METHOD).exists() else Markup()
 
 
 def _index(shown: dict, around: dict, parameters: dict, edition: str) -> str:

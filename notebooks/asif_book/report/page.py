@@ -142,8 +142,7 @@ def make_accessible(body: BeautifulSoup) -> None:
             code.parent["class"] = [*code.parent.get("class", []), "wide"]
         if not (code.code or code.find_parent(class_="highlight") or _ALIGNED.search(code.get_text())):
             lines = html.escape(code.get_text().strip(), quote=False).splitlines()
-            words = "".join(f'<p class="words">{line}</p>' for line in lines)
-            code.replace_with(BeautifulSoup(words, "html.parser"))
+            code.replace_with(BeautifulSoup("".join(f'<p class="words">{line}</p>' for line in lines), "html.parser"))
     for formula in body.find_all("math", display="block"):
         formula.wrap(body.new_tag("div", attrs=_SCROLLS | {"aria-label": "formula"}))
     for picture in body.select(".text p > :is(img, picture):only-child"):

@@ -255,8 +255,7 @@ class _Renderer(IPythonRenderer):
     def _src_to_base64(self, src: str) -> str | None:
         """Embed a picture of the notebook's folder, or of the one above, whose pictures the solved edition shares."""
         if src.startswith("../"):
-            above = IPythonRenderer(path=str(self.folder.parent))
-            return above._src_to_base64(src.removeprefix("../"))
+            return IPythonRenderer(path=str(self.folder.parent))._src_to_base64(src.removeprefix("../"))
         return super()._src_to_base64(src)
 
     def link(self, text: str, url: str, title: str | None = None) -> str:

@@ -64,8 +64,7 @@ def slides_of(executed: Path, folder: Path) -> str:
     asked, exits = (_below(guide, part) for part in ("### Discussion", "### Exit questions"))
     discussion = BeautifulSoup(to_html(asked, folder), "html.parser")
     if discussion.li:  # its first question; the answer stands in its item, or below the list
-        answer = discussion.blockquote.extract()
-        deck.add([answer], title="Discuss", text=discussion.li.contents, minutes=2)
+        deck.add([discussion.blockquote.extract()], title="Discuss", text=discussion.li.contents, minutes=2)
     if exits:
         questions = BeautifulSoup(to_html(exits, folder), "html.parser")
         answers = [answer.extract() for answer in questions.find_all("blockquote")]

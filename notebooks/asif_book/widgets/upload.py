@@ -148,8 +148,7 @@ def answer_html(model, name, picture, vector, labels, template, pictures) -> str
         Represents the picture.
     """
     answer, more = model.classify(vector, labels, templates=[template]), ""
-    verdict = answer.best[0]
-    if verdict is not None:
+    if (verdict := answer.best[0]) is not None:
         table = contributions(vector, model.texts(make_prompts([verdict], [template])), model.bank.pairs)
         shares = (table.contribution / table.contribution.sum()).map("{:.0%}".format)
         cells = map(cell, (pictures[anchor] for anchor in table.anchor[:MOST_ANCHORS]), table.caption, shares)
@@ -158,4 +157,5 @@ def answer_html(model, name, picture, vector, labels, template, pictures) -> str
     bars = [bar(score, label, first=label == verdict) for label, score in best[:MOST_LABELS]]
     head = f"{bare(name)}: {verdict or 'no label: the picture shares no anchor with any of them'}"
     left_out = f"; and {len(best) - MOST_LABELS} more labels with lower scores" * (len(best) > MOST_LABELS)
-    return named_bars([(cell(picture, head=head), bars)], xlabel=f"score (no unit){left_out}", more=more).data
+    shown = named_bars([(cell(picture, head=head), bars)], xlabel=f"score (no unit){left_out}", more=more)
+    return f"<article>{shown.data}</article>"

@@ -480,7 +480,7 @@ def test_on_paper(small, open_page):
     line = "guess => getComputedStyle(guess, '::after').borderBottomStyle"  # to write
     assert page.locator(".asked").evaluate(line) == "solid"
     assert "Figure 01.1" in page.locator(".seen > strong").evaluate("one => getComputedStyle(one, '::after').content")
-    assert page.locator(".output:has(.asif-drawn)").evaluate("one => getComputedStyle(one).float") == "left"
+    assert page.locator(".output:has(.asif-drawn)").evaluate("one => getComputedStyle(one).breakInside") == "avoid"
     assert page.get_by_text("The okapi is folded").evaluate(visible)
 
 

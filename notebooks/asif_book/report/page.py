@@ -17,7 +17,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 BOOK = "ASIF: an image–text model without training"
 SLIM, GAP = 83, 3.5
 """Letters of a table in a line of prose, and the letters' room between two columns; a longer row is broad."""
-COLUMN, INTERVAL, LINE, LONG, TALL = 80, 16, 61, 7, 2.25
+COLUMN, INTERVAL, LINE, LONG, TALL = 80, 16, 61, 7, 2.1
 """Letters of a row, an interval and a line of code in a column of paper; how many longer lines, how tall, is wide."""
 _ALIGNED = re.compile(r"\S {2,}\S|\b(?:tensor|array)\(|\btorch\.|\{'")
 """What is printed in columns, or as Python writes it; other lines are sentences."""

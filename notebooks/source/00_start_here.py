@@ -230,7 +230,7 @@ draw.show(draw.two_profiles(pictures[[drum]], texts[[drum]], bank.pairs, titles)
 draw.show(draw.score_table(eight, labels, scores, right=own))
 
 # %% [markdown]
-# **What you see.** A fuller green is a larger score; on a phone, a longer bar. The tick
+# **What you see.** A fuller green, or a longer bar, is a larger score. The tick
 # stands at the right label, and the answer is bold.
 #
 # Because both vectors have length 1, the score is a sum with one term for each anchor:

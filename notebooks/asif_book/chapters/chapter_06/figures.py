@@ -8,7 +8,7 @@ import pandas as pd
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
-from asif_book.figures.palette import ANCHOR, INK, LINES, MARK, PAPER, SERIES, series_style
+from asif_book.figures.palette import ANCHOR, FAINT, INK, LINES, MARK, PAPER, SERIES, series_style
 from asif_book.figures.pictures import bar, cell, named_bars, rows_of_pictures
 from asif_book.figures.style import alt, legend_above, listed, narrow, per_cent, subplots
 from asif_lib.encoders.pictures import open_picture
@@ -166,7 +166,7 @@ def familiarity_curves(series, threshold) -> Figure:
     figure, axis = subplots(figsize=(7.4, 3.8))
     for i, (name, values) in enumerate(series.items()):
         axis.ecdf(np.asarray(values), color=SERIES[i], linestyle=LINES[i], linewidth=1.5, label=name)
-    axis.axvline(threshold, color=INK, linewidth=1.2, label=f"alarm to the left of {threshold:.2f}")
+    axis.axvline(threshold, color=FAINT, linewidth=2, label=f"alarm to the left of {threshold:.2f}")
     axis.yaxis.set_major_formatter(per_cent)
     axis.set(xlabel="cosine with the most similar anchor (no unit)", ylabel="share of less familiar pictures")
     axis.grid(alpha=0.3)

@@ -327,8 +327,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _has_outputs(path: Path) -> bool:
-    cells = nbformat.read(path, as_version=4).cells
-    return any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
+    return any(c.get("outputs") or c.get("execution_count") for c in nbformat.read(path, as_version=4).cells)
 
 
 def repository() -> str:

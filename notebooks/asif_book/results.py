@@ -228,8 +228,7 @@ def moves_little(old: str, new: str) -> bool:
         return False
     slack = MOVES if re.search(r"\d (%|points) \|", new) else 0  # the cell of the value
     numbers = ([float(number.replace(",", "")) for number in _NUMBER.findall(line)] for line in (old, new))
-    pairs = zip(*numbers, strict=True)
-    return all(math.isclose(a, b, rel_tol=MOVES / 100, abs_tol=slack + 1e-9) for a, b in pairs)
+    return all(math.isclose(a, b, rel_tol=MOVES / 100, abs_tol=slack + 1e-9) for a, b in zip(*numbers, strict=True))
 
 
 def result_rows(results: dict[str, Result]) -> list[tuple[str, ...]]:

@@ -81,8 +81,7 @@ def meeting(model, picture, text, shown=BOTH) -> Meeting:
     a, b = model.images(picture).to_dense()[0], model.texts(text).to_dense()[0]
     alone = [torch.where(other == 0, mine, 0).argmax() for mine, other in ((a, b), (b, a))]
     order = [*(a * b).topk(shown).indices, *alone]
-    captions = model.bank.pairs["caption"].tolist()
-    anchors = [(captions[i], float(a[i]), float(b[i])) for i in order]
+    anchors = [(model.bank.pairs["caption"].iloc[int(i)], float(a[i]), float(b[i])) for i in order]
     pictures = tuple(model.bank.pairs["picture"].iloc[[int(i) for i in order]])
     return Meeting(anchors, int(((a > 0) & (b > 0)).sum()), float(a @ b), model.k, len(model.bank), pictures)
 
@@ -209,8 +208,7 @@ def turning(model, picture, labels, shown=SHOWN) -> Turning:
 
 def turning_svg(numbers: Turning) -> str:
     """Draw the decision as SVG that moves where motion is wanted, and tells itself in words."""
-    rows = [(row, drawn(row[0])) for row in numbers.anchors]
-    return filled("figures/turning.svg.j2", numbers=numbers, rows=rows)
+    return filled("figures/turning.svg.j2", numbers=numbers, rows=[(row, drawn(row[0])) for row in numbers.anchors])
 
 
 def turning_of_the_kangaroo(bank) -> Turning:

@@ -46,8 +46,7 @@ def cell(picture, below="", head="", kind="") -> dict:
 
     A kind is "right", "query" or "shared"; without one, there is no frame.
     """
-    words = " ".join(f"{head} {below}".split()) or "a picture"
-    tags = [] if picture is None else [image_tag(picture, words, 160)]
+    tags = [] if picture is None else [image_tag(picture, " ".join(f"{head} {below}".split()) or "a picture", 160)]
     return {"tags": tags, "head": head, "below": below, "kind": kind}
 
 

@@ -17,8 +17,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 BOOK = "ASIF: an image–text model without training"
 SLIM, GAP = 83, 3.5
 """Letters of a table in a line of prose, and the letters' room between two columns; a longer row is broad."""
-COLUMN, INTERVAL, LINE, LONG, TALL = 80, 16, 61, 7, 2.1
-"""Letters of a row, an interval and a line of code in a column of paper; how many longer lines, how tall, is wide."""
+COLUMN, INTERVAL, TALL = 80, 16, 2.1
+"""Letters of a row and of an interval in a column of paper, and how tall a figure is too tall for one."""
 _ALIGNED = re.compile(r"\S {2,}\S|\b(?:tensor|array)\(|\btorch\.|\{'")
 """What is printed in columns, or as Python writes it; other lines are sentences."""
 _KINDS = {"●": "pic", "■": "txt", "▲": "anchored"}
@@ -138,8 +138,6 @@ def make_accessible(body: BeautifulSoup) -> None:
             table["class"] = [*table.get("class", []), "broad" if broad else "slim"]
         table.wrap(body.new_tag("div", attrs=_SCROLLS | {"aria-label": "table"}))
     for code in body.find_all("pre"):
-        if sum(len(line) > LINE for line in re.sub(r"\s+# .*", "", code.get_text()).splitlines()) >= LONG:
-            code.parent["class"] = [*code.parent.get("class", []), "wide"]
         if not (code.code or code.find_parent(class_="highlight") or _ALIGNED.search(code.get_text())):
             lines = html.escape(code.get_text().strip(), quote=False).splitlines()
             code.replace_with(BeautifulSoup("".join(f'<p class="words">{line}</p>' for line in lines), "html.parser"))
@@ -172,8 +170,7 @@ def keep_together(body: BeautifulSoup) -> None:
         if not text.find_parents(["pre", "code", "script", "style", "math"]):
             words = re.sub(r"(?<=\d) ?%", "\N{NO-BREAK SPACE}%", text)
             words = re.sub(r"\[[^][a-z]+\]|\bn = \d", lambda part: part[0].replace(" ", "\N{NO-BREAK SPACE}"), words)
-            words = _APOSTROPHE.sub("’", words)
-            text.replace_with(re.sub(r"(?<![\w).-])-(?=\d)", "−", words))
+            text.replace_with(re.sub(r"(?<![\w).-])-(?=\d)", "−", _APOSTROPHE.sub("’", words)))
     for formula in body.find_all("math", display="inline"):
         after = formula.next_sibling
         if mark := isinstance(after, NavigableString) and re.match(r"[.,;:!?)”’]+", after):
@@ -200,8 +197,9 @@ def _name_headers(table: Tag) -> None:
                 parts = " ".join(parts).split()
             letters.append(min(INTERVAL, 2 + max(map(len, head.get_text(" ").split() + parts), default=0)))
         if len(letters) > 5 and sum(letters) > COLUMN and "drawn" not in table.get("class", []):
-            box, kind = (table.find_parent(class_="output"), "wide") if len(rows) <= LONG else (table, "breaks")
-            box["class"] = [*box.get("class", []), kind]
+            table["class"] = [*table.get("class", []), "breaks"]
+            for text in table.find_all(string=re.compile(r" \[[^a-z]+\]")):
+                text.replace_with(text.replace(" [", "\n["))
     for header in table.find_all("th"):
         if not header.get_text(strip=True) and not header.find("img"):
             header.name = "td"  # the corner of a data frame, which heads nothing

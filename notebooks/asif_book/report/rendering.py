@@ -93,7 +93,9 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
     for words in body.select(".text > p > strong:first-child"):
         for begin, kind in (("Before you", "asked"), ("What you see", "seen")):
             if words.get_text().startswith(begin):
-                words.parent["class"] = [kind, *re.findall(r"\b(?:sketch|draw)(?= )", words.parent.get_text())]
+                said = words.parent.get_text()
+                kinds = [kind, *re.findall(r"\b(?:sketch|draw)(?= )", said), *["twice"] * (said.count("?") > 1)]
+                words.parent["class"] = kinds
     for cell in body.select(".celltag_exercise"):  # on paper, lines to write on, by the minutes of the work
         minutes = re.search(r"Minutes (\d+)", (cell.find_previous("h3") or cell).parent.get_text())
         lines = min(6, max(2, int(minutes[1]) // 3)) if minutes else 3

@@ -45,8 +45,7 @@ def scaling(tables, *, ylabel) -> Figure:
     for i, (name, table) in enumerate(tables.items()):
         axis.plot(means[name].index, means[name], label=name, **series_style(i) | {"linestyle": LINES[i % 2]})
         axis.scatter(table["size"], table.value, s=14, color=SERIES[i], alpha=0.5, edgecolors="none")
-    sizes = sorted(set().union(*(table["size"] for table in tables.values())))
-    style.log_axis(axis, sizes)
+    style.log_axis(axis, sorted(set().union(*(table["size"] for table in tables.values()))))
     axis.yaxis.set_major_formatter(per_cent)
     axis.set(xlabel="anchors, n (log scale)", ylabel=ylabel, ylim=(0, None))
     axis.grid(alpha=0.3)

@@ -242,7 +242,7 @@ def _as_image(figure, inside="") -> tuple[str, Markup]:
 
     _read_dollars(figure)
     svg = io.BytesIO()
-    with _DRAWING, matplotlib.rc_context({"svg.hashsalt": "asif"}):  # the same figure is the same text
+    with _DRAWING, matplotlib.rc_context({"svg.hashsalt": "asif", "svg.fonttype": "none"}):  # each time the same text
         figure.savefig(svg, format="svg", facecolor=PAPER, metadata={"Date": None})
     if figure.canvas.manager:  # else pyplot, which is slow to import, does not know it
         from matplotlib import pyplot
@@ -309,7 +309,8 @@ def _themed(svg: str) -> str:
         rules += [f'[style*="{of}: {light.lower()}"] {{ {of}: {dark} !important }}' for of in ("fill", "stroke")]
     edges = {f"fill: {BAR.lower()}": PAPER, "stroke-linejoin: miter; stroke-linecap: square": FAINT}  # of bars and axes
     rules += [f'[style*="{part}"] {{ stroke: {DARK[colour]} !important }}' for part, colour in edges.items()]
-    style = f"<style>@media (prefers-color-scheme: dark) {{ {' '.join(rules)} }}</style>"
+    style = f"<style>text {{ white-space: pre }} @media (prefers-color-scheme: dark) {{ {' '.join(rules)} }}</style>"
+    svg = re.sub('font-family: [^;"]*', "font-family: system-ui, sans-serif", svg)  # the letters of the page
     return svg.replace("</metadata>", f"</metadata>{style}", 1)
 
 

@@ -591,13 +591,12 @@ for kind in kinds[1:]:
 # will stand first: mistakes, or others?
 
 # %% tags=["hide-input"]
-# Draw the pairs with the lowest excess.
+# Draw the pairs with the lowest excess of agreement, by all other pairs.
 from asif_lib.explain import rank_pairs
 
 suspects = rank_pairs(bank).head(12)
 titles = [f"{row.excess:+.2f}: {row.caption}" for row in suspects.itertuples()]
-title = "pairs with the lowest excess of agreement, by all other pairs"
-draw.show(draw.show_pictures(suspects.picture.tolist(), titles, title=title))
+draw.show(draw.show_pictures(suspects.picture.tolist(), titles))
 
 # %% [markdown]
 # **What you see.** The number before a caption is its excess. Most captions are no

@@ -799,7 +799,7 @@ for edit, run in edits.items():
     for what, content in (("caption", BEN), ("first embedding", bens.image[0])):
         row[f"his {what} in the files"] = "yes" if files_hold(home, content) else "no"
     rows.append(row | {"seconds": f"{took:.3f}"})
-    histories[edit] = shared.history().set_index("version")
+    histories[edit] = shared.history().set_index("version").drop(columns="time")
 display(
     pd.DataFrame(rows).set_index("edit"), histories["removed"], histories["compacted"]
 )

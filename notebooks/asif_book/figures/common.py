@@ -88,6 +88,11 @@ def _products(model, side, z, shown) -> list:
     return [base64.b64encode(lines.numpy().astype("<f4")).decode(), z.square().sum(dim=1).tolist()]
 
 
+def in_thousands(v, _=None) -> str:
+    """Write a number for an axis: 640, 10k or 1.6M."""
+    return f"{v / 1e6:g}M" if v >= 1e6 else f"{v / 1e3:g}k" if v >= 1e3 else f"{v:g}"
+
+
 def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, marks=None, theory=None) -> Figure:
     """Draw curves by name, each with a marker and a line style of its own.
 
@@ -115,7 +120,7 @@ def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, 
         axis.plot(x, y, label=name, **look)
     if logx:
         axis.set_xscale("log", base=logx)
-        axis.xaxis.set_major_formatter(lambda v, _: f"{v:,.0f}" if v >= 1 else f"{v:g}")
+        axis.xaxis.set_major_formatter(in_thousands)
     if logy:
         axis.set_yscale("log")
     if percent:
@@ -126,7 +131,6 @@ def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, 
     axis.set(xlabel=xlabel, ylabel=ylabel)
     axis.grid(alpha=0.3)
     legend_above(figure, axis)
-    lines = (series | theory).items()
-    points = {name: list(zip(x, y, strict=True))[:: 1 + len(x) // 12] for name, (x, y) in lines}
+    points = {name: list(zip(x, y, strict=True))[:: 1 + len(x) // 12] for name, (x, y) in (series | theory).items()}
     words = listed(f"{name}: " + ", ".join(f"{v:.3g} at {at:g}" for at, v in xy) for name, xy in points.items())
     return alt(figure, f"Curves, {' '.join(ylabel.split())} against {xlabel}. {words}")

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from asif_book.figures import style
+from asif_book.figures.common import in_thousands
 from asif_book.figures.palette import ANCHOR, BAR, FAINT, INK, MARK, MARKERS, ON_LIGHT, SERIES, series_style
 from asif_book.figures.style import alt, drawn_pairs, image_tag, legend_above, legend_over, listed, narrow, subplots
 from asif_book.figures.templates import self_contained
@@ -88,9 +89,9 @@ def around_the_threshold(exact, rounded, k, lowest) -> Figure:
     axis.axhline(threshold, color=INK, linestyle="--", linewidth=1)
     axis.axhline(lowest, color=INK, linewidth=1)
     axis.axvline(last, color=INK, linestyle=":", linewidth=1)
-    right = {"transform": axis.get_yaxis_transform(), "va": "bottom", "ha": "right", "fontsize": 9}
-    axis.text(0.995, threshold, f"T, the product in place {k}", **right)
-    axis.text(0.995, lowest, "kept from here on", **right)
+    left = {"transform": axis.get_yaxis_transform(), "va": "bottom", "fontsize": 9}
+    axis.text(0.005, threshold, f"T, the product in place {k}", **left)
+    axis.text(0.005, lowest, "kept from here on", **left)
     axis.set(xlabel=f"true cosine (dotted: that in place {k})", ylabel="product of rounded vectors")
     legend_above(figure, axis)
     words = f"Kept from {lowest:.4f}, T = {threshold:.4f}. {listed(name for name, *_ in groups)}"
@@ -205,7 +206,7 @@ def cost_curves(sizes, seconds, fit, memory, dense) -> Figure:
     for axis in (left, right):
         axis.set(xscale="log", yscale="log", xlabel="anchors, n (log scale)")
         ticks = [n for n in sizes.tolist() if str(n)[0] == "1"]
-        axis.set_xticks(ticks, [f"{n // 1000:,}k" if n < 1e6 else f"{n / 1e6:g}M" for n in ticks])
+        axis.set_xticks(ticks, map(in_thousands, ticks))
         axis.set_xticks(sizes, [], minor=True)
         axis.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")

@@ -303,9 +303,9 @@ draw.show(*nearest_by_both(bank, pictures, chosen, top=6))
 
 # %% [markdown]
 # **What you see.** A frame and a star ★ mark the stamps in both rows. “Nearest by
-# picture” was found without any text, “nearest by caption” without any picture. The
-# browser below shows the same for any anchor. (It needs a running kernel.) Look for a
-# stamp with no neighbour in common.
+# picture” was found without any text, “nearest by caption” without any picture.
+# <span class="on-screen">The browser below shows the same for any anchor. (It needs a
+# running kernel.) Look for a stamp with no neighbour in common.</span>
 
 # %% tags=["hide-input"]
 # Open the browser of anchors.

@@ -272,8 +272,8 @@ draw.show(draw.interval_dots({"R@1": board}, xlabel=xlabel, chance=by_guessing))
 # ## 3 · Choosing k and p
 #
 # What do $k$ and $p$ do to an answer? The next figure ranks all held-out captions for
-# the picture of section 2, with $k = n/10$ and $p = 2$. The knobs below it draw the
-# figure for other values. (They need a running kernel.)
+# the picture of section 2, with $k = n/10$ and $p = 2$. <span class="on-screen">The
+# knobs below it draw the figure for other values. (They need a running kernel.)</span>
 #
 # **Before you turn them:** with $k = 1$, how many captions can have a score above 0?
 

@@ -947,16 +947,14 @@ pd.DataFrame(told.values(), index=list(told)).fillna("")
 # %% [markdown]
 # **What you see.** *First panel:* each mark is a fifth of the answers, sorted by
 # confidence. On the dotted line the confidence is calibrated. *Second panel:* all
-# confidences. With $T = 1$ (stars) all labels look nearly equal, although most
-# answers are right. The **expected calibration error**
-# (ECE) is the mean distance from the line. Its **floor** is the ECE of calibrated
-# answers with these confidences, which leave the line only by luck. With the bank's
-# temperature, the interval of confidence minus accuracy holds 0 for both sets. But both
-# ECEs exceed their floor, so the answers are not yet calibrated.
-#
-# *Third panel:* to the left, the model keeps silent on more of its least confident
-# answers. For stamps silence pays, but for clothes even the most confident
-# tenth is often wrong.
+# confidences. With $T = 1$ (stars) all labels look nearly equal, although most answers
+# are right. The **expected calibration error** (ECE) is the mean distance from the
+# line. Its **floor** is the ECE of calibrated answers with these confidences, which
+# leave the line only by luck. With the bank's temperature, the interval of confidence
+# minus accuracy holds 0 for both sets. But both ECEs exceed their floor, so the answers
+# are not yet calibrated. *Third panel:* to the left, the model keeps silent on more of
+# its least confident answers. For stamps silence pays, but for clothes even the most
+# confident tenth is often wrong.
 #
 # A picture that fits *none* of the labels can still get 90 %. Chapter 06 shows an
 # alarm and its limits.

@@ -342,8 +342,8 @@ for name in parts:
 #
 # Ask these banks yourself, in your own language, with the article, as a caption has it.
 # The first table shows nine questions, and the second the captions of anchors that E5
-# puts nearest to the words. The control takes other questions (it needs a running
-# kernel).
+# puts nearest to the words. <span class="on-screen">The control takes other questions
+# (it needs a running kernel).</span>
 #
 # **Before you run the next cell:** “ein Pinguin” is a penguin, “ein Vogel” and “un
 # uccello” are a bird. The two Japanese words are one word, “hat”, in two scripts. Which

@@ -468,7 +468,6 @@ def test_on_paper(small, open_page):
     whole = "all => all.map((one) => getComputedStyle(one).breakInside)"  # a figure splits no paragraph
     assert {*page.locator(".text p").evaluate_all(whole)} == {"avoid"}
     assert not page.locator(".output:has(.figure) ~ .highlight").is_visible()  # code that draws is not printed
-    assert page.locator(".output:has(table)").first.evaluate("one => getComputedStyle(one).columnSpan") == "all"
     assert not page.locator("header, .contents, .pager").evaluate_all(f"all => all.some({visible})")
     assert background(page) == "rgb(255, 255, 255)" and not page.get_by_text("Drag it.").is_visible()
     address = page.get_by_text("paper", exact=True).evaluate("link => getComputedStyle(link, '::after').content")
@@ -480,7 +479,8 @@ def test_on_paper(small, open_page):
     line = "guess => getComputedStyle(guess, '::after').borderBottomStyle"  # to write
     assert page.locator(".asked").evaluate(line) == "solid"
     assert "Figure 01.1" in page.locator(".seen > strong").evaluate("one => getComputedStyle(one, '::after').content")
-    assert page.locator(".output:has(.asif-drawn)").evaluate("one => getComputedStyle(one).breakInside") == "avoid"
+    moves = "one => [getComputedStyle(one).float, getComputedStyle(one).breakInside]"  # to the next column, whole
+    assert [page.locator(one).evaluate(moves) for one in (".output:has(svg)", ".seen")] == [["left", "avoid"]] * 2
     assert page.get_by_text("The okapi is folded").evaluate(visible)
 
 

@@ -272,7 +272,7 @@ def _fit(figure):
     for axis in figure.get_axes():
         axis.tick_params(labelsize=PHONE_LETTERS)
         if legend := axis.get_legend():
-            names = [textwrap.fill(text.get_text(), 30) for text in legend.get_texts()]
+            names = [textwrap.fill(text.get_text(), 34) for text in legend.get_texts()]
             lines = len("\n".join(names).split("\n"))
             handles = axis.get_legend_handles_labels()[0] or legend.legend_handles  # with their markers
             pad = 1.6 if axis.texts else 0.6  # words may stand on the upper edge, and half of a tick above it

@@ -17,8 +17,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 BOOK = "ASIF: an image–text model without training"
 SLIM, GAP = 83, 3.5
 """Letters of a table in a line of prose, and the letters' room between two columns; a longer row is broad."""
-COLUMN, INTERVAL, TALL = 80, 16, 2.1
-"""Letters of a row and of an interval in a column of paper, and how tall a figure is too tall for one."""
+COLUMN, INTERVAL, SHORT = 80, 16, 7
+"""Letters of a row and of an interval in a column of paper; lines of code that stay together."""
 _ALIGNED = re.compile(r"\S {2,}\S|\b(?:tensor|array)\(|\btorch\.|\{'")
 """What is printed in columns, or as Python writes it; other lines are sentences."""
 _KINDS = {"●": "pic", "■": "txt", "▲": "anchored"}
@@ -138,6 +138,8 @@ def make_accessible(body: BeautifulSoup) -> None:
             table["class"] = [*table.get("class", []), "broad" if broad else "slim"]
         table.wrap(body.new_tag("div", attrs=_SCROLLS | {"aria-label": "table"}))
     for code in body.find_all("pre"):
+        if code.get_text().strip().count("\n") < SHORT:
+            code.parent["class"] = [*code.parent.get("class", []), "short"]
         if not (code.code or code.find_parent(class_="highlight") or _ALIGNED.search(code.get_text())):
             lines = html.escape(code.get_text().strip(), quote=False).splitlines()
             code.replace_with(BeautifulSoup("".join(f'<p class="words">{line}</p>' for line in lines), "html.parser"))
@@ -151,8 +153,6 @@ def make_accessible(body: BeautifulSoup) -> None:
             phone = picture.attrs | {"src": source.attrs.pop("srcset"), "class": "phone"} | source.attrs
             source.replace_with(body.new_tag("img", attrs=phone))
             box.picture.unwrap()
-            if int(phone.get("height", 0)) > TALL * int(phone.get("width", 1)):  # else its panels stand in one column
-                box.find_parent(class_="output")["class"] = "output wide"
 
 
 def keep_together(body: BeautifulSoup) -> None:

@@ -98,7 +98,7 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
                 words.parent["class"] = kinds
     for cell in body.select(".celltag_exercise"):  # on paper, lines to write on, by the minutes of the work
         minutes = re.search(r"Minutes (\d+)", (cell.find_previous("h3") or cell).parent.get_text())
-        lines = min(6, max(2, int(minutes[1]) // 3)) if minutes else 3
+        lines = min(6, max(3, int(minutes[1]) // 3)) if minutes else 3
         cell.append(BeautifulSoup(f'<div class="lines" hidden>{"<hr>" * lines}</div>', "html.parser"))
     pages.frame_exercises(body)
     pages.fold_deeper(body)

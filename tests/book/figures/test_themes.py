@@ -123,11 +123,12 @@ def displayed(monkeypatch):
 
 
 def test_show_displays_one_picture_with_its_alternative_text(displayed):
-    figure = plt.figure(figsize=(2, 1))
+    figure = plt.figure(figsize=(2, 1)).text(0, 0, "a  word").figure
     assert figures.show(figure, 'red "<b>" & blue') is None
     [html] = displayed
     assert 'alt="red &#34;&lt;b&gt;&#34; &amp; blue"' in html and "max-width: 100%" in html
-    assert ElementTree.fromstring(unquote(re.search(r'svg\+xml,([^"]+)"', html)[1])).tag.endswith("svg")
+    svg = unquote(re.search(r'svg\+xml,([^"]+)"', html)[1])
+    assert ElementTree.fromstring(svg).tag.endswith("svg") and re.search("family: system-ui[^>]*>a  word</text>", svg)
     width, height = (int(re.search(f'{side}="(\\d+)"', html)[1]) for side in ("width", "height"))
     assert width == 2 * height and plt.get_fignums() == []  # a reader's own figure of pyplot is closed
 

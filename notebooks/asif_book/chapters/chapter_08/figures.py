@@ -92,7 +92,7 @@ def around_the_threshold(exact, rounded, k, lowest) -> Figure:
     left = {"transform": axis.get_yaxis_transform(), "va": "bottom", "fontsize": 9}
     axis.text(0.005, threshold, f"T, the product in place {k}", **left)
     axis.text(0.005, lowest, "kept from here on", **left)
-    axis.set(xlabel=f"true cosine (dotted: that in place {k})", ylabel="product of rounded vectors")
+    axis.set(xlabel=f"true cosine (dotted: in place {k})", ylabel="product of rounded vectors")
     legend_above(figure, axis)
     words = f"Kept from {lowest:.4f}, T = {threshold:.4f}. {listed(name for name, *_ in groups)}"
     return alt(figure, f"Rounded products against true cosines. {words}")
@@ -231,7 +231,7 @@ def cluster_timeline(tasks, killed=None) -> Figure:
         row = workers.index(worker)
         bar = {"color": BAR, "edgecolor": INK, "linewidth": 0.8}
         axis.barh(row, stop - start, left=start, height=0.7, **bar)
-        if stop - start > 0.025 * end:  # else there is no room
+        if stop - start > (0.05 if narrow() else 0.025) * end:  # else there is no room
             axis.text((start + stop) / 2, row, str(number), ha="center", va="center", fontsize=8, color=ON_LIGHT)
     if killed:
         worker, second = killed

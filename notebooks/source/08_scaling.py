@@ -512,7 +512,8 @@ rows.append((q, n, paper_k, 4 * q * n, 8 * q * paper_k))
 table = pd.DataFrame(rows, columns=["q", "n", "k", "dense, MB", "sparse, MB"])
 table[["dense, MB", "sparse, MB"]] /= 1e6
 table["dense / sparse"] = table["dense, MB"] / table["sparse, MB"]
-table.set_axis(["measured", "measured", "the paper's size, by formula"]).round(2)
+rows_of_table = ["measured", "measured again", "the paper's size, by formula"]
+table.set_axis(rows_of_table).style.format(precision=2, thousands=",")
 
 # %% tags=["hide-input"]
 # Draw the bytes for growing numbers of anchors.

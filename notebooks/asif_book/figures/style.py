@@ -226,8 +226,7 @@ def narrow_form(figure):
     """Draw a figure of `in_two_forms` again, as a phone shows it."""
     _narrow.set(True)
     try:
-        other = figure.again()
-        _fit(other)
+        _fit(other := figure.again())
     finally:
         _narrow.set(False)
     return other
@@ -267,6 +266,7 @@ def _fit(figure):
     """Fit the words of a narrow form: legends stand above their axes, and long lines are broken."""
     from matplotlib.text import Text
 
+    figure.get_layout_engine().set(h_pad=0.1)
     for text in figure.findobj(Text):
         text.set_size(min(text.get_size(), PHONE_LETTERS))
     for axis in figure.get_axes():

@@ -27,7 +27,7 @@ def two_profiles(image, text, pairs, titles) -> HTML:
         hollow = {anchor: "" if anchor in kept[0] & kept[1] else " hollow" for anchor, _ in side}
         shown = [bar(v, pairs.caption[a], pairs.picture[a], kind=kind + hollow[a]) for a, v in side[:7]]
         groups.append((cell(None, head=title), shown))
-    return named_bars(groups, xlabel="entry in the sparse vector (no unit)")
+    return named_bars(groups, xlabel="entry in the sparse vector (no unit); filled: both sides keep the anchor")
 
 
 def score_table(pictures, labels, scores, right) -> HTML:

@@ -69,8 +69,7 @@ check_add = Exercise(
 
 
 def running_mean(mean, n, added, removed):
-    total = n * mean + added.sum(dim=0) - removed.sum(dim=0)
-    return total / (n + len(added) - len(removed))
+    return (n * mean + added.sum(dim=0) - removed.sum(dim=0)) / (n + len(added) - len(removed))
 
 
 def edited_rows(n, m, r, seed):

@@ -35,6 +35,7 @@ def stage_bars(seconds) -> Figure:
     figure, axis = subplots(figsize=(7, 1.2 + 0.62 * len(stages)))
     values = [value for series in seconds.values() for value in series.values()]
     axis.set(xscale="log", xlim=(min(values) / 3, max(values) * 12), xlabel="seconds (log scale)")
+    axis.xaxis.set_minor_formatter("")  # within a decade, its labels would collide
     for i, (name, series) in enumerate(seconds.items()):
         rows = np.array([stages.index(stage) for stage in series]) + height * (i - (len(seconds) - 1) / 2)
         style = {"color": [BAR, MARK][i % 2], "hatch": ["", "//"][i % 2], "edgecolor": INK, "label": name}

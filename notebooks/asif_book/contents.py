@@ -79,8 +79,7 @@ def chapters_table(chapters: list[Chapter]) -> str:
         steps = [f"[{c.name[:2]}](notebooks/{c.name}.ipynb) §{', '.join(c.core)}" for c in core]
         total = sum(chapter.core_minutes for chapter in core)
         more = f"{total} minutes with its exercises, {2 * QUIZ_MINUTES} more with both tests"
-        told = f"**Core path**, {more}: {' → '.join(steps)}."
-        rows += ["", f"{told} The rest goes deeper."]
+        rows += ["", f"**Core path**, {more}: {' → '.join(steps)}. The rest goes deeper."]
     return "\n".join(rows)
 
 

@@ -332,8 +332,7 @@ def _has_outputs(path: Path) -> bool:
 
 def repository() -> str:
     """Read the address of the workbook's repository from pyproject.toml."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return project["urls"]["Repository"]
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
 
 
 def published_at() -> str | None:
@@ -381,8 +380,7 @@ def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
             test=QUIZ_MINUTES,
             core=sum(chapter.core_minutes for chapter in chapters if chapter.core),
         )
-        text = filled("templates/guide.md.j2", preface=plans, chapters=material)
-        yield out_dir / GUIDE, text.encode()
+        yield out_dir / GUIDE, filled("templates/guide.md.j2", preface=plans, chapters=material).encode()
     if readme.exists():
         table = contents.chapters_table(chapters)
         text = contents.put_between(readme.read_text(encoding="utf-8"), contents.BEGIN, contents.END, table)
@@ -399,8 +397,7 @@ def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
 
 
 def _cell_id(chapter: str, cell_type: str, source: str, occurrence: int) -> str:
-    identity = "\0".join([chapter, cell_type, source, str(occurrence)])
-    return hashlib.sha256(identity.encode()).hexdigest()[:12]
+    return hashlib.sha256("\0".join([chapter, cell_type, source, str(occurrence)]).encode()).hexdigest()[:12]
 
 
 def _folded_answers(text: str, asked: bool) -> tuple[str, bool]:

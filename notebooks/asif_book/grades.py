@@ -71,5 +71,4 @@ def write_grades(course: Path | str, *, moodle=None, canvas=None, roster=None) -
         lines.append(f"not on the roster: {', '.join(sorted(folders - roster.keys()))}")
     lines += result["remarks"]
     lines += [f"written: {file}; an empty cell is {NOT_MARKED}, and no 0" for file in (moodle, canvas) if file]
-    about = {"grades": grades, "not_marked": why, "most": most, "remarks": result["remarks"]}
-    return about, "\n".join(lines)
+    return {"grades": grades, "not_marked": why, "most": most, "remarks": result["remarks"]}, "\n".join(lines)

@@ -192,5 +192,4 @@ def _goals(opening: str) -> list[str]:
     >>> _goals("After this chapter you can\\n\\n- name it;\\n- say why\\n  it works.\\n\\nrest")
     ['name it;', 'say why it works.']
     """
-    items = re.findall(r"^[-*] (.+(?:\n[ \t]+\S.*)*)", opening, flags=re.M)
-    return [" ".join(item.split()) for item in items]
+    return [" ".join(item.split()) for item in re.findall(r"^[-*] (.+(?:\n[ \t]+\S.*)*)", opening, flags=re.M)]

@@ -230,7 +230,7 @@ draw.show(draw.two_profiles(pictures[[drum]], texts[[drum]], bank.pairs, titles)
 draw.show(draw.score_table(eight, labels, scores, right=own))
 
 # %% [markdown]
-# **What you see.** A fuller green, or a longer bar, is a larger score. The tick
+# **What you see.** A larger score has a fuller green, or a longer bar. The tick
 # stands at the right label, and the answer is bold.
 #
 # Because both vectors have length 1, the score is a sum with one term for each anchor:
@@ -245,14 +245,15 @@ draw.show(draw.score_table(eight, labels, scores, right=own))
 
 # %%
 # Draw the anchors that decided for three answers.
-rows = []
+rows, lines = [], []
 for i in own[np.isin(own, (0, 3, 4))]:  # the kangaroo, the drum and the mallet
     reasons = contributions(pictures[[i]], texts[[answers[i]]], bank.pairs)
     score = scores[i, answers[i]]
     rows.append((eight.iloc[i], f"{labels[answers[i]]}, score {score:.2f}", reasons))
     total = reasons.contribution.sum()
-    print(f"The contributions add up to {total:.6f}, and the score is {score:.6f}.")
+    lines += [f"The contributions add up to {total:.6f}, and the score is {score:.6f}."]
 draw.show(draw.deciding_anchors(rows))
+print(*lines, sep="\n")
 
 # %% [markdown]
 # **What you see.** Each picture with the model's answer, then the three anchors with

@@ -87,7 +87,7 @@ draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, [first], near, v
 encoders = {"image encoder": image_encoder, "text encoder": text_encoder}
 facts = ["name", "source", "checksum", "preprocessing", "dim"]
 about = {
-    column: {fact: f"{getattr(encoder.identity, fact)!s:.32}" for fact in facts}
+    column: {fact: f"{getattr(encoder.identity, fact)!s:.39}" for fact in facts}
     for column, encoder in encoders.items()
 }
 pd.DataFrame(about)
@@ -124,7 +124,7 @@ print(f"{tuple(tensor.shape)}, values from {tensor.min():.2f} to {tensor.max():.
 
 # %% [markdown]
 # **What you see.** The file (grey: transparent), the picture as we read it, and the
-# input of the encoder: always the same small square. The last column is the input
+# input of the encoder: always the same small square. The last picture is the input
 # without the padding: the ends of long things are gone.
 #
 # The printed line shows the values that really enter. Another preparation gives other

@@ -221,8 +221,7 @@ def _blocks(lanes: list[dict]) -> list[tuple]:
 def _group(head: str, lanes: list[dict]) -> tuple[str, str, list[dict]]:
     """Say once, beside the head of a group, what is about all of its lanes."""
     common = [part for part in lanes[0]["about"] if head and all(part in lane["about"] for lane in lanes[1:])]
-    rest = [lane | {"about": [part for part in lane["about"] if part not in common]} for lane in lanes]
-    return head, common, rest
+    return head, common, [lane | {"about": [part for part in lane["about"] if part not in common]} for lane in lanes]
 
 
 def _lane(labels: dict, entry: dict, row: str, value: str, interval: str, n: str, split: str, verdict: str) -> dict:

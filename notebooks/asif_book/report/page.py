@@ -140,6 +140,13 @@ def make_accessible(body: BeautifulSoup) -> None:
     for code in body.find_all("pre"):
         if code.get_text().strip().count("\n") < SHORT:
             code.parent["class"] = [*code.parent.get("class", []), "short"]
+        if code.find_parent(class_="highlight"):  # on paper, a line that wraps hangs below its own depth
+            texts, lines = (part.rstrip("\n").split("\n") for part in (code.get_text(), code.decode_contents()))
+            kinds = ["", *("more" if re.search(r"[[({,](  #.*)?$", text) else "" for text in texts[:-1])]
+            all_three = zip(kinds, (len(text) - len(text.lstrip()) for text in texts), lines, strict=True)
+            whole = "".join(f'<i class="{kind}" style="--in: {at}ch">{line}\n</i>' for kind, at, line in all_three)
+            code.clear()
+            code.extend(BeautifulSoup(f"<pre>{whole}</pre>", "html.parser").pre.contents[:])
         if not (code.code or code.find_parent(class_="highlight") or _ALIGNED.search(code.get_text())):
             lines = html.escape(code.get_text().strip(), quote=False).splitlines()
             code.replace_with(BeautifulSoup("".join(f'<p class="words">{line}</p>' for line in lines), "html.parser"))

@@ -23,8 +23,8 @@ def group_sizes(groups) -> Figure:
     figure, axis = subplots(figsize=(6, 0.26 * len(names) + 0.9))
     bars = axis.barh(names[order], counts[order], color=BAR, edgecolor=INK, linewidth=0.8)
     axis.bar_label(bars, padding=3, fontsize=9)
-    axis.set(xlabel="pairs", ylabel="group", ylim=(-0.7, len(names) - 0.3))
-    axis.margins(x=0.1)
+    axis.set(xlabel="pairs", ylabel="group", ylim=(-0.7, len(names) - 0.3), xmargin=0.1)
+    figure.set_figheight(max(figure.get_figheight(), 0.2 * len(names) + 0.5))  # a phone's letters need it, too
     return alt(figure, "Pairs in each group: " + listed(f"{names[i]} {counts[i]}" for i in order[::-1]))
 
 

@@ -142,7 +142,7 @@ def make_accessible(body: BeautifulSoup) -> None:
             code.parent["class"] = [*code.parent.get("class", []), "short"]
         if code.find_parent(class_="highlight"):  # on paper, a line that wraps hangs below its own depth
             texts, lines = (part.rstrip("\n").split("\n") for part in (code.get_text(), code.decode_contents()))
-            kinds = ["", *("more" if re.search(r"[[({,](  #.*)?$", text) else "" for text in texts[:-1])]
+            kinds = ["", *("more" if re.search(r"[\[({,](  #.*)?$", text) else "" for text in texts[:-1])]
             all_three = zip(kinds, (len(text) - len(text.lstrip()) for text in texts), lines, strict=True)
             whole = "".join(f'<i class="{kind}" style="--in: {at}ch">{line}\n</i>' for kind, at, line in all_three)
             code.clear()

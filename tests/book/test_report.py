@@ -276,10 +276,11 @@ def test_folded_code_shows_the_comment_that_begins_it_and_all_of_its_output(tmp_
 
 
 def test_an_exercise_that_nobody_attempted_is_one_line_and_an_attempt_stands_open(tmp_path):
-    stub, attempt, check = f"def f(x):\n    {NOT_ATTEMPTED}", "def f(x):\n    return x", "check_f(f)"
+    stub, attempt, check = f"def f(\n    x,\n):\n    {NOT_ATTEMPTED}", "def f(x):\n    return x", "check_f(f)"
     main = main_of(tmp_path, code(stub, "exercise"), code(check, "check", outputs=[said("not attempted")]))
     assert [fold.summary.get_text() for fold in main.select(".fold")] == ["To complete: f"]
     assert "check_f" not in main.get_text() and "box" not in main.get_text()
+    assert main.select_one(".lines").get_text() == "def f(x):" and len(main.select(".lines hr")) == 4  # on paper
 
     main = main_of(tmp_path, code(attempt, "exercise"), code(check, "check", outputs=[said("wrong")]))
     assert not main.select(".fold") and "check_f" in main.get_text() and "box" in main.get_text()
@@ -568,11 +569,10 @@ def test_what_makes_a_chapter_run_again(notebooks, tmp_path, monkeypatch):
     monkeypatch.setattr(schedule, "OURS", (library, book))
     monkeypatch.setattr(schedule, "REPORT", book / "report")
     keys = [schedule.key_of(path, {"fast": False}), schedule.key_of(path, {"fast": True})]
-    (library / "relative.py").write_text("k = 2")
-    keys.append(schedule.key_of(path, {"fast": False}))
-    path.write_text(path.read_text() + "\n")
-    keys.append(schedule.key_of(path, {"fast": False}))
-    assert len(set(keys)) == 4
+    for file, text in ((library / "relative.py", "k = 2"), (book / "drawn.css", ""), (path, path.read_text() + "\n")):
+        file.write_text(text)
+        keys.append(schedule.key_of(path, {"fast": False}))
+    assert len(set(keys)) == 5
     (book / "report" / "page.py").write_text("# the pages change, not what they show")
     assert schedule.key_of(path, {"fast": False}) == keys[-1]
 

@@ -181,7 +181,7 @@ def key_of(path: Path, parameters: dict) -> str:
     """Hash the inputs of a chapter's run: notebook, parameters, packages, library (without this report), bank."""
     versions = {name: version_of(name) for name in PACKAGES}
     bank = bank_dir(DEFAULT_BANK) / "bank.json"
-    code = [digest_of_code(package, "*.py", "*.j2", passed_over=REPORT) for package in OURS]
+    code = [digest_of_code(package, "*.py", "*.j2", "*.css", "*.js", passed_over=REPORT) for package in OURS]
     inputs = [path.name, sha256_of(path), *code, sha256_of(bank) if bank.exists() else ""]
     return hashlib.sha256(json.dumps([parameters, versions, *inputs], sort_keys=True).encode()).hexdigest()
 

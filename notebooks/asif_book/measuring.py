@@ -17,8 +17,7 @@ from asif_lib.zeroshot import ASIF
 def timed(run):
     """Return the result of ``run()`` and the seconds that it took."""
     start = time.perf_counter()
-    result = run()
-    return result, time.perf_counter() - start
+    return run(), time.perf_counter() - start
 
 
 class PeakMemory:

@@ -508,7 +508,7 @@ measured_shares = {
     f"{K} neighbours in common, above chance": (shares_broken, of_neighbours),
 }
 theory = {"theory, (1 − share)²": (smooth, (1 - smooth) ** 2)}
-xlabel = "share of the captions in the wrong place"
+xlabel = "share of captions in the wrong place"
 ylabel = "effect that is left (1: real captions)"
 draw.show(draw.line_chart(measured_shares, theory=theory, xlabel=xlabel, ylabel=ylabel))
 

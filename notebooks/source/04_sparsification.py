@@ -90,7 +90,7 @@ draw.four_steps(caption, cosines, [*anchors.picture], [*anchors.caption], k=6, p
 # The rows are twelve anchors: the six most similar ones, and six from the rest. A
 # filled blue bar is an entry. A dashed outline is a cosine that a step has forgotten.
 #
-# **Before you move the sliders:** from which $k$ on does the clamp change an entry?
+# **Before you try:** from which $k$ on does the clamp change an entry?
 # With $p = 8$, in which column do the blue bars almost vanish, and which step brings
 # them back?
 #
@@ -275,7 +275,7 @@ draw.show(draw.interval_dots({"R@1": board}, xlabel=xlabel, chance=by_guessing))
 # the picture of section 2, with $k = n/10$ and $p = 2$. <span class="on-screen">The
 # knobs below it draw the figure for other values. (They need a running kernel.)</span>
 #
-# **Before you turn them:** with $k = 1$, how many captions can have a score above 0?
+# **Before you look:** with $k = 1$, how many captions can have a score above 0?
 
 # %% tags=["hide-input"]
 # Draw the ranking of the captions, and open the knobs.

@@ -930,7 +930,7 @@ for name in shown:
     error, floor = calibration_error(sure[name], correct[name], seed=seed)
     told[name]["confidence minus accuracy"] = in_points(gap)
     told[name]["ECE"] = f"{error.value:.1%} [{error.low:.1%}, {error.high:.1%}]"
-    told[name]["its floor"] = f"{floor.value:.1%}, at most {floor.high:.1%}"
+    told[name]["its floor"] = f"{floor.value:.1%} (≤\N{NO-BREAK SPACE}{floor.high:.1%})"
     if name in asked:
         headline = f"{name}, zero-shot, {asked[name][1].shape[1]} classes"
         claim = {"split": "test", "verdict": verdict_of(gap)}

@@ -205,7 +205,7 @@ stored.diff(edited).style.hide(axis="index")
 # The library adds the same numbers in another order, so rounding may differ. The second
 # cell compares the scores of 150 test pictures.
 
-# %%
+# %% tags=["screen"]
 from asif_book.chapters.chapter_07.own import check_my_asif, make_my_asif
 
 mine, missing = make_my_asif()

@@ -319,7 +319,7 @@ series = {
     for name, count in counts.items()
 }
 series["a fair share, k / n"] = rank, np.full(len(rank), k / len(train))
-xlabel, ylabel = "anchors, the most popular first", "share of the pictures that keep it"
+xlabel, ylabel = "anchors, the most popular first", "share of pictures that keep it"
 draw.show(draw.line_chart(series, xlabel=xlabel, ylabel=ylabel, percent=True))
 
 # %% [markdown]

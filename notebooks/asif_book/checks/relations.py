@@ -230,8 +230,7 @@ def _constant(pairs, atol):
     if _close(found, factor * wanted, atol):
         return f"your values are the right ones times {factor:.6g}."
     if _close(found, wanted + difference, atol):
-        words = "too large" if difference > 0 else "too small"
-        return f"each of your values is {abs(difference):.3g} {words}."
+        return f"each of your values is {abs(difference):.3g} too {'large' if difference > 0 else 'small'}."
     return ""
 
 

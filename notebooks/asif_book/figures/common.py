@@ -20,7 +20,7 @@ def cosine_histograms(series, xlabel="cosine (no unit)") -> Figure:
     for (name, values), colour, line in zip(series.items(), SERIES, LINES, strict=False):
         density, _ = np.histogram(values, edges, density=True)
         axis.stairs(density, edges, color=colour, linestyle=line, linewidth=1.5, label=name)
-    axis.set(xlabel=xlabel, ylabel="density (area under each line: 1)")
+    axis.set(xlabel=xlabel, ylabel="density (area of each: 1)")
     legend_above(figure, axis)
     words = listed(f"{name}, mean {v.mean():.3f}, standard deviation {v.std():.2f}" for name, v in series.items())
     return alt(figure, f"Outlines of distributions, {xlabel}: {words}")

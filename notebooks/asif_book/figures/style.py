@@ -155,9 +155,16 @@ def legend_above(figure, axis, columns=2):
     handles, names = axis.get_legend_handles_labels()
     columns = max(1, min(columns, int(14 * figure.get_figwidth() / (4 + max(map(len, names))))))
     if narrow():
-        columns, names = 1, [textwrap.fill(name, 34) for name in names]
-        figure.set_figheight(figure.get_figheight() + 0.23 * len("\n".join(names).split("\n")))
+        columns, names, lines = narrow_legend(names)
+        figure.set_figheight(figure.get_figheight() + 0.23 * lines)
     figure.legend(handles, names, loc="outside upper center", ncols=columns, frameon=False)
+
+
+def narrow_legend(names):
+    """Return how many columns the narrow form has room for, the names with long ones broken, and the lines."""
+    columns = max(1, min(len(names), 54 // (10 + max(map(len, names)))))
+    names = [textwrap.fill(name, 34) for name in names]
+    return columns, names, -(-len("\n".join(names).split("\n")) // columns)
 
 
 def legend_over(axis, columns=1):
@@ -266,18 +273,17 @@ def _fit(figure):
     """Fit the words of a narrow form: legends stand above their axes, and long lines are broken."""
     from matplotlib.text import Text
 
-    figure.get_layout_engine().set(h_pad=0.1)
+    figure.get_layout_engine().set(h_pad=0.05)
     for text in figure.findobj(Text):
         text.set_size(min(text.get_size(), PHONE_LETTERS))
     for axis in figure.get_axes():
         axis.tick_params(labelsize=PHONE_LETTERS)
         if legend := axis.get_legend():
-            names = [textwrap.fill(text.get_text(), 34) for text in legend.get_texts()]
-            lines = len("\n".join(names).split("\n"))
+            columns, names, lines = narrow_legend([text.get_text() for text in legend.get_texts()])
             handles = axis.get_legend_handles_labels()[0] or legend.legend_handles  # with their markers
             pad = 1.6 if axis.texts else 0.6  # words may stand on the upper edge, and half of a tick above it
             at = {"loc": "lower left", "bbox_to_anchor": (-0.15, 1), "borderaxespad": pad, "fontsize": PHONE_LETTERS}
-            axis.legend(handles, names, frameon=False, **at)
+            axis.legend(handles, names, frameon=False, ncols=columns, **at)
             axis.set_title(axis.get_title(), pad=8 + 14 * (lines + pad), fontsize=PHONE_LETTERS)
             figure.set_figheight(figure.get_figheight() + 0.19 * lines)
         for text in (axis.title, axis._left_title, axis._right_title, axis.xaxis.label, axis.yaxis.label):

@@ -302,8 +302,7 @@ def _index(shown: dict, around: dict, parameters: dict, edition: str) -> str:
         "Python": platform.python_version(),
         **{name: version for name in PACKAGES if (version := version_of(name))},
     }
-    book = around["chapters"]
-    minutes = [map(int, re.findall(r"\d+", chapter.minutes)) for chapter in book]
+    minutes = [map(int, re.findall(r"\d+", chapter.minutes)) for chapter in around["chapters"]]
     shown["hours"] = [round(sum(column) / 60) for column in zip_longest(*minutes, fillvalue=0)]
     place = around | {"current": "index", "previous": None, "next": None}
     return layout("index.html.j2", title=BOOK, facts=facts, **shown, **place)

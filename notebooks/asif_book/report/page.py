@@ -145,6 +145,7 @@ def make_accessible(body: BeautifulSoup) -> None:
             kinds = ["", *("more" if re.search(r"[\[({,](  #.*)?$", text) else "" for text in texts[:-1])]
             all_three = zip(kinds, (len(text) - len(text.lstrip()) for text in texts), lines, strict=True)
             whole = "".join(f'<i class="{kind}" style="--in: {at}ch">{line}\n</i>' for kind, at, line in all_three)
+            whole = whole.replace(2 * (blank := '<i class="" style="--in: 0ch">\n</i>'), blank)  # two say no more
             code.clear()
             code.extend(BeautifulSoup(f"<pre>{whole}</pre>", "html.parser").pre.contents[:])
         if not (code.code or code.find_parent(class_="highlight") or _ALIGNED.search(code.get_text())):

@@ -68,8 +68,7 @@ def render(
 
 def cells_as_html(notebook: NotebookNode, name: str, folder: Path) -> BeautifulSoup:
     """Render the cells of an executed notebook: a ``div`` for each, of the class ``text`` or ``code``."""
-    resources = {"metadata": {"name": name, "path": str(folder)}}
-    cells, _ = _exporter(folder).from_notebook_node(notebook, resources)
+    cells, _ = _exporter(folder).from_notebook_node(notebook, {"metadata": {"name": name, "path": str(folder)}})
     return BeautifulSoup(cells, "html.parser")
 
 
@@ -98,8 +97,10 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
                 words.parent["class"] = kinds
     for cell in body.select(".celltag_exercise"):  # on paper, lines to write on, by the minutes of the work
         minutes = re.search(r"Minutes (\d+)", (cell.find_previous("h3") or cell).parent.get_text())
-        lines = min(6, max(3, int(minutes[1]) // 3)) if minutes else 3
-        cell.append(BeautifulSoup(f'<div class="lines" hidden>{"<hr>" * lines}</div>', "html.parser"))
+        lines = min(6, max(4, int(minutes[1]) // 3)) if minutes else 4
+        begins = re.findall(r"(?sm)^def .*?:$", (cell.pre or cell).get_text())[:1]
+        head = body.new_tag("code", string=re.sub(r",?\s+(?=\))|(?<=\()\s+", "", "".join(begins)))
+        cell.append(BeautifulSoup(f'<div class="lines" hidden>{head}{"<hr>" * lines}</div>', "html.parser"))
     pages.frame_exercises(body)
     pages.fold_deeper(body)
     pages.make_accessible(body)

@@ -98,8 +98,7 @@ def _execute(path: Path, output: Path, parameters: dict, environment: dict[str, 
     options = {"engine_name": ENGINE, "limit": limit, "folder": path.parent, "environment": environment}
     start = time.monotonic()
     try:
-        executed = papermill.execute_notebook(notebook, output, progress_bar=False, **options)
-        return executed, time.monotonic() - start
+        return papermill.execute_notebook(notebook, output, progress_bar=False, **options), time.monotonic() - start
     except PapermillExecutionError as error:
         message = f"{cell_name(error.cell_index, error.source)}: {error.ename}: {error.evalue}"
         raise NotebookError(f"{path.name}, {message}", _plain(error.traceback)) from None

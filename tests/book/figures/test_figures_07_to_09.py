@@ -111,7 +111,7 @@ def test_cluster_timeline_gives_every_worker_its_row_and_marks_the_loss():
     bars = [(bar.get_x(), bar.get_width(), bar.get_y() + bar.get_height() / 2) for bar in axis.patches]
     assert np.allclose(bars, [(0.0, 0.5, 0), (0.0, 0.4, 1), (0.5, 0.4, 1)])
     assert texts(axis) == ["1", "2", "3"]
-    assert "numbers: searches in the order in which they began" in axis.get_xlabel()
+    assert "numbers: order of the searches" in axis.get_xlabel()
     cross = next(line for line in axis.lines if line.get_marker() == "X")
     assert (cross.get_xdata()[0], cross.get_ydata()[0]) == (0.6, 0)
 

@@ -62,8 +62,7 @@ def nearest_others(z, rows, count):
 def on_grey(picture) -> Image.Image:
     """Paint what is white in a picture grey."""
     pixels = np.asarray(picture)
-    white = (pixels > 250).all(axis=2, keepdims=True)
-    return Image.fromarray(np.where(white, 128, pixels).astype(np.uint8))
+    return Image.fromarray(np.where((pixels > 250).all(axis=2, keepdims=True), 128, pixels).astype(np.uint8))
 
 
 PICTURE_CHANGES = {

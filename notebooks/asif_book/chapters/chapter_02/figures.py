@@ -73,8 +73,7 @@ def similarity_density(picture, caption, bins) -> Figure:
     axis.set_gid("cells")
     figure.colorbar(density, label="pairs of stamps in a cell (log scale)", use_gridspec=False).ax.set_gid("cells-bar")
     means = listed(f"{mean:.2f} at {x:.2f}" for x, mean in zip(bins.centre, bins["mean"], strict=True))
-    words = f"Density of {len(picture):,} pairs. Mean caption similarity by picture similarity: {means}"
-    return alt(figure, words)
+    return alt(figure, f"Density of {len(picture):,} pairs. Mean caption similarity by picture similarity: {means}")
 
 
 def shuffle_control(panels, labels=("shuffles", "captions shuffled", "real captions")) -> Figure:

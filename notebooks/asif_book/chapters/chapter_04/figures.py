@@ -104,7 +104,7 @@ def four_steps(title, relative, pictures, captions, k, p) -> HTML:
     left = columns[-1]
     words = (
         f"k = {k}, p = {p}: {int((left > 0).sum())} of {len(left)} entries are above 0. The largest is "
-        f"{_written(float(left[0]))}. It holds {100 * float(left[0]) ** 2:.0f} % of the sum of squares."
+        f"{_written(float(left[0]))}. It holds {100 * float(left[0]) ** 2:.0f}\u00a0% of the sum of squares."
     )
     low = round(min(0.0, float(cosines[-1])) - 0.01, 2)
     return self_contained(

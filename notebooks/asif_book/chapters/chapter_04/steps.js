@@ -41,7 +41,7 @@
       const entries = columns.at(-1);
       root.querySelector("[role=status]").textContent =
         `k = ${k.value}, p = ${p.value}: ${entries.filter((entry) => entry > 0).length} of ${cosines.length} entries ` +
-        `are above 0. The largest is ${written(entries[0])}. It holds ${Math.round(100 * entries[0] ** 2)} % of the ` +
+        `are above 0. The largest is ${written(entries[0])}. It holds ${Math.round(100 * entries[0] ** 2)}\u00a0% of the ` +
         `sum of squares.`;
     }
 

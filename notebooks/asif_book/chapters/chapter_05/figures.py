@@ -43,11 +43,11 @@ def trust_curves(reliable, sure, covered) -> Figure:
             curve = covered[name]
             right.plot(curve.coverage, curve.accuracy, **series_style(i))
             right.fill_between(curve.coverage, curve.low, curve.high, color=SERIES[i], alpha=0.13, linewidth=0)
-    left.set(xlabel="confidence", title="share of right answers", ylim=(0, 1.03))
-    middle.set(xlabel="confidence", title="share of all answers", ylim=(0, None))
-    right.set(xlabel="questions answered", title="share of right answers", ylim=(0, 1.03))
+    left.set(xlabel="confidence", title="1 · share of right answers", ylim=(0, 1.05))
+    middle.set(xlabel="confidence", title="2 · share of all answers", ylim=(0, None))
+    right.set(xlabel="questions answered", title="3 · share of right answers", ylim=(0, 1.05))
     for axis in axes:
-        axis.set(xlim=(0, 1.02), xticks=[0, 0.5, 1])
+        axis.set(xlim=(0, 1.05), xticks=[0, 0.5, 1])
         axis.xaxis.set_major_formatter(per_cent)
         axis.yaxis.set_major_formatter(per_cent)
         axis.grid(alpha=0.3)

@@ -36,8 +36,7 @@ def strongest(contrasts, top):
     A difference of 0.0005 or smaller is left out: nobody would see its bar.
     """
     one = contrasts[contrasts.difference > 0.0005].head(top)
-    other = contrasts[contrasts.difference < -0.0005].tail(top)
-    return pd.concat([one, other])[["picture", "caption", "difference"]]
+    return pd.concat([one, contrasts[contrasts.difference < -0.0005].tail(top)])[["picture", "caption", "difference"]]
 
 
 def scores_without(picture, heading, labels, before, after, gone, entered, *, truth=None) -> HTML:

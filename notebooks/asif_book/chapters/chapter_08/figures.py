@@ -90,9 +90,9 @@ def around_the_threshold(exact, rounded, k, lowest) -> Figure:
     axis.axhline(threshold, color=INK, linestyle="--", linewidth=1)
     axis.axhline(lowest, color=INK, linewidth=1)
     axis.axvline(last, color=INK, linestyle=":", linewidth=1)
-    left = {"transform": axis.get_yaxis_transform(), "va": "bottom", "fontsize": 9}
-    axis.text(0.005, threshold, f"T, the product in place {k}", **left)
-    axis.text(0.005, lowest, "kept from here on", **left)
+    left = {"xycoords": axis.get_yaxis_transform(), "xytext": (0, 2), "textcoords": "offset points", "fontsize": 9}
+    axis.annotate(f"T, the product in place {k}", (0.005, threshold), **left)
+    axis.annotate("kept from here on", (0.005, lowest), **left)
     axis.set(xlabel=f"true cosine (dotted: in place {k})", ylabel="product of rounded vectors")
     legend_above(figure, axis)
     words = f"Kept from {lowest:.4f}, T = {threshold:.4f}. {listed(name for name, *_ in groups)}"
@@ -230,8 +230,7 @@ def cluster_timeline(tasks, killed=None) -> Figure:
     figure, axis = subplots(figsize=(7, 1.3 + 0.55 * len(workers)))
     for worker, number, start, stop in tasks:
         row = workers.index(worker)
-        bar = {"color": BAR, "edgecolor": INK, "linewidth": 0.8}
-        axis.barh(row, stop - start, left=start, height=0.7, **bar)
+        axis.barh(row, stop - start, left=start, height=0.7, color=BAR, edgecolor=INK, linewidth=0.8)
         if stop - start > (0.05 if narrow() else 0.025) * end:  # else there is no room
             axis.text((start + stop) / 2, row, str(number), ha="center", va="center", fontsize=8, color=ON_LIGHT)
     if killed:
@@ -239,7 +238,7 @@ def cluster_timeline(tasks, killed=None) -> Figure:
         axis.plot(second, workers.index(worker), marker="X", color=MARK, markersize=13, markeredgecolor=INK)
         axis.axvline(second, color=MARK, linestyle=":", zorder=0)
     rows_down(axis, [f"worker {worker}" for worker in workers])
-    axis.set(xlabel="seconds (numbers: searches in the order in which they began; cross: killed)")
+    axis.set(xlabel="seconds (numbers: order of the searches; cross: killed)")
     counts = listed(f"worker {w}: {sum(task[0] == w for task in tasks)} searches" for w in workers)
     loss = f"; worker {killed[0]} killed after {duration(killed[1])}" if killed else ""
     return alt(figure, f"Searches of each worker over time. {counts}{loss}")

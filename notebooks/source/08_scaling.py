@@ -349,7 +349,7 @@ print(f"largest error of a product, its own rounding included: {worst:.4f}")
 # Three thoughts repair this loss.
 #
 # **First: bound the error.** Write $\hat q$ for the rounded $q$ and $\hat a$ for the
-# rounded $a$, and $\delta = \lVert q - \hat q \rVert$ for the length of what $q$ lost.
+# rounded $a$, and $\delta = \|q - \hat q\|$ for the length of what $q$ lost.
 # The error of a product is
 #
 # $$q \cdot a - \hat q \cdot \hat a = (q - \hat q) \cdot a + \hat q \cdot (a - \hat a)$$
@@ -357,12 +357,12 @@ print(f"largest error of a product, its own rounding included: {worst:.4f}")
 # A dot product is at most the product of the lengths. So
 #
 # 1. $|(q - \hat q) \cdot a| \le \delta$, since $a$ has length 1;
-# 2. $|\hat q \cdot (a - \hat a)| \le (1 + \delta) \cdot \lVert a - \hat a \rVert$,
+# 2. $|\hat q \cdot (a - \hat a)| \le (1 + \delta) \cdot \|a - \hat a\|$,
 #    since $\hat q$ has at most length $1 + \delta$.
 #
 # No product is off by more than
 #
-# $$E = \delta + (1 + \delta) \cdot \max_a \lVert a - \hat a \rVert.$$
+# $$E = \delta + (1 + \delta) \cdot \max_a \|a - \hat a\|.$$
 #
 # ### Exercise 08.3 · How wrong can a product be?
 #

@@ -76,7 +76,7 @@ def small(tmp_path_factory):
     """A report of two small chapters; the first one shows a figure, tables and a verdict."""
     folder = tmp_path_factory.mktemp("small")
     recorded = new_code_cell(RECORD.format("held-out stamps, zero-shot, 13 classes"))
-    folded = new_code_cell("# Add one to one.\n1 + 1" + "\n" * 20 + "2", metadata={"tags": ["hide-input"]})
+    folded = new_code_cell("# Add one to one.\n" + "1 + 1\n" * 20 + "2", metadata={"tags": ["hide-input"]})
     cells = FIRST, PARAMETERS_CELL, new_code_cell(SHOW), folded, ASKED, recorded
     write(folder / "notebooks" / "00_strangers.ipynb", *cells)
     write(

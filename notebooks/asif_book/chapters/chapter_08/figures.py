@@ -231,7 +231,7 @@ def cluster_timeline(tasks, killed=None) -> Figure:
     for worker, number, start, stop in tasks:
         row = workers.index(worker)
         axis.barh(row, stop - start, left=start, height=0.7, color=BAR, edgecolor=INK, linewidth=0.8)
-        if stop - start > (0.05 if narrow() else 0.025) * end:  # else there is no room
+        if stop - start > (0.06 if narrow() else 0.025) * end:  # else there is no room
             axis.text((start + stop) / 2, row, str(number), ha="center", va="center", fontsize=8, color=ON_LIGHT)
     if killed:
         worker, second = killed

@@ -35,7 +35,7 @@ workbook: setup
 	$(BIN)/python -m asif_book.report --device $(DEVICE) --profile $(PROFILE) $(if $(PAIRS),--pairs "$(PAIRS)")
 
 lab: setup
-	$(BIN)/python -m asif_book.workspace work $(if $(filter no,$(SOLUTIONS)),--no-solutions)$(if $(filter yes,$(SOLUTIONS)),--solutions)
+	$(BIN)/python -m asif_book.editions.workspace work $(if $(filter no,$(SOLUTIONS)),--no-solutions)$(if $(filter yes,$(SOLUTIONS)),--solutions)
 	JUPYTER_CONFIG_PATH=.jupyter $(BIN)/jupyter lab work $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 setup: $(STUDENT)
@@ -83,7 +83,7 @@ test: $(TESTER) setup browser
 	DEVICE=$(DEVICE) $(BIN)/python -m pytest --durations 20 -m notebooks $(CHAPTERS) $(PYTEST_ARGS)
 
 classroom-kit: setup
-	$(BIN)/python -m asif_book.handout build/classroom-kit --no-solutions --kit
+	$(BIN)/python -m asif_book.classroom.handout build/classroom-kit --no-solutions --kit
 
 # files of others are compared with Pyodide's lock; BROWSER_ARGS=--distribution takes them from Pyodide's own server
 browser-edition: setup
@@ -101,7 +101,7 @@ notebooks: $(STUDENT)
 
 # the table of the last `make workbook` into its page, and the pictures of the method
 results: $(STUDENT)
-	$(BIN)/python -m asif_book.results notebooks/results.md
+	$(BIN)/python -m asif_book.chapters.results notebooks/results.md
 	$(BIN)/python -m asif_book.figures.method notebooks/drawings
 
 # the versions of the packages that are installed here, for LOCKED=yes; run it where `make test` has passed

@@ -9,7 +9,7 @@ real encoders do. So neighbours have a meaning, and so has an accuracy.
 import numpy as np
 import torch
 
-from asif_book.made_up import LATENT, SCALE, concept_centres, normal
+from asif_book.chapters.made_up import LATENT, SCALE, concept_centres, normal
 from asif_lib import EncoderIdentity
 from asif_lib.relative import unit_rows
 

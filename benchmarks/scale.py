@@ -32,7 +32,7 @@ import warnings
 import torch
 
 import exactness
-from asif_book.measuring import growth
+from asif_book.chapters.measuring import growth
 from asif_lib.machine import has_fast_bfloat16
 from asif_lib.relative import unit_rows
 from asif_lib.search import PreparedAnchors, Rows, indexed_scores, prepare, round_rows, top_anchors

@@ -15,7 +15,7 @@ from unittest.mock import patch
 import torch
 from tqdm.auto import tqdm
 
-from asif_book.measuring import PeakMemory
+from asif_book.chapters.measuring import PeakMemory
 
 MB = 1e6
 SAMPLING = 0.02

@@ -14,9 +14,9 @@ import yaml
 from IPython.core.interactiveshell import InteractiveShell
 from packaging.specifiers import SpecifierSet
 
-from asif_book import editions
-from asif_book.editions import CHAPTERS
-from asif_book.licences import notice
+from asif_book.editions import building as editions
+from asif_book.editions.building import CHAPTERS
+from asif_book.editions.licences import notice
 from asif_lib.files import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

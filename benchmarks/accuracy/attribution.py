@@ -15,7 +15,7 @@ import torch
 from scipy.stats import spearmanr
 from sklearn.linear_model import RidgeCV
 
-from asif_book.classes import class_of, classes_of
+from asif_book.chapters.classes import class_of, classes_of
 from asif_lib import ASIF, AnchorBank, embed, load_image_encoder, load_pairs, load_text_encoder
 from asif_lib.defaults import DEFAULT_TEMPLATE, PROFILES
 from asif_lib.evaluation import mean_with_interval

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from asif_book.classes import captioned
+from asif_book.chapters.classes import captioned
 from asif_lab import detection, plant_wrong_captions
 from asif_lib import AnchorBank, load_image_encoder, load_labelled, load_pairs, load_text_encoder
 from asif_lib.defaults import PROFILES

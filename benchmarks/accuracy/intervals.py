@@ -14,7 +14,7 @@ import torch
 from scipy.stats import binom, norm
 
 from asif_book.chapters.chapter_07.lessons import auc_of_parts, parts_of_auc
-from asif_book.quiz import gain
+from asif_book.checks.quiz import gain
 from asif_lab.benchmark.comparing import compare_paired
 from asif_lib import ASIF, AnchorBank
 from asif_lib.evaluation import (

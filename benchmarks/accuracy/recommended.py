@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from asif_book.classes import captioned
+from asif_book.chapters.classes import captioned
 from asif_lib import AnchorBank, load_image_encoder, load_labelled, load_pairs, load_text_encoder
 from asif_lib.defaults import PROFILES
 from asif_lib.evaluation import recommending

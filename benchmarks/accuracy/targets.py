@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 from sklearn.cluster import KMeans
 
-from asif_book.classes import captioned
+from asif_book.chapters.classes import captioned
 from asif_lib import ASIF, AnchorBank, embed, load_image_encoder, load_labelled, load_pairs, load_text_encoder
 from asif_lib.defaults import PROFILES
 from asif_lib.encoders import open_picture

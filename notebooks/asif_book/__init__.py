@@ -3,5 +3,9 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submod_attrs={"overview": ["show_progress"], "results": ["over_draws", "record", "verdict_of"]}
+    __name__,
+    submod_attrs={
+        "checks.own_progress": ["show_progress"],
+        "chapters.results": ["over_draws", "record", "verdict_of"],
+    },
 )

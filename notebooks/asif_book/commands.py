@@ -52,7 +52,7 @@ def _progress(
     roster: Annotated[str | None, Option(metavar="FILE", help="the names of the class, one on each line")] = None,
 ):
     """Show the progress of a class, from the files that the students handed in."""
-    from asif_book.classroom import class_progress
+    from asif_book.classroom.overview import class_progress
 
     check_targets(roster, *Path(folder).rglob("*.json"), csv=csv)
     return class_progress(folder, csv, chapters=_numbers(chapters), roster=roster)
@@ -64,7 +64,7 @@ def _export(
 ):
     """Write the chapters as assignments for nbgrader."""
     _need("workbook", "jupytext")
-    from asif_book.assignments import export
+    from asif_book.classroom.assignments import export
 
     result = export(folder, _numbers(chapters))
     made = result["assignments"].items()
@@ -80,7 +80,7 @@ def _check(
 ):
     """List the submissions that cannot be marked and those to read, before anything of them is run."""
     _need("workbook", "nbformat")
-    from asif_book.assignments import look_over
+    from asif_book.classroom.assignments import look_over
 
     return look_over(course, marks=marks)
 
@@ -94,7 +94,7 @@ def _grades(
 ):
     """Judge the submissions, and write grade files in which "not marked" is an empty cell, and no 0."""
     _need("workbook", "nbformat")
-    from asif_book.grades import write_grades
+    from asif_book.classroom.grades import write_grades
 
     new = {name: file for name, file in (("moodle", moodle), ("canvas", canvas)) if file and not Path(file).exists()}
     check_targets(roster, *(Path(course) / part for part in ("source", "submitted")), **new)
@@ -120,7 +120,7 @@ def _slides(
 def _quiz(output: Annotated[str | None, Option(metavar="FILE", help="default: build/quiz.xml")] = None):
     """Write the test before and after, and the exit questions of the chapters, as a quiz file for Moodle."""
     _need("workbook", "jupytext", "jinja2")
-    from asif_book.assignments import moodle_file
+    from asif_book.classroom.assignments import moodle_file
 
     sources = ROOT / "notebooks" / "source"
     check_targets(sources, output=output)
@@ -145,7 +145,7 @@ def _page(
     """Make a page in one file, in which a reader takes anchors out of the model and watches its answers turn."""
     stored_count(bank)  # refuses a bank that is not here before any slow work
     _need("workbook", "fontTools", "jinja2", "matplotlib", "IPython")
-    from asif_book.walk.building import MOST_PAIRS, bank_page
+    from asif_book.page.building import MOST_PAIRS, bank_page
     from asif_lib.bank.anchors import AnchorBank
 
     loaded = AnchorBank.load(bank)

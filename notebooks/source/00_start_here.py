@@ -35,9 +35,9 @@ from torch import Tensor
 import asif_book.figures as draw
 from asif_book import record
 from asif_book.chapters.chapter_00.lessons import draw_rivals, first_task
+from asif_book.chapters.opening import first_held_out, open_chapter
 from asif_book.checks import check_cosine, check_shares
 from asif_book.figures.method import LABELS, SILHOUETTE
-from asif_book.opening import first_held_out, open_chapter
 from asif_book.widgets import Quiz, your_picture
 from asif_lib import ASIF, contributions
 from asif_lib.evaluation import mean_with_interval

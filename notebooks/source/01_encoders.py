@@ -41,6 +41,7 @@ from asif_book.chapters.chapter_01.lessons import (
     pooled,
     word_pieces,
 )
+from asif_book.chapters.opening import open_chapter
 from asif_book.checks import (
     check_cosine_matrix,
     check_disturbance,
@@ -49,7 +50,6 @@ from asif_book.checks import (
     check_same_group_share,
     check_standardise,
 )
-from asif_book.opening import open_chapter
 from asif_lib import AsifError, embed, relative_representation
 from asif_lib.encoders import load_image_encoder, open_picture
 from asif_lib.evaluation import mean_with_interval

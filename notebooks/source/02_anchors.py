@@ -34,7 +34,7 @@ from torch import Tensor
 
 import asif_book.figures as draw
 from asif_book import record
-from asif_book.opening import open_chapter
+from asif_book.chapters.opening import open_chapter
 from asif_lib import AnchorBank, relative_representation
 from asif_lib.evaluation import mean_with_interval, mutual_neighbours
 from asif_lib.relative import unit_rows

@@ -34,7 +34,7 @@ from torch import Tensor
 import asif_book.figures as draw
 from asif_book import record
 from asif_book.chapters.chapter_03.lessons import random_rotation
-from asif_book.opening import open_chapter
+from asif_book.chapters.opening import open_chapter
 from asif_lib import embed, relative_representation
 from asif_lib.evaluation import ranks, recall_at, same_text
 from asif_lib.relative import unit_rows
@@ -514,7 +514,7 @@ draw.show(draw.cosines_before_after(panels))
 
 # %% tags=["hide-input"]
 # Show the common parts in a table.
-from asif_book.classes import without_article
+from asif_book.chapters.classes import without_article
 
 bare = embed(text_encoder, [without_article(c) for c in captions], progress=False)
 both |= {"new captions": new.text, "without article and full stop": bare}

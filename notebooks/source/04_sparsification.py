@@ -36,7 +36,7 @@ import torch
 
 import asif_book.figures as draw
 from asif_book import record, verdict_of
-from asif_book.opening import open_chapter
+from asif_book.chapters.opening import open_chapter
 from asif_lib import ASIF, method, relative_representation, sparsify
 from asif_lib.evaluation import mean_with_interval, paired_difference, ranks, same_text
 
@@ -251,7 +251,7 @@ for name, vector in vectors.items():
 
 # %% tags=["hide-input"]
 # Draw the scoreboard with the rows of this chapter.
-from asif_book.measuring import scoreboard
+from asif_book.chapters.measuring import scoreboard
 
 board, by_guessing = scoreboard(everything, stamps.splits)
 xlabel = "R@1, picture → caption, validation split; 95 % interval"

@@ -52,6 +52,9 @@ from asif_lib.evaluation import (
 
 draw.use_style()
 
+from asif_book.chapters.classes import class_names, classes_of, inverted, with_classes
+from asif_book.chapters.measuring import scoreboard
+from asif_book.chapters.opening import open_chapter
 from asif_book.checks import (
     WordingTask,
     check_average_templates,
@@ -61,9 +64,6 @@ from asif_book.checks import (
     check_recall_with_ties,
     check_wording,
 )
-from asif_book.classes import class_names, classes_of, inverted, with_classes
-from asif_book.measuring import scoreboard
-from asif_book.opening import open_chapter
 
 image_encoder, text_encoder, stamps, everything = open_chapter(profile, device, pairs)
 train, validation, test = (stamps.splits[s] for s in ("train", "validation", "test"))

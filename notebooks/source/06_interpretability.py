@@ -45,6 +45,8 @@ from asif_lib.zeroshot import make_prompts
 
 draw.use_style()
 
+from asif_book.chapters.classes import class_names
+from asif_book.chapters.opening import first_held_out, open_chapter
 from asif_book.checks import (
     FailureTask,
     check_contrast,
@@ -55,8 +57,6 @@ from asif_book.checks import (
     check_rank_auc,
     check_without,
 )
-from asif_book.classes import class_names
-from asif_book.opening import first_held_out, open_chapter
 
 image_encoder, text_encoder, stamps, everything = open_chapter(profile, device, pairs)
 train, validation, test = (stamps.splits[s] for s in ("train", "validation", "test"))
@@ -461,7 +461,7 @@ check_flip(my_flip)
 
 # %% tags=["hide-input"]
 # Ask a model of the training stamps for the classes of the validation stamps.
-from asif_book.classes import classes_of, with_classes
+from asif_book.chapters.classes import classes_of, with_classes
 from asif_lib.evaluation import accuracy, share_with_interval
 
 small_bank = everything.subset(train)

@@ -42,9 +42,9 @@ from PIL import ImageOps
 import asif_book.figures as draw
 from asif_book import record
 from asif_book.chapters.chapter_07.lessons import answers_of
+from asif_book.chapters.measuring import timed
+from asif_book.chapters.opening import first_held_out, open_chapter
 from asif_book.figures.method import SILHOUETTE
-from asif_book.measuring import timed
-from asif_book.opening import first_held_out, open_chapter
 from asif_lib import ASIF, AnchorBank, embed, load_labelled
 from asif_lib.datasets import Pairs
 from asif_lib.encoders import open_picture
@@ -278,7 +278,7 @@ Quiz("after", pairs)
 # %% tags=["hide-input"]
 # Load and embed the clothes, and draw one pair of each class.
 from asif_book.chapters.chapter_07.lessons import enlarged
-from asif_book.classes import captioned, inverted
+from asif_book.chapters.classes import captioned, inverted
 from asif_lib.defaults import DEFAULT_TEMPLATE
 
 fashion = load_labelled("fashion_mnist")
@@ -586,7 +586,7 @@ check_unchanged(my_verdict)
 
 # %% tags=["hide-input"]
 # Draw the change of the recall of stamps after the lessons, and record it.
-from asif_book.measuring import recall_of_pairs
+from asif_book.chapters.measuring import recall_of_pairs
 
 MARGIN = 0.05
 

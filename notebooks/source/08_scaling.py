@@ -39,13 +39,14 @@ import torch
 
 import asif_book.figures as draw
 from asif_book import record, verdict_of
-from asif_book.measuring import PeakMemory, timed
+from asif_book.chapters.measuring import PeakMemory, timed
 from asif_lib import ASIF, embed, load_labelled
 from asif_lib.evaluation import in_points, mean_with_interval, paired_difference
 from asif_lib.search import centred_unit, round_rows, top_anchors
 
 draw.use_style()
 
+from asif_book.chapters.opening import open_chapter
 from asif_book.checks import (
     check_bytes,
     check_error_bound,
@@ -55,10 +56,9 @@ from asif_book.checks import (
     check_merge,
     check_sparse_cosine,
 )
-from asif_book.opening import open_chapter
 
 image_encoder, text_encoder, stamps, bank = open_chapter(profile, device, pairs)
-from asif_book.made_up import World
+from asif_book.chapters.made_up import World
 
 CLASSES = 100  # concepts that the questions come from, of 200
 world = World(seed=seed)
@@ -76,7 +76,7 @@ many_mean = many.mean(dim=0)  # (256,)
 
 # %% tags=["hide-input"]
 # Draw the time to add one pair to growing banks.
-from asif_book.made_up import save_bank
+from asif_book.chapters.made_up import save_bank
 
 folder = tempfile.TemporaryDirectory()
 home = Path(folder.name)
@@ -662,8 +662,8 @@ print(f"multiplications: dense {dense:,}; index {multiplied:,}")
 # Add a lesson to the bank, and prepare the questions.
 from asif_lab import compare_decisions
 
-from asif_book.classes import captioned, inverted
-from asif_book.measuring import recall_of_pairs
+from asif_book.chapters.classes import captioned, inverted
+from asif_book.chapters.measuring import recall_of_pairs
 from asif_lib.evaluation import same_text
 from asif_lib.zeroshot import make_prompts
 
@@ -895,7 +895,7 @@ print(f"the cluster is closed; of {len(workers)} worker processes left: {len(ali
 # Write the anchors for the cost curve to a file.
 import shutil
 
-from asif_book.made_up import mapped_anchors
+from asif_book.chapters.made_up import mapped_anchors
 
 wide = 256 if fast else 768
 wanted = [1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000]
@@ -911,7 +911,7 @@ large_asked, _, _ = large_world.pairs(256, number=0)  # (256, wide)
 # %% tags=["hide-input"]
 # Time searches of growing size, and draw the cost curve.
 from asif_book.chapters.chapter_08.lessons import search_costs
-from asif_book.measuring import fixed_and_per_anchor, growth
+from asif_book.chapters.measuring import fixed_and_per_anchor, growth
 
 
 def search_among(n):

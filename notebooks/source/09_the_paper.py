@@ -52,6 +52,8 @@ from asif_lib.machine import for_small_matrices
 draw.use_style()
 results = build_dir() / "benchmark"
 
+from asif_book.chapters.measuring import scoreboard
+from asif_book.chapters.opening import open_chapter
 from asif_book.checks import (
     RivalTask,
     check_holm,
@@ -60,8 +62,6 @@ from asif_book.checks import (
     check_rival,
     check_sinkhorn,
 )
-from asif_book.measuring import scoreboard
-from asif_book.opening import open_chapter
 
 image_encoder, text_encoder, stamps, everything = open_chapter(profile, device, pairs)
 train, validation, test = (stamps.splits[s] for s in ("train", "validation", "test"))
@@ -621,7 +621,7 @@ draw.show(draw.interval_dots(of_test, xlabel=xlabel, chance=guessing, notes=note
 
 # %% tags=["hide-input"]
 # Embed Fashion-MNIST, and draw a balanced and a skewed set of questions.
-from asif_book.classes import inverted
+from asif_book.chapters.classes import inverted
 
 fashion = load_labelled("fashion_mnist")
 size = 400 if fast else 1_000

@@ -50,6 +50,7 @@ from asif_book.chapters.chapter_10.lessons import (
     spoken,
     translations,
 )
+from asif_book.chapters.opening import open_chapter
 from asif_book.checks import (
     TonguesTask,
     check_own_mean,
@@ -58,7 +59,6 @@ from asif_book.checks import (
     check_tongues,
     check_two_bridges,
 )
-from asif_book.opening import open_chapter
 from asif_lib import ASIF, AnchorBank, embed, relative_representation
 from asif_lib.evaluation import in_points, mean_with_interval, paired_difference, sweep
 

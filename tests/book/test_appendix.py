@@ -4,8 +4,8 @@ import ast
 
 import torch
 
-from asif_book.editions import written_cells
-from asif_book.outline import FOLDED, tags_of
+from asif_book.editions.building import written_cells
+from asif_book.editions.outline import FOLDED, tags_of
 from asif_lib.files import ROOT
 
 OTHERS = {"index", "split", "to_dense", "values"}

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from interpreter import PYTHON
 
-from asif_book.assignments import NBGRADER_SCHEMA, Grader, assignment, export, suspicious_lines
 from asif_book.checks import EXERCISES
 from asif_book.checks.sandbox import fresh, hides_files
-from asif_book.classroom import ClassError
-from asif_book.student import landlock, run
+from asif_book.checks.student import landlock, run
+from asif_book.classroom.assignments import NBGRADER_SCHEMA, Grader, assignment, export, suspicious_lines
+from asif_book.classroom.overview import ClassError
 from asif_lib.files import ROOT
 
 CHAPTER = '''\

@@ -13,8 +13,8 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from asif_book.progress import VARIABLE, load_progress
-from asif_book.quiz import QUESTIONS
+from asif_book.checks.progress import VARIABLE, load_progress
+from asif_book.checks.quiz import QUESTIONS
 from asif_lib.files import ROOT, build_dir, cache_dir
 
 SECONDS = 1000  # Playwright counts milliseconds

@@ -6,7 +6,18 @@ from types import SimpleNamespace
 import pytest
 
 from asif_book.checks import EXERCISES
-from asif_book.editions import CHAPTERS, GUIDE, SourceError, build, cards, check, editions, lint, main, teacher_text
+from asif_book.editions.building import (
+    CHAPTERS,
+    GUIDE,
+    SourceError,
+    build,
+    cards,
+    check,
+    editions,
+    lint,
+    main,
+    teacher_text,
+)
 from asif_lib.files import ROOT
 
 SOURCE = '''\

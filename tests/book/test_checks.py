@@ -20,9 +20,9 @@ from asif_book.checks import EXERCISES, judging, sandbox
 from asif_book.checks.catalogue import but
 from asif_book.checks.exercise import Exercise, chapter_modules, discover, investigation, judge
 from asif_book.checks.judging import STYLES, Ended, Verdict, ask, random_tensor, refuse, right
+from asif_book.checks.progress import RESULT
 from asif_book.checks.proof import lowest, prove
-from asif_book.editions import NOT_ATTEMPTED
-from asif_book.progress import RESULT
+from asif_book.editions.building import NOT_ATTEMPTED
 
 CASES = [
     pytest.param(number, *case, id=f"{number}-{i}") for number in sorted(WRONG) for i, case in enumerate(WRONG[number])

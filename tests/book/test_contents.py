@@ -6,9 +6,10 @@ import nbformat
 import pytest
 from test_report import Tags, write
 
-from asif_book import contents, editions
-from asif_book.editions import SourceError, build, check
-from asif_book.outline import Chapter
+from asif_book.editions import building as editions
+from asif_book.editions import contents
+from asif_book.editions.building import SourceError, build, check
+from asif_book.editions.outline import Chapter
 from asif_book.report import render
 from asif_book.report.book import _method
 from asif_lib.files import ROOT

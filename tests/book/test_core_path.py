@@ -12,11 +12,12 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from PIL import Image
 
-from asif_book import record, results, running
-from asif_book.editions import SourceError, editions
-from asif_book.measuring import scoreboard
-from asif_book.opening import first_held_out, open_chapter
-from asif_book.outline import CORE, Chapter, core_path, heading, minutes, tags_of, words
+from asif_book import record
+from asif_book.chapters import results, running
+from asif_book.chapters.measuring import scoreboard
+from asif_book.chapters.opening import first_held_out, open_chapter
+from asif_book.editions.building import SourceError, editions
+from asif_book.editions.outline import CORE, Chapter, core_path, heading, minutes, tags_of, words
 from asif_lib.errors import ParameterError
 from asif_lib.files import ROOT
 

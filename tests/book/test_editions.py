@@ -7,8 +7,9 @@ import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from asif_book import editions, outline
-from asif_book.editions import SourceError, build, check, main
+from asif_book.editions import building as editions
+from asif_book.editions import outline
+from asif_book.editions.building import SourceError, build, check, main
 from asif_lib.files import ROOT
 
 SOURCE = '''\

@@ -9,8 +9,8 @@ import nbformat
 import pytest
 import torch
 
-from asif_book import handout as module
-from asif_book.handout import HandoutError, handout, main
+from asif_book.classroom import handout as module
+from asif_book.classroom.handout import HandoutError, handout, main
 from asif_book.report.rendering import render_page
 from asif_lib import method
 from asif_lib.files import ROOT

@@ -17,10 +17,10 @@ from PIL import Image
 
 from asif_book import figures, widgets
 from asif_book.checks.judging import Verdict
+from asif_book.checks.own_progress import Overview
 from asif_book.figures.method import Meeting, Turning, method_svg, turning_svg
 from asif_book.figures.style import image_html
 from asif_book.figures.templates import TEMPLATES
-from asif_book.overview import Overview
 from asif_book.report.benchmark_page import benchmark_page
 from asif_book.report.book import search_page
 from asif_book.report.rendering import render

@@ -11,7 +11,7 @@ from PIL import Image
 from asif_book.chapters.chapter_02.lessons import all_matchings, matched_piles
 from asif_book.chapters.chapter_07.lessons import enlarged, files_hold, learning_sweep, switch_sweep
 from asif_book.chapters.chapter_09.lessons import asked_without, share_of_pairs
-from asif_book.classes import captioned, class_names, class_of, classes_of, inverted, with_classes
+from asif_book.chapters.classes import captioned, class_names, class_of, classes_of, inverted, with_classes
 from asif_lab import METHODS
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.labelled import Labelled

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from asif_book.chapters.chapter_08.lessons import kill_when_busy, search_costs, timeline
-from asif_book.made_up import World, mapped_anchors, save_bank
-from asif_book.measuring import PeakMemory, fixed_and_per_anchor, growth, recall_of_pairs, timed
+from asif_book.chapters.made_up import World, mapped_anchors, save_bank
+from asif_book.chapters.measuring import PeakMemory, fixed_and_per_anchor, growth, recall_of_pairs, timed
 
 
 def test_timed_returns_the_result_and_the_seconds():

@@ -10,12 +10,12 @@ import textwrap
 import pytest
 from interpreter import PYTHON
 
-from asif_book.new_chapter import ChapterError, begin_chapter, main
+from asif_book.editions.new_chapter import ChapterError, begin_chapter, main
 from asif_lib.files import ROOT
 
 PAGE = (ROOT / "notebooks" / "change_the_course.md").read_text(encoding="utf-8")
 CARD, CHECK, SOLUTIONS = (textwrap.dedent(block) for block in re.findall(r"```python\n(.+?)```", PAGE, re.S))
-(NEW,) = re.findall(r"-m asif_book\.new_chapter (.+)", PAGE)
+(NEW,) = re.findall(r"-m asif_book\.editions\.new_chapter (.+)", PAGE)
 (TESTS,) = re.findall(r"-m pytest (.+right_and_wrong.+)", PAGE)
 NUMBER, TOPIC = NEW.split()
 FILES = {
@@ -26,7 +26,8 @@ FILES = {
 }
 BUILD_AND_TEST = f"""
 import pytest, sys
-from asif_book import editions, new_chapter
+from asif_book.editions import building as editions
+from asif_book.editions import new_chapter
 assert new_chapter.main({NEW.split()}) == 0
 assert editions.main(["build"]) == editions.main(["check"]) == 0
 sys.exit(pytest.main({[*shlex.split(TESTS.replace("00.3 or", f"00.3 or {NUMBER}. or")), "-q"]}))

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 import nbformat
 import pytest
 
-from asif_book.editions import CHAPTERS, notebooks_in
+from asif_book.chapters.results import load_results, results_table, settled
+from asif_book.editions.building import CHAPTERS, notebooks_in
 from asif_book.report import render, run_notebook
 from asif_book.report.kernels import forks
 from asif_book.report.running import left_out
 from asif_book.report.schedule import cores, jobs_for, thread_limits
-from asif_book.results import load_results, results_table, settled
 from asif_lib.files import ROOT, build_dir
 
 # a test waits for its chapter, and so for the chapters that run before it

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from asif_book import progress, show_progress
+from asif_book import show_progress
 from asif_book.chapters.chapter_07 import own
-from asif_book.checks import EXERCISES
-from asif_book.progress import load_progress
+from asif_book.checks import EXERCISES, progress
+from asif_book.checks.progress import load_progress
 from asif_lib import AnchorBank, relative_representation
 from asif_lib.relative import unit_rows
 

@@ -13,9 +13,9 @@ from bs4 import BeautifulSoup
 from interpreter import PYTHON
 from pages import contrast
 
-from asif_book import progress
-from asif_book.overview import exercise_titles, show_progress
-from asif_book.progress import RESULT, load_progress, note
+from asif_book.checks import progress
+from asif_book.checks.own_progress import exercise_titles, show_progress
+from asif_book.checks.progress import RESULT, load_progress, note
 from asif_lib import files
 from asif_lib.errors import ParameterError
 
@@ -179,7 +179,7 @@ def test_a_linked_file_stays_a_link(folder):
 
 KILLED = """
 import os, signal
-from asif_book import progress
+from asif_book.checks import progress
 assert progress.note("04.1", "right") == ""
 def die(descriptor):
     os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)

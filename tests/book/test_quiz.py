@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from asif_book import progress
-from asif_book.checks import EXERCISES
-from asif_book.classroom import class_progress
-from asif_book.progress import Answers, load_progress, note
-from asif_book.quiz import EDITION, ENOUGH, LETTERS, QUESTIONS, class_gain, gain
+from asif_book.checks import EXERCISES, progress
+from asif_book.checks.progress import Answers, load_progress, note
+from asif_book.checks.quiz import EDITION, ENOUGH, LETTERS, QUESTIONS, class_gain, gain
+from asif_book.classroom.overview import class_progress
 from asif_book.widgets import Quiz
 from asif_lib import cli
 from asif_lib.files import ROOT

@@ -12,10 +12,10 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from asif_book import results
-from asif_book.contents import METHOD, METHOD_ALT
-from asif_book.editions import GUIDE, NOT_ATTEMPTED
-from asif_book.outline import Chapter, question
+from asif_book.chapters import results
+from asif_book.editions.building import GUIDE, NOT_ATTEMPTED
+from asif_book.editions.contents import METHOD, METHOD_ALT
+from asif_book.editions.outline import Chapter, question
 from asif_book.report import (
     HiddenError,
     NotebookError,
@@ -400,7 +400,7 @@ def test_what_a_chapter_says_of_itself(tmp_path):
 # The report ------------------------------------------------------------------------------------------
 
 REACHED = f"# It reaches\n\n{results.BEGIN}\n| a |\n{results.END}\n"
-RECORD = "from asif_book.results import record\nrecord({!r}, 0.25, n=100)"
+RECORD = "from asif_book.chapters.results import record\nrecord({!r}, 0.25, n=100)"
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from pages import DESKTOP, barriers, opened
 from playwright.sync_api import expect
 from test_report import PARAMETERS_CELL, REACHED, RECORD, write
 
-from asif_book.editions import CHAPTERS
-from asif_book.outline import WHAT_YOU_SEE
+from asif_book.chapters.results import RUN_VARIABLE
+from asif_book.editions.building import CHAPTERS
+from asif_book.editions.outline import WHAT_YOU_SEE
 from asif_book.report import build_report, schedule
-from asif_book.results import RUN_VARIABLE
 from asif_lib.files import ROOT, build_dir
 
 of_the_chapters = pytest.mark.notebooks  # looks at the chapters that test_notebooks has run

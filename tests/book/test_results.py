@@ -9,9 +9,9 @@ from unittest import mock
 
 import pytest
 
-from asif_book import results
-from asif_book.contents import MarkersError, put_between
-from asif_book.results import load_results, record, results_table
+from asif_book.chapters import results
+from asif_book.chapters.results import load_results, record, results_table
+from asif_book.editions.contents import MarkersError, put_between
 from asif_lib.evaluation.measures import Measure
 from asif_lib.files import ROOT
 

@@ -18,9 +18,9 @@ from jupyter_client.connect import LocalPortCache
 from nbclient.output_widget import OutputWidget
 from nbformat.v4 import new_code_cell, new_notebook
 
+from asif_book.chapters.results import RUN_VARIABLE
 from asif_book.report import NotebookError, book, build_report, kernels, run_notebook, running, schedule
 from asif_book.report.running import was_repeated
-from asif_book.results import RUN_VARIABLE
 
 SEEN = "open('runs.txt', 'a').write('x')"
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from asif_book import editions, handout, new_chapter, workspace
 from asif_book.checks import EXERCISES
+from asif_book.classroom import handout
+from asif_book.editions import building as editions
+from asif_book.editions import new_chapter, workspace
+from asif_book.editions.workspace import RECORD, fill, main
 from asif_book.report import __main__ as report
-from asif_book.workspace import RECORD, fill, main
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, sha256_of
 
@@ -86,8 +88,8 @@ def test_solutions_that_are_there_are_taken_away_but_not_those_with_work(noteboo
 )
 def test_make_says_nothing_of_solutions_unless_it_is_asked(said, option):
     steps = subprocess.run(["make", "-n", "lab", *said.split()], cwd=ROOT, capture_output=True, text=True, check=True)
-    (line,) = [line for line in steps.stdout.splitlines() if "asif_book.workspace work" in line]
-    assert line.split("asif_book.workspace work")[1].strip() == option
+    (line,) = [line for line in steps.stdout.splitlines() if "asif_book.editions.workspace work" in line]
+    assert line.split("asif_book.editions.workspace work")[1].strip() == option
 
 
 def test_the_picture_of_the_method_goes_with_the_chapter_that_shows_it(notebooks, tmp_path):

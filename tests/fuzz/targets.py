@@ -21,7 +21,7 @@ from conftest import card_folder, draw, make_sentence_transformer, write_table
 from hub_formats import png, write_clip, write_parquet, write_webdataset
 from made_banks import ids, make
 
-from asif_book.classroom import class_progress
+from asif_book.classroom.overview import class_progress
 from asif_book.widgets.upload import parse_labels, read_upload
 from asif_lab import build_index, build_streamed, open_index, streaming
 from asif_lab.benchmark import read_configuration, run_benchmark

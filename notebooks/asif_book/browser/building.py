@@ -29,12 +29,12 @@ from nbformat.v4 import new_code_cell, new_notebook
 from packaging.utils import canonicalize_name
 from PIL import ImageOps
 
-from asif_book.classes import without_article
-from asif_book.editions import BROWSER_CHAPTERS, BROWSER_KERNEL, browser_edition, notebooks_in
+from asif_book.chapters.classes import without_article
+from asif_book.chapters.in_browser import NAME
+from asif_book.editions.building import BROWSER_CHAPTERS, BROWSER_KERNEL, browser_edition, notebooks_in
+from asif_book.editions.licences import licences_md
 from asif_book.figures.style import STYLE
 from asif_book.figures.templates import TEMPLATES
-from asif_book.in_browser import NAME
-from asif_book.licences import licences_md
 from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, sha256_of
@@ -51,7 +51,7 @@ PURE = (
     "psygnal", "tqdm", "typing_extensions",
 )  # fmt: skip
 """Packages whose Python files are taken from this environment; each runs without its compiled part."""
-NOT_HERE = f"__pycache__|browser/|report/|walk/.*(?<!py)$|chapter_(?!01|{'|'.join(BROWSER_CHAPTERS)})../checks.py"
+NOT_HERE = f"__pycache__|browser/|report/|page/.*(?<!py)$|chapter_(?!01|{'|'.join(BROWSER_CHAPTERS)})../checks.py"
 """Own files that no chapter here needs; those of chapter 01 are used by others."""
 ASKED = "comm", "ipykernel", "ipython", "micropip", "piplite", "pyodide_kernel", "sqlite3", "ssl"
 """Packages that the kernel asks for by name; `packing` has put what is needed of them into one archive."""
@@ -61,7 +61,7 @@ PIXELS = 160
 """Of the longer side of a thumbnail: figures show pictures at most that large."""
 OWN = "my_notebooks"
 FIRST_LINES = """import torch
-from asif_book.opening import open_chapter
+from asif_book.chapters.opening import open_chapter
 from asif_lib import ASIF
 
 image_encoder, text_encoder, stamps, bank = open_chapter()
@@ -189,7 +189,7 @@ def _own_files():
 
 def _stamps():
     """The stamps: thumbnails, captions, splits, embeddings, and the embeddings of the sentences of the chapters."""
-    from asif_book.opening import open_chapter
+    from asif_book.chapters.opening import open_chapter
     from asif_lib.encoders import embed, open_picture
 
     image_encoder, text_encoder, pairs, bank = open_chapter()

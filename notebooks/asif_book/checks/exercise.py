@@ -32,8 +32,8 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 
-from asif_book.progress import KEPT, LONGEST_SOLUTION, note
-from asif_book.student import StandIn
+from asif_book.checks.progress import KEPT, LONGEST_SOLUTION, note
+from asif_book.checks.student import StandIn
 from asif_lib.errors import first_line
 
 from .catalogue import Rewritten

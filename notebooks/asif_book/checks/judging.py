@@ -14,10 +14,10 @@ from functools import partial
 import numpy as np
 import torch
 
+from asif_book.checks.plain import Other, TooLargeError
+from asif_book.checks.progress import RESULT, SOLVED
+from asif_book.checks.student import Raised, StandIn, told
 from asif_book.figures.palette import BAR, ORANGE, PURPLE, SKY
-from asif_book.plain import Other, TooLargeError
-from asif_book.progress import RESULT, SOLVED
-from asif_book.student import Raised, StandIn, told
 
 from .relations import changed_steps, fact, hint, is_plain, relation
 from .sandbox import TIME_LIMIT, Lost, OutOfTime

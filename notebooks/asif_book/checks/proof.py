@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 
-from asif_book.progress import RESULT
+from asif_book.checks.progress import RESULT
 
 from .judging import Verdict, refuse, right, wrong
 

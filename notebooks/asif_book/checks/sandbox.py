@@ -27,9 +27,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from asif_book import student
-from asif_book.plain import MOST_NUMBERS, from_plain
-from asif_book.student import (
+from asif_book.checks import student
+from asif_book.checks.plain import MOST_NUMBERS, from_plain
+from asif_book.checks.student import (
     Line,
     Printed,
     Raised,
@@ -78,7 +78,7 @@ START = """\
 import sys
 packages = [folder for folder in sys.argv[3:] if folder.endswith("-packages")]
 sys.path = [f"{sys.argv[2]}/library", *sys.path, *packages]
-from asif_book.student import main
+from asif_book.checks.student import main
 main(*sys.argv[1:])"""
 NO_PROCESS = "Nothing is judged, since no process for a solution starts here"
 
@@ -160,10 +160,11 @@ def _workplace(folder) -> str:
     book, library = Path(student.__file__).parent, Path(folder, "library")
     for package in ("asif_lib", "asif_lab"):
         shutil.copytree(Path(importlib.util.find_spec(package).origin).parent, library / package)
-    (library / book.name).mkdir()
-    (library / book.name / "__init__.py").touch()
+    (library / book.parent.name / book.name).mkdir(parents=True)
+    for package in (library / book.parent.name, library / book.parent.name / book.name):
+        (package / "__init__.py").touch()
     for name in ("student.py", "plain.py"):
-        shutil.copy2(book / name, library / book.name)
+        shutil.copy2(book / name, library / book.parent.name / book.name)
     Path(folder, "empty").mkdir()
     return f"{folder}/empty"
 

@@ -69,7 +69,7 @@ def score_ledger(model, picture, caption, z, labels, prompts) -> HTML:
     }  # fmt: skip
     rests = (products.sum(dim=1) - products[:, shown].sum(dim=1)).clamp_min(0).tolist()
     return self_contained(
-        "figures/ledger", scripts=("walk/model.js", "walk/ledger.js"), picture=image_tag(picture, caption, 128),
+        "figures/ledger", scripts=("page/model.js", "page/ledger.js"), picture=image_tag(picture, caption, 128),
         caption=caption.rstrip("."), rows=rows, labels=labels, scores=scores, rests=rests, numbers=numbers,
         more=f"{more} more anchor{'s' * (more != 1)}", words=f"The answer is “{labels[scores.index(max(scores))]}”.",
         largest=float(products.max()) or 1,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from asif_lib.errors import AsifError
 
-from ..progress import VARIABLE
+from ..checks.progress import VARIABLE
 from . import __doc__ as about
 from .book import PARAMETERS, build_report
 

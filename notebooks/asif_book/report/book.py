@@ -30,11 +30,11 @@ from asif_lib.errors import AsifError, version_of
 from asif_lib.files import ROOT, build_dir, digest_of_files, sha256_of, write_whole
 from asif_lib.machine import for_small_matrices
 
-from ..contents import METHOD, METHOD_ALT, put_between
-from ..editions import CHAPTERS, GUIDE, published_at
-from ..outline import Chapter, heading
-from ..results import BEGIN, END, by_chapter, load_results, results_path
-from ..walk import building
+from ..chapters.results import BEGIN, END, by_chapter, load_results, results_path
+from ..editions.building import CHAPTERS, GUIDE, published_at
+from ..editions.contents import METHOD, METHOD_ALT, put_between
+from ..editions.outline import Chapter, heading
+from ..page import building
 from .api import api_pages
 from .page import BOOK, layout
 from .rendering import render, render_page, to_html
@@ -194,7 +194,7 @@ def results_in_lanes(results: dict, titles: dict[str, str]) -> str:
 
 def words_of_results() -> dict[str, dict]:
     """Read ``results.toml``: what the page of results calls its numbers, and the sentences of chapters."""
-    return tomllib.loads(REPORT.with_name("results.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((REPORT.parent / "chapters" / "results.toml").read_text(encoding="utf-8"))
 
 
 def _sentence(results: dict, text: str, *wanted) -> str:

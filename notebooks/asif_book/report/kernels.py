@@ -24,7 +24,7 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_
 LOADED = [
     *("torch", "pandas", "numba", "sklearn.linear_model", "scipy.stats", "matplotlib.figure", "ipykernel.kernelapp"),
     "torchvision.datasets",
-    *("asif_book.figures", "asif_book.checks", "asif_book.opening", "asif_book.widgets"),
+    *("asif_book.figures", "asif_book.checks", "asif_book.chapters.opening", "asif_book.widgets"),
 ]
 BARS = "tqdm.auto", "tqdm.autonotebook"
 """They choose between the bars of a terminal and of a notebook when they are imported."""

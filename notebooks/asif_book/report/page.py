@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from asif_book.figures.templates import filled
 
-from ..licences import licences_html
-from ..outline import CORE
+from ..editions.licences import licences_html
+from ..editions.outline import CORE
 
 TEMPLATES = Path(__file__).parent / "templates"
 BOOK = "ASIF: an image–text model without training"

@@ -21,8 +21,19 @@ from nbformat import NotebookNode
 from asif_book.figures.style import two_forms
 from asif_lib.files import ROOT
 
-from ..editions import NOT_ATTEMPTED, published_at
-from ..outline import FOLDED, IF_DRAWN, NEIGHBOURS, PROGRESS, QUIZ, WHAT_YOU_SEE, Chapter, heading, label_of, tags_of
+from ..editions.building import NOT_ATTEMPTED, published_at
+from ..editions.outline import (
+    FOLDED,
+    IF_DRAWN,
+    NEIGHBOURS,
+    PROGRESS,
+    QUIZ,
+    WHAT_YOU_SEE,
+    Chapter,
+    heading,
+    label_of,
+    tags_of,
+)
 from . import page as pages
 from .running import VIEW, ReportError, cell_name, widget_states, widgets_inside
 

@@ -29,7 +29,7 @@ from traitlets.config import Config
 
 from asif_lib.errors import AsifError
 
-from ..outline import CELL_SECONDS, SETTINGS, tags_of
+from ..editions.outline import CELL_SECONDS, SETTINGS, tags_of
 from .kernels import ForkedKernel
 
 VIEW = "application/vnd.jupyter.widget-view+json"

@@ -20,8 +20,8 @@ from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.errors import version_of
 from asif_lib.files import read_json, sha256_of, write_json
 
-from ..outline import Chapter
-from ..results import recorded_by, run_of
+from ..chapters.results import recorded_by, run_of
+from ..editions.outline import Chapter
 from .kernels import THREADS, forks
 from .running import ReportError, run_notebook, stop_kernels, was_repeated
 

@@ -12,9 +12,9 @@ from asif_book.figures.templates import filled
 from asif_lib.files import ROOT, build_dir, write_whole
 
 from ..chapters.chapter_07.own import file_of
-from ..editions import cards, editions, teacher_text
-from ..licences import licences_html
-from ..outline import CORE, SAY, Chapter, minutes
+from ..editions.building import cards, editions, teacher_text
+from ..editions.licences import licences_html
+from ..editions.outline import CORE, SAY, Chapter, minutes
 from .book import PARAMETERS, chapters_in
 from .rendering import cells_as_html, for_paper, to_html
 from .schedule import Runner, run_chapters

@@ -5,8 +5,8 @@ from dataclasses import replace
 import anywidget
 import traitlets
 
-from asif_book.progress import Answers, Progress, ProgressError, change, load_progress, now, progress_path
-from asif_book.quiz import EDITION, LETTERS, QUESTIONS
+from asif_book.checks.progress import Answers, Progress, ProgressError, change, load_progress, now, progress_path
+from asif_book.checks.quiz import EDITION, LETTERS, QUESTIONS
 from asif_lib.defaults import DEFAULT_BANK
 
 from .parts import FOLDER, PARTS

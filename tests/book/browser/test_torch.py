@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asif_book.progress import VERSION, load_progress
-from asif_book.results import Result
+from asif_book.chapters.results import Result
+from asif_book.checks.progress import VERSION, load_progress
 from asif_lib.files import read_json
 
 HERE = Path(__file__).parent
@@ -72,7 +72,7 @@ def test_results_and_printed_tensors_are_those_of_pytorch(roads):
 def test_progress_is_kept_and_read_without_pydantic(tmp_path):
     file = tmp_path / "progress.json"
     code = f"""
-from asif_book import progress
+from asif_book.checks import progress
 import os
 os.environ["ASIF_PROGRESS"] = {str(file)!r}
 told = progress.note("00.1", "wrong", "You added."), progress.note("00.1", "right")

@@ -13,7 +13,7 @@ from PIL import Image
 
 from asif_book import figures
 from asif_book.chapters.chapter_07.lessons import answers_of
-from asif_book.classes import STAMP_CLASSES, with_classes
+from asif_book.chapters.classes import STAMP_CLASSES, with_classes
 from asif_lib import ASIF, AnchorBank, relative_representation
 from asif_lib.errors import ParameterError
 from asif_lib.zeroshot import make_prompts

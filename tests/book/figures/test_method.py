@@ -8,10 +8,10 @@ import pytest
 import torch
 from drawn_pages import check_committed
 
-from asif_book.editions import editions
+from asif_book.editions.building import editions
+from asif_book.editions.outline import Chapter
 from asif_book.figures import method
 from asif_book.figures.method import PARTS, Meeting, Turning, meeting, method_svg, turning, turning_svg
-from asif_book.outline import Chapter
 from asif_lib import ASIF
 from asif_lib.errors import ParameterError
 from asif_lib.files import ROOT

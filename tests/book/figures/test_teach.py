@@ -12,7 +12,7 @@ from drawn_pages import opened_page
 from PIL import Image, ImageDraw
 from safetensors.numpy import save
 
-from asif_book.walk.building import bank_page
+from asif_book.page.building import bank_page
 from asif_lib import ASIF, AnchorBank
 from asif_lib.bank.taught import read_taught
 
@@ -36,7 +36,7 @@ def page(bank, tmp_path_factory):
     """The page of this bank, without encoders."""
     file = tmp_path_factory.mktemp("teach") / "bank.html"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asif_book.walk.building.QUESTIONS", 10)
+        patch.setattr("asif_book.page.building.QUESTIONS", 10)
         bank_page(bank, file, own=False)
     return file
 

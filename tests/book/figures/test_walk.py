@@ -17,9 +17,9 @@ from fontTools.ttLib import TTFont
 from pages import barriers
 from PIL import Image
 
+from asif_book.page import beside, building, fonts
+from asif_book.page.building import bank_page, captions_by_language
 from asif_book.report.book import _index, walk_the_bank
-from asif_book.walk import beside, building, fonts
-from asif_book.walk.building import bank_page, captions_by_language
 from asif_lib import ASIF, AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main

@@ -2,8 +2,8 @@
 
 import torch
 
-from asif_book.classes import without_article
-from asif_book.opening import STRANGER
+from asif_book.chapters.classes import without_article
+from asif_book.chapters.opening import STRANGER
 
 STAMP_NOUNS = {"animals": "kangaroo", "clothes": "cowboy hat", "food": "green pepper", "hobbies": "drum"}
 STAMP_NOUNS |= {"household": "mallet", "people": "man in a suit", "plants": "desert rose", "vehicles": "sailboat"}

@@ -13,9 +13,9 @@ from types import ModuleType
 from asif_book.checks import EXERCISES
 from asif_book.checks.exercise import judge
 from asif_book.checks.judging import Verdict
+from asif_book.checks.progress import KEPT, OWN_ASIF, ProgressError, load_progress, note, progress_path
+from asif_book.checks.student import definitions
 from asif_book.figures.templates import filled
-from asif_book.progress import KEPT, OWN_ASIF, ProgressError, load_progress, note, progress_path
-from asif_book.student import definitions
 from asif_lib import ASIF, method
 from asif_lib.defaults import DEFAULT_P
 from asif_lib.errors import first_line

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from asif_book.measuring import PeakMemory, timed
+from asif_book.chapters.measuring import PeakMemory, timed
 
 
 def search_costs(search, sizes):

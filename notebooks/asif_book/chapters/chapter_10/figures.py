@@ -8,7 +8,7 @@ from asif_book.figures import style
 from asif_book.figures.palette import LINES, SERIES, series_style
 from asif_book.figures.style import alt, legend_above, listed, per_cent, subplots
 from asif_book.figures.templates import self_contained
-from asif_book.walk.fonts import font_faces
+from asif_book.page.fonts import font_faces
 
 LANGUAGES = {
     "Arabic": "ar", "Chinese": "zh_CN", "Dutch": "nl", "French": "fr", "German": "de", "Greek": "el", "Hindi": "hi",

@@ -1,6 +1,6 @@
 """Begin a chapter with one exercise: its source, its checks and its solutions.
 
-    python -m asif_book.new_chapter 09 calibration
+    python -m asif_book.editions.new_chapter 09 calibration
 
 Source, checks and solutions are all that a chapter needs. Lists of chapters and links between neighbours are made
 from them by ``python -m asif_book.editions build``.
@@ -51,9 +51,9 @@ def begin_chapter(number: str, topic: str, root: Path = ROOT) -> list[Path]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """``python -m asif_book.new_chapter NN topic``: exit status 1, with one sentence, where it cannot."""
+    """``python -m asif_book.editions.new_chapter NN topic``: exit status 1, with one sentence, where it cannot."""
     parser = argparse.ArgumentParser(
-        prog="python -m asif_book.new_chapter", description=(__doc__ or "").partition("\n")[0]
+        prog="python -m asif_book.editions.new_chapter", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("number", help="two digits")
     parser.add_argument("topic", help="small letters and underscores, like calibration")

@@ -178,7 +178,8 @@ def over_draws(profile: str, pairs: str):
     from asif_lib.evaluation.measures import Measure
 
     file = ROOT / "benchmarks" / "accuracy" / "repeated_splits.csv"
-    table = pd.read_csv(file if file.exists() else Path(__file__).with_name(file.name))  # there in an installed package
+    installed = Path(__file__).parent.with_name(file.name)
+    table = pd.read_csv(file if file.exists() else installed)
     stands = (table["measure"] == "mean recall") & (profile == "offline") & (pairs == "stamps")
     table = table[stands].set_index("method")
     gaps = table[["difference", "difference_low", "difference_high", "n"]].itertuples(index=False)
@@ -274,8 +275,8 @@ def _read_or_start_afresh(path: Path) -> dict[str, Result]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """``python -m asif_book.results FILE``: put the numbers of the last run that moved into the file."""
-    from .contents import put_between  # brings nbformat, which no chapter needs in order to record
+    """``python -m asif_book.chapters.results FILE``: put the numbers of the last run that moved into the file."""
+    from asif_book.editions.contents import put_between  # brings nbformat, which no chapter needs in order to record
 
     page = Path((sys.argv[1:] if arguments is None else arguments)[0])
     results = load_results()

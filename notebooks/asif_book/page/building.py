@@ -32,7 +32,7 @@ from asif_lib.files import write_whole
 from asif_lib.settings import default_k
 from asif_lib.zeroshot import ASIF
 
-from ..licences import licences_html
+from ..editions.licences import licences_html
 from .beside import files_beside
 from .fonts import font_faces
 
@@ -131,7 +131,7 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
     shipped = ["fonts"] * bool(fonts) + ["onnxruntime_web", "tokenizers_web"] * own
     parts["licences"] = licences_html(names=["stamps", *shipped], bank=bank)
     before = BARE_TEMPLATE.replace("{}.", "…")
-    page = filled("walk/page.html.j2", bank=bank, home=home, large=LARGE, before=before, about=about, **parts)
+    page = filled("page/page.html.j2", bank=bank, home=home, large=LARGE, before=before, about=about, **parts)
     write_whole(Path(file), page.encode())
     return about
 

@@ -3,10 +3,9 @@
 import yaml
 from markupsafe import Markup
 
+from asif_book.figures.templates import filled
 from asif_lib.datasets.providers import catalogue
 from asif_lib.files import ROOT
-
-from .figures.templates import filled
 
 CODE = "MIT", "https://spdx.org/licenses/MIT.html"
 TEXT = "CC BY 4.0", "https://creativecommons.org/licenses/by/4.0/"

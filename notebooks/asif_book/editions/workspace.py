@@ -2,7 +2,7 @@
 
 With solutions, the folder also gets `TUTOR`, and the cell of each check the criteria of its exercise, for tutors.
 
-python -m asif_book.workspace work [--solutions | --no-solutions] [--kernel NAME]
+python -m asif_book.editions.workspace work [--solutions | --no-solutions] [--kernel NAME]
 """
 
 import argparse
@@ -12,11 +12,10 @@ import os
 import sys
 from pathlib import Path
 
+from asif_book.editions.building import notebooks_in
+from asif_book.editions.contents import PICTURES
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, parse_json, read_file, sha256_of, size_of_file, write_json
-
-from .contents import PICTURES
-from .editions import notebooks_in
 
 RECORD = ".editions.json"
 """In the student's folder: the checksum of each chapter as it was copied, and whether solutions are wanted."""
@@ -141,14 +140,14 @@ def _put(file, target):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.prog = "python -m asif_book.workspace"
+    parser.prog = "python -m asif_book.editions.workspace"
     parser.add_argument("folder", type=Path)
     about = "copy them too, or take them away; default: as the last time"
     parser.add_argument("--solutions", action=argparse.BooleanOptionalAction, help=about)
     about = "the name of the kernel that the copies ask for, on a hub with other kernels; default: python3"
     parser.add_argument("--kernel", metavar="NAME", default="", help=about)
     options = parser.parse_args(arguments)
-    from .checks import EXERCISES  # takes a second
+    from asif_book.checks import EXERCISES  # takes a second
 
     try:
         for line in fill(options.folder, solutions=options.solutions, kernel=options.kernel, checks=EXERCISES):

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from IPython import get_ipython
 from IPython.display import HTML, display
 
-from .outline import label_of
-from .results import RUN_VARIABLE
+from asif_book.chapters.results import RUN_VARIABLE
+from asif_book.editions.outline import label_of
 
 
 class Sign:

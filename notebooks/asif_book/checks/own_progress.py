@@ -2,11 +2,20 @@
 
 from dataclasses import dataclass
 
+from asif_book import checks
+from asif_book.checks import progress
+from asif_book.checks.judging import STYLES
+from asif_book.checks.progress import (
+    RESULT,
+    SOLVED,
+    VARIABLE,
+    Entry,
+    ProgressError,
+    in_order,
+    load_progress,
+    progress_path,
+)
 from asif_lib.errors import ParameterError
-
-from . import checks, progress
-from .checks.judging import STYLES
-from .progress import RESULT, SOLVED, VARIABLE, Entry, ProgressError, in_order, load_progress, progress_path
 
 WORDS = {"right": "solved", RESULT: f"solved: {RESULT}", "wrong": "not solved yet", "not attempted": "not attempted"}
 

@@ -68,7 +68,7 @@ def _small(picture):
 
 
 def opened(pairs="stamps") -> tuple:
-    """Return what `asif_book.opening.open_chapter` returns. Raises `ParameterError` for other pairs."""
+    """Return what `asif_book.chapters.opening.open_chapter` returns. Raises `ParameterError` for other pairs."""
     if str(pairs) != "stamps":
         raise ParameterError(
             f"pairs = {str(pairs)!r}: the browser's edition has the stamps; the full workbook takes any"

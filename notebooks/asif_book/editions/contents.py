@@ -8,11 +8,10 @@ from pathlib import Path
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
+from asif_book.editions.outline import NEIGHBOURS, QUIZ_MINUTES, Chapter
 from asif_book.figures.templates import filled
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT
-
-from .outline import NEIGHBOURS, QUIZ_MINUTES, Chapter
 
 BEGIN, END = "<!-- chapters:begin -->", "<!-- chapters:end -->"
 METHOD = "drawings/method.svg"

@@ -12,13 +12,12 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
+from asif_book.checks.progress import VARIABLE
+from asif_book.checks.quiz import LETTERS, QUESTIONS
+from asif_book.classroom.copies import alike
+from asif_book.classroom.overview import ClassError, check_chapters, written_name
 from asif_lib.errors import first_line
 from asif_lib.files import ROOT, read_file, write_whole
-
-from .classroom import ClassError, check_chapters, written_name
-from .copies import alike
-from .progress import VARIABLE
-from .quiz import LETTERS, QUESTIONS
 
 NBGRADER_SCHEMA = 3
 """Version of nbgrader's cell metadata, as nbgrader 0.9 reads and writes it."""
@@ -65,9 +64,8 @@ def export(folder: Path | str, chapters: list[str] | None = None, sources: Path 
     """
     import nbformat
 
+    from asif_book.editions.building import CHAPTERS
     from asif_book.figures.templates import filled
-
-    from .editions import CHAPTERS
 
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -97,8 +95,8 @@ def assignment(source: Path | str):
     Raises `ClassError` if a check is not the one call that an autograded test is made from, or an exercise has no
     card, and `SourceError` if the source breaks a convention of the editions.
     """
-    from .editions import cards, editions, written_cells
-    from .outline import tags_of
+    from asif_book.editions.building import cards, editions, written_cells
+    from asif_book.editions.outline import tags_of
 
     source = Path(source)
     student, notebook = editions(source)
@@ -160,10 +158,10 @@ class Grader:
 
     def verdict(self, notebook, test):
         """Judge a submitted notebook's solution for one test; `sandbox.SetupError` if nothing can be judged here."""
-        from .checks import EXERCISES
-        from .checks.exercise import judge
-        from .checks.judging import wrong
-        from .checks.sandbox import Lost, OutOfTime, fresh
+        from asif_book.checks import EXERCISES
+        from asif_book.checks.exercise import judge
+        from asif_book.checks.judging import wrong
+        from asif_book.checks.sandbox import Lost, OutOfTime, fresh
 
         number = test.removeprefix("check-").replace("-", ".")
         name, *task = self._names[test]
@@ -177,8 +175,8 @@ class Grader:
         return replace(verdict, exercise=f"Exercise {number}")
 
     def _task(self, test, name):
-        from .checks.sandbox import SetupError
-        from .student import Printed, run
+        from asif_book.checks.sandbox import SetupError
+        from asif_book.checks.student import Printed, run
 
         if test not in self._tasks:
             with contextlib.redirect_stdout(Printed()):
@@ -216,7 +214,7 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
     Submissions are ``submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb``. Raises `ClassError` without them. The list
     ``remarks`` has what the text says of the submissions that can be marked.
     """
-    from .checks.sandbox import hides_files
+    from asif_book.checks.sandbox import hides_files
 
     course = Path(course)
     folders = sorted(path for path in course.glob("submitted/*/*") if path.is_dir())
@@ -299,7 +297,7 @@ def _functions(notebook):
 
 
 def _statements(notebook):
-    from .student import parsed
+    from asif_book.checks.student import parsed
 
     cells = (cell.source for cell in notebook.cells if cell.cell_type == "code")
     return [statement for cell in cells for _, statement, _ in parsed(cell, "<cell>")]
@@ -371,7 +369,7 @@ def moodle_file(file: Path | str, source_dir: Path) -> tuple[dict, str]:
 
     Raises `ClassError` if the sources of the chapters are not in `source_dir`, as in a student's copy.
     """
-    from asif_book.editions import CHAPTERS, teacher_text
+    from asif_book.editions.building import CHAPTERS, teacher_text
     from asif_book.figures.templates import filled
 
     exits = {source.stem: exit_questions(teacher_text(source)) for source in sorted(source_dir.glob(f"{CHAPTERS}.py"))}

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from asif_book import in_browser, results
-from asif_book.running import show_what_runs
+from asif_book.chapters import in_browser, results
+from asif_book.chapters.running import show_what_runs
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import Pairs, load_pairs
 from asif_lib.defaults import DEFAULT_BANK, PROFILES

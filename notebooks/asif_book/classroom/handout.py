@@ -1,6 +1,6 @@
 """Make the folder that a class gets: the workbook without solutions, and a kit for a room without a network.
 
-python -m asif_book.handout FOLDER [--no-solutions] [--kit]
+python -m asif_book.classroom.handout FOLDER [--no-solutions] [--kit]
 """
 
 import argparse
@@ -12,11 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from asif_book.editions.licences import licences_md
+from asif_book.templates.check_kit import checksums
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, cache_dir
-
-from .licences import licences_md
-from .templates.check_kit import checksums
 
 TEACHERS = (
     *(
@@ -85,11 +84,12 @@ def _add_kit(folder):
     about = {"python": python, "system": platform.system(), "machine": platform.machine()}
     about["files"] = checksums(kit)
     (kit / "about.json").write_text(json.dumps(about), encoding="utf-8")
-    shutil.copy(Path(__file__).parent / "templates" / "check_kit.py", kit)
+    shutil.copy(Path(__file__).parent.parent / "templates" / "check_kit.py", kit)
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m asif_book.handout", description=(__doc__ or "").partition("\n")[0])
+    about = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m asif_book.classroom.handout", description=about)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--no-solutions", action="store_true", help="leave out the solutions and the teacher's guide")
     parser.add_argument("--kit", action="store_true", help="add packages, data and banks, for a room without a network")

@@ -38,9 +38,8 @@ from unittest import mock
 import torch
 from torch.overrides import TorchFunctionMode
 
+from asif_book.checks.plain import MOST_NUMBERS, from_plain, to_plain
 from asif_lib.errors import first_line
-
-from .plain import MOST_NUMBERS, from_plain, to_plain
 
 MEMORY = 4 << 30
 """Bytes that a student's function may take."""

@@ -44,12 +44,8 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_notebook, new_raw_cell
 
-from asif_book.figures.templates import TEMPLATES, filled
-from asif_lib.errors import AsifError
-from asif_lib.files import ROOT, write_whole
-
-from . import contents
-from .outline import (
+from asif_book.editions import contents
+from asif_book.editions.outline import (
     CELL_SECONDS,
     CORE,
     DEEPER,
@@ -68,6 +64,9 @@ from .outline import (
     sections_of,
     tags_of,
 )
+from asif_book.figures.templates import TEMPLATES, filled
+from asif_lib.errors import AsifError
+from asif_lib.files import ROOT, write_whole
 
 WIDTH = 82  # characters of a comment in a solution, whose lines have 88 at most
 NOT_ATTEMPTED = 'raise NotImplementedError("your turn")'
@@ -152,7 +151,7 @@ def written_cells(source: Path | str) -> list[NotebookNode]:
     for at, cell in enumerate(cells, start=1):
         number = ([number] + [found for found, _ in _CARD.findall(cell.source)])[-1]
         if "exercise" in tags_of(cell) and _EMPTY.search(cell.source):
-            from .checks import EXERCISES
+            from asif_book.checks import EXERCISES
 
             reference = getattr(EXERCISES.get(number), "reference", None)
             if reference is None:
@@ -298,7 +297,7 @@ def lint(source_dir: Path | str, checks: dict) -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     """``python -m asif_book.editions build|check``: exit status 1 if something is stale or wrong."""
     try:
-        from .checks import EXERCISES
+        from asif_book.checks import EXERCISES
     except ModuleNotFoundError as error:
         print(
             f"{error.name} is not there, and checks of another chapter import it: move what they need", file=sys.stderr
@@ -545,7 +544,3 @@ def _check_problems(card, function, checks):
 
 def _markdown(cell):
     return cell.source if cell.cell_type == "markdown" else ""
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from asif_book.checks.own_progress import exercise_titles
+from asif_book.checks.progress import FILE, SOLVED, Answers, Entry, ProgressError, in_order, load_progress
+from asif_book.checks.quiz import class_gain
 from asif_lib.errors import AsifError, first_line
 from asif_lib.files import write_whole
 from asif_lib.spreadsheets import csv_text
-
-from .overview import exercise_titles
-from .progress import FILE, SOLVED, Answers, Entry, ProgressError, in_order, load_progress
-from .quiz import class_gain
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 MANY, FASTEST = 10, 15

@@ -99,10 +99,9 @@ browser: $(TESTER)
 notebooks: $(STUDENT)
 	$(BIN)/python -m asif_book.editions build
 
-# the table of the last `make workbook` into its page, and the pictures of the method
+# the table of the last `make workbook` into its page
 results: $(STUDENT)
 	$(BIN)/python -m asif_book.chapters.results notebooks/results.md
-	$(BIN)/python -m asif_book.figures.method notebooks/drawings
 
 # the versions of the packages that are installed here, for LOCKED=yes; run it where `make test` has passed
 lock: $(TESTER)

@@ -6,6 +6,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "checks.own_progress": ["show_progress"],
-        "chapters.results": ["over_draws", "record", "verdict_of"],
+        "chapters.results": ["record"],
     },
 )

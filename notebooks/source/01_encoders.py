@@ -458,7 +458,7 @@ chance = np.mean([(group == g).sum() - 1 for g in group]) / (n - 1)
 xlabel = "nearest neighbour of the same group, share of stamps; 95 % interval"
 draw.show(draw.interval_dots({"": measures}, xlabel=xlabel, chance=chance))
 kind = "same group as the nearest other stamp"
-for name in [*measures][:1] + [*measures][2:4]:  # the encoders and the random weights
+for name in [*measures][:1] + [*measures][3:4]:  # the two encoders
     record(f"{kind}, {name}", measures[name], note=f"chance {chance:.1%}")
 
 # %% [markdown]
@@ -604,9 +604,7 @@ draws = {
     "project": lambda: [z @ torch.randn(z.shape[1], width) for z in (x, y)],
     "principal axes": lambda: (axes[0] * signs[torch.randint(2, (width,))], axes[1]),
 }
-name = "a picture's own caption above a wrong one, embeddings cut to equal width"
 of_cut = mean_with_interval(below(*cut), seed)
-record(name, of_cut, note="chance 50 %")
 print(f"wrong captions below the right one, {width} dimensions\n   cut: {of_cut}")
 for name, draw_both in draws.items():
     shares = [below(*draw_both()).mean() for _ in range(20)]

@@ -293,23 +293,21 @@ check_share_by_chance(share_by_chance)
 
 # %% tags=["hide-input"]
 # Draw the nearest stamps by picture and by caption.
-from asif_book.widgets import anchor_browser, nearest_by_both
+from asif_book.chapters.chapter_02.lessons import nearest_by_both
 
 unique = bank.pairs.caption.map(counts).to_numpy() == 1  # captions that occur once
 half_shared = mutual_neighbours(image_similarity, text_similarity, 6).numpy() == 0.5
 train, validation = stamps.splits["train"], stamps.splits["validation"]
 chosen = next((i for i in train if unique[i] and half_shared[i]), train[0])
-draw.show(*nearest_by_both(bank, pictures, chosen, top=6))
+both, words = nearest_by_both(bank, pictures, chosen)
+draw.show(both)
+print(words)
 
 # %% [markdown]
 # **What you see.** A frame and a star ★ mark the stamps in both rows. “Nearest by
 # picture” was found without any text, “nearest by caption” without any picture.
-# <span class="on-screen">The browser below shows the same for any anchor. (It needs a
-# running kernel.) Look for a stamp with no neighbour in common.</span>
-
-# %% tags=["hide-input"]
-# Open the browser of anchors.
-anchor_browser(bank, pictures, chosen=chosen)
+# <span class="on-screen">Set `chosen` to another row, and look for a stamp with no
+# neighbour in common.</span>
 
 # %% [markdown]
 # ### Exercise 02.2 · Neighbours in common
@@ -429,9 +427,7 @@ panels = {
 draw.show(draw.shuffle_control(panels))
 
 # %% tags=["hide-input"]
-# Record the correlation and the share, and compare all measures with their chance.
-pair_name = "stamps, picture and caption similarity, Pearson over pairs"
-record(pair_name, r.value, ci=r.ci, n=n, unit="r")
+# Record the share, and compare all measures with their chance.
 shared = f"stamps, {K} nearest neighbours shared by pictures and captions"
 record(shared, agree, note="interval nominal: stamps share neighbours")
 alone = overlap["each caption once"]

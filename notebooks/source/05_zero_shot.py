@@ -38,7 +38,7 @@ import pandas as pd
 import torch
 
 import asif_book.figures as draw
-from asif_book import over_draws, record, verdict_of
+from asif_book import record
 from asif_lib import ASIF, embed, load_labelled
 from asif_lib.evaluation import (
     accuracy,
@@ -53,7 +53,7 @@ from asif_lib.evaluation import (
 draw.use_style()
 
 from asif_book.chapters.classes import class_names, classes_of, inverted, with_classes
-from asif_book.chapters.measuring import scoreboard
+from asif_book.chapters.measuring import over_draws, scoreboard
 from asif_book.chapters.opening import open_chapter
 from asif_book.checks import (
     WordingTask,
@@ -135,7 +135,7 @@ draw.show(draw.interval_dots({"stamps": board}, xlabel=xlabel, chance=chance))
 # **Before you run the next cell:** which change will the model notice worst?
 
 # %% tags=["hide-input"]
-# Draw how often a wrong caption wins, for each rule, and record it.
+# Draw how often a wrong caption wins, for each rule.
 from asif_lab.wrong_captions import CHANGES, wrong_captions
 
 from asif_book.chapters.chapter_05.lessons import side_by_side, wrong_wins
@@ -163,8 +163,6 @@ try:
     wins["role"] = mean_with_interval((copy >= own).numpy(), seed)
 except DataError as error:
     print(error)
-for what, measure in wins.items():
-    record(f"stamps, the wrong caption wins: {what}", measure, note="chance 50%")
 xlabel = "the wrong caption wins, with 95 % interval"
 draw.show(draw.interval_dots({"stamps": wins}, xlabel=xlabel, chance=0.5))
 
@@ -894,7 +892,7 @@ check_wording(my_wording, task)
 # the questions. What share of these answers will be right on stamps? On clothes?
 
 # %% tags=["hide-input"]
-# Fit the temperatures, draw what the confidence is worth, and record it.
+# Fit the temperatures, and draw what the confidence is worth.
 from asif_lib.evaluation import (
     calibration_error,
     calibration_scores,
@@ -931,17 +929,8 @@ for name in shown:
     told[name]["confidence minus accuracy"] = in_points(gap)
     told[name]["ECE"] = f"{error.value:.1%} [{error.low:.1%}, {error.high:.1%}]"
     told[name]["its floor"] = f"{floor.value:.1%} (≤\N{NO-BREAK SPACE}{floor.high:.1%})"
-    if name in asked:
-        headline = f"{name}, zero-shot, {asked[name][1].shape[1]} classes"
-        claim = {"split": "test", "verdict": verdict_of(gap)}
-        record(f"{headline}, confidence minus accuracy", gap, **claim)
-        note = f"calibrated answers: {floor.value:.1%}, at most {floor.high:.1%}"
-        claim["verdict"] = "one split only" if error.value > floor.high else "undecided"
-        record(f"{headline}, expected calibration error", error, note=note, **claim)
-        _, n, *numbers = curves[name].loc[4]  # the coverage of 50 %
-        half = Measure(*numbers, int(n))
-        record(f"{headline}, the more confident half", half)
-        told[name]["surer half, right"] = f"{half.value:.1%}"
+    if name in asked:  # the accuracy at the coverage of 50 %
+        told[name]["surer half, right"] = f"{curves[name].accuracy[4]:.1%}"
 pd.DataFrame(told.values(), index=list(told)).fillna("")
 
 # %% [markdown]

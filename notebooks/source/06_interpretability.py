@@ -488,7 +488,7 @@ print(f"accuracy on {len(asked)} validation stamps: {accuracy(given, truth, seed
 # of the score is left, in the order of the contributions, and in a random order?
 
 # %% tags=["full", "hide-input"]
-# Draw the scores while anchors are deleted and inserted, and record the area.
+# Draw the scores while anchors are deleted and inserted.
 from asif_lib.explain import area_between, faithfulness_curves
 
 some = asked.image[decided[: 12 if fast else None]]
@@ -503,9 +503,6 @@ quarter = table[(table.curve == "deletion") & (table.fraction.between(0.2, 0.3))
 for order, part in quarter.groupby("order"):
     print(f"about a quarter gone, by {order}: score {part.score.mean():.0%}", end="; ")
     print(f"the label stays in {part.stays.mean():.0%}")
-name = "contributions name what decides: deletion, area between random order and order "
-note = "held-out stamps, 0 for a random order"
-_ = record(name + "of contributions", areas["deletion"], unit="of the score", note=note)
 
 # %% [markdown] tags=["full"]
 # **What you see.** The area between the solid line (order of the contributions) and the
@@ -919,7 +916,7 @@ draw.show(draw.familiarity_curves(near, coverage.threshold))
 print(f"threshold {coverage.threshold:.3f}, set on {coverage.n} stamps")
 
 # %% tags=["hide-input"]
-# Print and record the shares of alarms.
+# Print the shares of alarms.
 alarms = {n: share_with_interval(coverage.unfamiliar(v)) for n, v in near.items()}
 below = int(promised * (coverage.n + 1))  # the threshold's place; the share below it
 alone = beta.sf(promised, below, coverage.n + 1 - below)  # is a draw of a beta law
@@ -939,10 +936,6 @@ likest = bank.pairs.caption[int(likest.mode().values)]
 print(
     f"noise that passes with {len(validation)} more anchors: {passed:.0%}, by: {likest}"
 )
-note = "promised on average: at most 5 % on stamps"
-for name, words in (("new stamps", "false alarms"), ("Fashion-MNIST", "alarms")):
-    words = f"“never seen anything like it”: {name}, {words}"
-    record(words, alarms[name], note=note)
 
 # %% [markdown]
 # **What you see.** The height of a curve at the vertical line is its share of alarms.

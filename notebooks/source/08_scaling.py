@@ -38,7 +38,7 @@ import pandas as pd
 import torch
 
 import asif_book.figures as draw
-from asif_book import record, verdict_of
+from asif_book import record
 from asif_book.chapters.measuring import PeakMemory, timed
 from asif_lib import ASIF, embed, load_labelled
 from asif_lib.evaluation import in_points, mean_with_interval, paired_difference
@@ -463,7 +463,7 @@ check_keep(my_candidates)
 # again at 110 anchors, 200, or 2,000?
 
 # %% tags=["hide-input"]
-# Count the anchors kept, record their mean, and draw one search around its threshold.
+# Count the anchors kept, and draw one search around its threshold.
 from asif_lib.search import Sieve
 
 sieve = Sieve(rounded_asked, k, limit=max(4 * k, 2_048))
@@ -475,12 +475,6 @@ below = (products.gather(1, indices) < thresholds[:, None]).sum(dim=1)  # right,
 row = int(below.argmax())
 near_t = unit_many @ unit_asked[row], products[row], k, float(lowest[row])
 draw.show(draw.around_the_threshold(*near_t))
-record(
-    "exact search in bfloat16: anchors looked at again for each of the 100 best",
-    mean_with_interval(kept / k, seed),
-    unit="anchors",
-    note="50,000 made-up anchors",
-)
 print(f"E = {error:.4f}, T = {thresholds[row]:.4f}, kept from {lowest[row]:.4f} on")
 print(f"kept for the {len(kept)} pictures: {kept.min()} to {kept.max()} anchors")
 
@@ -708,15 +702,6 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16):
     gap = compare_decisions(chosen == test.labels, precise == test.labels)
     of_stamps = paired_difference(recall, precise_recall, seed)
     gaps[name] = {"clothing: accuracy": gap, "stamps: mean recall": of_stamps}
-    record(
-        f"embeddings stored as {name} instead of float32: "
-        "change of accuracy on Fashion-MNIST",
-        100 * gap,
-        unit="points",
-        note="793 stamps and 200 pairs of clothing as anchors",
-        split="test",
-        verdict=verdict_of(gap),
-    )
     changed = f"{(chosen != precise).sum()} of {len(chosen)}"
     rows.append([*cells, changed, in_points(gap, 2), in_points(of_stamps, 2)])
 xlabel = "change against float32, points, 95 % interval"

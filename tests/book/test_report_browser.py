@@ -239,18 +239,6 @@ def test_the_index_shows_question_goals_minutes_and_icon(small, open_page):
     assert page.locator("#chapters").bounding_box()["y"] < page.locator("main .ways").bounding_box()["y"]
 
 
-def test_the_results_open_from_the_contents_and_all_at_once(small, open_page):
-    page = open_page(small / "results.html")
-    link = page.get_by_role("link", name="Open chapter 00")
-    expect(link).to_be_hidden()
-    page.locator(".contents a[href^='#00']").click()
-    expect(link).to_be_visible()
-    page.get_by_role("button", name="Close all").click()
-    expect(link).to_be_hidden()
-    page.get_by_role("button", name="Open all").click()
-    expect(link).to_be_visible()
-
-
 def test_the_book_is_searched_by_keyboard(small, open_page):
     page = open_page(small / "01_encoders.html")
     page.get_by_role("link", name="Search the book").press("Enter")
@@ -387,17 +375,6 @@ def test_a_phone_shows_six_lines_of_long_code_until_asked_for_all(small, open_pa
     assert wide.locator(".fold pre").evaluate(tall) < 300
     wide.get_by_role("button", name="Show all 22 lines").click()
     assert wide.locator(".fold pre").evaluate(tall) > 300
-
-
-def test_the_axis_of_results_stays_in_sight_beyond_its_ends(small, open_page):
-    page = open_page(small / "results.html")
-    page.add_style_tag(content=".asif-results { height: 2000px }")
-    axis = page.locator(".asif-results > .axis").first
-    page.evaluate("scrollTo(0, 1200)")
-    assert 0 < axis.bounding_box()["y"] < 60
-    marks = "plot => [...plot.querySelectorAll('.tick')].map((tick) => parseFloat(tick.getAttribute('x1')))"
-    ticks = page.locator(".asif-results .plot").first.evaluate(marks)
-    assert 1 < ticks[0] < 5 and 95 < ticks[-1] < 99
 
 
 def test_without_scripts_the_page_is_complete_and_shows_no_dead_controls(small, open_page):

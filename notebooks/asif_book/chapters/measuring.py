@@ -5,12 +5,14 @@ import ctypes
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 from scipy.optimize import minimize_scalar, nnls
 
 from asif_lib import method
-from asif_lib.evaluation.measures import ranks, recall_at, same_text
+from asif_lib.evaluation.measures import Measure, ranks, recall_at, same_text
+from asif_lib.files import ROOT
 from asif_lib.zeroshot import ASIF
 
 
@@ -123,3 +125,19 @@ def scoreboard(bank, splits, seed=0):
     captions = asked.pairs.caption.tolist()
     relevant = same_text(captions, captions)  # (q, q)
     return {name: recall_at(s, relevant, 1, seed) for name, s in scores.items()}, float(relevant.float().mean())
+
+
+def over_draws(profile: str, pairs: str):
+    """Read `repeated_splits.csv` by method; ``gap`` is its mean recall minus that of ASIF over draws, a `Measure`.
+
+    The draws are those of the stamps and of the encoders "offline": for other `profile` and `pairs` no row is returned.
+    """
+    import pandas as pd
+
+    file = ROOT / "benchmarks" / "accuracy" / "repeated_splits.csv"
+    installed = Path(__file__).parent.with_name(file.name)
+    table = pd.read_csv(file if file.exists() else installed)
+    stands = (table["measure"] == "mean recall") & (profile == "offline") & (pairs == "stamps")
+    table = table[stands].set_index("method")
+    gaps = table[["difference", "difference_low", "difference_high", "n"]].itertuples(index=False)
+    return table.assign(gap=[Measure(*gap) for gap in gaps])

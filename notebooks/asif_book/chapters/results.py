@@ -5,7 +5,6 @@ import math
 import os
 import re
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import NotRequired
 from typing_extensions import TypedDict
 
 from asif_lib.errors import AsifError
-from asif_lib.files import ROOT, build_dir, put_aside, read_json, write_json, write_whole
+from asif_lib.files import build_dir, read_json, write_json, write_whole
 from asif_lib.locks import locked
 
 BEGIN = "<!-- results:begin -->"
@@ -29,28 +28,15 @@ class ResultsError(AsifError):
     """A number that cannot be recorded, or a file of results that cannot be read."""
 
 
-class NoResultsError(ResultsError):
-    """Nothing was recorded yet."""
-
-
-class Run(TypedDict):
-    """The run of the report that recorded a number."""
-
-    chapter: str
-    parameters: dict
-
-
 class Result(TypedDict):
-    """One recorded number; :func:`record` explains the keys."""
+    """One recorded number; :func:`record` explains the keys. The `run` has the chapter and the parameters."""
 
     value: float
     ci: tuple[float, float] | None
     n: int | None
     unit: str
     note: str
-    split: NotRequired[str]
-    verdict: NotRequired[str]
-    run: NotRequired[Run]
+    run: NotRequired[dict]
 
 
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
@@ -65,9 +51,7 @@ of_the_book = True
 """False while this process works with pairs of the reader's own."""
 
 
-def record(
-    name: str, value, ci: tuple | None = None, n: int | None = None, unit="", note="", split="", verdict=""
-) -> float:
+def record(name: str, value, ci: tuple | None = None, n: int | None = None, unit="", note="") -> float:
     """Write one headline number into ``build/results.json`` and return it.
 
     The name is what a reader sees, and the same name replaces the earlier entry. Without a unit the
@@ -75,8 +59,8 @@ def record(
     for anything else. In a run of the report the number counts once the whole chapter has run. A chapter that was
     opened with pairs of the reader's own records nothing.
 
-    Raises `ResultsError` if a number is not finite, an interval is upside down, a fraction is outside ±1, or the name
-    is empty, and `LockedError` if another process keeps the file locked.
+    Raises `ResultsError` if a number is not finite, an interval is upside down, a fraction is outside ±1, the name
+    is empty, or the file is damaged, and `LockedError` if another process keeps the file locked.
 
     Parameters
     ----------
@@ -88,9 +72,7 @@ def record(
     n : int, optional
         Items behind the number.
     unit, note : str
-        The table shows the note behind the name.
-    split, verdict : str
-        Of a comparison: the pairs that were asked, and what may be claimed (`verdict_of`).
+        The table shows the note behind the name: chance, or what may be claimed of a difference.
 
     >>> record("held-out stamps, caption among 150, R@1", 0.373, ci=(0.30, 0.45), n=150)
     0.373
@@ -107,7 +89,7 @@ def record(
     if not unit and abs(value) > 1:
         raise ResultsError(f"{name!r} is {value}, which is no fraction: divide by 100, or give a unit.")
     plain = {"ci": ci and tuple(map(float, ci)), "n": None if n is None else int(n)}  # without NumPy's types
-    entry: Result = {"value": float(value), **plain, "unit": unit, "note": note, "split": split, "verdict": verdict}
+    entry: Result = {"value": float(value), **plain, "unit": unit, "note": note}
     if not of_the_book:
         return entry["value"]
     path = results_path()
@@ -116,21 +98,21 @@ def record(
         path = _unfinished_path(run["chapter"])
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path):
-        write_json(path, _read_or_start_afresh(path) | {name: entry})
+        write_json(path, _recorded(path) | {name: entry})
     return value
 
 
 def load_results(path: Path | str | None = None) -> dict[str, Result]:
     """Read the recorded numbers: name → `Result`.
 
-    Raises `NoResultsError` if nothing was recorded yet, and its base `ResultsError` if the file is damaged.
+    Raises `ResultsError` if nothing was recorded yet, or the file is damaged.
     """
     path = path or results_path()
     try:
         return read_json(path, dict[str, Result])
     except FileNotFoundError:
         advice = "run a notebook, or all of them with `python -m asif_book.report`"
-        raise NoResultsError(f"No results at {path}: {advice}.") from None
+        raise ResultsError(f"No results at {path}: {advice}.") from None
     except ValueError as error:
         advice = "Delete it and run the notebooks."
         raise ResultsError(f"{path} is damaged: record() does not write this ({error}). {advice}") from None
@@ -146,12 +128,11 @@ def run_of(chapter: str, parameters: dict) -> Iterator[dict[str, str]]:
     """
     unfinished = _unfinished_path(chapter)
     unfinished.unlink(missing_ok=True)
-    run: Run = {"chapter": chapter, "parameters": parameters}
-    yield {RUN_VARIABLE: json.dumps(run)}
+    yield {RUN_VARIABLE: json.dumps({"chapter": chapter, "parameters": parameters})}
     path = results_path()
     with locked(path):
-        others = {name: entry for name, entry in _read_or_start_afresh(path).items() if _chapter(entry) != chapter}
-        write_json(path, others | _read_or_start_afresh(unfinished))
+        others = {name: entry for name, entry in _recorded(path).items() if _chapter(entry) != chapter}
+        write_json(path, others | _recorded(unfinished))
     for file in (unfinished, unfinished.with_name(unfinished.name + ".lock")):
         file.unlink(missing_ok=True)
 
@@ -168,48 +149,18 @@ def recorded_by(chapter: str) -> list[str]:
         return []
 
 
-def over_draws(profile: str, pairs: str):
-    """Read `repeated_splits.csv` by method; ``gap`` is its mean recall minus that of ASIF over draws, a `Measure`.
-
-    The draws are those of the stamps and of the encoders "offline": for other `profile` and `pairs` no row is returned.
-    """
-    import pandas as pd  # these take seconds, and no chapter needs them in order to record
-
-    from asif_lib.evaluation.measures import Measure
-
-    file = ROOT / "benchmarks" / "accuracy" / "repeated_splits.csv"
-    installed = Path(__file__).parent.with_name(file.name)
-    table = pd.read_csv(file if file.exists() else installed)
-    stands = (table["measure"] == "mean recall") & (profile == "offline") & (pairs == "stamps")
-    table = table[stands].set_index("method")
-    gaps = table[["difference", "difference_low", "difference_high", "n"]].itertuples(index=False)
-    return table.assign(gap=[Measure(*gap) for gap in gaps])
-
-
-def verdict_of(gap, method: str | None = None, draws=()) -> str:
-    """Say what may be claimed of a paired difference, a `Measure`, that one split of the pairs measured.
-
-    "one split only": its interval excludes 0; "undecided": it does not. If the `draws` of `over_draws` have the
-    `method`, their difference follows; one that excludes 0 "holds" if theirs has the same sign and is real after Holm's
-    correction.
-    """
-    decided = gap.low > 0 or gap.high < 0
-    if not len(draws) or method not in draws.index:
-        return "one split only" if decided else "undecided"
-    row = draws.loc[method]
-    holds = decided and row["verdict"] != "undecided" and row["gap"].value * gap.value > 0
-    claim = "holds" if holds else "one split only;" if decided else "undecided on this split;"
-    value, low, high = (f"{100 * end:z.1f}" for end in (row["gap"].value, *row["gap"].ci))
-    return f"{claim} over {row['seeds']} draws: {value} ({low} to {high})"
-
-
 def results_table(results: dict[str, Result]) -> str:
     """The results as a Markdown table, in the order of the chapters."""
     if not results:
         return "No results recorded yet."
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in result_rows(results)]
-    head = ["| result | value | 95 % interval | n | split | verdict |", "|---|---:|---:|---:|---|---|"]
-    return "\n".join([*head, *lines])
+    lines = ["| result | value | 95 % interval | n |", "|---|---:|---:|---:|"]
+    for name, entry in sorted(results.items(), key=lambda item: _chapter(item[1])):
+        unit, ci, n = entry["unit"], entry["ci"], entry["n"]
+        what = f"{name} ({entry['note']})" if entry["note"] else name
+        interval = "" if ci is None else f"{_show(ci[0], unit)} to {_show(ci[1], unit)}" + ("" if unit else " %")
+        cells = what, f"{_show(entry['value'], unit)} {unit or '%'}", interval, "" if n is None else f"{n:,}"
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
 
 
 def settled(table: str, page: str) -> str:
@@ -232,26 +183,6 @@ def moves_little(old: str, new: str) -> bool:
     return all(math.isclose(a, b, rel_tol=MOVES / 100, abs_tol=slack + 1e-9) for a, b in zip(*numbers, strict=True))
 
 
-def result_rows(results: dict[str, Result]) -> list[tuple[str, ...]]:
-    """The rows of the table, in the order of the chapters: what, value, interval, number of items, split, verdict."""
-    rows = []
-    for name, entry in sorted(results.items(), key=lambda item: _chapter(item[1])):
-        unit, ci, n = entry["unit"], entry["ci"], entry["n"]
-        what = f"{name} ({entry['note']})" if entry["note"] else name
-        interval = "" if ci is None else f"{_show(ci[0], unit)} to {_show(ci[1], unit)}" + ("" if unit else " %")
-        shown = f"{_show(entry['value'], unit)} {unit or '%'}", interval, "" if n is None else f"{n:,}"
-        rows.append((what, *shown, entry.get("split", ""), entry.get("verdict", "")))
-    return rows
-
-
-def by_chapter(results: dict[str, Result]) -> dict[str, list[tuple]]:
-    """Return for each chapter its results, each with its row of `result_rows`."""
-    found = {}
-    for entry, row in zip(sorted(results.values(), key=_chapter), result_rows(results), strict=True):
-        found.setdefault(_chapter(entry), []).append((entry, *row))
-    return found
-
-
 def _chapter(entry: Result) -> str:
     return entry["run"]["chapter"] if "run" in entry else ""
 
@@ -262,35 +193,22 @@ def _show(value: float, unit: str) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _read_or_start_afresh(path: Path) -> dict[str, Result]:
-    """The stored results; a damaged file is kept under another name, with a warning."""
-    try:
-        return load_results(path)
-    except NoResultsError:
-        return {}
-    except ResultsError:
-        kept = put_aside(path)
-        warnings.warn(f"{path} was damaged: it now stands as {kept.name}, and results start afresh.", stacklevel=3)
-        return {}
+def _recorded(path: Path) -> dict[str, Result]:
+    return load_results(path) if path.exists() else {}
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(page: Path):
     """``python -m asif_book.chapters.results FILE``: put the numbers of the last run that moved into the file."""
     from asif_book.editions.contents import put_between  # brings nbformat, which no chapter needs in order to record
 
-    page = Path((sys.argv[1:] if arguments is None else arguments)[0])
     results = load_results()
     for name, entry in results.items():
         parameters = entry["run"]["parameters"] if "run" in entry else {}
         if parameters.get("profile") != "offline" or "fast" in parameters or parameters.get("seed"):
-            advice = f"remove {results_path()} and run that"
-            print(f"{name!r} is not from a plain `make workbook`: {advice}.", file=sys.stderr)
-            return 1
+            sys.exit(f"{name!r} is not from a plain `make workbook`: remove {results_path()} and run that.")
     text = page.read_text(encoding="utf-8")
-    text = put_between(text, BEGIN, END, settled(results_table(results), text))
-    write_whole(page, text.encode())
-    return 0
+    write_whole(page, put_between(text, BEGIN, END, settled(results_table(results), text)).encode())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(Path(sys.argv[1]))

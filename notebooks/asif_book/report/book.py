@@ -1,18 +1,15 @@
 """Run the chapters that changed, make a page for each, an index and a search: a book that opens from disk."""
 
-import contextlib
 import hashlib
 import json
-import math
 import os
 import platform
 import re
 import sys
-import tomllib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from itertools import pairwise, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 
 import nbformat
@@ -20,9 +17,6 @@ from bs4 import BeautifulSoup, NavigableString, Tag
 from markupsafe import Markup
 from tqdm import tqdm
 
-from asif_book.figures.dots import Axis
-from asif_book.figures.method import as_in_chapter_00, method_picture
-from asif_book.figures.templates import self_contained
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.defaults import DEFAULT_BANK
@@ -30,7 +24,7 @@ from asif_lib.errors import AsifError, version_of
 from asif_lib.files import ROOT, build_dir, digest_of_files, sha256_of, write_whole
 from asif_lib.machine import for_small_matrices
 
-from ..chapters.results import BEGIN, END, by_chapter, load_results, results_path
+from ..chapters.results import BEGIN, END, load_results, results_path, results_table
 from ..editions.building import CHAPTERS, GUIDE, published_at
 from ..editions.contents import METHOD, METHOD_ALT, put_between
 from ..editions.outline import Chapter, heading
@@ -124,15 +118,15 @@ def build_report(
     run_chapters(book, Runner(runs, parameters, reuse), then=make_page, beside=beside)
     for name, markdown in texts.items():
         if BEGIN in markdown and results_path().exists():
-            titles = {chapter.name: chapter.title for chapter in book.values()}
-            markdown = put_between(markdown, BEGIN, END, results_in_lanes(load_results(), titles))
+            markdown = put_between(markdown, BEGIN, END, results_table(load_results()))
         ends[name] = write(name, [markdown], partial(render_page, notebooks / f"{name}.md", markdown, **around))
     names = [*(path.stem for path in book), *texts]
     write(SEARCH, [ends[name] for name in names], lambda: search_page(pages, names, **around))
     entries = [_entry(chapter, runs / path.name, folder) for path, chapter in book.items()]
     index = pages / "index.html"
     walk = WALK if (pages / WALK).exists() else None
-    shown = {"entries": entries, "method": _method(notebooks), "walk": walk, "groups": groups}
+    method = to_html(f"![{METHOD_ALT}]({METHOD})", notebooks) if (notebooks / METHOD).exists() else ""
+    shown = {"entries": entries, "method": method, "walk": walk, "groups": groups}
     write_whole(index, _index(shown, around, parameters, edition).encode())
     print(f"report: {index}", flush=True)
     return index
@@ -165,107 +159,6 @@ def chapters_in(folder: Path, wanted: list[str] | None) -> list[Path]:
     return [path for path in paths if names[path].intersection(wanted)]
 
 
-SHARES, RATIOS, GAPS, FAR = "percent", "ratio, percent", "points", "points, wider axis"
-OTHERS = "number from 0 to 1"
-REACH = {SHARES: (0, 1), RATIOS: (0, 1.2), GAPS: (-0.15, 0.15), FAR: (-0.6, 0.6), OTHERS: (0, 1)}
-"""What the axis of each kind of number reaches, in all chapters; numbers of no such kind have no axis."""
-WITHIN = 0.05  # a difference is small enough if its whole interval lies within, on both sides of 0
-
-
-def results_in_lanes(results: dict, titles: dict[str, str]) -> str:
-    """Draw the recorded numbers as HTML without empty lines: the headlines, then a fold with lanes for a chapter.
-
-    Numbers of a kind have the same axis in all chapters; that of differences has 0 in its middle.
-    """
-    called, beside, words, labels = words_of_results().values()
-    lanes = {chapter: [_lane(labels, *row) for row in rows] for chapter, rows in by_chapter(results).items()}
-    every = [lane for rows in lanes.values() for lane in rows]
-    short = [(lane, called[begin]) for begin in called for lane in every if lane["row"].startswith(begin)]
-    first = [lane | {"name": name, "head": ""} for lane, name in short]
-    parts = [("", "In short", _sentence(results, *words[""]), _blocks(first), None, [])] * bool(first)
-    for chapter, rows in lanes.items():
-        title = titles.get(chapter, chapter) or "Recorded by hand"
-        begin, what = beside.get(chapter[:2], [None, ""])
-        number = next((lane | {"what": what} for lane in rows if begin and lane["row"].startswith(begin)), None)
-        said = _sentence(results, *words.get(chapter[:2], [""]))
-        parts.append((chapter, title, said, _blocks(rows), number, [lane["decided"] for lane in rows]))
-    return re.sub(r"\n\s*\n", "\n", self_contained("report/templates/results", parts=parts, titles=titles).data)
-
-
-def words_of_results() -> dict[str, dict]:
-    """Read ``results.toml``: what the page of results calls its numbers, and the sentences of chapters."""
-    return tomllib.loads((REPORT.parent / "chapters" / "results.toml").read_text(encoding="utf-8"))
-
-
-def _sentence(results: dict, text: str, *wanted) -> str:
-    """Fill a text with the results of these names, and numbers; if one is missing, or they do not fall, it is empty."""
-    values = [results.get(one, {"value": math.nan})["value"] if isinstance(one, str) else one for one in wanted]
-    return text.format(*values) if all(a > b for a, b in pairwise(values)) else ""
-
-
-def _blocks(lanes: list[dict]) -> list[tuple]:
-    """Sort lanes by kind, each with its axis, and those of a kind by their groups."""
-    kinds: dict[str, dict] = {}
-    for lane in lanes:
-        kinds.setdefault(lane["kind"], {}).setdefault(lane["head"], []).append(lane)
-    blocks = []
-    for kind in [*filter(kinds.__contains__, REACH), *(kind for kind in kinds if kind not in REACH)]:
-        groups = kinds[kind]
-        ends = [end for group in groups.values() for lane in group for end in lane["ends"]]
-        ends += [-end for end in ends] if kind in (GAPS, FAR) else []
-        axis = Axis([*ends, *REACH[kind]], kind == OTHERS, kind in (GAPS, FAR), parts=6) if kind in REACH else None
-        blocks.append((kind, axis, [_group(head, groups[head]) for head in sorted(groups, key=bool)]))
-    return blocks
-
-
-def _group(head: str, lanes: list[dict]) -> tuple[str, str, list[dict]]:
-    """Say once, beside the head of a group, what is about all of its lanes."""
-    common = [part for part in lanes[0]["about"] if head and all(part in lane["about"] for lane in lanes[1:])]
-    return head, common, [lane | {"about": [part for part in lane["about"] if part not in common]} for lane in lanes]
-
-
-def _lane(labels: dict, entry: dict, row: str, value: str, interval: str, n: str, split: str, verdict: str) -> dict:
-    """Describe a row of `by_chapter`: group, label, conditions, words, and the ends of its drawing, if it has one."""
-    note, unit = entry["note"], entry["unit"]
-    name = row.removesuffix(f" ({note})")
-    found = ((re.fullmatch(pattern, name), parts) for pattern, parts in labels.items())
-    head, label, *about = next(([*map(match.expand, parts)] for match, parts in found if match), ["", name])
-    ends = [end / (100 if unit == "points" else 1) for end in (entry["value"], *(entry["ci"] or ()))]
-    kind = OTHERS if unit else SHARES
-    if unit == "points" or "minus" in name:
-        kind = FAR if max(map(abs, ends)) > REACH[GAPS][1] else GAPS
-    elif " over the pairs " in name:
-        kind = RATIOS
-    elif not 0 <= min(ends) <= max(ends) <= 1:
-        kind = unit or "percent, beyond 100"
-    if kind in (GAPS, FAR):
-        value, *limits = (f"{100 * end:+z.1f}".replace("+0.0", "0.0") for end in ends)
-        value, interval = f"{value} points", " to ".join(limits)
-    elif unit:
-        value, *limits = (f"{end:.3f}" for end in ends)
-        value, interval = f"{value} {unit}", " to ".join(limits)
-    guessing = re.search(r"(?:chance|guessing) ([\d.]+)( ?%)?", note)
-    lines = [float(guessing[1]) / (100 if guessing[2] else 1)] if guessing else [0] * (kind in (GAPS, FAR))
-    lines = [1] if kind == RATIOS else lines
-    claim, _, draws = verdict.replace(" to ", "\u00a0to\u00a0").partition(" over ")
-    low, high = map(float, re.findall(r"-?[\d.]+", draws.partition("(")[2]) or (0, 0))
-    if "undecided" in claim and low * high > 0:
-        claim = "draws only"
-    elif claim == "undecided" and kind == GAPS and max(map(abs, ends)) <= WITHIN:
-        claim = "within 5 points of 0"
-    elif guessing and not claim:
-        claim = "above chance" if min(ends) > lines[0] else "below chance" if max(ends) < lines[0] else "at chance"
-    full = 0 if "undecided" in claim or claim == "at chance" else 50 if re.search("only|within", claim) else 100
-    about = [*filter(None, [*about, n and f"n = {n}", split, *note.split("; ")])]
-    return {
-        "row": row, "kind": kind, "name": label, "head": head, "decided": full if claim else None,
-        "about": [part.replace(" ", "\u00a0") if len(part) < 22 else part for part in about],
-        "value": value, "interval": interval, "claim": claim.removesuffix(" on this split;").rstrip(";"),
-        "draws": draws and f"over {draws}",
-        "ends": ends, "lines": lines, "open": any(min(ends) <= line <= max(ends) for line in lines),
-    }  # fmt: skip
-
-
 # The index -------------------------------------------------------------------------------------------
 
 
@@ -281,13 +174,6 @@ def _entry(chapter: Chapter, executed: Path, folder: Path) -> dict:
         "goals": [line(goal) for goal in chapter.goals],
         "left_out": left_out(nbformat.read(executed, as_version=4)),
     }
-
-
-def _method(notebooks: Path) -> Markup:
-    """Embed the picture of the method: with photographs where the bank of stamps is, else the one of the notebooks."""
-    with contextlib.suppress(AsifError):
-        return Markup(method_picture(as_in_chapter_00(AnchorBank.load(DEFAULT_BANK))).data)
-    return to_html(f"![{METHOD_ALT}]({METHOD})", notebooks) if (notebooks / METHOD).exists() else Markup()
 
 
 def _index(shown: dict, around: dict, parameters: dict, edition: str) -> str:

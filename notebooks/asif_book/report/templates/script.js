@@ -22,7 +22,6 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const words of document.querySelectorAll(".asked > strong:first-child")) guessFirst(words);
   waysToRead(document.querySelector("header .ways"), document.querySelector("main .ways"));
   addEventListener("hashchange", openTarget); openTarget();
-  for (const button of document.querySelectorAll("#folds")) openAll(button, [...document.querySelectorAll(".results-of")]);
   for (const code of document.querySelectorAll(".code .highlight")) clip(code, code.textContent.trim().split("\n").length);
   for (const table of document.querySelectorAll(".output table:not(.drawn)")) clip(table.parentElement, table.rows.length - 1, "rows", 14);
   markSection([...document.querySelectorAll(".contents [class^='level'] a")]);
@@ -173,15 +172,6 @@ function openTarget() {
   if (!fold) return;
   for (; fold; fold = fold.parentElement.closest("details")) fold.open = true;
   target.scrollIntoView();
-}
-
-function openAll(button, folds) {
-  const closed = () => folds.some(({ open }) => !open);
-  const show = () => { button.textContent = closed() ? "Open all" : "Close all"; };
-  button.addEventListener("click", () => { const open = closed(); for (const fold of folds) fold.open = open; });
-  for (const fold of folds) fold.addEventListener("toggle", show);
-  button.hidden = false;
-  show();
 }
 
 // six lines of longer code on a phone, and of long code in a fold anywhere, and ten rows of a table, until asked for all

@@ -293,15 +293,15 @@ check_share_by_chance(share_by_chance)
 
 # %% tags=["hide-input"]
 # Draw the nearest stamps by picture and by caption.
-from asif_book.chapters.chapter_02.lessons import nearest_by_both
-
 unique = bank.pairs.caption.map(counts).to_numpy() == 1  # captions that occur once
 half_shared = mutual_neighbours(image_similarity, text_similarity, 6).numpy() == 0.5
 train, validation = stamps.splits["train"], stamps.splits["validation"]
 chosen = next((i for i in train if unique[i] and half_shared[i]), train[0])
-both, words = nearest_by_both(bank, pictures, chosen)
-draw.show(both)
-print(words)
+near = []  # six rows of the bank by picture, and six by caption
+for similarity in (image_similarity, text_similarity):
+    others = similarity[chosen].index_fill(0, torch.tensor([chosen]), -torch.inf)
+    near.append(others.topk(6).indices.tolist())
+draw.show(draw.shared_neighbours(pictures, captions, chosen, near))
 
 # %% [markdown]
 # **What you see.** A frame and a star ★ mark the stamps in both rows. “Nearest by

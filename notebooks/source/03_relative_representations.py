@@ -1,4 +1,4 @@
-# %% [markdown] code=["method.py", "relative.py"] steps=["compare"]
+# %% [markdown] code=["method.py", "relative.py"]
 # # 03 · Relative representations: described by neighbours
 #
 # > **Question.** What stays the same when coordinates change?
@@ -122,21 +122,25 @@ draw.relative_matrix(new, anchors, four, i=1, j=2)
 # unchanged?
 
 # %%
-# Draw the relative vector under three changes.
 angle = np.deg2rad(50)
-turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+cosine, sine = np.cos(angle), np.sin(angle)
+turn = torch.tensor([[cosine, sine], [-sine, cosine]], dtype=torch.float32)
 changes = {  # each turns rows (m, 2) into rows (m, 2)
     "as it is": lambda rows: rows,
     "turned by 50°": lambda rows: rows @ turn,
     "turned and shrunk": lambda rows: 0.6 * rows @ turn,
-    "shifted": lambda rows: rows + np.array([0.5, -2.0]),
+    "shifted": lambda rows: rows + torch.tensor([0.5, -2.0]),
 }
-draw.show(draw.relative_under_changes(point_2d, anchors_2d, changes, names_2d))
+table = {
+    name: relative_representation(change(point_2d), change(anchors_2d))[0].tolist()
+    for name, change in changes.items()
+}
+pd.DataFrame(table, names_2d).T.round(2)
 
 # %% [markdown]
-# **What you see.** The filled bars are the cosines after the change, and the outlines
-# are the cosines of the first panel. Turning and shrinking change no bar, but the shift
-# does. **Break it:** add a change of your own to `changes`.
+# **What you see.** A row holds the three cosines after a change. Turning and shrinking
+# change no number of the first row, but the shift does. **Break it:** add a change of
+# your own to `changes`.
 #
 # ### Exercise 03.1 · Relative representation
 #
@@ -274,18 +278,20 @@ check_centred_representation(centred_representation)
 # Now the same two changes, with centring.
 
 # %%
-# Draw the centred cosines before and after both changes.
 from asif_book.checks import centred  # the library's solution of 03.2
 
 after = {
-    "rotation, centred": centred(z @ rotation, a @ rotation).ravel()[some],
-    "shift, centred": centred(z + shift, a + shift).ravel()[some],
+    "rotation": (centred(z @ rotation, a @ rotation), turned),
+    "shift": (centred(z + shift, a + shift), shifted),
 }
-draw.show(draw.before_after(centred(z, a).ravel()[some], after))
+for name, (with_centring, without) in after.items():
+    change = (with_centring - centred(z, a)).abs().max()
+    plain_change = (without - plain).abs().max()
+    print(f"largest change, {name}: {plain_change:.6f}, centred {change:.6f}")
 
 # %% [markdown]
-# **What you see.** With centring, all dots of both panels lie on the diagonal: neither
-# change has an effect. **Break it:** set `how_far = 10` above, and run the cells again.
+# **What you see.** With centring, neither change has an effect: only rounding is left.
+# **Break it:** set `how_far = 10` above, and run the cells again.
 
 # %% [markdown] tags=["number", "core"]
 # ## 3 · Two strangers, one description

@@ -1,4 +1,4 @@
-# %% [markdown] code=["method.py", "sparse.py", "search/"] steps=["keep k", "power p"]
+# %% [markdown] code=["method.py", "sparse.py", "search/"]
 # # 04 · Sparsification
 #
 # > **Question.** Why forget most of the similarities?
@@ -217,19 +217,15 @@ check_sparsify(my_sparsify)
 # values of $p$.
 
 # %%
-# Draw one vector for three exponents. Draw the picture and its six nearest anchors.
+# Draw one vector for three exponents.
 k = round(0.1 * n)
 vectors = {f"p = {p}": sparsify(relative, k, p) for p in (1, 2, 8)}
-first_six = vectors["p = 2"].indices[0, :6].tolist()  # the most similar anchors
-six = bank.pairs.loc[first_six]
 draw.show(draw.sparse_vector(relative[0], vectors))
-shown = [held_out.pairs.picture[chosen], *six.picture]
-draw.show(draw.show_pictures(shown, ["the picture", *six.caption], columns=7))
 negative = float((relative < 0).float().mean())
 print(f"{caption} {negative:.0%} of its cosines are negative")
 for name, vector in vectors.items():
     share = float((vector.values[0, :6] ** 2).sum())
-    print(f"{name}: the six anchors hold {share:.0%} of the sum of squares")
+    print(f"{name}: the six nearest anchors hold {share:.0%} of the sum of squares")
 
 # %% [markdown]
 # **What you see.** Most anchors are unlike the picture, so that more than half of its
@@ -271,24 +267,28 @@ draw.show(draw.interval_dots({"R@1": board}, xlabel=xlabel, chance=by_guessing))
 # %% [markdown]
 # ## 3 · Choosing k and p
 #
-# What do $k$ and $p$ do to an answer? The next figure ranks all held-out captions for
-# the picture of section 2, with $k = n/10$ and $p = 2$. <span class="on-screen">The
-# knobs below it draw the figure for other values. (They need a running kernel.)</span>
+# What does $k$ do to an answer? The next table ranks all held-out captions for the
+# picture of section 2, with $p = 2$ and three values of $k$.
 #
-# **Before you look:** with $k = 1$, how many captions can have a score above 0?
+# **Before you run the next cell:** with $k = 1$, how many captions can have a score
+# above 0?
 
-# %% tags=["hide-input"]
-# Draw the ranking of the captions, and open the knobs.
-from asif_book.widgets import sparse_knobs, sparse_step
-
-draw.show(*sparse_step(bank, held_out, chosen, k, 2))
-sparse_knobs(bank, held_out, row=chosen, k=k)
+# %%
+rows = {}
+for few in (1, k, n):
+    asked = ASIF(bank, few, 2, device=device)
+    of_captions = asked.similarity(picture, held_out.text)[0]  # (150,)
+    rows[few] = {
+        "captions above 0": int((of_captions > 0).sum()),
+        "place of the own caption": int((of_captions >= of_captions[chosen]).sum()),
+        "first caption": held_out.pairs.caption[int(of_captions.argmax())],
+    }
+pd.DataFrame(rows).T.rename_axis("k")
 
 # %% [markdown]
-# **What you see.** Each bar is the score of a caption, a sum over the
-# anchors that it shares with the picture. The own caption has a check mark. With $k =
-# 1$ only captions that keep the picture's single anchor have a bar; all others tie at
-# zero. The own caption need not come first.
+# **What you see.** The score of a caption is a sum over the anchors that it shares with
+# the picture. With $k = 1$ only captions that keep the picture's single anchor have a
+# score above 0; all others tie at zero. The own caption need not come first.
 #
 # We choose both numbers by a **sweep**: we try every combination and keep the best. The
 # pictures that choose must be neither anchors nor test pictures, so we use the

@@ -1,4 +1,4 @@
-# %% [markdown] code=["zeroshot.py", "evaluation/"] steps=["score"]
+# %% [markdown] code=["zeroshot.py", "evaluation/"]
 # # 05 · Zero-shot evaluation
 #
 # > **Question.** How good is it, and how sure are we?

@@ -1,4 +1,4 @@
-# %% [markdown] code=["explain/"] steps=["explain"]
+# %% [markdown] code=["explain/"]
 # # 06 · Interpretability
 #
 # > **Question.** Which anchors decided?
@@ -66,7 +66,7 @@ model = ASIF(bank, device=device, **encoders)
 print(f"{model}\n{len(test)} stamps are held out")
 
 # %% tags=["hide-input"]
-# Ask about the held-out picture of chapter 00, and draw the scores of three labels.
+# Ask about the held-out picture of chapter 00, with three labels.
 stranger = first_held_out(stamps)
 picture, caption = stamps.pictures[stranger], stamps.captions[stranger]
 z = everything.image[[stranger]]  # (1, 1280)
@@ -83,9 +83,7 @@ image, texts = model.images(z), model.texts(prompts)  # sparse vectors
 scores = image.similarity(texts)[0]  # (3,)
 right, wrong = 0, int(scores[1:].argmax()) + 1  # the right label, the best wrong one
 answer = labels[int(scores.argmax())]
-order = scores.argsort(descending=True).tolist()
-ranked = [(n, labels[i], float(scores[i]), i == right) for n, i in enumerate(order, 1)]
-draw.show(draw.caption_search([picture], [ranked]))
+print(f"{caption} The answer: “{answer}”")
 
 # %% [markdown] tags=["core"]
 # ## 1 · A decision taken apart
@@ -139,18 +137,16 @@ for i in both:
 # anchor by anchor. Over all anchors, the differences add up to the lead.
 
 # %% tags=["hide-input"]
-# Draw which anchors speak for the wrong label, and for the right one.
+# List the anchors that speak most for the wrong label, and for the right one.
 sides = contrast(image, texts[[wrong]], texts[[right]], bank.pairs)
-few = draw.strongest(sides, 4)
-words, ends = f"{caption}\ncalled “{answer}”", (labels[right], labels[wrong])
-rows, xlabel = few.itertuples(index=False), "difference of the contributions (no unit)"
-draw.show(draw.anchor_bars(picture, words, rows, xlabel=xlabel, sides=ends))
 total, lead = sides.difference.sum(), float(scores[wrong] - scores[right])
 print(f"The differences add up to {total:.6f}, and the scores differ by {lead:.6f}.")
+few = pd.concat([sides.head(4), sides.tail(4)])
+few[["anchor", "caption", "difference"]].style.hide(axis="index").format(precision=3)
 
 # %% [markdown]
-# **What you see.** Filled bars speak for the wrong label, hollow bars for the right
-# one. The blackbuck contributes to both labels and gives more to “deer”. Sixteen
+# **What you see.** A difference above 0 speaks for the wrong label, one below 0 for the
+# right one. The blackbuck contributes to both labels and gives more to “deer”. Sixteen
 # anchors lean to each side; one contributes most of “kangaroo”'s side. The bank's only
 # kangaroo hardly resembles this one.
 

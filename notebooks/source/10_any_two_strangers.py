@@ -1,4 +1,4 @@
-# %% [markdown] code=["zeroshot.py", "bank/"] steps=["strangers"]
+# %% [markdown] code=["zeroshot.py", "bank/"]
 # # 10 · Any two strangers
 #
 # > **Question.** One encoder reads English, the other reads Hindi. They share no
@@ -344,7 +344,7 @@ draw.show(draw.interval_dots(series, xlabel=xlabel, chance=chance, joined=True))
 
 # %% tags=["hide-input"]
 # Draw the best pictures for words of several languages, and open the control.
-from asif_book.widgets import asked_in_language, language_knob
+from asif_book.chapters.chapter_10.lessons import asked_in_language, language_knob
 
 models = {}
 for name, one in languages.items():

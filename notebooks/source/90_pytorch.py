@@ -1,4 +1,4 @@
-# %% [markdown] steps=["PyTorch"] appendix=true
+# %% [markdown]
 # # 90 · Appendix: the PyTorch of this book
 #
 # > **Question.** How do you compute with whole matrices, without a loop?

@@ -32,6 +32,7 @@ from PIL import ImageOps
 from asif_book.chapters.classes import without_article
 from asif_book.chapters.in_browser import NAME
 from asif_book.editions.building import BROWSER_CHAPTERS, BROWSER_KERNEL, browser_edition, notebooks_in
+from asif_book.editions.contents import METHOD
 from asif_book.editions.licences import licences_md
 from asif_book.figures.style import STYLE
 from asif_book.figures.templates import TEMPLATES
@@ -219,6 +220,8 @@ def _stamps():
 def _write_notebooks(folder) -> dict:
     """Write the chapters, and return their titles by their names."""
     (folder / OWN).mkdir(parents=True)
+    (folder / METHOD).parent.mkdir()
+    shutil.copyfile(ROOT / "notebooks" / METHOD, folder / METHOD)
     chapters = [path for path in notebooks_in(ROOT / "notebooks") if path.name[:2] in BROWSER_CHAPTERS]
     chapters = {path.stem: path for path in chapters if path.parent.name == "notebooks"}
     for name, path in chapters.items():

@@ -51,6 +51,8 @@ def open_chapter(profile="offline", device="auto", pairs=DEFAULT_BANK) -> Openin
 
 STRANGER = "animals/marsupials/kangaroo.png"
 """The held-out stamp that the model calls a deer: the story of chapters 00, 06, 07 and 08."""
+SILHOUETTE = "animals/marsupials/cartoon/kangaroo-silo.png"
+"""The black shape of a kangaroo that one anchor makes a sheep."""
 
 
 def first_held_out(pairs, id=STRANGER) -> int:

@@ -7,18 +7,16 @@ exercise's check, and a usual mistake that the check knows follows the comment. 
 guide only, and those tagged ``say`` into the notes of the next cell's slide. A cell tagged ``full`` stays out of the
 browser's edition, and of a section that begins with one only the exercises stay. The code of a cell tagged
 ``hide-input`` is folded but for its first line, a comment. One cell sets a chapter up, also on Colab: it is tagged
-``parameters``, and begins with them. Each notebook gets one more cell, which links the chapters before and after. The
-folded part of the opening cell gets a strip of the method's steps, with links, and a picture of the method. The
-README's table of chapters is made from the sources too. ``{minutes}`` in an opening cell becomes the chapter's minutes.
-A cell tagged ``core`` begins a section of the core path, and ``open`` one of another chapter; JupyterLab folds the
-other numbered sections of the chapter.
+``parameters``, and begins with them. Each notebook gets one more cell, which links the chapters before and after, and
+in its opening cell the sections of the core path. The README's table of chapters is made from the sources too.
+``{minutes}`` in an opening cell becomes the chapter's minutes. A cell tagged ``core`` begins a section of the core
+path, and ``open`` one of another chapter; JupyterLab folds the other numbered sections of the chapter.
 
 The line that begins the opening cell may hold settings of the chapter:
 
-    # %% [markdown] code=["sparse.py", "search/"] steps=["keep k", "power p"] cell_seconds=3600 alone=true
+    # %% [markdown] code=["sparse.py", "search/"] cell_seconds=3600 alone=true
 
-``code`` names its modules, and ``steps`` its steps of the method (by default one, its topic). ``cell_seconds`` limits
-the time of a cell, and ``alone`` lets nothing run beside it. ``appendix=true`` takes the chapter out of the method.
+``code`` names its modules. ``cell_seconds`` limits the time of a cell, and ``alone`` lets nothing run beside it.
 
     python -m asif_book.editions build
     python -m asif_book.editions check
@@ -78,7 +76,7 @@ BROWSER_CHAPTERS = (*CORE_PATH, "90")
 FULL = "full"
 """Tag of a cell that only the full workbook can run."""
 GUIDE = "teachers_guide.md"
-OWN = ("code", "steps", "appendix", "cell_seconds", "alone")
+OWN = ("code", "cell_seconds", "alone")
 """Settings of a chapter in its opening cell."""
 _BEGIN, _END = (rf"^[ \t]*#+[ \t]*{which}[ \t]+SOLUTION\b.*$" for which in ("BEGIN", "END"))
 _SOLUTION = re.compile(rf"(?=(?P<indent>[ \t]*)){_BEGIN}\n(?P<lines>(?:(?!{_BEGIN}|{_END}).*\n)*){_END}\n?", re.M)
@@ -385,12 +383,13 @@ def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
         text = contents.put_between(readme.read_text(encoding="utf-8"), contents.BEGIN, contents.END, table)
         yield readme, text.encode()
     for at, (chapter, pair) in enumerate(zip(chapters, pairs, strict=True)):
-        picture = contents.picture_of(chapter, out_dir)
         for notebook, folder in zip(pair, (out_dir, out_dir / "solutions"), strict=True):
+            texts = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+            for cell in texts:  # the drawings stand once, for both editions
+                cell.source = cell.source.replace("](drawings/", f"]({os.path.relpath(out_dir / 'drawings', folder)}/")
             if len(chapters) > 1:
-                shown = (os.path.relpath(picture[0], folder), picture[1]) if picture else ()
-                for opening in [cell for cell in notebook.cells if cell.cell_type == "markdown"][:1]:
-                    opening.source = contents.with_path(chapters, at, opening.source, *shown)
+                for opening in texts[:1]:
+                    opening.source = contents.with_core_path(chapter, opening.source)
                 notebook.cells.append(contents.neighbours(chapters, at))
             yield folder / f"{chapter.name}.ipynb", (nbformat.writes(notebook).rstrip("\n") + "\n").encode()
 

@@ -1,7 +1,6 @@
-"""Make the lists of chapters: the README's table, the strip of the method's steps, and the links to neighbours."""
+"""Make the lists of chapters: the README's table, and the links to neighbours."""
 
 import re
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,13 +8,12 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
 from asif_book.editions.outline import NEIGHBOURS, QUIZ_MINUTES, Chapter
-from asif_book.figures.templates import filled
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT
 
 BEGIN, END = "<!-- chapters:begin -->", "<!-- chapters:end -->"
 METHOD = "drawings/method.svg"
-"""Picture of the method, below the notebooks; ``method_04.svg`` is the same in small, with the part of chapter 04."""
+"""Picture of the method, below the notebooks."""
 PICTURES = "drawings/method*.svg"
 METHOD_ALT = (
     "The method in one picture: a picture and a sentence are compared with the same anchors; the products of their "
@@ -48,21 +46,13 @@ def neighbours(chapters: list[Chapter], at: int) -> NotebookNode:
     return new_markdown_cell(" · ".join(links), metadata={"tags": [NEIGHBOURS]}, id=NEIGHBOURS)
 
 
-def picture_of(chapter: Chapter, folder: Path) -> tuple[Path, str] | None:
-    """Find the small picture of the method for a chapter in a folder: its file, and its words."""
-    picture = folder / METHOD.replace(".svg", f"_{chapter.name[:2]}.svg")
-    return (picture, ElementTree.parse(picture).findtext("{*}title")) if picture.exists() else None
-
-
-def with_path(chapters: list[Chapter], at: int, opening: str, picture: str = "", alt: str = "") -> str:
-    """Put the strip of the method's steps at the end of a chapter's opening cell, in its folded part if it has one.
-
-    Each step links to its chapter, and the steps of chapter `at` are marked. `picture` is the path of a picture of the
-    method, which stands below the strip, with the words `alt`.
-    """
-    shown = {"chapters": chapters, "here": chapters[at], "picture": picture, "alt": alt}
-    strip = filled("templates/thread.md.j2", **shown)
-    return re.sub(r"(\n\n</details>)?\s*\Z", lambda end: f"\n\n{strip.strip()}{end[1] or ''}", opening, count=1)
+def with_core_path(chapter: Chapter, opening: str) -> str:
+    """Put the sections of the core path at the end of a chapter's opening cell, in its folded part if it has one."""
+    if not chapter.core:
+        return opening
+    sections = f"section{'s' * (len(chapter.core) > 1)} {', '.join(chapter.core)}"
+    line = f"**Core path:** {sections}; {chapter.core_minutes} minutes. The sections marked *deeper* are folded."
+    return re.sub(r"(\n\n</details>)?\s*\Z", lambda end: f"\n\n{line}{end[1] or ''}", opening, count=1)
 
 
 def chapters_table(chapters: list[Chapter]) -> str:

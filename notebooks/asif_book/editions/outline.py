@@ -47,19 +47,8 @@ class Chapter:
     goals: list[str]  # Markdown of what a reader can do afterwards
     code: tuple[str, ...] = ()  # its modules and wings in asif_lib: ("relative.py", "search/")
     alone: bool = False  # it measures time or memory, so nothing else may run beside it
-    appendix: bool = False  # it stands behind the chapters, and is no step of the method
-    named_steps: tuple[str, ...] = ()  # the steps of the method that it teaches, if it names them
     core: tuple[str, ...] = ()  # the numbers of its sections on the core path: ("1", "2")
     core_minutes: int = 0  # to read these sections and do their exercises, without the test
-
-    @property
-    def steps(self) -> tuple[str, ...]:
-        """Name the chapter's steps of the method; one step with the name of its topic where it names none.
-
-        >>> Chapter("09_word_order", "09 · Word order", "", "", []).steps
-        ('word order',)
-        """
-        return self.named_steps or (self.name[3:].replace("_", " "),)
 
     @classmethod
     def read(cls, path: Path) -> Chapter:
@@ -76,13 +65,12 @@ class Chapter:
             title = f"{name[:2]} · {title}"
         settings = notebook.metadata.get(SETTINGS, {})
         about = question(notebook), _minutes(markdown[0]), _goals(markdown[0])
-        code, steps = (tuple(settings.get(name, ())) for name in ("code", "steps"))
-        kind = settings.get("alone", False), settings.get("appendix", False)
+        code, alone = tuple(settings.get("code", ())), settings.get("alone", False)
         core = [cells for cells in sections_of(notebook) if CORE in tags_of(cells[0])]
         numbers = tuple(heading(cells[0].source).split(" ")[0] for cells in core)
         others = {NEIGHBOURS, QUIZ}  # a build changes the one, and a reader may leave out the other
         path = [cell for cell in core_path(notebook)[1:] if not others.intersection(tags_of(cell))]
-        return cls(name, title, *about, code, *kind, steps, numbers, sum(minutes(path)) if core else 0)
+        return cls(name, title, *about, code, alone, numbers, sum(minutes(path)) if core else 0)
 
 
 def sections_of(notebook: NotebookNode) -> list[list[NotebookNode]]:

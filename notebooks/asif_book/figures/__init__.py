@@ -7,7 +7,6 @@ import lazy_loader
 
 _NAMES = {
     "figures.style": "image_tag show thumbnail use_style",
-    "figures.method": "method_picture",
     "figures.common": "cosine_histograms line_chart score_ledger",
     "figures.pictures": "labelled_pictures show_pictures",
     "figures.dots": "interval_dots",
@@ -15,11 +14,10 @@ _NAMES = {
     "01": "neighbour_rows what_the_encoder_sees",
     "02": "coverage_by_count coverage_histogram group_sizes picture_pairs shared_neighbours shuffle_control"
     " similarity_density two_matrices",
-    "03": "before_after caption_search cosines_before_after moving_origin picture_rows relative_matrix"
-    " relative_under_changes star_of_angles",
+    "03": "before_after caption_search cosines_before_after moving_origin picture_rows relative_matrix star_of_angles",
     "04": "four_steps sparse_vector sweep_heatmaps",
     "05": "confusion_matrix paired_squares trust_curves who_sees_what worst_bin",
-    "06": "anchor_bars faithfulness familiarity_curves important_regions scores_without strongest why_and_what_if",
+    "06": "anchor_bars faithfulness familiarity_curves important_regions scores_without why_and_what_if",
     "07": "best_anchors learning_curve",
     "08": "around_the_threshold cluster_timeline cost_curves duration inverted_index knob_curves number_line"
     " passing_tiles stage_bars",

@@ -211,14 +211,14 @@ def show(figure, alt=None, *, fold=""):
     IPython.display.display(IPython.display.HTML(shown))
 
 
-def image_html(figure, alt, *, live=False) -> Markup:
+def image_html(figure, alt) -> Markup:
     """Return `figure` as an HTML picture with the alternative text `alt`, and close it if it is one of pyplot's.
 
     The picture is an SVG that follows the ``color-scheme`` of its page, which JupyterLab sets by its theme. A phone
-    shows the narrow form, unless the figure is `live`: redrawn at each turn of a knob.
+    shows the narrow form.
     """
     source, size = _as_image(figure)
-    phone = None if live or not getattr(figure, "again", None) else _as_image(narrow_form(figure), inside=" ,")
+    phone = None if not getattr(figure, "again", None) else _as_image(narrow_form(figure), inside=" ,")
     image = Markup('<img src="{}" alt="{}" {} style="max-width: 100%; height: auto">').format(source, alt, size)
     return _LIGHT_ON_PAPER + (two_forms(image, *phone) if phone else image)
 

@@ -1,13 +1,11 @@
-"""Parts of all widgets: a knob, a pager, and a place for answers that shows every error."""
+"""Parts of all widgets: a place for answers that shows every error."""
 
 import contextlib
 import threading
 import traceback
 from pathlib import Path
 
-import anywidget
 import ipywidgets
-import traitlets
 from markupsafe import Markup
 
 from asif_book.figures.templates import TEMPLATES
@@ -18,62 +16,6 @@ PARTS = TEMPLATES.get_template("widgets/parts.html.j2").module
 """The macros of the widgets, as functions that return HTML."""
 DRAWING = threading.RLock()
 """Held while an answer is drawn. JupyterLab may run the callbacks of two controls in two threads at once."""
-
-
-class Knob(anywidget.AnyWidget):
-    """A slider over given values, with its name and value in words.
-
-    The sliders of ipywidgets give their handle no accessible name. This one is the range input of the browser. Its
-    `name` is shown, and is the accessible name; `value` is one of the `options`, numbers in rising order.
-    """
-
-    _esm = FOLDER / "knob.js"
-    _css = FOLDER / "controls.css"
-    name = traitlets.Unicode().tag(sync=True)
-    options = traitlets.List().tag(sync=True)
-    value = traitlets.Any().tag(sync=True)
-
-    def __init__(self, name, options, value):
-        super().__init__(name=name, options=list(options), value=value)
-
-    @traitlets.validate("value")
-    def _one_of_the_options(self, proposal):
-        if proposal.value not in self.options:
-            known = ", ".join(map(str, self.options))
-            raise traitlets.TraitError(f"{self.name} = {proposal.value}: the knob has the steps {known}")
-        return proposal.value
-
-
-class Pager(ipywidgets.HBox):
-    """Two buttons, "Previous page" and "Next page", and the number of the page: `value`, from 0."""
-
-    value = traitlets.Int(0)
-
-    def __init__(self, per_page):
-        self.per_page, self.pages = per_page, 1
-        self.previous = ipywidgets.Button(description="Previous page")
-        self.next = ipywidgets.Button(description="Next page")
-        self.text = ipywidgets.HTML()
-        super().__init__(
-            [self.previous, self.next, self.text], layout={"flex_flow": "row wrap", "align_items": "center"}
-        )
-        self.previous.on_click(lambda _: self._turn(-1))
-        self.next.on_click(lambda _: self._turn(1))
-        self.rows_of(0)
-
-    def _turn(self, step):
-        self.value = min(max(0, self.value + step), self.pages - 1)
-
-    def rows_of(self, total) -> slice:
-        """Return which of `total` rows the page shows; a page beyond the last one becomes the last one."""
-        self.pages = max(1, -(-total // self.per_page))
-        self.value = min(self.value, self.pages - 1)
-        first = self.value * self.per_page
-        last = min(first + self.per_page, total)
-        shown = f"{first + 1} to {last} of {total}" if total else "nothing to show"
-        self.text.value = f'<span role="status">Page {self.value + 1} of {self.pages}: {shown}</span>'
-        self.previous.disabled, self.next.disabled = self.value == 0, self.value == self.pages - 1
-        return slice(first, last)
 
 
 class Answer(ipywidgets.VBox):
@@ -139,15 +81,3 @@ def problem(message) -> Markup:
         '<div role="alert" style="border-left: 6px solid; padding: 0.4em 0.8em; line-height: 1.4">'
         "<b>✘ This does not work yet.</b> {}</div>"
     ).format(message)
-
-
-def bare(caption) -> str:
-    """Return a caption without its final full stop, for use within a sentence."""
-    return caption.rstrip(". ")
-
-
-def words_above(figure_and_words) -> Markup:
-    """Return a figure as HTML, its alternative text above it as a sentence that a screen reader announces."""
-    figure, words = figure_and_words
-    sentence = Markup('<p role="status" style="line-height: 1.4; margin: 0.3em 0">{}</p>').format(words)
-    return sentence + Markup(figure.data)

@@ -17,9 +17,10 @@ from asif_lib.errors import AsifError, ParameterError
 from asif_lib.explain.contribution import contributions
 from asif_lib.zeroshot import make_prompts
 
-from .parts import FOLDER, Answer, Pager, bare, wide
+from .parts import FOLDER, Answer, wide
 
-PER_PAGE = 10
+KEPT = 10
+"""Pictures that are shown, the newest first."""
 MOST_LABELS = 10
 MOST_ANCHORS = 4
 
@@ -77,13 +78,12 @@ def your_picture(model, labels=("otter", "beaver"), *, template=DEFAULT_TEMPLATE
     """
     pictures = model.bank.pairs.picture if pictures is None else pictures
     asked = []  # (name, thumbnail, SparseVectors of one row), the newest first
-    pager, answer = Pager(PER_PAGE), Answer()
+    answer = Answer()
 
-    def page(text, _):
+    def page(text):
         labels = parse_labels(text)
         make_prompts(labels, [template])  # refuses bad labels before the first picture arrives
-        shown = asked[pager.rows_of(len(asked))]
-        return "".join(answer_html(model, *item, labels, template, pictures) for item in shown)
+        return "".join(answer_html(model, *item, labels, template, pictures) for item in asked)
 
     def encode(name, data):
         picture = read_upload(name, data)
@@ -93,14 +93,15 @@ def your_picture(model, labels=("otter", "beaver"), *, template=DEFAULT_TEMPLATE
     def receive(read):
         vectors = model.images(torch.cat([z for *_, z in read])) if read else ()
         asked[:0] = [(name, small, vectors[[i]]) for i, (name, small, _) in enumerate(read)][::-1]
-        pager.value = 0
+        more = f", the last {KEPT} are shown" * (len(asked) > KEPT)
+        del asked[KEPT:]
         redraw()
-        return [f"✔ {len(read)} picture{'' if len(read) == 1 else 's'} added."] if read else []
+        return [f"✔ {len(read)} picture{'' if len(read) == 1 else 's'} added{more}."] if read else []
 
     words = {"value": write_labels(labels), "description": "Labels, separated by commas"}
     field = ipywidgets.Text(continuous_update=False, **words, **wide("100%", "initial"))
-    redraw = answer.follow(page, field, pager)
-    return ipywidgets.VBox([Picker(answer, encode, receive), field, pager, answer])
+    redraw = answer.follow(page, field)
+    return ipywidgets.VBox([Picker(answer, encode, receive), field, answer])
 
 
 def read_upload(name, data):
@@ -155,7 +156,7 @@ def answer_html(model, name, picture, vector, labels, template, pictures) -> str
         more = rows_of_pictures([cells], columns=6, names=["Anchors that decided, with their share of the score"])
     best = sorted(zip(labels, answer.scores[0].tolist(), strict=True), key=lambda pair: -pair[1])
     bars = [bar(score, label, first=label == verdict) for label, score in best[:MOST_LABELS]]
-    head = f"{bare(name)}: {verdict or 'no label: the picture shares no anchor with any of them'}"
+    head = f"{name}: {verdict or 'no label: the picture shares no anchor with any of them'}"
     left_out = f"; and {len(best) - MOST_LABELS} more labels with lower scores" * (len(best) > MOST_LABELS)
     shown = named_bars([(cell(picture, head=head), bars)], xlabel=f"score (no unit){left_out}", more=more)
     return f"<article>{shown.data}</article>"

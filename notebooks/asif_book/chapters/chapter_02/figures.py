@@ -96,23 +96,27 @@ def shuffle_control(panels, labels=("shuffles", "captions shuffled", "real capti
     return alt(figure, f"Histograms, bars: {labels[1]}; line: {labels[2]}. {words}")
 
 
-def shared_neighbours(picture, caption, by_picture, by_caption, shared) -> HTML:
+def shared_neighbours(pictures, captions, row, near) -> HTML:
     """Draw one stamp with its neighbours by picture (upper row) and by caption (lower row).
+
+    Those in both rows get a frame and a star.
 
     Parameters
     ----------
-    picture, caption
+    pictures, captions : sequences of n
+    row : int
         The stamp.
-    by_picture, by_caption : lists of m (picture, caption)
-    shared : pair of lists of m bool
-        Which neighbours of each row are in the other row too. They get a frame and a star.
+    near : pair of lists of m int
+        Its neighbours by picture, and by caption.
     """
     rows = [
-        [cell(item, text, "★" * mark, "shared" * mark) for (item, text), mark in zip(near, marks, strict=True)]
-        for near, marks in zip((by_picture, by_caption), shared, strict=True)
+        [cell(pictures[i], captions[i], "★" * (i in other), "shared" * (i in other)) for i in mine]
+        for mine, other in (near, near[::-1])
     ]
     names = ["the stamp", "nearest by picture", "nearest by caption"]
-    return rows_of_pictures([[cell(picture, caption, kind="query")], *rows], columns=len(by_picture), names=names)
+    return rows_of_pictures(
+        [[cell(pictures[row], captions[row], kind="query")], *rows], columns=len(near[0]), names=names
+    )
 
 
 def coverage_histogram(similarities) -> Figure:

@@ -4,11 +4,10 @@ import numpy as np
 import torch
 from IPython.display import HTML
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 
-from asif_book.figures.palette import ANCHOR, FAINT, INK, PAPER, PICTURE, SERIES
+from asif_book.figures.palette import FAINT, SERIES
 from asif_book.figures.pictures import bar, cell, named_bars, rows_of_pictures
-from asif_book.figures.style import alt, image_tag, legend_above, listed, narrow, span, subplots
+from asif_book.figures.style import alt, image_tag, legend_above, listed, span, subplots
 from asif_book.figures.templates import self_contained
 from asif_lib.relative import relative_representation
 
@@ -20,54 +19,6 @@ def picture_rows(rows) -> HTML:
     """
     cells = [[cell(picture, text) for picture, text in row] for row in rows.values()]
     return rows_of_pictures(cells, columns=max(map(len, cells)), names=list(rows))
-
-
-def relative_under_changes(point, anchors, changes, names) -> Figure:
-    """Draw a point and anchors in the plane, changed in several ways, and the point's cosines below.
-
-    Parameters
-    ----------
-    point : array of shape (2,)
-    anchors : array of shape (n, 2)
-    changes : dict of str to callable
-        From rows of shape (m, 2) to rows of the same shape; the first one is the reference, whose cosines
-        are drawn as outlines in every panel.
-    names : list of str
-        One for each anchor.
-    """
-    point, anchors = np.atleast_2d(np.asarray(point, float)), np.asarray(anchors, float)
-    n = len(changes)  # in the narrow form, each change is a row: its map, and its bars at the right
-    shape, size = ((n, 2), (4.4, 1.95 * n)) if narrow() else ((2, n), (2.2 * n, 4.5))
-    share = {"sharey": "col"} if narrow() else {"sharey": "row", "height_ratios": [1.5, 1]}
-    figure, axes = subplots(*shape, figsize=size, squeeze=False, **share)
-    figure.set_layout_engine("constrained" if narrow() else "compressed")  # else titles are cut at the upper edge
-    axes = axes if narrow() else axes.T
-    changed = {title: (change(point), change(anchors)) for title, change in changes.items()}
-    reach = 1.5 * max(np.abs(np.vstack(rows)).max() for rows in changed.values())
-    reference, words = None, []
-    look = {"fontsize": 10, "ha": "center", "va": "center", "path_effects": [withStroke(linewidth=3, foreground=PAPER)]}
-    for (plane, bars), (title, (z, a)) in zip(axes, changed.items(), strict=True):
-        plane.axhline(0, color=FAINT, linewidth=0.8)
-        plane.axvline(0, color=FAINT, linewidth=0.8)
-        for row, name in zip(a, names, strict=True):
-            plane.plot([0, row[0]], [0, row[1]], color=ANCHOR, linewidth=1, marker="^", markevery=[1], markersize=7)
-            plane.annotate(name, row, xytext=14 * row / np.linalg.norm(row), textcoords="offset points", **look)
-        plane.plot([0, z[0, 0]], [0, z[0, 1]], "--o", color=PICTURE, linewidth=1.5, markevery=[1], markersize=8)
-        plane.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=title)
-        cosines = (a @ z[0]) / np.linalg.norm(a, axis=1) / np.linalg.norm(z[0])
-        reference = cosines if reference is None else reference
-        words.append(f"{title}: {', '.join(f'{value:.2f}' for value in cosines)}")
-        places = np.arange(len(a))
-        bars.bar(places, cosines, color=ANCHOR, width=0.5)
-        bars.bar(places, reference, facecolor="none", edgecolor=INK, linewidth=1.4, width=0.8)
-        for place, value in zip(places, cosines, strict=True):
-            above = max(value, reference[place], 0) + 0.07
-            bars.text(place, above, f"{value:.2f}".replace("-", "−"), ha="center", va="bottom", fontsize=9)
-        bars.axhline(0, color=INK, linewidth=0.8)
-        bars.set(xlabel="anchor", xticks=places, xticklabels=list(names), ylim=(-1.1, 1.5), yticks=[-1, 0, 1])
-    axes[0, 0].set(xlabel="coordinate 1", ylabel="coordinate 2")
-    axes[0, 1].set_ylabel("cosine with ●")
-    return alt(figure, f"A point in the plane and its cosines with {', '.join(names)}. {listed(words)}")
 
 
 def before_after(before, after) -> Figure:

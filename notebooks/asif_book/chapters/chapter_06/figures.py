@@ -4,7 +4,6 @@ import textwrap
 from itertools import starmap
 
 import numpy as np
-import pandas as pd
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
@@ -28,15 +27,6 @@ def anchor_bars(picture, heading, rows, *, xlabel, sides=()) -> HTML:
     """
     anchors = [bar(value, caption, p, kind="anchors" + " hollow" * (value < 0)) for p, caption, value in rows]
     return named_bars([(cell(picture, head=heading), anchors)], xlabel=xlabel, sides=sides)
-
-
-def strongest(contrasts, top):
-    """Return the rows (picture, caption, difference) of the `top` anchors on each side of a contrast.
-
-    A difference of 0.0005 or smaller is left out: nobody would see its bar.
-    """
-    one = contrasts[contrasts.difference > 0.0005].head(top)
-    return pd.concat([one, contrasts[contrasts.difference < -0.0005].tail(top)])[["picture", "caption", "difference"]]
 
 
 def scores_without(picture, heading, labels, before, after, gone, entered, *, truth=None) -> HTML:

@@ -1,18 +1,21 @@
-"""Helpers of chapter 10: the stamps' captions in other languages."""
+"""Helpers of chapter 10: the stamps' captions in other languages, and questions in any of them."""
 
 import functools
 import warnings
 from typing import NamedTuple
 
+import ipywidgets
 import numpy as np
 import torch
 from markupsafe import Markup
 
+from asif_book.figures import image_tag, words_of_scripts
+from asif_book.widgets.parts import Answer, wide
 from asif_lib.datasets.pairs import Pairs, load_pairs
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.text import TextEncoder, load_text_encoder
-from asif_lib.errors import EncoderError, MissingExtraError, first_line
+from asif_lib.errors import EncoderError, MissingExtraError, ParameterError, first_line
 from asif_lib.evaluation.measures import ranks, same_text
 from asif_lib.machine import for_small_matrices
 from asif_lib.settings import Settings
@@ -105,3 +108,28 @@ def of_test(one, first, second, share, p) -> tuple[np.ndarray, torch.Tensor]:
     a, t = one.anchors, one.splits["test"]
     scores = scores_between((first[a], second[a]), (first[t], second[t]), share, p)
     return first_is_right(scores, [one.captions[i] for i in t]), scores
+
+
+def language_knob(models, stamps, rows, z, *, language, text) -> ipywidgets.VBox:
+    """Return a choice of language and a field for words, and `asked_in_language` below them."""
+    choice = ipywidgets.Dropdown(options=[*models], value=language, description="Language", **wide())
+    words = ipywidgets.Text(value=text, description="Words", continuous_update=False, **wide())
+    answer = Answer()
+    answer.follow(lambda *asked: asked_in_language(models, stamps, rows, z, [asked]).data, choice, words)
+    return ipywidgets.VBox([choice, words, answer])
+
+
+def asked_in_language(models, stamps, rows, z, questions, top=4):
+    """Search pictures for questions (language, text); return a table as HTML, the `top` pictures in each row.
+
+    `models` holds a model for each language; `rows` are the pictures' positions in `stamps`, `z` their embeddings.
+    Raises `ParameterError` for a question without words.
+    """
+    table = []
+    for language, text in questions:
+        if not text.strip():
+            raise ParameterError("the field holds no words; write some, such as the name of an animal")
+        found, _ = models[language].search_pictures(text, z, top=top)
+        tags = (image_tag(stamps.pictures[rows[i]], stamps.captions[rows[i]], 64) for i in found)
+        table.append([language, (text, language), *tags])
+    return words_of_scripts(["asked in", "words", "best picture", *(f"{n}." for n in range(2, top + 1))], table)

@@ -911,7 +911,7 @@ top = suspects.head(5)
 shown = [enlarged(open_picture(pictures_of[i])) for i in top.id]
 rows = zip(shown, top.caption, top.contribution, strict=True)
 xlabel = "mean contribution to the label given, minus to the true one (no unit)"
-draw.show(draw.anchor_bars(None, "the five that do most harm", rows, xlabel=xlabel))
+draw.show(draw.anchor_bars("the five that do most harm", rows, xlabel=xlabel))
 audit = rank_pairs(poisoned)
 places = [int(t.index[t.id == "planted"][0]) + 1 for t in (suspects, audit)]
 print(f"place of the planted pair by harm on ankle boots: {places[0]}")

@@ -76,7 +76,7 @@ def bar(value, name, picture=None, *, kind="anchors", before=None, first=False) 
     return {"value": value, "name": name, "tag": tag, "kind": kind, "before": before, "first": first}
 
 
-def named_bars(groups, *, xlabel, sides=(), more="") -> HTML:
+def named_bars(groups, *, xlabel, more="") -> HTML:
     """Draw groups of bars on one scale.
 
     Parameters
@@ -84,12 +84,10 @@ def named_bars(groups, *, xlabel, sides=(), more="") -> HTML:
     groups : sequence of (dict, sequence of `bar`)
         Above each group stands a `cell`: its picture, or none, and its head.
     xlabel : str
-    sides : (str, str), optional
-        What bars to the left and to the right speak for.
     more : Markup
         What stands below.
     """
     ends = [end for _, group in groups for one in group for end in (one["value"], one["before"] or 0)]
     low, high = min(0, *ends), max(0, *ends)
-    about = {"xlabel": xlabel, "sides": sides, "more": more, "low": low, "high": high + (low == high)}
+    about = {"xlabel": xlabel, "more": more, "low": low, "high": high + (low == high)}
     return self_contained("figures/bars", groups=groups, **about)

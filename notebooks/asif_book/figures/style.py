@@ -113,16 +113,11 @@ def subplots(rows=1, columns=1, *, figsize, **options):
     width, height = figsize[0] / columns, figsize[1] / rows
     across = min(columns, 2 if width < SMALL else 1)
     down = -(-columns // across)
-    tall, wide = (options.get(f"{side}_ratios", [1] * count) for side, count in (("height", rows), ("width", columns)))
-    tall = np.minimum(np.multiply(height * rows / sum(tall), tall), 0.7 * PHONE_INCHES)  # two fit on a screen
+    tall = min(height, 0.7 * PHONE_INCHES)  # two fit on a screen
     if across == 2:
         tall *= min(1, 0.15 + PHONE_INCHES / 2 / width)
-    cells = np.repeat(tall, down)
-    if across == 1 and "width_ratios" in options:  # a picture beside a chart
-        cells = np.minimum(tall[:, None], np.multiply(0.75 * figsize[0] / sum(wide), wide)).ravel()
-    figure = drawing_class()(figsize, cells.sum())
-    shared = {name: options[name] for name in ("sharex", "sharey") if name in options}
-    axes = figure.subplots(rows * down, across, height_ratios=cells, squeeze=False, **shared).reshape(rows, -1)
+    figure = drawing_class()(figsize, tall * rows * down)
+    axes = figure.subplots(rows * down, across, **options | {"squeeze": False}).reshape(rows, -1)
     for axis in axes[:, columns:].flat:
         axis.set_axis_off()
     axes = axes[:, :columns] if options.get("squeeze") is False else axes[:, :columns].squeeze()
@@ -322,8 +317,10 @@ def _themed(svg: str) -> str:
 
 def image_tag(picture, alt, side=96) -> Markup:
     """Return a thumbnail as HTML, `side` pixels wide and high."""
+    jpeg = io.BytesIO()
+    Image.fromarray(thumbnail(picture, side)).save(jpeg, format="JPEG", quality=85)
     template = Markup('<img src="{}" alt="{}" width="{}" height="{}">')
-    return template.format(picture_address(picture, side), alt, side, side)
+    return template.format(data_address("jpeg", jpeg), alt, side, side)
 
 
 def drawn_pairs(bank, rows, entries) -> list:
@@ -342,13 +339,6 @@ def log_axis(axis, numbers):
     ticks = [before for before, after in pairwise(numbers) if after / before >= least] + numbers[-1:]
     axis.set_xticks(ticks, [f"{number:,}" for number in ticks])
     axis.minorticks_off()
-
-
-def picture_address(picture, side=96) -> str:
-    """Return a thumbnail, `side` pixels wide and high, as an address that holds it."""
-    jpeg = io.BytesIO()
-    Image.fromarray(thumbnail(picture, side)).save(jpeg, format="JPEG", quality=85)
-    return data_address("jpeg", jpeg)
 
 
 def data_address(kind, file: io.BytesIO) -> str:

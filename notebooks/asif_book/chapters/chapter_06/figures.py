@@ -13,20 +13,17 @@ from asif_book.figures.style import alt, legend_above, listed, narrow, per_cent,
 from asif_lib.encoders.pictures import open_picture
 
 
-def anchor_bars(picture, heading, rows, *, xlabel, sides=()) -> HTML:
-    """Draw a picture above the anchors that decided: each with its picture, its caption and a bar.
+def anchor_bars(heading, rows, *, xlabel) -> HTML:
+    """Draw the anchors that decided, each with its picture, its caption and a bar.
 
     Parameters
     ----------
-    picture : picture
     heading, xlabel : str
     rows : sequence of (picture, caption, value)
-        From top to bottom; bars of negative values go to the left and are hollow.
-    sides : (str, str), optional
-        The labels that bars to the left and to the right speak for.
+        From top to bottom.
     """
-    anchors = [bar(value, caption, p, kind="anchors" + " hollow" * (value < 0)) for p, caption, value in rows]
-    return named_bars([(cell(picture, head=heading), anchors)], xlabel=xlabel, sides=sides)
+    anchors = [bar(value, caption, picture) for picture, caption, value in rows]
+    return named_bars([(cell(None, head=heading), anchors)], xlabel=xlabel)
 
 
 def scores_without(picture, heading, labels, before, after, gone, entered, *, truth=None) -> HTML:

@@ -61,10 +61,6 @@ SMALL = {
     "learning_curve": (lambda f: f(dict.fromkeys("abcd", LESSONS), chance=0.1), {}),
     "line_chart": (lambda f: f(dict.fromkeys("abcd", ([1, 2], [1, 2])), xlabel="x", ylabel="y", marks={"m": 1}), {}),
     "number_line": (lambda f: f(torch.arange(9) / 10, 0.05, 3), {ANCHOR}),
-    "relative_under_changes": (
-        lambda f: f(FOUR[:2], FOUR.reshape(2, 2), {"as it is": lambda z: z}, "ab"),
-        {ANCHOR, PICTURE},
-    ),
     "scaling": (lambda f: f(dict.fromkeys("abcd", SEEDS), ylabel="recall"), {}),
     "shuffle_control": (lambda f: f({"share": (0.5, (0.4, 0.6), FOUR)}), {CONTROL}),
     "similarity_density": (lambda f: f(*np.random.default_rng(0).random((2, 50)), BINS), {}),
@@ -106,14 +102,6 @@ def bars_of(drawing):
     ]
 
 
-def row_names(axis):
-    return [label.get_text() for label in axis.get_yticklabels()]
-
-
-def column_names(axis):
-    return [label.get_text() for label in axis.get_xticklabels()]
-
-
 def legend(figure):
     """The words of the legend, above the figure or in its first axis."""
     found = figure.legends[0] if figure.legends else figure.axes[0].get_legend()
@@ -123,26 +111,3 @@ def legend(figure):
 def ends(container, along):
     """Where the intervals of an `errorbar` begin and end, along "x" or "y"."""
     return np.array(container[2][0].get_segments())[:, :, "xy".index(along)]
-
-
-def widths(axis):
-    return [bar.get_width() for bar in axis.patches]
-
-
-def below(figure):
-    """The words below each axis."""
-    return [axis.get_xlabel() for axis in figure.axes]
-
-
-def titles(figure):
-    return [axis.get_title() for axis in figure.axes]
-
-
-def colour_at_centre(axis):
-    array = axis.images[0].get_array()
-    return tuple(array[array.shape[0] // 2, array.shape[1] // 2])
-
-
-def stands_at(axis, x):
-    """Whether a line stands upright at x."""
-    return any(list(line.get_xdata()) == [x, x] for line in axis.lines)

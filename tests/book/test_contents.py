@@ -4,14 +4,13 @@ import re
 
 import nbformat
 import pytest
-from test_report import Tags, write
+from test_report import write
 
 from asif_book.editions import building as editions
 from asif_book.editions import contents
 from asif_book.editions.building import SourceError, build, check
 from asif_book.editions.outline import Chapter
 from asif_book.report import render
-from asif_book.report.book import _method
 from asif_lib.files import ROOT
 
 OPENING = """\
@@ -63,7 +62,7 @@ def test_a_new_chapter_renews_table_and_neighbours_and_check_finds_what_is_stale
     source, out = house / "notebooks" / "source", house / "notebooks"
     (source / "93_third.py").write_text(OPENING.format("93 · Third", "third"))
     stale = check(source, out)
-    names = ("91_first.ipynb", "92_second.ipynb", "93_third.ipynb")  # the strip of steps names all
+    names = ("92_second.ipynb", "93_third.ipynb")
     assert set(stale) == {house / "README.md", *(out / folder / name for folder in ("", "solutions") for name in names)}
     build(source, out)
     assert check(source, out) == {}
@@ -74,52 +73,28 @@ def test_a_new_chapter_renews_table_and_neighbours_and_check_finds_what_is_stale
     assert links(out / "93_third.ipynb") == "[← 92 · Second](92_second.ipynb)"
 
 
-def test_the_strip_of_steps_ends_the_opening_in_its_fold_and_marks_this_chapter(house):
-    for folder in ("", "solutions"):
-        head, strip, rest = re.split(r"\n*<nav.*?>\n\n|\n\n</nav>", opening(house / "notebooks" / folder / NAME))
-        assert head == "# 92 · Second\n\n> **Question.** Why second?" and rest == ""
-        first, here = strip.split(" →\n", 1)
-        assert first == "[first](91_first.ipynb)"
-        assert re.fullmatch(r'<strong aria-current="page"><mark\s[^>]+>▶ second</mark></strong> \(this chapter\)', here)
-
-
-def test_two_steps_of_a_chapter_have_a_link_each_and_are_marked_together():
-    steps = {"03_a": (), "04_b": ("keep k", "power p"), "05_c": ("score",)}
-    chapters = [Chapter(name, name, "", "", [], named_steps=named) for name, named in steps.items()]
-    strip = contents.with_path(chapters, 0, "# Title\n\n<details>\n\nmore\n\n</details>")
-    assert strip.startswith("# Title\n\n<details>\n\nmore\n\n<nav") and strip.endswith("</nav>\n\n</details>")
-    assert "[keep k](04_b.ipynb) →\n[power p](04_b.ipynb) →\n[score](05" in strip
-    assert ">▶ keep k → power p</mark>" in contents.with_path(chapters, 1, "# Title")
-
-
-def test_an_appendix_is_no_step_and_closes_the_strip(house):
+def test_the_sections_of_the_core_path_end_the_opening_in_its_fold_and_drawings_stand_once(house):
+    chapter = Chapter("03_a", "a", "", "", [], core=("1", "2"), core_minutes=36)
+    folded = contents.with_core_path(chapter, "# Title\n\n<details>\n\nmore\n\n</details>")
+    line = "**Core path:** sections 1, 2; 36 minutes. The sections marked *deeper* are folded."
+    assert folded == f"# Title\n\n<details>\n\nmore\n\n{line}\n\n</details>"
+    assert contents.with_core_path(Chapter("04_b", "b", "", "", []), "# Title") == "# Title"
     source, out = house / "notebooks" / "source", house / "notebooks"
-    appendix = OPENING.replace('code=["sparse.py", "search/"]', 'steps=["PyTorch"] appendix=true')
-    (source / "93_more.py").write_text(appendix.format("93 · More", "more"))
+    (source / "92_second.py").write_text(
+        OPENING.format("92 · Second", "second") + "#\n# ![words](drawings/method.svg)\n"
+    )
     build(source, out)
-    assert "</mark></strong> (this chapter) · appendix:\n[PyTorch](93_more.ipynb)\n\n</nav>" in opening(out / NAME)
-    assert "[second](92_second.ipynb) · appendix:\n<strong" in opening(out / "93_more.ipynb")
+    assert opening(out / NAME).endswith("![words](drawings/method.svg)")
+    assert opening(out / "solutions" / NAME).endswith("![words](../drawings/method.svg)")
 
 
-def test_a_chapter_shows_its_part_of_the_method_where_there_is_a_picture_of_it(house):
-    source, out = house / "notebooks" / "source", house / "notebooks"
-    (out / "drawings").mkdir()
-    (out / contents.METHOD).touch()
-    svg = '<svg xmlns="http://www.w3.org/2000/svg"><title>The second part</title></svg>'
-    (out / "drawings" / "method_92.svg").write_text(svg)
-    build(source, out)
-    assert "![" not in opening(out / "91_first.ipynb")
-    assert opening(out / NAME).endswith("</nav>\n\n![The second part](drawings/method_92.svg)")
-    assert "](../drawings/method_92.svg)" in opening(out / "solutions" / NAME)
-
-
-def test_the_strip_links_every_chapter_of_the_workbook_and_every_link_is_there():
-    sources = sorted((ROOT / "notebooks" / "source").glob("[0-9][0-9]_*.py"))
-    assert not any("<nav" in source.read_text(encoding="utf-8") for source in sources)  # the builder writes it
+def test_every_link_and_drawing_of_the_chapters_is_there():
     for notebook in editions.notebooks_in(ROOT / "notebooks"):
-        strip = opening(notebook).split("<nav")[1].split("</nav>")[0]
-        assert len(set(re.findall(r"\]\((.+?)\)", strip))) == len(sources) - 1
-        assert all((notebook.parent / link).exists() for link in re.findall(r"\]\((.+?)\)", opening(notebook)))
+        cells = nbformat.read(notebook, as_version=4).cells
+        found = re.findall(
+            r"\]\((?!https?:|#)([^)#]+)", "\n".join(c.source for c in cells if c.cell_type == "markdown")
+        )
+        assert found and all((notebook.parent / link).exists() for link in found), notebook
 
 
 def test_a_readme_without_markers_is_an_error(house, capsys):
@@ -152,17 +127,7 @@ def test_every_path_in_the_readmes_table_is_there():
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
-def test_a_page_has_one_strip_of_steps_with_links_to_pages_and_its_own_links_to_neighbours(tmp_path):
-    chapters = [Chapter(name, name, "", "", []) for name in ("01_a", "02_b")]
+def test_a_page_has_links_of_its_own_to_neighbours(tmp_path):
     cell = contents.neighbours([], 0)
     cell.source = "[here](00_here.ipynb)"
-    page = Tags(render(write(tmp_path / "01_a.ipynb", contents.with_path(chapters, 0, "# Title"), cell)))
-    (strip,) = (nav for nav in page.all("nav") if nav.get("class") == "thread")
-    assert strip["aria-label"] == "The method, step by step"
-    assert "02_b.html" in [a["href"] for a in page.all("a")] and "00_here" not in str(page)
-    assert [strong["aria-current"] for strong in page.all("strong")] == ["page"]
-
-
-def test_without_a_bank_the_index_shows_the_picture_of_the_notebooks(tmp_path, monkeypatch):
-    monkeypatch.setenv("ASIF_CACHE", str(tmp_path / "empty"))
-    assert f'alt="{contents.METHOD_ALT}"' in _method(ROOT / "notebooks")
+    assert "00_here" not in render(write(tmp_path / "01_a.ipynb", "# Title", cell))

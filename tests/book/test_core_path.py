@@ -54,7 +54,7 @@ def test_minutes_follow_from_words_code_figures_guesses_and_cards():
     cells = [
         new_markdown_cell("**Before you run the next cell:** " + "word " * 104),  # a minute, and one and a half
         new_code_cell("\n".join(["draw.show(figure)", *["x = 1"] * 29])),  # two minutes
-        new_code_cell("draw.score_ledger(model)\nknob(model)\nsparse_knobs(bank)", metadata={"tags": ["hide-input"]}),
+        new_code_cell("draw.score_ledger(model)\nknob(model)\nlanguage_knob(bank)", metadata={"tags": ["hide-input"]}),
         new_code_cell("x = 1\n" * 300, metadata={"tags": ["hide-input"]}),
         new_markdown_cell(card),
     ]

@@ -18,7 +18,6 @@ from PIL import Image
 from asif_book import figures, widgets
 from asif_book.checks.judging import Verdict
 from asif_book.checks.own_progress import Overview
-from asif_book.figures.method import Meeting, Turning, method_svg, turning_svg
 from asif_book.figures.style import image_html
 from asif_book.figures.templates import TEMPLATES
 from asif_book.report.benchmark_page import benchmark_page
@@ -70,10 +69,8 @@ def assert_shown(*found):
 def test_widgets(bank, tiny):
     model = ASIF(bank, 9, device="cpu", image_encoder=tiny[0], text_encoder=tiny[1])
     labels, pictures = [HOSTILE, "a dog"], bank.pairs["picture"]
-    made = widgets.anchor_browser(bank), widgets.sparse_knobs(bank, bank), widgets.your_picture(model, labels)
-    for widget in made:
-        found = [page for page in pages(widget) if page]
-        assert [one for page in found for one in made_of_data(page)] == [] and "✘" not in "".join(found)
+    found = [page for page in pages(widgets.your_picture(model, labels)) if page]
+    assert [one for page in found for one in made_of_data(page)] == [] and "✘" not in "".join(found)
     vector = model.images(bank.image[:1])
     assert_shown(widgets.answer_html(model, HOSTILE, pictures[0], vector, labels, "{}", pictures))
     with pytest.raises(AsifError, match="zq") as caught:
@@ -100,22 +97,11 @@ def test_drawn_explanations(bank, pairs, tiny):
         assert_shown(drawn.data)
 
 
-def test_pictures_of_the_method():
-    anchors = [(f"{HOSTILE}{i}", 0.5, 0.5) for i in range(7)]
-    meeting = Meeting(anchors, 9, 0.9, 9, COUNT)
-    assert_shown(method_svg(meeting, text=HOSTILE))
-    for chapter in range(1, 10):
-        assert made_of_data(method_svg(meeting, chapter=f"{chapter:02}")) == []
-    rows = [(HOSTILE, (0.5, 0.1), (0.1, 0.5)) for _ in range(4)]
-    assert_shown(turning_svg(Turning((HOSTILE, HOSTILE), rows, (0.6, 0.5), (0.3, 0.5), COUNT)))
-
-
 def test_figures_and_their_alternative_texts(pairs):
     figure = figures.line_chart({HOSTILE: ([1, 2], [1, 2])}, xlabel="costs $5 or $6", ylabel=r"$\frac{$")
     assert_shown(image_html(figure, HOSTILE))
     assert_shown(figures.show_pictures(pairs.pictures[:1], [HOSTILE], title=HOSTILE).data)
-    bars = figures.anchor_bars(pairs.pictures[0], HOSTILE, [("", HOSTILE, 1)], xlabel=HOSTILE, sides=(HOSTILE, HOSTILE))
-    assert_shown(bars.data)
+    assert_shown(figures.anchor_bars(HOSTILE, [("", HOSTILE, 1)], xlabel=HOSTILE).data)
     assert_shown(figures.confusion_matrix(np.eye(1, dtype=int), [HOSTILE]).data)
 
 

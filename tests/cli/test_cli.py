@@ -320,7 +320,7 @@ def test_an_explanation_is_a_page_that_escapes_all_text(stamps_bank_saved, stamp
     status, row, _ = run(*arguments)
     soup = BeautifulSoup(page.read_text(), "html.parser")
     assert status == 0 and soup.h1.get_text() == "Why “kangaroo” and not “<b>deer</b>”?"
-    sections = ["The ledger", "Why here", "The contrast", "A small removal"]
+    sections = ["The ledger", "Why here", "A small removal"]
     assert [h.get_text() for h in soup.find_all("h2")] == sections
     assert not soup.find("i", string=True) and loads_from_elsewhere(page.read_text()) == []
     words = " ".join(image["alt"] for image in soup.select(".output img"))
@@ -328,8 +328,7 @@ def test_an_explanation_is_a_page_that_escapes_all_text(stamps_bank_saved, stamp
     sums = [float(x["value"]) for x in soup.select(".asif-ledger data")]
     assert sums == pytest.approx(list(row["scores"].values()), abs=1e-6)
     Image.open(file).convert("RGB").resize((6, 6)).save(file)
-    monkeypatch.setattr("asif_book.figures.strongest", lambda sides, top: sides.head(0))
-    assert run(*arguments)[0] == 0 and "No anchor tells the two labels apart" in page.read_text()
+    assert run(*arguments)[0] == 0
     assert "The regions are not shown: a picture of 6 × 6 pixels is too small for 8 × 8 regions" in page.read_text()
     monkeypatch.setattr("asif_lib.cli.answering.PAGES", {})
     status, _, error = run(*arguments)

@@ -1,4 +1,4 @@
-"""The page of ``asif explain``: ledger, regions, contrast and a small removal, in one file that needs no network."""
+"""The page of ``asif explain``: ledger, regions and a small removal, in one file that needs no network."""
 
 from pathlib import Path
 
@@ -7,7 +7,6 @@ from markupsafe import Markup
 from asif_book import figures as draw
 from asif_book.figures.templates import filled
 from asif_lib.errors import ParameterError
-from asif_lib.explain.contribution import contrast
 from asif_lib.explain.counterfactual import without
 from asif_lib.explain.regions import shared_regions
 
@@ -22,17 +21,13 @@ def explain_page(row, model, asked, anchor, found) -> str:
     """
     draw.use_style()
     (z, two, prompts), pairs, picture = asked, model.bank.pairs, row["picture"]
-    name, texts, drawn, why_not = Path(picture).name, model.texts(prompts), {}, ""
+    name, drawn, why_not = Path(picture).name, {}, ""
     try:
         regions = shared_regions(model, picture, anchor)
         views = [(picture, name, regions.question), (regions.picture, pairs.caption[anchor], regions.anchor)]
         drawn["regions"] = draw.important_regions(views)
     except ParameterError as error:
         regions, why_not = None, f"The regions are not shown: {error}."
-    sides = draw.strongest(contrast(model.images(z), texts[[0]], texts[[1]], pairs), 5)
-    about = {"xlabel": "difference of the products (no unit)", "sides": two[::-1]}
-    if len(sides):  # else every difference is too small to be seen
-        drawn["contrast"] = draw.anchor_bars(picture, name, sides.itertuples(index=False), **about)
     if found and found.anchors:
         result = without(model, z, prompts, found.anchors)
         came = result.entered[result.entered.side == "image"].anchor

@@ -55,7 +55,7 @@ def page(tmp_path_factory):
     return report_page(tmp_path_factory.mktemp("page"), *drawn)
 
 
-@pytest.mark.parametrize("width", [320, 390, 820, DESKTOP["width"]])
+@pytest.mark.parametrize("width", [320, DESKTOP["width"]])
 def test_a_plot_is_wide_and_no_words_collide_or_are_cut(browser, page, width):
     tab = opened(browser, page, {"width": width, "height": 800}, color_scheme="dark")
     assert barriers(tab) == {} and tab.complaints == []

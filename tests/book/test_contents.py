@@ -91,9 +91,8 @@ def test_the_sections_of_the_core_path_end_the_opening_in_its_fold_and_drawings_
 def test_every_link_and_drawing_of_the_chapters_is_there():
     for notebook in editions.notebooks_in(ROOT / "notebooks"):
         cells = nbformat.read(notebook, as_version=4).cells
-        found = re.findall(
-            r"\]\((?!https?:|#)([^)#]+)", "\n".join(c.source for c in cells if c.cell_type == "markdown")
-        )
+        texts = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        found = re.findall(r"\]\(([^):]+\.(?:ipynb|svg))\)", texts)
         assert found and all((notebook.parent / link).exists() for link in found), notebook
 
 

@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 
 from asif_book.chapters.chapter_02.lessons import all_matchings, matched_piles
-from asif_book.chapters.chapter_07.lessons import enlarged, files_hold, learning_sweep, switch_sweep
+from asif_book.chapters.chapter_07.lessons import files_hold, learning_sweep, switch_sweep
 from asif_book.chapters.chapter_09.lessons import asked_without, share_of_pairs
-from asif_book.chapters.classes import captioned, class_names, class_of, classes_of, inverted, with_classes
+from asif_book.chapters.classes import captioned, class_names, classes_of, with_classes
 from asif_lab import METHODS
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.labelled import Labelled
@@ -58,11 +58,6 @@ def test_piles_at_random_of_equal_size_say_nothing_and_of_unequal_size_give_them
         matched_piles(image, text, np.repeat(["a", "b"], 200), 1)
 
 
-def test_a_folder_within_a_class_belongs_to_it_and_one_that_only_begins_alike_does_not():
-    assert class_of("animals/birds") == class_of("animals/birds/songbirds") == "bird"
-    assert class_of("animals/birdsong") is None and class_of("") is None
-
-
 def test_pairs_outside_the_classes_are_no_questions():
     groups = ["vehicles/cars", "town", "animals/birds", "food/fruit"]
     pairs = Pairs("p", groups, groups, groups, groups, {})
@@ -86,11 +81,6 @@ def test_captioned_pictures_say_their_class_and_are_turned_black_on_white():
     assert pairs.groups == ["clothes/shirt", "clothes/bag"]
     assert pairs.ids == ["clothes/0000", "clothes/0001"] and pairs.licence == "MIT"
     assert pairs.pictures[0].getpixel((0, 0)) == 255
-
-
-def test_small_pictures_are_inverted_for_the_encoder_and_enlarged_for_a_reader():
-    assert inverted(Image.new("L", (2, 2), 200)).getpixel((0, 0)) == 55
-    assert enlarged(WHITE_ON_BLACK).size == (96, 96)
 
 
 @pytest.mark.parametrize("same_captions", [False, True])

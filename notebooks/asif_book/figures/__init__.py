@@ -6,7 +6,7 @@ Those of one chapter stand in the chapter's folder, and are found here by their 
 import lazy_loader
 
 _NAMES = {
-    "figures.style": "image_tag show thumbnail use_style",
+    "figures.style": "image_tag show use_style",
     "figures.common": "cosine_histograms line_chart score_ledger",
     "figures.pictures": "labelled_pictures show_pictures",
     "figures.dots": "interval_dots",

@@ -11,10 +11,10 @@ from asif_lib.evaluation.measures import in_points
 class Axis:
     """Values in per cent or points with 0, or as they are if `plain`: it ends beyond the ticks around them."""
 
-    def __init__(self, values, plain, signed, parts=5):
+    def __init__(self, values, plain, signed):
         self.scale, self.sign = 1 if plain else 100, "+" * signed
         scaled = [self.scale * value for value in values] + [0] * (not plain)
-        self.places = MaxNLocator(6 if signed else parts, steps=[1, 2, 5, 10]).tick_values(min(scaled), max(scaled))
+        self.places = MaxNLocator(6 if signed else 5, steps=[1, 2, 5, 10]).tick_values(min(scaled), max(scaled))
         room = 0.03 * (self.places[-1] - self.places[0])
         self.low, self.high = self.places[0] - room, self.places[-1] + room
         self.unit = "" if plain or signed else "\N{NO-BREAK SPACE}%"

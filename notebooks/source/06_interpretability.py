@@ -66,7 +66,7 @@ model = ASIF(bank, device=device, **encoders)
 print(f"{model}\n{len(test)} stamps are held out")
 
 # %% tags=["hide-input"]
-# Ask about the held-out picture of chapter 00, with three labels.
+# Draw the answer for the held-out picture of chapter 00.
 stranger = first_held_out(stamps)
 picture, caption = stamps.pictures[stranger], stamps.captions[stranger]
 z = everything.image[[stranger]]  # (1, 1280)
@@ -83,7 +83,7 @@ image, texts = model.images(z), model.texts(prompts)  # sparse vectors
 scores = image.similarity(texts)[0]  # (3,)
 right, wrong = 0, int(scores[1:].argmax()) + 1  # the right label, the best wrong one
 answer = labels[int(scores.argmax())]
-print(f"{caption} The answer: “{answer}”")
+draw.show(draw.labelled_pictures([picture], [answer], [labels[right]]))
 
 # %% [markdown] tags=["core"]
 # ## 1 · A decision taken apart

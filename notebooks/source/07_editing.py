@@ -74,7 +74,7 @@ image_encoder, text_encoder, stamps, bank = open_chapter(profile, device, pairs)
 print(bank)
 
 # %% tags=["hide-input"]
-# Ask about the red kangaroo of chapter 00.
+# Draw the answer for the red kangaroo of chapter 00.
 row = first_held_out(stamps)  # the photograph of the red kangaroo
 held_out, others = stamps.splits["test"], stamps.splits["train"]
 old = bank.subset(others + stamps.splits["validation"])  # the anchors
@@ -87,8 +87,8 @@ else:  # pairs of a class
     labels = list(dict.fromkeys([caption, *(stamps.captions[i] for i in others)]))[:6]
 z = bank.image[[row]]  # (1, d_image), the photograph itself
 prompts = embed(text_encoder, make_prompts(labels, [template]), progress=False)
-scores = ASIF(old, device=device).similarity(z, prompts)[0]  # (6,)
-print(f"{stamps.captions[row]} The answer: “{labels[int(scores.argmax())]}”")
+answer = labels[int(ASIF(old, device=device).similarity(z, prompts)[0].argmax())]
+draw.show(draw.labelled_pictures([stamps.pictures[row]], [answer], labels[:1]))
 
 # %% [markdown] tags=["core"]
 # ## 1 · One pair more

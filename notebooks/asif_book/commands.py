@@ -21,22 +21,21 @@ class _FolderOrCommand(TyperGroup):
     """``asif class FOLDER`` is short for ``asif class FOLDER FOLDER``: all but the commands names a folder."""
 
     def parse_args(self, ctx, args):
-        known = ("export", "check", "grades", "slides", "quiz", "--help")
+        known = ("export", "check", "grades", "quiz", "--help")
         return super().parse_args(ctx, args if args and args[0] in known else ["FOLDER", *args])
 
 
 class_app = group(
-    "Show the progress of a class, export the chapters as assignments, make slides or a quiz file.",
+    "Show the progress of a class, export the chapters as assignments, make a quiz file.",
     "asif class FOLDER",
     "asif class FOLDER --chapters 00,01 --roster names.txt --csv progress.csv",
     "asif class export COURSE --chapters 01,02",
     "asif class check COURSE",
     "asif class grades COURSE --moodle grades.csv",
-    "asif class slides FOLDER",
     "asif class quiz",
     "asif class ./export     (a folder of that name)",
     cls=_FolderOrCommand,
-    subcommand_metavar="FOLDER [OPTIONS] | export COURSE [OPTIONS] | check, grades COURSE | slides FOLDER | quiz",
+    subcommand_metavar="FOLDER [OPTIONS] | export COURSE [OPTIONS] | check, grades COURSE | quiz",
 )
 app.add_typer(class_app, name="class")
 
@@ -99,21 +98,6 @@ def _grades(
     new = {name: file for name, file in (("moodle", moodle), ("canvas", canvas)) if file and not Path(file).exists()}
     check_targets(roster, *(Path(course) / part for part in ("source", "submitted")), **new)
     return write_grades(course, moodle=moodle, canvas=canvas, roster=roster)
-
-
-@command(class_app, "slides", "asif class slides FOLDER", "asif class slides FOLDER --chapters 00,05")
-def _slides(
-    folder: Annotated[str, Argument(metavar="FOLDER", help="gets a file for each chapter, which needs no network")],
-    chapters: Annotated[str | None, Option(metavar="NN,…", help="default: the chapters of the core path")] = None,
-):
-    """Make slides of the chapters' figures, with notes for the speaker; chapters that changed are run first."""
-    _need("workbook", "papermill", "bs4")
-    from asif_book.report.slides import build_slides
-
-    files = [str(file) for file in build_slides(folder, _numbers(chapters))]
-    return {"slides": files}, "\n".join(
-        ["arrow keys turn the slides, N shows the notes, S opens a window for them", *files]
-    )
 
 
 @command(class_app, "quiz", "asif class quiz", "asif class quiz --output questions.xml")

@@ -145,10 +145,6 @@ draw.show(draw.show_pictures(some.picture, some.caption))
 # it**. Now both are described in the same terms, by anchors. If a picture and a text
 # name the same anchors, they belong together.
 
-# %% [markdown] tags=["say"]
-# Follow one green frame: the blue number times the vermilion number is what this anchor
-# adds. Ask what an anchor adds that only one side keeps: nothing.
-
 # %% [markdown]
 # ![A picture and a sentence are compared with the same anchors; the products of their
 # similarities add up to the score](drawings/method.svg)
@@ -209,10 +205,6 @@ draw.show(draw.two_profiles(pictures[[drum]], texts[[drum]], bank.pairs, titles)
 # > again. If the check says `NameError`, the cell above it was not run, or it has an
 # > error. Try before you open the hint. The file `my_progress.json`, beside the
 # > notebook, keeps your solved exercises, and the last cells of each chapter show them.
-
-# %% [markdown] tags=["say"]
-# Ask who wrote the eight labels: we did, and no anchor was sorted by them. A new label
-# needs one sentence and no training.
 
 # %% [markdown] tags=["core"]
 # ## 5 · Who decided?
@@ -341,10 +333,6 @@ for _ in range(SHUFFLES):
     scores_of_wrong = wrong.similarity(everything.image[test], everything.text[test])
     shuffled.append(own_caption_wins(scores_of_wrong).float().mean().item())
 
-# %% [markdown] tags=["say"]
-# Eight captions are an easy question. In chapter 05 each picture meets all 150 captions
-# at once, so there its own caption comes first far less often: 36 %, not 79 %.
-
 # %% tags=["hide-input"]
 # Record and print the two shares.
 names = f"{image_encoder.identity.name} × {text_encoder.identity.name}"
@@ -357,10 +345,6 @@ print(f"with a shuffled bank: {np.mean(shuffled):.1%}, from {low:.1%} to {high:.
 # %% [markdown]
 # **What you see.** The shuffled banks scatter around chance, although they hold the
 # same pictures and captions. So the link between the two encoders is in the *pairs*.
-
-# %% [markdown] tags=["say"]
-# A rule takes the failure, so that nobody can pick a harmless one. Let pairs name a
-# kind of picture that fails, before the figure comes.
 
 # %% [markdown] tags=["core"]
 # ## 7 · A failure
@@ -517,6 +501,9 @@ show_progress("00")
 #   00.1 in pairs 8, who decided and exercise 00.2 10, the shuffled bank 7, the deer 5,
 #   exit questions 5.
 # - **90 minutes.** The first plan of this guide, with a start-up and a summary.
+#
+# Before the figure of section 7, let pairs name a kind of picture that fails. A rule
+# takes the failure there, so that nobody can pick a harmless one.
 #
 # ### What students get wrong
 #

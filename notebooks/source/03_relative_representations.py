@@ -332,10 +332,6 @@ scores = {  # (150, 150) each: row = picture, column = caption
     "centred": scores_with(anchors.text),
 }
 
-# %% [markdown] tags=["say"]
-# Begin with the short dotted lines, the recall of guessing. The diamonds are the
-# cosines as they are, the crosses are centred. Nothing was trained in between.
-
 # %% tags=["hide-input"]
 # Draw how often the true caption is among the first k, and shuffle as a control.
 from scipy.special import comb
@@ -384,10 +380,6 @@ table
 # one shuffle use the same wrong pairs, so that one shuffle's recall can be above or
 # below chance by luck.) The pairs are the link, so the row numbers of a bank's two
 # matrices must agree. If you sort one matrix by accident, no error warns you.
-
-# %% [markdown] tags=["say"]
-# Keep R@1 of the crosses in mind. Chapter 04 adds the clamp, the power and the cut, on
-# the same pictures.
 
 # %% [markdown]
 # ### Exercise 03.3 · Find the caption

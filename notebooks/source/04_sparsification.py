@@ -56,10 +56,6 @@ from asif_book.checks import (
     check_trap,
 )
 
-# %% [markdown] tags=["say"]
-# Write the cosines 0.8, −0.6, 0.4, 0.1 and −0.2 on the board, and let four students do
-# one step each, with k = 4 and p = 2. Ask why the clamp stands before the power.
-
 # %% [markdown] tags=["core"]
 # ## 1 · Four steps
 #
@@ -722,6 +718,9 @@ show_progress("04")
 # **90 minutes.** Sections 1 to 4 with 04.1 to 04.4 (60 minutes; let pairs show each
 # other their traps), section 6 with 04.5 (25; begin with a drawing of the stream on the
 # board), 5 minutes for the summary. At home: section 5.
+#
+# Write the cosines 0.8, −0.6, 0.4, 0.1 and −0.2 on the board first, and let four
+# students do one step each, with k = 4 and p = 2.
 #
 # ### What students get wrong
 #

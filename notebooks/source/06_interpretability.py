@@ -171,11 +171,6 @@ print("entered the picture's vector:", "; ".join(bank.pairs.caption[came]))
 table = {"before": scores.tolist(), "without": result.scores[0].tolist()}
 pd.DataFrame(table, labels).style.format("{:.3f}")
 
-# %% [markdown] tags=["say"]
-# We took out one anchor by hand, and the answer stayed. A computer can try every single
-# anchor, but not every set of four. So the removal that it finds is small, and perhaps
-# not the smallest.
-
 # %% [markdown] tags=["number"]
 # **What you see.** “Deer” still leads. Although the doe gave a third of its score, it
 # falls by less, and the score of “kangaroo” rises. Both happen because the vectors lost

@@ -106,10 +106,6 @@ draw.show(draw.labelled_pictures([stamps.pictures[row]], [answer], labels[:1]))
 # enough? How much of the new score will it hold: a tenth, a half, nearly all? And did
 # the *other* kangaroo among the anchors, the black shape of chapter 00, help so far?
 
-# %% [markdown] tags=["say"]
-# Read the row of the kangaroo from left to right: without the black shape, before, and
-# with the new pair.
-
 # %%
 mirrored = ImageOps.mirror(open_picture(stamps.pictures[row]))
 pair = Pairs("lesson", [mirrored], [caption], ["lesson/1"], ["lesson"], {})
@@ -126,10 +122,6 @@ pd.DataFrame(table, index=labels).style.format("{:.3f}")
 shown = [*old.pairs.picture, mirrored]
 stages = answers_of({0: old, 1: one_more}, shown, z, prompts, labels)
 draw.best_anchors(stamps.pictures[row], labels[0], stages)
-
-# %% [markdown] tags=["say"]
-# A repair that helps one picture may harm others. So we ask all held-out pictures,
-# before and after.
 
 # %% [markdown]
 # **What you see.** Each row of the figure is a model, and each green bar is the
@@ -164,10 +156,6 @@ print(f"R@1 before {first[0].mean():.1%}, after {first[1].mean():.1%}")
 names = "; ".join(captions[i] for i in changed)
 print(f"changed for {len(changed)}: {names}")
 print("difference:", in_points(paired_difference(first[1], first[0], seed)))
-
-# %% [markdown] tags=["say"]
-# Both models answer for the same pictures, so an easy or a hard picture counts for both
-# alike. What is left is the effect of the edit.
 
 # %% [markdown]
 # **What you see.** The second line names each stamp that changed: the kangaroo alone.
@@ -1112,6 +1100,9 @@ show_progress("07")
 # **90 minutes.** Sections 1 to 3 with 07.1 and 07.2 (35), 07.3 in pairs, each drawing
 # intervals for the other (15), sections 4 and 5 (10), section 6 with 07.5 (15), ideas
 # for 07.6 on the board before anybody measures (15). At home: 07.4, 07.6.
+#
+# In section 1, ask why all held-out pictures are asked before and after: a repair that
+# helps one picture may harm others.
 #
 # ### What students get wrong
 #

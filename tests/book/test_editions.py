@@ -6,6 +6,7 @@ import re
 import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
+from nbconvert import SlidesExporter
 
 from asif_book.editions import building as editions
 from asif_book.editions import outline
@@ -104,7 +105,7 @@ def test_tags_title_and_nothing_of_the_machine(built):
     }
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(not cell.outputs and cell.execution_count is None for cell in code)
-    assert all(set(cell.metadata) <= {"tags", "jupyter"} for cell in notebook.cells)
+    assert all(set(cell.metadata) <= {"tags", "jupyter", "slideshow"} for cell in notebook.cells)
 
 
 def test_ids_are_valid_unique_and_shared_by_both_editions_and_stay_when_another_cell_changes(built, house):
@@ -183,6 +184,18 @@ def test_a_folded_cell_hides_its_code_in_both_editions(built):
     for notebook in built:
         hidden = [cell.source for cell in notebook.cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
         assert [text.splitlines()[0] for text in hidden] == ["# Draw the squares."]
+
+
+def test_nbconvert_makes_slides_of_the_core_path_with_its_figures_and_without_plumbing(house):
+    core = '# %% [markdown] tags=["core"]\n# ## 1 · On the path\n\n# %% tags=["hide-input"]\n# Draw a bar.\nbar()\n'
+    deeper = "# %% [markdown]\n# ## 2 · Beside it\n\n# %%\naside()\n\n# %% [markdown]\n# ## Summary\n"
+    (house[0] / "04_sparsification.py").write_text(f"{SOURCE}\n{core}\n{deeper}", encoding="utf-8")
+    notebook = read(build(*house)[0])
+    kinds = [cell.metadata.get("slideshow", {}).get("slide_type") for cell in notebook.cells]
+    before = ["slide", "skip", "skip", "skip", None, None, "subslide"]
+    assert kinds == [*before, "slide", "subslide", "skip", "skip", "slide"]
+    page, _ = SlidesExporter().from_notebook_node(notebook)
+    assert page.count("<section><section>") == 3 and "On the path" in page and "Beside it" not in page
 
 
 def test_what_answers_a_guess_is_folded_until_the_reader_has_run_the_cell(house):

@@ -4,13 +4,13 @@ A chapter is written once, as ``notebooks/source/NN_topic.py`` in jupytext's per
 ``exercise`` the lines between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` (nbgrader's markers) belong to the solved
 edition only. Where no code stands there, but only a comment with the idea, the solution is the reference of the
 exercise's check, and a usual mistake that the check knows follows the comment. Cells tagged ``teacher`` go into the
-guide only, and those tagged ``say`` into the notes of the next cell's slide. A cell tagged ``full`` stays out of the
-browser's edition, and of a section that begins with one only the exercises stay. The code of a cell tagged
-``hide-input`` is folded but for its first line, a comment. One cell sets a chapter up, also on Colab: it is tagged
-``parameters``, and begins with them. Each notebook gets one more cell, which links the chapters before and after, and
-in its opening cell the sections of the core path. The README's table of chapters is made from the sources too.
-``{minutes}`` in an opening cell becomes the chapter's minutes. A cell tagged ``core`` begins a section of the core
-path, and ``open`` one of another chapter; JupyterLab folds the other numbered sections of the chapter.
+guide only. A cell tagged ``full`` stays out of the browser's edition, and of a section that begins with one only the
+exercises stay. The code of a cell tagged ``hide-input`` is folded but for its first line, a comment. One cell sets a
+chapter up, also on Colab: it is tagged ``parameters``, and begins with them. Each notebook gets one more cell, which
+links the chapters before and after, and in its opening cell the sections of the core path. The README's table of
+chapters is made from the sources too. ``{minutes}`` in an opening cell becomes the chapter's minutes. A cell tagged
+``core`` begins a section of the core path, and ``open`` one of another chapter; JupyterLab folds the other numbered
+sections of the chapter, and ``jupyter nbconvert --to slides`` passes them over.
 
 The line that begins the opening cell may hold settings of the chapter:
 
@@ -48,10 +48,11 @@ from asif_book.editions.outline import (
     CORE,
     DEEPER,
     FOLDED,
+    NEIGHBOURS,
     OPEN,
     PROGRESS,
+    QUIZ,
     QUIZ_MINUTES,
-    SAY,
     SETTINGS,
     WHAT_YOU_SEE,
     Chapter,
@@ -73,6 +74,8 @@ CORE_PATH = ("00", "03", "04", "06", "07")
 """Chapters without which the core path has gaps."""
 BROWSER_CHAPTERS = (*CORE_PATH, "90")
 """Chapters of the edition that runs in a browser."""
+NO_SLIDE = {"parameters", "exercise", "check", PROGRESS, QUIZ, NEIGHBOURS}
+"""Tags of cells that a slide does not show."""
 FULL = "full"
 """Tag of a cell that only the full workbook can run."""
 GUIDE = "teachers_guide.md"
@@ -112,12 +115,9 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
     metadata = _METADATA | {"title": title, SETTINGS: {"cell_seconds": CELL_SECONDS} | settings}
     student, solved = new_notebook(metadata=metadata), new_notebook(metadata=metadata)
     seen: Counter[tuple[str, str]] = Counter()
-    asked, say = False, {}
+    asked = False
     for number, cell in enumerate(written, start=1):
         if "teacher" in tags_of(cell):
-            continue
-        if SAY in tags_of(cell):
-            say = {SAY: cell.source}
             continue
         texts = _split(cell.source, "exercise" in tags_of(cell), f"{source.name}, cell {number}")
         if cell.cell_type == "markdown":
@@ -125,8 +125,7 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
             texts = text, text
         identity = (cell.cell_type, cell.source)
         cell |= {"id": _cell_id(source.stem, *identity, seen[identity])}
-        cell.metadata = {k: v for k, v in cell.metadata.items() if not k.startswith("lines_to_")} | say
-        say = {}
+        cell.metadata = {k: v for k, v in cell.metadata.items() if not k.startswith("lines_to_")}
         if FOLDED in tags_of(cell):
             if not label_of(cell):
                 raise SourceError(f"{source.name}, cell {number}: a folded cell begins with a comment: what it does.")
@@ -137,6 +136,7 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
             notebook.cells.append(nbformat.from_dict(cell | {"source": text}))
     for notebook in (student, solved):
         _mark_the_core_path(notebook, source.name)
+        _mark_slides(notebook)
     return student, solved
 
 
@@ -188,6 +188,25 @@ def _mark_the_core_path(notebook: NotebookNode, source: str) -> None:
         for first in (part[0] for part in parts if is_deeper(part)):
             first.source = re.sub("$", DEEPER, first.source, count=1, flags=re.M)
             first.metadata["jp-MarkdownHeadingCollapsed"] = True
+
+
+def _mark_slides(notebook: NotebookNode) -> None:
+    """Set the slide of each cell as Jupyter does: chapter and sections of the core path, below them figures, exercises.
+
+    What goes deeper, code that only plumbs, and a student's own work are no slides.
+    """
+    for section in sections_of(notebook):
+        for at, cell in enumerate(section):
+            tags, draws = {*tags_of(cell)}, re.match(r"# *Draw|(.*\n)*draw\.(?!use_style)", cell.source)
+            if is_deeper(section) or tags & NO_SLIDE or (FOLDED in tags and not draws):
+                kind = "skip"
+            elif at == 0:
+                kind = "slide"
+            elif (cell.cell_type == "code" and draws) or cell.source.startswith("### Exercise"):
+                kind = "subslide"
+            else:
+                continue
+            cell.metadata["slideshow"] = {"slide_type": kind}
 
 
 def teacher_text(source: Path | str) -> str:

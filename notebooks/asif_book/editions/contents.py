@@ -43,7 +43,8 @@ def neighbours(chapters: list[Chapter], at: int) -> NotebookNode:
     links += [f"[{chapter.title} →]({chapter.name}.ipynb)" for chapter in after]
     here, *core = [chapter for chapter in chapters[at:] if chapter.core or chapter is chapters[at]] or [None]
     links += [f"core path: [{c.title} →]({c.name}.ipynb)" for c in core[:1] if here.core and c not in after]
-    return new_markdown_cell(" · ".join(links), metadata={"tags": [NEIGHBOURS]}, id=NEIGHBOURS)
+    metadata = {"tags": [NEIGHBOURS], "slideshow": {"slide_type": "skip"}}
+    return new_markdown_cell(" · ".join(links), metadata=metadata, id=NEIGHBOURS)
 
 
 def with_core_path(chapter: Chapter, opening: str) -> str:

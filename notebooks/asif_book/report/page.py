@@ -17,8 +17,6 @@ TEMPLATES = Path(__file__).parent / "templates"
 BOOK = "ASIF: an image–text model without training"
 SLIM, GAP = 83, 3.5
 """Letters of a table in a line of prose, and the letters' room between two columns; a longer row is broad."""
-COLUMN, INTERVAL, SHORT = 80, 16, 14
-"""Letters of a row and of an interval in a column of paper; lines of code that stay together."""
 _ALIGNED = re.compile(r"\S {2,}\S|\b(?:tensor|array)\(|\btorch\.|\{'")
 """What is printed in columns, or as Python writes it; other lines are sentences."""
 _KINDS = {"●": "pic", "■": "txt", "▲": "anchored"}
@@ -117,10 +115,6 @@ def number_figures(body: BeautifulSoup, chapter: str) -> None:
         cell.extend(cell.find_all(class_=["fold", "highlight"], recursive=False))
         for summary in cell.select(".fold > summary")[: len(title)]:  # it would say the same again
             summary.string = "Code"
-    for words in body.select(".seen > strong:first-child"):  # on paper, the figure may stand in the next column
-        before = itertools.takewhile(lambda cell: "code" in cell["class"], words.parent.parent.find_previous_siblings())
-        if labels := [label.contents[0] for cell in reversed([*before]) for label in cell.select(".figure-number")]:
-            words["data-figure"] = ", ".join(labels)
 
 
 def pictures_without_text(body: BeautifulSoup) -> list[Tag]:
@@ -138,16 +132,6 @@ def make_accessible(body: BeautifulSoup) -> None:
             table["class"] = [*table.get("class", []), "broad" if broad else "slim"]
         table.wrap(body.new_tag("div", attrs=_SCROLLS | {"aria-label": "table"}))
     for code in body.find_all("pre"):
-        if code.get_text().strip().count("\n") < SHORT:
-            code.parent["class"] = [*code.parent.get("class", []), "short"]
-        if code.find_parent(class_="highlight"):  # on paper, a line that wraps hangs below its own depth
-            texts, lines = (part.rstrip("\n").split("\n") for part in (code.get_text(), code.decode_contents()))
-            kinds = ["", *("more" if re.search(r"[\[({,](  #.*)?$", text) else "" for text in texts[:-1])]
-            all_three = zip(kinds, (len(text) - len(text.lstrip()) for text in texts), lines, strict=True)
-            whole = "".join(f'<i class="{kind}" style="--in: {at}ch">{line}\n</i>' for kind, at, line in all_three)
-            whole = whole.replace(2 * (blank := '<i class="" style="--in: 0ch">\n</i>'), blank)  # two say no more
-            code.clear()
-            code.extend(BeautifulSoup(f"<pre>{whole}</pre>", "html.parser").pre.contents[:])
         if not (code.code or code.find_parent(class_="highlight") or _ALIGNED.search(code.get_text())):
             lines = html.escape(code.get_text().strip(), quote=False).splitlines()
             code.replace_with(BeautifulSoup("".join(f'<p class="words">{line}</p>' for line in lines), "html.parser"))
@@ -156,11 +140,7 @@ def make_accessible(body: BeautifulSoup) -> None:
     for picture in body.select(".text p > :is(img, picture):only-child"):
         picture.parent["class"] = "drawing"
     for picture in body.select(".output img:not(table img, .asif-drawn img)"):  # these belong to a larger whole
-        box = (picture.find_parent("picture") or picture).wrap(body.new_tag("div", attrs={"class": "figure"}))
-        if source := box.source:  # both forms, since a browser that prints does not choose a source
-            phone = picture.attrs | {"src": source.attrs.pop("srcset"), "class": "phone"} | source.attrs
-            source.replace_with(body.new_tag("img", attrs=phone))
-            box.picture.unwrap()
+        (picture.find_parent("picture") or picture).wrap(body.new_tag("div", attrs={"class": "figure"}))
 
 
 def keep_together(body: BeautifulSoup) -> None:
@@ -195,19 +175,11 @@ def _name_headers(table: Tag) -> None:
         heads[0].th.string = f"{index} ↓ {columns} →" if columns else index
         rows.remove(heads[1].extract())
     if table.find_parent(class_="output"):
-        letters = []  # of each column, where only its numbers stay whole
         for head, *cells in zip(*(row(["th", "td"]) for row in rows), strict=False):
             parts = [cell.get_text(strip=True) for cell in cells]
             if cells and not any(re.match(r"[^\W\d]|[/“]", part) for part in parts):
                 for cell in (head, *cells):
                     cell["class"] = [*cell.get("class", []), "number"]
-            else:
-                parts = " ".join(parts).split()
-            letters.append(min(INTERVAL, 2 + max(map(len, head.get_text(" ").split() + parts), default=0)))
-        if len(letters) > 5 and sum(letters) > COLUMN and "drawn" not in table.get("class", []):
-            table["class"] = [*table.get("class", []), "breaks"]
-            for text in table.find_all(string=re.compile(r" \[[^a-z]+\]")):
-                text.replace_with(text.replace(" [", "\n["))
     for header in table.find_all("th"):
         if not header.get_text(strip=True) and not header.find("img"):
             header.name = "td"  # the corner of a data frame, which heads nothing

@@ -103,15 +103,7 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
     for words in body.select(".text > p > strong:first-child"):
         for begin, kind in (("Before you", "asked"), ("What you see", "seen")):
             if words.get_text().startswith(begin):
-                said = words.parent.get_text()
-                kinds = [kind, *re.findall(r"\b(?:sketch|draw)(?= )", said), *["twice"] * (said.count("?") > 1)]
-                words.parent["class"] = kinds
-    for cell in body.select(".celltag_exercise"):  # on paper, lines to write on, by the minutes of the work
-        minutes = re.search(r"Minutes (\d+)", (cell.find_previous("h3") or cell).parent.get_text())
-        lines = min(6, max(4, int(minutes[1]) // 3)) if minutes else 4
-        begins = re.findall(r"(?sm)^def .*?:$", (cell.pre or cell).get_text().replace("->", "-\u2060>"))[:1]
-        head = body.new_tag("code", string=re.sub(r",?\s+(?=\))|(?<=\()\s+", "", "".join(begins)))
-        cell.append(BeautifulSoup(f'<div class="lines" hidden>{head}{"<hr>" * lines}</div>', "html.parser"))
+                words.parent["class"] = kind
     pages.frame_exercises(body)
     pages.fold_deeper(body)
     pages.make_accessible(body)

@@ -66,8 +66,10 @@ def render(
     """
     executed = Path(executed)
     folder = Path(folder or executed.parent)
-    notebook = for_paper(nbformat.read(executed, as_version=4))
-    body = cells_as_html(notebook, executed.stem, folder)
+    notebook = for_readers(nbformat.read(executed, as_version=4))
+    about = {"metadata": {"name": executed.stem, "path": str(folder)}}
+    cells, _ = _exporter(folder).from_notebook_node(notebook, about)
+    body = BeautifulSoup(cells, "html.parser")
     for picture in pages.pictures_without_text(body):
         number = int(picture.find_parent(attrs={"data-cell": True})["data-cell"])
         where = next(cell_name(number, cell.source) for cell in notebook.cells if cell.metadata.number == number)
@@ -75,12 +77,6 @@ def render(
         lacks = "a picture has no alternative text, and so shows nothing to some readers"
         raise ReportError(f"{executed.name}, {where}: {lacks}: {advice}.")
     return _page(body, executed, Chapter.read(executed).title, chapters, more)
-
-
-def cells_as_html(notebook: NotebookNode, name: str, folder: Path) -> BeautifulSoup:
-    """Render the cells of an executed notebook: a ``div`` for each, of the class ``text`` or ``code``."""
-    cells, _ = _exporter(folder).from_notebook_node(notebook, {"metadata": {"name": name, "path": str(folder)}})
-    return BeautifulSoup(cells, "html.parser")
 
 
 def render_page(text: Path, markdown: str, *, chapters: Sequence[Chapter], more: Sequence) -> str:
@@ -145,7 +141,7 @@ def _exporter(folder: Path) -> TemplateExporter:
     return exporter
 
 
-def for_paper(notebook: NotebookNode) -> NotebookNode:
+def for_readers(notebook: NotebookNode) -> NotebookNode:
     """Copy what a reader of the page needs: without widgets (a note for each cell with some, none for a progress bar),
     output in JavaScript, the progress of a student, the checks of exercises that nobody attempted, words about a figure
     that was not drawn, and the links to neighbours, which a page has of its own. Of the set-up only the parameters are

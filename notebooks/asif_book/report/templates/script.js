@@ -184,7 +184,7 @@ function clip(code, lines, of = "lines", many = 7) {
 
 // In the whole book: the page holds the text of every section.
 function searchBook(form, list) {
-  const input = form.querySelector("input"), status = form.querySelector("output"), most = 15; // of chapters, of other pages, of the API
+  const input = form.querySelector("input"), status = form.querySelector("output"), most = 40;
   const sections = JSON.parse(document.querySelector("#sections").textContent).flatMap(([page, chapter, parts]) =>
     parts.map(([id, title, text]) => ({ page, chapter, id, title, text, lower: `${title} ${text}`.toLowerCase() })));
   const times = (text, word) => text.split(word).length - 1;
@@ -218,12 +218,12 @@ function searchBook(form, list) {
 
   function update() {
     const phrase = input.value.trim().toLowerCase().replace(/\s+/g, " ").replaceAll("'", "’"), words = phrase.split(" ");
-    const chaptersFirst = ({ page }) => /^\d\d_/.test(page) ? 0 : page.startsWith("api") ? 2 : 1, shown = [0, 0, 0];
+    const chaptersFirst = ({ page }) => /^\d\d_/.test(page) ? 0 : page.startsWith("api") ? 2 : 1;
     const scored = phrase.length < 2 ? [] : sections.filter(({ lower }) => words.every((word) => lower.includes(word)))
       .map((section) => [words.reduce((sum, word) => sum + times(section.lower, word)
         + 20 * times(section.title.toLowerCase(), word), 50 * times(section.lower, phrase) * (words.length > 1)), section])
       .sort(([a, one], [b, other]) => chaptersFirst(one) - chaptersFirst(other) || b - a);
-    const best = scored.filter(([, section]) => shown[chaptersFirst(section)]++ < most);
+    const best = scored.slice(0, most);
     list.replaceChildren(...best.map(([, section]) => entry(section, phrase, words)));
     history.replaceState(null, "", `#${encodeURIComponent(input.value.trim())}`); // for the way back
     const count = `${scored.length} ${scored.length === 1 ? "section" : "sections"}`;

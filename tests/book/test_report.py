@@ -1,4 +1,4 @@
-"""The report: chapters run by papermill, pages that open from disk."""
+"""The report: which chapters run again, pages that open from disk, and what stands on them."""
 
 import base64
 import json
@@ -15,20 +15,9 @@ from asif_book.chapters import results
 from asif_book.editions.building import GUIDE, NOT_ATTEMPTED
 from asif_book.editions.contents import METHOD, METHOD_ALT
 from asif_book.editions.outline import Chapter, question
-from asif_book.report import (
-    HiddenError,
-    NotebookError,
-    ReportError,
-    build_report,
-    loads_from_elsewhere,
-    render,
-    rendering,
-    run_notebook,
-    running,
-    schedule,
-)
+from asif_book.report import NotebookError, ReportError, build_report, loads_from_elsewhere, render, rendering, running
 from asif_book.report.__main__ import main
-from asif_lib.files import ROOT, build_dir
+from asif_lib.files import ROOT
 
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2dAAAAABJRU5ErkJggg=="
@@ -38,6 +27,10 @@ WIDGET, OTHER = (new_output("display_data", {running.VIEW: {"model_id": id}, "te
 
 def code(source, *tags, outputs=()):
     return new_code_cell(source, metadata={"tags": list(tags)}, outputs=list(outputs))
+
+
+def text(source, *tags):
+    return new_markdown_cell(source, metadata={"tags": list(tags)})
 
 
 PARAMETERS_CELL = code('profile = "offline"\ndevice = "auto"\nseed = 0\nfast = False', "parameters")
@@ -59,8 +52,8 @@ def write(path, *cells):
     return path
 
 
-def picture(alt):
-    return new_output("display_data", {"image/png": DOT}, metadata={"image/png": {"alt": alt}})
+def shown(html, kind="display_data"):
+    return new_output(kind, {"text/html": html})
 
 
 class Tags(BeautifulSoup):
@@ -71,64 +64,12 @@ class Tags(BeautifulSoup):
         return [found.attrs for found in self.find_all(tag)]
 
 
-# Running ---------------------------------------------------------------------------------------------
-
-
-def test_a_widget_is_no_error_and_a_note_stands_for_it_but_not_for_a_progress_bar(tmp_path):
-    (tmp_path / "here.txt").write_text("found")
-    path = write(
-        tmp_path / "a.ipynb",
-        PARAMETERS_CELL,
-        'print(open("here.txt").read(), device, fast)',
-        "from ipywidgets import interact\ninteract(lambda k=3: print('k', k), k=(1, 5));",
-        "from tqdm.auto import tqdm\nfor i in tqdm(range(3), leave=False):\n    pass\nprint('done')",
-    )
-    assert 0 < run_notebook(path, tmp_path / "out" / "a.ipynb", {"device": "cpu", "fast": True}) < 600
-    executed = nbformat.read(tmp_path / "out" / "a.ipynb", as_version=4)
-    assert executed.cells[1].outputs[0].text == "found cpu True\n"  # in its folder, with its parameters
-    assert "OutputModel" in json.dumps(executed.metadata["widgets"])  # the scan for errors had something to scan
-    assert "FloatProgressModel" in json.dumps(executed.metadata["widgets"])
-    page = render(tmp_path / "out" / "a.ipynb")
-    assert page.count('class="widget-note"') == 1 and "a control that you can move stands here.</p>" in page
-    assert "done" in page
-
-
-def test_an_exception_names_notebook_and_cell(tmp_path):
-    path = write(tmp_path / "03_relative.ipynb", "# Title", code("# a comment\nfor x in [0]:\n    1 / x"))
-    with pytest.raises(NotebookError) as error:
-        run_notebook(path, tmp_path / "out.ipynb", {})
-    assert str(error.value) == "03_relative.ipynb, cell 2 (`for x in [0]:`): ZeroDivisionError: division by zero"
-    assert "1 / x" in error.value.traceback and "\x1b" not in error.value.traceback
-
-
-def test_errors_that_papermill_lets_pass_are_found(tmp_path):
-    path = write(
-        tmp_path / "04_sparse.ipynb",
-        "from ipywidgets import Output, interact",
-        "@interact(k=(1, 5))\ndef show(k=3):\n    raise KeyError('hidden')",
-        "out = Output()\nwith out:\n    1 / 0",
-        "import sys\nsys.exit(0)",
-        "print('never')",
-    )
-    with pytest.raises(HiddenError, match=r"04_sparse\.ipynb, a widget of cell 2 .*KeyError: 'hidden'"):
-        run_notebook(path, tmp_path / "out.ipynb", {})
-    executed = nbformat.read(tmp_path / "out.ipynb", as_version=4)
-    found = {(where.split(" (")[0], error["ename"]) for where, error in running._hidden_errors(executed)}
-    unseen = "a widget", "ZeroDivisionError"  # no cell shows it
-    assert found == {("a widget of cell 2", "KeyError"), unseen, ("cell 4", "SystemExit")}
-
-
-def test_an_exception_that_a_cell_displays_is_found(tmp_path):
-    cell = "try:\n    1 / 0\nexcept ZeroDivisionError:\n    get_ipython().showtraceback()"
-    with pytest.raises(NotebookError, match=r"cell 1 .*ZeroDivisionError"):
-        run_notebook(write(tmp_path / "a.ipynb", cell), tmp_path / "out.ipynb", {})
-
-
-# Rendering -------------------------------------------------------------------------------------------
+# A page ----------------------------------------------------------------------------------------------
 
 MARKDOWN = r"""# Title
 
-At $k=50$, see [encoders](01_encoders.ipynb#part), [code](../asif_lib/relative.py), [paper](https://arxiv.org).
+At $k=50$, see [wing](../asif_lib), [encoders](01_encoders.ipynb#part), [code](../asif_lib/relative.py),
+[paper](https://arxiv.org).
 
 $$ s = \frac{a \cdot b}{\|a\|} $$
 
@@ -150,33 +91,6 @@ def main_of(tmp_path, *cells):
     return Tags(page_of(tmp_path, "# Title", *cells)).main
 
 
-def test_a_page_stands_alone(tmp_path):
-    figure = picture('A "rising" curve')
-    script = new_output("display_data", {"application/javascript": "alert(1)", "text/plain": "<js>"})
-    table = new_output("execute_result", {"text/html": "<table><tr><td>1</td></tr></table>"})
-    page = page_of(tmp_path, MARKDOWN, new_code_cell("draw()", outputs=[figure, script, table]))
-    tags = Tags(page)
-    for tag, name in [("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src")]:
-        assert all(attributes.get(name, "data:").startswith("data:") for attributes in tags.all(tag))
-    assert len(tags.all("script")) == 1 and "MathJax" not in page  # its own, and inline
-    assert tags.all("img")[0]["alt"] == 'A "rising" curve'
-    assert tags.all("html") == [{"lang": "en-GB"}]
-    assert "&lt;js&gt;" in page and "<td>1</td>" in page
-
-
-def test_formulas_are_mathml_also_inside_details_and_else_source_with_a_warning(tmp_path):
-    page = page_of(tmp_path, MARKDOWN)
-    tags = Tags(page)
-    assert [math["display"] for math in tags.all("math")] == ["inline", "block", "inline"]
-    text = page[page.index("<main") :]
-    assert "$" not in text and "frac" not in text.replace("mfrac", "")
-    folded = tags.main.details.get_text()
-    assert "The hint, at" in folded and "after the hint" not in folded
-    with pytest.warns(UserWarning, match="does not convert"):
-        page = page_of(tmp_path, "# Title\n\n$a<b_c_d$")
-    assert "<code>a&lt;b_c_d</code>" in page
-
-
 def links_of(page):
     """The links of a page, without those of its notice of licences."""
     html = BeautifulSoup(page, "html.parser")
@@ -185,15 +99,33 @@ def links_of(page):
     return Tags(str(html)).all("a")
 
 
+def test_a_page_stands_alone_and_its_formulas_are_mathml(tmp_path):
+    words = new_output("display_data", {"image/png": DOT}, metadata={"image/png": {"alt": 'A "rising" curve'}})
+    script = new_output("display_data", {"application/javascript": "alert(1)", "text/plain": "<js>"})
+    page = page_of(
+        tmp_path, MARKDOWN, code("draw()", outputs=[words, script, shown("<table><tr><td>1</td></tr></table>")])
+    )
+    tags = Tags(page)
+    assert loads_from_elsewhere(page) == [] and len(tags.all("script")) == 1 and "MathJax" not in page  # its own
+    assert tags.all("img")[0]["alt"] == 'A "rising" curve' and tags.all("html") == [{"lang": "en-GB"}]
+    assert "&lt;js&gt;" in page and "<td>1</td>" in page
+    assert [math["display"] for math in tags.all("math")] == ["inline", "block", "inline"]
+    body = page[page.index("<main") :]
+    assert "$" not in body and "frac" not in body.replace("mfrac", "")
+    folded = tags.main.details.get_text()
+    assert "The hint, at" in folded and "after the hint" not in folded
+    with pytest.warns(UserWarning, match="does not convert"):
+        assert "<code>a&lt;b_c_d</code>" in page_of(tmp_path, "# Title\n\n$a<b_c_d$")
+
+
 @pytest.mark.parametrize("repository", [None, "https://example.org/ada/asif"])
 def test_links_out_of_the_book_go_to_the_repository_or_are_plain_words(tmp_path, monkeypatch, repository):
     monkeypatch.setattr(rendering, "published_at", lambda: repository)
-    page = page_of(tmp_path, MARKDOWN.replace("[code]", "[wing](../asif_lib), [code]"), folder=ROOT / "notebooks")
-    links = {a["href"] for a in links_of(page) if not a["href"].startswith("#")}
-    links -= {"index.html", "search.html"}
+    page = page_of(tmp_path, MARKDOWN, folder=ROOT / "notebooks")
+    links = {a["href"] for a in links_of(page) if not a["href"].startswith("#")} - {"index.html", "search.html"}
     out = {f"{repository}/blob/main/asif_lib/relative.py", f"{repository}/tree/main/asif_lib"} if repository else set()
     assert links == {"01_encoders.html#part", "https://arxiv.org"} | out
-    assert "see encoders, wing, code, paper" in " ".join(BeautifulSoup(page, "html.parser").get_text().split())
+    assert "see wing, encoders, code, paper" in " ".join(BeautifulSoup(page, "html.parser").get_text().split())
 
 
 def test_contents_and_neighbours(tmp_path):
@@ -204,17 +136,15 @@ def test_contents_and_neighbours(tmp_path):
     assert links[:4] == [(link, None, None) for link in ("#text", "index.html", "search.html", "00_a.html")]
     assert links[4:9] == [("01_anchors.html", None, "page"), *plain]  # the chapter's sections stand below it
     assert links[9:] == [("00_a.html", "prev", None), ("02_c.html", "next", None)]
-    assert [title["id"] for title in Tags(page).find_all(["h1", "h2", "h3"])] == ["B", "Part", "k-&-more", "Part-2"]
 
 
 def test_a_section_that_goes_deeper_is_folded_up_to_the_next_one(tmp_path):
-    core = new_markdown_cell("## 1 · Here", metadata={"tags": ["core"]})
     deeper = new_markdown_cell("## 2 · There · deeper\n\nwords", metadata={"jp-MarkdownHeadingCollapsed": True})
-    body = Tags(page_of(tmp_path, "# Title", core, deeper, "shown()", "### Part", "## Summary\n\nend"))
+    cells = text("## 1 · Here", "core"), deeper, "shown()", "### Part", "## Summary\n\nend"
+    body = Tags(page_of(tmp_path, "# Title", *cells))
     (fold,) = body.select("details.deeper")
     assert fold.summary.h2["id"] == "2-·-There-·-deeper" and "open" not in fold.attrs
-    assert [text in fold.get_text() for text in ("words", "shown()", "Part", "Here", "end")] == [True] * 3 + [False] * 2
-    assert len(body.find_all("h2")) == 3
+    assert [word in fold.get_text() for word in ("words", "shown()", "Part", "Here", "end")] == [True] * 3 + [False] * 2
     contents = [" ".join(link.get_text().split()) for link in body.select(".contents a")]
     assert contents == ["1 · Here core", "2 · There deeper", "Part", "Summary"]
 
@@ -231,29 +161,30 @@ def test_a_picture_file_is_embedded_and_brings_its_upright_form(tmp_path):
     assert [img["src"] for img in main.select("[alt=dot]")] == [f"data:image/png;base64,{dot}"] * 2
 
 
-def test_words_about_a_figure_that_was_not_drawn_are_left_out(tmp_path):
-    words = new_markdown_cell("Each dot is a photograph.", metadata={"tags": ["if-drawn"]})
-    for outputs, there in ([FIGURE], True), ([], False):
-        page = page_of(tmp_path, "# Title", code("draw()", outputs=outputs), words)
-        assert ("Each dot" in page) == there
-
-
-def test_tables_name_their_headers_and_scroll(tmp_path):
+def test_tables_name_their_headers_and_scroll_and_what_is_printed_is_a_sentence_or_columns(tmp_path):
     frame = "<table><thead><tr><th></th><th>k</th><th colspan='2'>p</th></tr></thead>"
     frame += "<tbody><tr><th>0</th><td>5</td><td>1</td><td>2</td></tr></tbody></table>"
-    cell = code("frame", outputs=[new_output("execute_result", {"text/html": frame})])
-    tags = Tags(page_of(tmp_path, "# Title\n\n| a | b |\n|---|---|\n| 1 | 2 |", cell))
-    assert [th["scope"] for th in tags.all("th")] == ["col", "col", "col", "colgroup", "row"]
-    boxes = [div for div in tags.all("div") if "scroll" in div.get("class", "").split()]
-    assert [(box["tabindex"], box["aria-label"]) for box in boxes] == [("0", "table")] * 2
+    named = pd.DataFrame({"n": [1, 2], "word": ["one", "two"]}, pd.Index([5, 6], name="row"))._repr_html_()
+    # a kernel may cut its messages
+    printed = [["won 5% [1, 2]\n", "<lost>"], ["a  5%"], [" one: 1\n", "two, 1 : 2: 3"]]
+    cells = [code("show()", outputs=[new_output("stream", text=part) for part in parts]) for parts in printed]
+    cells += [code("frame", outputs=[shown(html, "execute_result")]) for html in (frame, named)]
+    main = main_of(tmp_path, "# Title\n\n| a | b |\n|---|---|\n| 1 | 2 |", *cells)
+    first = [th["scope"] for th in main.select("th")][:5]
+    assert first == ["col", "col", "col", "colgroup", "row"]
+    boxes = [box for box in main.find_all("div") if "scroll" in box.get("class", "").split()]
+    assert [(box["tabindex"], box["aria-label"]) for box in boxes] == [("0", "table")] * 3
+    lines = [line.get_text() for line in main.select(".output :is(p, pre)")]
+    assert lines == ["won 5\xa0% [1,\xa02]", "<lost>", "a  5%", "one: 1", "two, 1 : 2: 3"]
+    assert [head.get_text() for head in boxes[2].select("thead th")] == ["row", "n", "word"]
 
 
 @pytest.mark.parametrize(
     "output",
     [
         new_output("display_data", {"image/png": DOT}),
-        picture(alt=" "),
-        new_output("display_data", {"text/html": f'<img src="data:image/png;base64,{DOT}">'}),
+        new_output("display_data", {"image/png": DOT}, metadata={"image/png": {"alt": " "}}),
+        shown(f'<img src="data:image/png;base64,{DOT}">'),
     ],
 )
 def test_a_picture_without_words_is_refused_and_its_cell_named(tmp_path, output):
@@ -262,93 +193,66 @@ def test_a_picture_without_words_is_refused_and_its_cell_named(tmp_path, output)
         page_of(tmp_path, *cells)
 
 
-def said(status):
-    return new_output("execute_result", {"text/plain": f"○ Exercise 04.1: {status}. Well.", "text/html": "<p>box</p>"})
+STUB, ATTEMPT = f"def f(\n    x,\n):\n    {NOT_ATTEMPTED}", "def f(x):\n    return x"
 
 
-def test_folded_code_shows_the_comment_that_begins_it_and_all_of_its_output(tmp_path):
-    main = main_of(tmp_path, code("# Show <the map>.\ndraw()", "hide-input", outputs=[FIGURE]), "show()")
-    (fold,) = main.select("details.fold")
-    assert fold.summary.get_text() == "Show <the map>." and "draw()" in fold.get_text()
-    assert not main.img.find_parent("details") and "show()" not in fold.get_text()
+def checked(status):
+    said = new_output("execute_result", {"text/plain": f"○ Exercise 04.1: {status}. Well.", "text/html": "<p>box</p>"})
+    return code("check_f(f)", "check", outputs=[said])
 
 
-def test_an_exercise_that_nobody_attempted_is_one_line_and_an_attempt_stands_open(tmp_path):
-    stub, attempt, check = f"def f(\n    x,\n):\n    {NOT_ATTEMPTED}", "def f(x):\n    return x", "check_f(f)"
-    main = main_of(tmp_path, code(stub, "exercise"), code(check, "check", outputs=[said("not attempted")]))
-    assert [fold.summary.get_text() for fold in main.select(".fold")] == ["To complete: f"]
-    assert "check_f" not in main.get_text() and "box" not in main.get_text()
-    assert main.select_one(".lines").get_text() == "def f(x):" and len(main.select(".lines hr")) == 4  # on paper
-
-    main = main_of(tmp_path, code(attempt, "exercise"), code(check, "check", outputs=[said("wrong")]))
-    assert not main.select(".fold") and "check_f" in main.get_text() and "box" in main.get_text()
-
-
-def test_an_exercise_with_its_hints_has_one_frame_and_what_is_around_it_stands_outside(tmp_path):
-    text = "## 4\n\nBefore.\n\n### Exercise 04.1 · One\n\n1. Do it."
-    hint = new_markdown_cell("<details><summary>Hint</summary>\n\nUp.\n\n</details>\n\nAfter.")
-    (frame,) = main_of(tmp_path, text, code("f = 1", "exercise"), code("check(f)"), hint).select(".exercise")
-    parts = [part.get_text(" ", strip=True) for part in frame.find_all(recursive=False)]
-    assert parts == ["Exercise 04.1 · One Do it.", "f = 1", "check ( f )", "Hint Up."]
-    around = frame.find_previous("p"), frame.find_next_sibling()
-    assert [text.get_text(strip=True) for text in around] == ["Before.", "After."]
+DRAWN, KNOB = code("draw()", outputs=[FIGURE]), code("knob()", outputs=[WIDGET])
+CONTROL, ABOVE = "a control that you can move stands here.", "The figure above"
 
 
 @pytest.mark.parametrize(
-    "cells, above",
+    ("cells", "there", "gone", "folds"),
     [
-        ([code("draw()", outputs=[FIGURE]), "> said", code("knob()", outputs=[WIDGET])], True),
-        ([code("both()", outputs=[FIGURE, WIDGET, OTHER])], True),
-        ([code("draw()", outputs=[FIGURE]), "words()", code("knob()", outputs=[WIDGET])], False),
+        ([DRAWN, text("Each dot.", "if-drawn")], ["Each dot"], [], []),
+        ([code("draw()"), text("Each dot.", "if-drawn")], ["draw()"], ["Each dot"], []),
+        ([code("# Show <it>.\ndraw()", "hide-input", outputs=[FIGURE]), "1"], ["draw()"], [], ["Show <it>."]),
+        ([code(STUB, "exercise"), checked("not attempted")], [], ["check_f", "box"], ["To complete: f"]),
+        ([code(ATTEMPT, "exercise"), checked("wrong")], ["check_f", "box"], [], []),
+        ([DRAWN, "> said", KNOB], [CONTROL, ABOVE], [], []),
+        ([code("both()", outputs=[FIGURE, WIDGET, OTHER])], [CONTROL, ABOVE], [], []),
+        ([DRAWN, "words()", KNOB], [CONTROL], [ABOVE], []),
+        ([text("Solved:", "progress"), code("show_progress()", "progress")], [], ["Solved", "show_progress"], []),
     ],
 )
-def test_the_note_for_a_control_names_a_figure_where_there_is_one(tmp_path, cells, above):
-    page = page_of(tmp_path, "# Title", *cells)
-    assert page.count("a control that you can move stands here.") == 1 and ("The figure above" in page) == above
+def test_a_page_shows_what_its_reader_needs(tmp_path, cells, there, gone, folds):
+    main = main_of(tmp_path, *cells)
+    words = main.get_text()
+    assert [part for part in there if words.count(part) != 1] == [] and [part for part in gone if part in words] == []
+    assert [fold.summary.get_text() for fold in main.select(".fold")] == folds
+    assert not any(picture.find_parent("details") for picture in main.select("img"))
 
 
-def test_the_search_page_holds_every_section_of_the_book(notebooks, build, monkeypatch):
-    def run(path, output, *_):
-        section = "## A & b\n\nof $k$ `</script>`", code("# Fold\nhidden()", "hide-input")
-        write(output, f"# {path.stem}\n\nfirst words", *section)
-        return 1.0
+def test_an_exercise_with_its_hints_has_one_frame_and_what_is_around_it_stands_outside(tmp_path):
+    hint = "<details><summary>Hint</summary>\n\nUp.\n\n</details>\n\nAfter."
+    cells = (
+        "## 4\n\nBefore.\n\n### Exercise 04.1 · One\n\n1. Do it.",
+        code("f = 1", "exercise"),
+        code("check(f)"),
+        text(hint),
+    )
+    (frame,) = main_of(tmp_path, *cells).select(".exercise")
+    parts = [part.get_text(" ", strip=True) for part in frame.find_all(recursive=False)]
+    assert parts == ["Exercise 04.1 · One Do it.", "f = 1", "check ( f )", "Hint Up."]
+    around = frame.find_previous("p"), frame.find_next_sibling()
+    assert [part.get_text(strip=True) for part in around] == ["Before.", "After."]
 
-    monkeypatch.setattr(schedule, "run_notebook", run)
-    index = build_report(notebooks=notebooks, chapters=["01"])
-    page = BeautifulSoup((index.parent / "search.html").read_text(), "html.parser")
-    (name, title, (top, section)), *more = json.loads(page.find(id="sections").string)
-    assert (name, title, top) == ("01_encoders", "01_encoders", ["01_encoders", "01_encoders", "first words"])
-    assert section == ["A-&-b", "A & b", "of k </script> Fold # Fold hidden()"] and more == []
-    assert loads_from_elsewhere(str(page)) == []
 
-
-def test_parameters_are_shown_as_they_were_set_and_set_up_and_progress_not_at_all(tmp_path):
-    words = new_markdown_cell("The exercises that you have solved:", metadata={"tags": ["progress"]})
+def test_parameters_are_shown_as_they_were_set_and_the_rest_of_the_set_up_not_at_all(tmp_path):
     set_up = code('# Set up.\nprofile = "offline"\ndevice = "cuda"\n\nprepare()', "parameters", "hide-input")
-    left_out = new_output("display_data", {"text/html": '<p class="asif-left-out">no encoder</p>'})
-    set_up.outputs = [new_output("stream", text="prepared"), left_out]
-    main = main_of(tmp_path, "# Title", set_up, words, code("show_progress()", "progress", "hide-input"), "shown()")
-    assert "cuda" in main.details.get_text() and "no encoder" in main.get_text() and "shown" in main.get_text()
-    assert not any(words in main.get_text() for words in ("prepare", "solved", "show_progress"))
-
-
-def test_what_is_printed_is_a_sentence_or_columns_and_a_table_has_one_line_of_heads(tmp_path):
-    frame = pd.DataFrame({"n": [1, 2], "word": ["one", "two"]}, pd.Index([5, 6], name="row"))._repr_html_()
-    # a kernel may cut its messages
-    printed = [["won 5% [1, 2]\n", "<lost>"], ["a  5%"], [" one: 1\n", "two, 1 : 2: 3"]]
-    cells = [code("show()", outputs=[new_output("stream", text=text) for text in texts]) for texts in printed]
-    main = main_of(tmp_path, *cells, code("frame", outputs=[new_output("execute_result", {"text/html": frame})]))
-    lines = [line.get_text() for line in main.select(".output :is(p, pre)")]
-    assert lines == ["won 5\xa0% [1,\xa02]", "<lost>", "a  5%", "one: 1", "two, 1 : 2: 3"]
-    assert [head.get_text() for head in main.select("thead th")] == ["row", "n", "word"]
-    assert not main.select("style[scoped]")  # aligns heads otherwise than their columns
-    assert [cell.get_text() for cell in main.select(".highlight ~ .output td.number")] == ["1", "2"]
+    set_up.outputs = [new_output("stream", text="prepared"), shown('<p class="asif-left-out">no encoder</p>')]
+    main = main_of(tmp_path, "# Title", set_up)
+    assert "cuda" in main.details.get_text() and "no encoder" in main.get_text() and "prepare" not in main.get_text()
 
 
 def test_a_figure_has_a_number_and_stands_above_its_code_and_a_table_below(tmp_path):
     inside = "<p>Dots.</p>", "<p role='status'>No.</p><div class='asif-drawn'><p>In.</p></div>"
-    outputs = [new_output("display_data", {"text/html": f"<div class='asif-drawn'>{p}</div>"}) for p in inside]
-    main = main_of(tmp_path, code("draw()", outputs=[FIGURE, *outputs]), code("table()", outputs=[said("solved")]))
+    outputs = [shown(f"<div class='asif-drawn'>{words}</div>") for words in inside]
+    main = main_of(tmp_path, code("draw()", outputs=[FIGURE, *outputs]), code("table()", outputs=[shown("<p>box</p>")]))
     drawn, printed = main.select(".code")
     assert drawn.select_one(".output ~ .highlight") and not printed.select_one(".output ~ .highlight")
     begins = [" ".join(output.get_text(" ").split()) for output in drawn.select(".output")]
@@ -360,16 +264,10 @@ def test_a_figure_has_a_number_and_stands_above_its_code_and_a_table_below(tmp_p
     assert [fold.summary.text for fold in main.select(".fold")] == ["Code"]  # the title has said what it draws
 
 
-ELSEWHERE = ["![a](https://x.org/a.png)", "![a](missing.png)", '<script src="//x.org/a.js"></script>']
-
-
-@pytest.mark.parametrize("markdown", ELSEWHERE)
-def test_a_page_that_does_not_stand_alone_is_refused(tmp_path, markdown):
-    with pytest.raises(ReportError, match=r"01_anchors\.ipynb does not stand alone"):
-        page_of(tmp_path, "# Title\n\n" + markdown)
-
-
-def test_loads_from_elsewhere_also_looks_into_styles():
+def test_a_page_that_does_not_stand_alone_is_refused(tmp_path):
+    for markdown in ("![a](https://x.org/a.png)", "![a](missing.png)", '<script src="//x.org/a.js"></script>'):
+        with pytest.raises(ReportError, match=r"01_anchors\.ipynb does not stand alone"):
+            page_of(tmp_path, "# Title\n\n" + markdown)
     page = "<style>@import 'https://x.org/a.css'; p {background: url(//x.org/b)}</style>"
     page += '<p style="background: url(c.png)"><i style="background: url(data:image/png;base64,)">url(d)</i>'
     page += '<svg><use xlink:href="#here"/><image xlink:href="e.png"/></svg>'
@@ -379,14 +277,14 @@ def test_loads_from_elsewhere_also_looks_into_styles():
 @pytest.mark.parametrize(
     "markdown, expected",
     [
-        ("# Title\n\n**Question.** Why $k$,\nand how?\n\nrest", "Why $k$, and how?"),
-        ("# Title\n\n> Are they\n> similar?\n\nrest", "Are they similar?"),
-        ("# Title\n\n> **Question.** Are they?\n\nrest", "Are they?"),
-        ("# Title\n\nno question", ""),
+        ("**Question.** Why $k$,\nand how?\n\nrest", "Why $k$, and how?"),
+        ("> Are they\n> similar?\n\nrest", "Are they similar?"),
+        ("> **Question.** Are they?\n\nrest", "Are they?"),
+        ("no question", ""),
     ],
 )
 def test_question(markdown, expected):
-    assert question(new_notebook(cells=[new_markdown_cell(markdown)])) == expected
+    assert question(new_notebook(cells=[new_markdown_cell(f"# Title\n\n{markdown}")])) == expected
 
 
 def test_what_a_chapter_says_of_itself(tmp_path):
@@ -395,99 +293,102 @@ def test_what_a_chapter_says_of_itself(tmp_path):
     assert Chapter.read(path) == Chapter("07_editing", "07 · Title", "Why so?", "40", ["say why;", "ask."])
 
 
-# The report ------------------------------------------------------------------------------------------
+# The book --------------------------------------------------------------------------------------------
 
 REACHED = f"# It reaches\n\n{results.BEGIN}\n| a |\n{results.END}\n"
-RECORD = "from asif_book.chapters.results import record\nrecord({!r}, 0.25, n=100)"
 
 
 @pytest.fixture
 def notebooks(tmp_path):
     folder = tmp_path / "notebooks"
-    start = "# 00 · Strangers?\n\n> Can two strangers talk, at $k=5$?"
-    write(folder / "00_start_here.ipynb", start, PARAMETERS_CELL, RECORD.format("strangers, R@1"))
-    write(folder / "01_encoders.ipynb", "# Encoders & friends", PARAMETERS_CELL, "print(device)")
+    write(folder / "00_start_here.ipynb", "# 00 · Strangers?\n\n> Can two strangers talk, at $k=5$?", PARAMETERS_CELL)
+    write(folder / "01_encoders.ipynb", "# Encoders & friends", PARAMETERS_CELL)
     return folder
 
 
-def test_the_whole_report(notebooks, build, capsys):
+@pytest.fixture
+def kernel(monkeypatch):
+    """Stands for papermill: a chapter is copied and records a number, and a broken one fails then."""
+    seen = mock.Mock(broken=set(), names={}, given=[])
+
+    def run(path, output, parameters, environment):
+        seen.given.append(parameters.get("fast", "its own"))
+        nbformat.write(nbformat.read(path, as_version=4), output)
+        with mock.patch.dict(os.environ, environment):
+            results.record(seen.names.get(path.stem, f"{path.stem}, R@1"), 0.75 if parameters.get("fast") else 0.25)
+        if path.stem in seen.broken:
+            raise NotebookError(f"{path.name}, cell 4 (`load()`): ValueError: no encoder", "the trace")
+        return 1.0
+
+    monkeypatch.setattr(running, "run_notebook", run)
+    return seen
+
+
+def test_the_whole_report(notebooks, build, kernel, capsys):
     links = "[code](../asif_lib/sparse.py), [start](00_start_here.ipynb), [more](results.md)"
-    for name, text in {"library": f"# The library\n\n## Part\n\n{links}\n", "results": REACHED}.items():
-        (notebooks / f"{name}.md").write_text(text)
-    write(notebooks / "01_encoders.ipynb", f"# Encoders & friends\n\n![{METHOD_ALT}]({METHOD})", PARAMETERS_CELL)
+    for name, words in {
+        "library": f"# The library\n\n## Part\n\n{links}\n",
+        "results": REACHED,
+        GUIDE[:-3]: "# G",
+    }.items():
+        (notebooks / f"{name}.md").write_text(words)
+    section = text("## A & b\n\nof $k$ `</script>`"), code("# Fold\nhidden()", "hide-input")
+    left_out = code("1", outputs=[shown('<p class="asif-left-out">no encoder</p>')])
+    opening = f"# Encoders & friends\n\nfirst words\n\n![{METHOD_ALT}]({METHOD})"
+    write(notebooks / "01_encoders.ipynb", opening, PARAMETERS_CELL, left_out, *section)
     (notebooks / "drawings").mkdir()
     (notebooks / METHOD).write_bytes((ROOT / "notebooks" / METHOD).read_bytes())
+    write(notebooks / "solutions" / "00_start_here.ipynb", "# Solved", PARAMETERS_CELL)
+
     index = build_report({"device": "cpu"}, notebooks=notebooks)
     assert index == build / "report" / "index.html"
     assert capsys.readouterr().out.splitlines()[-1] == f"report: {index}"
-    page = index.read_text()
+    pages = {page.stem: page.read_text() for page in index.parent.glob("*.html")}
+    names = {"00_start_here", "01_encoders", "library", "results", "search", "index"}
+    assert pages.keys() == names and not any(map(loads_from_elsewhere, pages.values()))
+    page = pages["index"]
     for words in (">00 · Strangers?<", ">01 · Encoders &amp; friends<", "Can two strangers talk, at <math"):
         assert words in page
-    reached = (index.parent / "results.html").read_text()
-    assert "strangers, R@1" in reached and "25.0\N{NO-BREAK SPACE}%" in reached
-    assert loads_from_elsewhere(page) == []
-    library = (index.parent / "library.html").read_text()
-    found = [{a["href"] for a in links_of(text)} for text in (page, library)]
-    assert "GPL-2" in Tags(page).select(".licences")[0].get_text()
-    assert {"#Part", "00_start_here.html", "results.html", "index.html"} <= found[1]
-    for text, links in zip((page, library), found, strict=True):
-        for link in links:
-            assert f'id="{link[1:]}"' in text if link.startswith("#") else (index.parent / link).exists()
-    assert [a["href"] for a in Tags(page).all("a")].count("library.html") == 2
-    (here,), (there,) = (Tags(text).all("img") for text in (page, (index.parent / "01_encoders.html").read_text()))
-    assert here["alt"] == there["alt"] == METHOD_ALT
-    assert all(picture["src"].startswith("data:image/svg+xml;base64,") for picture in (here, there))
-    first = (index.parent / "00_start_here.html").read_text()
-    neighbours = {(a["rel"], a["href"]) for a in Tags(first).all("a") if "rel" in a}
+    assert page.count("<b>Left out</b>") == 1 and "GPL-2" in Tags(page).select(".licences")[0].get_text()
+    assert "00_start_here, R@1" in pages["results"] and "25.0\N{NO-BREAK SPACE}%" in pages["results"]
+    for links in ({a["href"] for a in links_of(pages[name])} for name in ("index", "library")):
+        assert "results.html" in links
+        assert all((index.parent / link).exists() for link in links if not link.startswith("#"))
+    (here,), (there,) = (Tags(pages[name]).all("img") for name in ("index", "01_encoders"))
+    assert here["alt"] == there["alt"] == METHOD_ALT and here["src"].startswith("data:image/svg+xml;base64,")
+    neighbours = {(a["rel"], a["href"]) for a in Tags(pages["00_start_here"]).all("a") if "rel" in a}
     assert neighbours == {("next", "01_encoders.html")}
+    searched = json.loads(BeautifulSoup(pages["search"], "html.parser").find(id="sections").string)
+    name, title, (top, section) = searched[1]
+    assert (name, title, top[2].split()[:2]) == ("01_encoders", "Encoders & friends", ["first", "words"])
+    assert section == ["A-&-b", "A & b", "of k </script> Fold # Fold hidden()"]
+
+    index = build_report(edition="solutions", notebooks=notebooks)
+    assert index == build / "report" / "solutions" / "index.html"
+    assert "Solved" in (index.parent / "00_start_here.html").read_text()
+    assert (index.parent / GUIDE.replace(".md", ".html")).exists()
 
 
-def test_only_what_changed_runs_again(notebooks, monkeypatch, capsys):
-    name = "strangers, R@1"
-
-    def run(path, output, parameters, environment):
-        """Stands for a kernel: chapter 00 records a number."""
-        write(output, "# executed")
-        if path.stem.startswith("00"):
-            with mock.patch.dict(os.environ, environment):
-                results.record(name, 0.25)
-        return 1.0
-
+def test_only_what_changed_runs_again(notebooks, build, kernel, capsys):
     def lines(**options):
         build_report(notebooks=notebooks, **options)
-        shown = capsys.readouterr()
-        about[:] = [line for line in shown.err.splitlines() if "at a time" in line]
-        return sorted(shown.out.splitlines()[:-1])  # chapters end in any order
+        return sorted(capsys.readouterr().out.splitlines()[:-1])  # chapters end in any order
 
-    about, memory = [], type("Memory", (), {"available": 3.14e9})
-    monkeypatch.setattr(schedule.psutil, "virtual_memory", lambda: memory)
-    monkeypatch.setattr(schedule, "cores", lambda: 2)
-    monkeypatch.setattr(schedule, "run_notebook", run)
-    begins = "2 of 2 chapters run, 2 at a time (2 cores, 3.1 GB of free memory)"
     ran = ["00_start_here: 1 s", "01_encoders: 1 s"]
     reused = ["00_start_here: unchanged, reused", "01_encoders: unchanged, reused"]
-    assert lines() == ran and about == [f"{begins}: about 20 s"]  # as a first run takes
-    pages = sorted((build_dir() / "report").glob("[0-9s]*.html"))
+    assert lines() == ran
+    pages = sorted((build / "report").glob("[0-9s]*.html"))
     made = [page.stat().st_mtime_ns for page in pages]
-    assert lines() == reused and about == []
+    assert lines() == reused
     assert [page.stat().st_mtime_ns for page in pages] == made and len(pages) == 3  # chapters and search
-    assert lines(reuse=False) == ran and about == [f"{begins}: about 10 s"]  # as the last one
-    monkeypatch.setattr(schedule, "cores", lambda: 1)
-    assert lines(parameters={"fast": True}) == ran
-    assert about == ["2 of 2 chapters run, 1 at a time (1 core, 3.1 GB of free memory): about 10 s"]
+    assert lines(reuse=False) == ran == lines(parameters={"fast": True})
     assert lines(parameters={"fast": True}, chapters=["01"]) == reused[1:]
-
-    # the numbers of chapter 00 are gone
-    results.results_path().unlink()
-    assert lines(parameters={"fast": True}) == [ran[0], reused[1]]
-    assert results.load_results()[name]["run"]["parameters"]["fast"] is True
-
-    # chapter 00 changed, and calls its number by another name now
-    name = "renamed"
+    results.results_path().unlink()  # the numbers are gone
+    assert lines(parameters={"fast": True}) == ran
+    kernel.names["00_start_here"] = "renamed"
     write(notebooks / "00_start_here.ipynb", "# New", PARAMETERS_CELL)
     assert lines(parameters={"fast": True}) == [ran[0], reused[1]]
-    assert list(results.load_results()) == ["renamed"]
-    assert all(page.stat().st_mtime_ns > before for page, before in zip(pages, made, strict=True))
+    assert sorted(results.load_results()) == ["01_encoders, R@1", "renamed"]
 
 
 def test_what_makes_a_chapter_run_again(notebooks, tmp_path, monkeypatch):
@@ -496,91 +397,51 @@ def test_what_makes_a_chapter_run_again(notebooks, tmp_path, monkeypatch):
     library.mkdir()
     (book / "report").mkdir(parents=True)
     (library / "relative.py").write_text("k = 1")
-    monkeypatch.setattr(schedule, "OURS", (library, book))
-    monkeypatch.setattr(schedule, "REPORT", book / "report")
-    keys = [schedule.key_of(path, {"fast": False}), schedule.key_of(path, {"fast": True})]
-    for file, text in ((library / "relative.py", "k = 2"), (book / "drawn.css", ""), (path, path.read_text() + "\n")):
-        file.write_text(text)
-        keys.append(schedule.key_of(path, {"fast": False}))
+    monkeypatch.setattr(running, "OURS", (library, book))
+    monkeypatch.setattr(running, "REPORT", book / "report")
+    keys = [running.key_of(path, {"fast": False}), running.key_of(path, {"fast": True})]
+    for file, words in ((library / "relative.py", "k = 2"), (book / "drawn.css", ""), (path, path.read_text() + "\n")):
+        file.write_text(words)
+        keys.append(running.key_of(path, {"fast": False}))
     assert len(set(keys)) == 5
     (book / "report" / "page.py").write_text("# the pages change, not what they show")
-    assert schedule.key_of(path, {"fast": False}) == keys[-1]
+    assert running.key_of(path, {"fast": False}) == keys[-1]
 
 
-def test_the_command_fails_with_one_sentence_and_keeps_what_ran(notebooks, monkeypatch, capsys):
-    broken = {"01_encoders"}
-
-    def run(path, output, parameters, environment):
-        """Stands for a kernel: each chapter records a number, and a broken one fails then."""
-        write(output, f"# {path.stem}")
-        with mock.patch.dict(os.environ, environment):
-            results.record(f"{path.stem}, R@1", 0.75 if parameters.get("fast") else 0.25)
-        if path.stem in broken:
-            raise NotebookError(f"{path.name}, cell 4 (`load()`): ValueError: no encoder", "the trace")
-        return 1.0
-
+def test_the_command_fails_with_one_sentence_and_keeps_what_ran(notebooks, kernel, capsys):
     def ran(*options):
         return main(["--device", "cpu", "--notebooks", str(notebooks), *options]), *capsys.readouterr()
 
     def values():
         return {name: entry["value"] for name, entry in results.load_results().items()}
 
-    monkeypatch.setattr(schedule, "run_notebook", run)
+    kernel.broken = {"01_encoders"}
     status, out, err = ran()
-    first, *told = err.splitlines()
-    assert first.startswith("2 of 2 chapters run, ") and told[0] == "the trace"
-    assert told[1:] == ["01_encoders.ipynb, cell 4 (`load()`): ValueError: no encoder"]
+    assert err.splitlines()[-2:] == ["the trace", "01_encoders.ipynb, cell 4 (`load()`): ValueError: no encoder"]
     assert status == 1 and "report:" not in out and values() == {"00_start_here, R@1": 0.25}
-
-    broken.clear()
+    kernel.broken.clear()
     status, out, _ = ran()
-    assert status == 0 and "00_start_here: unchanged, reused" in out and "01_encoders: unchanged" not in out
+    assert status == 0 and "00_start_here: unchanged, reused" in out and "01_encoders: 1 s" in out
     before = values()
-    assert len(before) == 2
-
-    # a failing run takes nothing away, and leaves nothing half done
-    broken.add("00_start_here")
+    kernel.broken.add("00_start_here")  # a failing run takes nothing away, and leaves nothing half done
     assert ran("--fast", "00")[0] == 1 and values() == before
-    broken.clear()
+    kernel.broken.clear()
     for options in (["--fast", "00"], ["--fast", "--fresh", "00"]):
         status, out, _ = ran(*options)
         assert status == 0 and "reused" not in out and values() == before | {"00_start_here, R@1": 0.75}
 
 
-def test_a_chapter_is_as_large_as_it_says_itself_unless_one_asks(notebooks, build, monkeypatch):
-    given = []
-
-    def run(path, output, parameters, environment):
-        given.append(parameters.get("fast", "its own"))
-        write(output, "# Run")
-        return 1.0
-
-    monkeypatch.setattr(schedule, "run_notebook", run)
-    said = []
-    for options in ([], ["--fast"], ["--no-fast"]):
-        assert main(["--notebooks", str(notebooks), *options, "00"]) == 0
-        said.append("not the workbook's" in (build / "report" / "index.html").read_text().replace("&#39;", "'"))
-    assert given == ["its own", True, False]
-    assert said == [False, True, True]
+@pytest.mark.parametrize(("options", "given"), [([], "its own"), (["--fast"], True), (["--no-fast"], False)])
+def test_a_chapter_is_as_large_as_it_says_itself_unless_one_asks(notebooks, build, kernel, options, given):
+    assert main(["--notebooks", str(notebooks), *options, "00"]) == 0
+    assert kernel.given == [given]
+    assert ("not the workbook&#39;s" in (build / "report" / "index.html").read_text()) == bool(options)
 
 
 def test_unknown_chapters_editions_and_empty_folders_are_one_sentence(notebooks, tmp_path, capsys):
     assert main(["--notebooks", str(notebooks), "07"]) == 1
     assert main(["--notebooks", str(tmp_path / "nothing")]) == 1
-    assert main(["--notebooks", str(notebooks), "--edition", "solutions"]) == 1
     errors = capsys.readouterr().err.splitlines()
-    assert len(errors) == 3
-    assert errors[0] == "There is no chapter '07': 00_start_here, 01_encoders."
+    assert len(errors) == 2 and errors[0] == "There is no chapter '07': 00_start_here, 01_encoders."
     with pytest.raises(ReportError, match="no edition 'teacher'"):
         build_report(edition="teacher", notebooks=notebooks)
-
-
-def test_the_solved_edition_has_its_own_pages(notebooks, build, monkeypatch):
-    monkeypatch.setattr(schedule, "run_notebook", lambda path, output, *_: write(output, "# Solved") and 1.0)
-    write(notebooks / "solutions" / "00_start_here.ipynb", "# Solved", PARAMETERS_CELL)
-    (notebooks / GUIDE).write_text("# Guide\n")
-    index = build_report(edition="solutions", notebooks=notebooks)
-    assert index == build / "report" / "solutions" / "index.html"
-    assert "Solved" in (index.parent / "00_start_here.html").read_text()
-    assert (index.parent / "teachers_guide.html").exists()
-    assert not (build_report(notebooks=notebooks).parent / "teachers_guide.html").exists()

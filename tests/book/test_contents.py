@@ -1,16 +1,12 @@
-"""Lists of chapters follow from the sources: the README's table, the links between neighbours, the report's pages."""
-
-import re
+"""Lists of chapters follow from the sources: the README's table, and the links between neighbours."""
 
 import nbformat
 import pytest
-from test_report import write
 
 from asif_book.editions import building as editions
 from asif_book.editions import contents
 from asif_book.editions.building import SourceError, build, check
 from asif_book.editions.outline import Chapter
-from asif_book.report import render
 from asif_lib.files import ROOT
 
 OPENING = """\
@@ -19,7 +15,6 @@ OPENING = """\
 #
 # > **Question.** Why {}?
 """
-NAME = "92_second.ipynb"
 README = f"# Top\n\n{contents.BEGIN}\nold\n{contents.END}\n\nrest\n"
 
 
@@ -35,65 +30,41 @@ def house(tmp_path):
     return tmp_path
 
 
-def opening(path):
-    return nbformat.read(path, as_version=4).cells[0].source
+def read(path):
+    return nbformat.read(path, as_version=4)
 
 
-def links(path):
-    return nbformat.read(path, as_version=4).cells[-1].source
-
-
-def test_the_readme_gets_a_row_for_each_chapter(house):
+def test_the_readme_gets_a_row_for_each_chapter_and_the_notebook_how_it_runs(house):
     lines = (house / "README.md").read_text().splitlines()
-    assert lines[:3] == ["# Top", "", contents.BEGIN]
-    assert lines[3] == "| notebook | question | code | tests |"
+    assert lines[:4] == ["# Top", "", contents.BEGIN, "| notebook | question | code | tests |"]
     assert lines[5] == (
         "| [91 · First](notebooks/91_first.ipynb) | Why first? "
         "| [sparse.py](asif_lib/sparse.py), [search/](asif_lib/search/) "
         "| [test_sparse.py](tests/test_sparse.py), [search/](tests/search/) |"
     )
     assert lines[7:] == [contents.END, "", "rest"]
-    notebook = nbformat.read(house / "notebooks" / "91_first.ipynb", as_version=4)  # the opening cell sets how it runs
+    notebook = read(house / "notebooks" / "91_first.ipynb")
     assert notebook.metadata.asif == {"code": ["sparse.py", "search/"], "cell_seconds": 3600, "alone": True}
-    assert notebook.cells[0].metadata == {}
 
 
 def test_a_new_chapter_renews_table_and_neighbours_and_check_finds_what_is_stale(house):
     source, out = house / "notebooks" / "source", house / "notebooks"
     (source / "93_third.py").write_text(OPENING.format("93 · Third", "third"))
-    stale = check(source, out)
-    names = ("92_second.ipynb", "93_third.ipynb")
-    assert set(stale) == {house / "README.md", *(out / folder / name for folder in ("", "solutions") for name in names)}
+    stale = {out / folder / f"{name}.ipynb" for folder in ("", "solutions") for name in ("92_second", "93_third")}
+    assert set(check(source, out)) == {house / "README.md", *stale}
     build(source, out)
-    assert check(source, out) == {}
-    assert "93_third.ipynb" in (house / "README.md").read_text()
-    assert links(out / "91_first.ipynb") == "[92 · Second →](92_second.ipynb)"
-    expected = "[← 91 · First](91_first.ipynb) · [93 · Third →](93_third.ipynb)"
-    assert links(out / "92_second.ipynb") == links(out / "solutions" / "92_second.ipynb") == expected
-    assert links(out / "93_third.ipynb") == "[← 92 · Second](92_second.ipynb)"
+    assert check(source, out) == {} and "93_third.ipynb" in (house / "README.md").read_text()
+    links = [read(out / f"{name}.ipynb").cells[-1].source for name in ("91_first", "92_second", "solutions/92_second")]
+    both = "[← 91 · First](91_first.ipynb) · [93 · Third →](93_third.ipynb)"
+    assert links == ["[92 · Second →](92_second.ipynb)", both, both]
 
 
-def test_the_sections_of_the_core_path_end_the_opening_in_its_fold_and_drawings_stand_once(house):
-    chapter = Chapter("03_a", "a", "", "", [], core=("1", "2"), core_minutes=36)
-    folded = contents.with_core_path(chapter, "# Title\n\n<details>\n\nmore\n\n</details>")
-    line = "**Core path:** sections 1, 2; 36 minutes. The sections marked *deeper* are folded."
-    assert folded == f"# Title\n\n<details>\n\nmore\n\n{line}\n\n</details>"
-    assert contents.with_core_path(Chapter("04_b", "b", "", "", []), "# Title") == "# Title"
-    source, out = house / "notebooks" / "source", house / "notebooks"
-    (source / "92_second.py").write_text(
-        OPENING.format("92 · Second", "second") + "#\n# ![words](drawings/method.svg)\n"
-    )
-    build(source, out)
-    assert opening(out / NAME).endswith("![words](drawings/method.svg)")
-    assert opening(out / "solutions" / NAME).endswith("![words](../drawings/method.svg)")
-
-
-def test_every_link_and_drawing_of_the_chapters_is_there():
-    for notebook in editions.notebooks_in(ROOT / "notebooks"):
-        cells = nbformat.read(notebook, as_version=4).cells
-        texts = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-        found = re.findall(r"\]\(([^):]+\.(?:ipynb|svg))\)", texts)
-        assert found and all((notebook.parent / link).exists() for link in found), notebook
+def test_the_sections_of_the_core_path_end_the_opening_in_its_fold():
+    chapter = Chapter("03_a", "03_a", "", "", [], core=("1", "2"), core_minutes=30)
+    opening = contents.with_core_path(chapter, "# Title\n\n<details>\n\nmore\n\n</details>")
+    assert opening.startswith("# Title\n\n<details>\n\nmore\n\n**Core path:** sections 1, 2; 30 minutes.")
+    assert opening.endswith("\n\n</details>")
+    assert contents.with_core_path(Chapter("01_b", "", "", "", []), "# Title") == "# Title"
 
 
 def test_a_readme_without_markers_is_an_error(house, capsys):
@@ -107,8 +78,7 @@ def test_a_readme_without_markers_is_an_error(house, capsys):
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("third.py", r"third\.py has no chapter number: call it NN_third\.py, with two digits\."),
-        ("3_third.py", r"3_third\.py has no chapter number"),
+        ("3_third.py", r"3_third\.py has no chapter number: call it NN_3_third\.py, with two digits\."),
         ("92_third.py", r"92_third\.py and 92_second\.py have the same chapter number: rename one of them\."),
     ],
 )
@@ -122,11 +92,4 @@ def test_every_path_in_the_readmes_table_is_there():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     table = readme[readme.index(contents.BEGIN) : readme.index(contents.END)]
     paths = [part.split(")")[0] for part in table.split("](")[1:]]
-    assert len(paths) > 30
-    assert [path for path in paths if not (ROOT / path).exists()] == []
-
-
-def test_a_page_has_links_of_its_own_to_neighbours(tmp_path):
-    cell = contents.neighbours([], 0)
-    cell.source = "[here](00_here.ipynb)"
-    assert "00_here" not in render(write(tmp_path / "01_a.ipynb", "# Title", cell))
+    assert len(paths) > 30 and [path for path in paths if not (ROOT / path).exists()] == []

@@ -5,10 +5,10 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import textwrap
 
 import pytest
-from interpreter import PYTHON
 
 from asif_book.editions.new_chapter import ChapterError, begin_chapter, main
 from asif_lib.files import ROOT
@@ -39,8 +39,8 @@ def house(tmp_path):
     """A copy of the workbook in which chapter 00 is the only one."""
     for folder in ("asif_lib", "notebooks/asif_book", "notebooks/source", "tests/book/exercises"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("conftest.py", "chromium.py", "interpreter.py", "book/test_checks.py", "../pyproject.toml"):
-        shutil.copy(ROOT / "tests" / file, tmp_path / "tests" / file)
+    for file in [*ROOT.glob("tests/*.py"), ROOT / "tests/book/test_checks.py", ROOT / "pyproject.toml"]:
+        shutil.copy(file, tmp_path / file.relative_to(ROOT))
     kept = {"00_start_here.py", "chapter_00", "chapter_00.py"}
     for folder, pattern in (
         ("notebooks/source", "[0-9][0-9]_*"),
@@ -86,7 +86,7 @@ def test_the_steps_of_the_page_make_an_exercise_and_a_chapter_that_are_green(hou
     edited(house / "notebooks/asif_book/chapters/chapter_00/checks.py", lambda text: f"{text}\n\n{CHECK}")
     edited(house / "tests/book/exercises/chapter_00.py", lambda text: f"{text}\n{SOLUTIONS}")
     run = subprocess.run(
-        [*PYTHON, "-c", BUILD_AND_TEST], cwd=house, capture_output=True, text=True, timeout=300,
+        [sys.executable, "-c", BUILD_AND_TEST], cwd=house, capture_output=True, text=True, timeout=300,
         env={**os.environ, "PYTHONPATH": f"{house}{os.pathsep}{house / 'notebooks'}"},
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
@@ -110,8 +110,6 @@ def test_the_paths_of_the_page_are_there_and_the_number_of_its_new_chapter_is_fr
     ],
 )
 def test_what_cannot_be_a_chapter_is_refused_in_one_sentence(number, topic, message, capsys):
-    with pytest.raises(ChapterError):
-        begin_chapter(number, topic)
     assert main([number, topic]) == 1
     assert capsys.readouterr().err == f"{message}\n"
 

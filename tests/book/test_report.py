@@ -216,6 +216,7 @@ CONTROL, ABOVE = "a control that you can move stands here.", "The figure above"
         ([DRAWN, "> said", KNOB], [CONTROL, ABOVE], [], []),
         ([code("both()", outputs=[FIGURE, WIDGET, OTHER])], [CONTROL, ABOVE], [], []),
         ([DRAWN, "words()", KNOB], [CONTROL], [ABOVE], []),
+        ([text("[here](00_here.ipynb)", "neighbours")], [], ["here"], []),
         ([text("Solved:", "progress"), code("show_progress()", "progress")], [], ["Solved", "show_progress"], []),
     ],
 )

@@ -27,22 +27,16 @@ def notebooks(tmp_path):
     return folder
 
 
-def test_all_chapters_and_solutions_are_copied_once(notebooks, tmp_path):
-    news = fill(tmp_path / "work", notebooks)
-    assert len(news) == 3
-    assert all(line.endswith(": new") for line in news)
-    assert (tmp_path / "work/solutions/00_start.ipynb").read_text() == "edition 1 of solutions/00_start.ipynb"
-    assert not (tmp_path / "work/teachers_guide.md").exists()
-    assert fill(tmp_path / "work", notebooks) == []
-
-
-def test_solutions_can_be_kept_back_and_the_folder_remembers_it(notebooks, tmp_path, capsys):
+def test_all_chapters_are_copied_once_and_solutions_as_the_folder_remembers_it(notebooks, tmp_path):
     work = tmp_path / "work"
-    fill(work, notebooks, solutions=False)
-    assert sorted(path.name for path in work.rglob("*.ipynb")) == ["00_start.ipynb", "01_encoders.ipynb"]
+    (notebooks / "drawings").mkdir()
+    (notebooks / "drawings/method.svg").write_text("<svg/>")
+    names = "00_start.ipynb", "01_encoders.ipynb", "drawings/method.svg"
+    assert sorted(fill(work, notebooks, solutions=False)) == [f"{work / name}: new" for name in names]
     assert fill(work, notebooks) == [] and not (work / "solutions").exists()
     assert fill(work, notebooks, solutions=True) == [f"{work / 'solutions/00_start.ipynb'}: new"]
-    assert fill(work, notebooks) == []
+    assert fill(work, notebooks) == [] and not (work / "teachers_guide.md").exists()
+    assert (work / "solutions/00_start.ipynb").read_text() == "edition 1 of solutions/00_start.ipynb"
 
 
 def test_a_tutor_gets_rules_and_criteria_and_a_hub_its_kernel_but_no_tutor_without_solutions(tmp_path, capsys):
@@ -92,13 +86,6 @@ def test_make_says_nothing_of_solutions_unless_it_is_asked(said, option):
     assert line.split("asif_book.editions.workspace work")[1].strip() == option
 
 
-def test_the_picture_of_the_method_goes_with_the_chapter_that_shows_it(notebooks, tmp_path):
-    (notebooks / "drawings").mkdir()
-    (notebooks / "drawings/method.svg").write_text("<svg/>")
-    assert f"{tmp_path / 'work' / 'drawings/method.svg'}: new" in fill(tmp_path / "work", notebooks)
-    assert (tmp_path / "work/drawings/method.svg").read_text() == "<svg/>"
-
-
 def test_an_untouched_copy_follows_the_workbook_and_work_is_never_overwritten(notebooks, tmp_path):
     fill(tmp_path / "work", notebooks)
     mine = tmp_path / "work/00_start.ipynb"
@@ -116,24 +103,15 @@ def test_an_untouched_copy_follows_the_workbook_and_work_is_never_overwritten(no
     assert mine.read_text() == "edition 2"
 
 
-@pytest.mark.parametrize("record", [None, "{"])  # from before it, or damaged
-def test_without_a_record_every_copy_counts_as_work(notebooks, tmp_path, record):
-    fill(tmp_path / "work", notebooks)
-    (tmp_path / "work/00_start.ipynb").write_text("mine")
-    (tmp_path / "work" / RECORD).write_text(record) if record else (tmp_path / "work" / RECORD).unlink()
-    assert "holds your work" in fill(tmp_path / "work", notebooks)[0]
-    assert (tmp_path / "work/00_start.ipynb").read_text() == "mine"
-
-
-def test_a_damaged_record_brings_no_solutions_back(notebooks, tmp_path):
+@pytest.mark.parametrize("record", [None, "{", "[]", '{"solutions/": 1}'])  # from before it, or damaged
+def test_without_a_record_every_copy_counts_as_work_and_no_solutions_come(notebooks, tmp_path, record):
     work = tmp_path / "work"
     fill(work, notebooks, solutions=False)
-    for content in ("{", "[]", '{"solutions/": 1}'):
-        (work / RECORD).write_text(content)
-        assert "was damaged" in fill(work, notebooks)[-1] and not (work / "solutions").exists()
-    assert fill(work, notebooks, solutions=True) == [f"{work / 'solutions/00_start.ipynb'}: new"]
-    (work / RECORD).write_text("{")
-    assert f"{work / 'solutions/00_start.ipynb'} holds your work and stays; delete it yourself" in fill(work, notebooks)
+    (work / "00_start.ipynb").write_text("mine")
+    (work / RECORD).write_text(record) if record else (work / RECORD).unlink()
+    news = fill(work, notebooks)
+    assert "holds your work" in news[0] and (work / "00_start.ipynb").read_text() == "mine"
+    assert record is None or ("was damaged" in news[-1] and not (work / "solutions").exists())
 
 
 @pytest.mark.parametrize("moment", ["looked at", "moved"])
@@ -174,14 +152,6 @@ def test_what_is_no_regular_file_stays_and_is_one_sentence(notebooks, tmp_path, 
     before = place.lstat()
     assert fill(work, notebooks) == [f"{place} is left as it is (no regular file); make room there for the chapter"]
     assert place.lstat() == before
-
-
-def test_a_file_in_the_place_of_a_folder_is_one_sentence(notebooks, tmp_path):
-    work = tmp_path / "work"
-    work.mkdir()
-    (work / "solutions").write_text("mine")
-    assert f"{work / 'solutions/00_start.ipynb'} is left as it is" in fill(work, notebooks)[-1]
-    assert (work / "solutions").read_text() == "mine"
 
 
 def as_a_folder(path):

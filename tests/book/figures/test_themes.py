@@ -54,26 +54,19 @@ JUPYTERLAB = '<body style="color-scheme: {}">'  # as its themes set it, from ver
 SCHEME = "<style>:root {{ color-scheme: {} }}</style>"
 
 
-@pytest.mark.parametrize(
-    ("around", "system", "media", "expected"),
-    [
+def test_a_figure_follows_its_page(browser, page):
+    tab = browser.new_page()
+    for around, system, media, expected in (
         ("", "light", "screen", LIGHT), ("", "dark", "screen", DARKENED),
         (JUPYTERLAB.format("dark"), "light", "screen", DARKENED),
         (JUPYTERLAB.format("light"), "dark", "screen", LIGHT), (JUPYTERLAB.format("dark"), "light", "print", LIGHT),
         (SCHEME.format("dark"), "light", "screen", DARKENED), (SCHEME.format("light"), "dark", "screen", LIGHT),
-    ],
-)  # fmt: skip
-def test_a_figure_follows_its_page(browser, page, around, system, media, expected):
-    tab = browser.new_page(color_scheme=system)
-    tab.emulate_media(media=media, color_scheme=system)
-    tab.set_content(around + page)
-    assert seen(tab) == expected
-    tab.close()
-
-
-def test_a_notebook_that_nobody_trusts_loses_the_style_and_keeps_the_theme(browser, page):
-    tab = browser.new_page(color_scheme="light")
-    tab.set_content(JUPYTERLAB.format("dark") + page[page.index("<img") :])
+    ):  # fmt: skip
+        tab.emulate_media(media=media, color_scheme=system)
+        tab.set_content(around + page)
+        assert seen(tab) == expected, (around, system, media)
+    tab.emulate_media(media="screen", color_scheme="light")
+    tab.set_content(JUPYTERLAB.format("dark") + page[page.index("<img") :])  # of a notebook that nobody trusts
     assert seen(tab) == DARKENED
     tab.close()
 
@@ -108,12 +101,6 @@ def test_threads_render_one_figure_at_a_time():
     assert overlaps == [0, 0, 0] and len(set(pages)) == 1
 
 
-def test_a_notebook_displays_a_figure_as_show_does():
-    figure = figures.group_sizes("ab")
-    assert f'alt="{figure.alt}"' in figure._repr_html_()
-    assert figure._repr_html_() == figure._repr_html_()
-
-
 @pytest.fixture
 def displayed(monkeypatch):
     """The HTML of what `show` displays."""
@@ -133,16 +120,11 @@ def test_show_displays_one_picture_with_its_alternative_text(displayed):
     assert width == 2 * height and plt.get_fignums() == []  # a reader's own figure of pyplot is closed
 
 
-def test_a_figure_that_would_give_an_answer_away_can_be_folded(displayed):
-    figures.show(figures.group_sizes("a"), fold="after <your> try")
-    before, picture = displayed[0].split("</summary>")
-    assert before == "<details><summary>after &lt;your&gt; try" and "<img" in picture
-
-
-def test_show_takes_the_alternative_text_of_the_figure(displayed):
+def test_show_takes_the_alternative_text_of_the_figure_and_can_fold_it(displayed):
     figures.show(figures.group_sizes("a"))
-    figures.show(figures.group_sizes("a"), "another text")
+    figures.show(figures.group_sizes("a"), "another text", fold="after <your> try")
     words = [re.search('alt="([^"]*)"', html)[1] for html in displayed]
     assert words == ["Pairs in each group: a 1", "another text"]
+    assert displayed[1].startswith("<details><summary>after &lt;your&gt; try</summary>")
     with pytest.raises(ParameterError, match="no alternative text"):
         figures.show(Figure())

@@ -66,7 +66,7 @@ JOBS    ?= 2
 # the numerical tests run once more as an ordinary laptop computes, in reverse order and with other hashes
 LAPTOP  := MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 PYTHONHASHSEED=1
 NUMERICAL := $(addprefix tests/,bank evaluation explain search test_laws.py test_relative.py test_sparse.py test_zeroshot.py)
-CHAPTERS := $(addprefix tests/book/test_,notebooks.py report_browser.py slides.py)
+CHAPTERS := $(addprefix tests/book/test_,notebooks.py report_browser.py)
 TESTER  := $(VENV)/.installed-dev
 
 .PHONY: test classroom-kit browser-edition browser notebooks results lock lint bench coverage mutation

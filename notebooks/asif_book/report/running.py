@@ -269,10 +269,12 @@ def run_chapters(
                     future.result()
             except BaseException:  # also the reader's Ctrl-C: the threads would wait for their kernels
                 pool.shutdown(wait=False, cancel_futures=True)
-                for kernel in psutil.Process().children():
-                    kernel.kill()
+                for process in psutil.Process().children():
+                    if "ipykernel_launcher" in process.cmdline():
+                        process.kill()
                 raise
 
+    print(f"{len(chapters)} chapters, {jobs()} at a time; unchanged ones are reused", file=sys.stderr, flush=True)
     alone = [path for path, chapter in chapters.items() if chapter.alone]
     with tqdm(total=len(chapters), unit="chapter", disable=None) as bar:
         run_all(sorted(chapters.keys() - alone, reverse=True), jobs(), beside)

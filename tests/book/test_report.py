@@ -202,6 +202,8 @@ def checked(status):
 
 
 DRAWN, KNOB = code("draw()", outputs=[FIGURE]), code("knob()", outputs=[WIDGET])
+LEFT_OUT = shown('<p class="asif-left-out">no encoder</p>')
+SET_UP = code('device = "cuda"\n\nprepare()', "parameters", outputs=[new_output("stream", text="prepared"), LEFT_OUT])
 CONTROL, ABOVE = "a control that you can move stands here.", "The figure above"
 
 
@@ -216,6 +218,7 @@ CONTROL, ABOVE = "a control that you can move stands here.", "The figure above"
         ([DRAWN, "> said", KNOB], [CONTROL, ABOVE], [], []),
         ([code("both()", outputs=[FIGURE, WIDGET, OTHER])], [CONTROL, ABOVE], [], []),
         ([DRAWN, "words()", KNOB], [CONTROL], [ABOVE], []),
+        ([SET_UP], ["no encoder"], ["prepare", "cuda"], []),
         ([text("[here](00_here.ipynb)", "neighbours")], [], ["here"], []),
         ([text("Solved:", "progress"), code("show_progress()", "progress")], [], ["Solved", "show_progress"], []),
     ],
@@ -241,13 +244,6 @@ def test_an_exercise_with_its_hints_has_one_frame_and_what_is_around_it_stands_o
     assert parts == ["Exercise 04.1 · One Do it.", "f = 1", "check ( f )", "Hint Up."]
     around = frame.find_previous("p"), frame.find_next_sibling()
     assert [part.get_text(strip=True) for part in around] == ["Before.", "After."]
-
-
-def test_parameters_are_shown_as_they_were_set_and_the_rest_of_the_set_up_not_at_all(tmp_path):
-    set_up = code('# Set up.\nprofile = "offline"\ndevice = "cuda"\n\nprepare()', "parameters", "hide-input")
-    set_up.outputs = [new_output("stream", text="prepared"), shown('<p class="asif-left-out">no encoder</p>')]
-    main = main_of(tmp_path, "# Title", set_up)
-    assert "cuda" in main.details.get_text() and "no encoder" in main.get_text() and "prepare" not in main.get_text()
 
 
 def test_a_figure_has_a_number_and_stands_above_its_code_and_a_table_below(tmp_path):
@@ -334,9 +330,8 @@ def test_the_whole_report(notebooks, build, kernel, capsys):
     }.items():
         (notebooks / f"{name}.md").write_text(words)
     section = text("## A & b\n\nof $k$ `</script>`"), code("# Fold\nhidden()", "hide-input")
-    left_out = code("1", outputs=[shown('<p class="asif-left-out">no encoder</p>')])
     opening = f"# Encoders & friends\n\nfirst words\n\n![{METHOD_ALT}]({METHOD})"
-    write(notebooks / "01_encoders.ipynb", opening, PARAMETERS_CELL, left_out, *section)
+    write(notebooks / "01_encoders.ipynb", opening, PARAMETERS_CELL, code("1", outputs=[LEFT_OUT]), *section)
     (notebooks / "drawings").mkdir()
     (notebooks / METHOD).write_bytes((ROOT / "notebooks" / METHOD).read_bytes())
     write(notebooks / "solutions" / "00_start_here.ipynb", "# Solved", PARAMETERS_CELL)

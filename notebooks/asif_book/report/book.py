@@ -13,7 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 import nbformat
-from bs4 import BeautifulSoup, NavigableString, Tag
+from bs4 import BeautifulSoup, NavigableString
 from markupsafe import Markup
 from tqdm import tqdm
 
@@ -200,7 +200,6 @@ SEARCH = "search"
 _HEADINGS = ["h1", "h2", "h3"]
 _BLOCKS = ["p", "div", "pre", "li", "td", "th", "summary", "dd"]
 """What begins on a line, or in a cell, of its own."""
-_PASSED_OVER = ["script", "style", "nav"]
 
 
 def search_page(folder: Path, names: Sequence[str], *, chapters: Sequence[Chapter], more: Sequence) -> str:
@@ -215,21 +214,16 @@ def _content(page: str) -> tuple[str, list[tuple[str, str, str]]]:
     """Read a page: its title, and for each section its ``id``, title and text."""
     words = re.sub(r'(?<=")data:[^"]*|<span class="\w\w?">([^<]*)</span>', r"\1", page)  # no pictures or colours
     text = BeautifulSoup(words, "html.parser").find("main")
-    for notice in text.select(".licences, .pill, .begins"):  # the same on each page, or no words of its own
-        notice.decompose()
+    for other in text.select(".licences, .pill, .begins, script, style, nav"):  # the same on each page, or no words
+        other.decompose()
     found: list[tuple[str, str, list[str]]] = [("", "", [])]  # what stands above the title
-    _collect(text, found)
+    for node in text.descendants:
+        if node.name in _HEADINGS:
+            found.append((node["id"], " ".join(node.get_text().split()), []))
+        elif node.name in _BLOCKS:
+            found[-1][2].append(" ")
+        elif type(node) is NavigableString and not node.find_parent(_HEADINGS):  # no comment
+            found[-1][2].append(node)
     title = next((heading for _, heading, _ in found if heading), "")
     texts = [(name, heading, " ".join("".join(parts).split())) for name, heading, parts in found]
     return title, [section for section in texts if any(section[1:])]
-
-
-def _collect(node: Tag, found: list[tuple[str, str, list[str]]]) -> None:
-    for child in node.children:
-        if child.name in _HEADINGS:
-            found.append((child["id"], " ".join(child.get_text().split()), []))
-        elif type(child) is NavigableString:  # no comment
-            found[-1][2].append(child)
-        elif child.name and child.name not in _PASSED_OVER:
-            found[-1][2].extend([" "] * (child.name in _BLOCKS))
-            _collect(child, found)

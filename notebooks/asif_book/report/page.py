@@ -15,8 +15,6 @@ from ..editions.outline import CORE
 
 TEMPLATES = Path(__file__).parent / "templates"
 BOOK = "ASIF: an image–text model without training"
-SLIM, GAP = 83, 3.5
-"""Letters of a table in a line of prose, and the letters' room between two columns; a longer row is broad."""
 _ALIGNED = re.compile(r"\S {2,}\S|\b(?:tensor|array)\(|\btorch\.|\{'")
 """What is printed in columns, or as Python writes it; other lines are sentences."""
 _KINDS = {"●": "pic", "■": "txt", "▲": "anchored"}
@@ -126,10 +124,6 @@ def make_accessible(body: BeautifulSoup) -> None:
     """Mark the headers of tables, and put wide content into boxes that scroll by keyboard."""
     for table in body.find_all("table"):
         _name_headers(table)
-        rows = [[len(cell.get_text(strip=True)) + GAP for cell in row(["th", "td"])] for row in table("tr")]
-        if "drawn" not in table.get("class", []):
-            broad = sum(map(max, itertools.zip_longest(*rows, fillvalue=0))) > SLIM
-            table["class"] = [*table.get("class", []), "broad" if broad else "slim"]
         table.wrap(body.new_tag("div", attrs=_SCROLLS | {"aria-label": "table"}))
     for code in body.find_all("pre"):
         if not (code.code or code.find_parent(class_="highlight") or _ALIGNED.search(code.get_text())):

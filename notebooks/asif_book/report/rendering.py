@@ -38,8 +38,6 @@ from . import page as pages
 from .running import VIEW, ReportError, cell_name, widget_states, widgets_inside
 
 WIDGET_NOTE = "In the open notebook, a control that you can move stands here."
-_OPENED = re.compile(r'(<span class="p">[^<]*[(\[{]</span>)')
-"""An opening bracket in code, behind which a phone breaks a line rather than within a word."""
 SAME_ABOVE = " The figure above shows what it draws, for one setting."
 
 
@@ -133,7 +131,7 @@ def _exporter(folder: Path) -> TemplateExporter:
         exclude_output_prompt=True,
         filters={
             "markdown2html": markdown2html,
-            "highlight_code": lambda source, **how: Markup(_OPENED.sub(r"\1<wbr>", highlight(source, **how))),
+            "highlight_code": lambda source, **how: Markup(highlight(source, **how)),
             "ansi2html": lambda text: Markup(ansi2html(text)),
         },
     )
@@ -142,15 +140,16 @@ def _exporter(folder: Path) -> TemplateExporter:
 
 
 def for_readers(notebook: NotebookNode) -> NotebookNode:
-    """Copy what a reader of the page needs: without widgets (a note for each cell with some, none for a progress bar),
-    output in JavaScript, the progress of a student, the checks of exercises that nobody attempted, words about a figure
-    that was not drawn, and the links to neighbours, which a page has of its own. Of the set-up only the parameters are
-    left, in the opening cell. A cell that is folded gets the label that stands for it."""
+    """Copy what a reader of the page needs.
+
+    Widgets become a note, one for each cell. These go: output in JavaScript, progress bars, the set-up, the progress of
+    a student, the checks of exercises that nobody attempted, words about a figure that was not drawn, and the links to
+    neighbours, which a page has of its own. A cell that is folded gets the label that stands for it.
+    """
     notebook, _ = CoalesceStreamsPreprocessor(enabled=True)(copy.deepcopy(notebook), {})
     for number, cell in enumerate(notebook.cells):
         cell.metadata["number"] = number
     for cell in [cell for cell in notebook.cells if "parameters" in tags_of(cell)]:
-        _fold_parameters(notebook.cells[0], cell)
         cell.source = ""
         cell.outputs = [output for output in cell.outputs if "asif-left-out" in str(output)]
         if not cell.outputs:
@@ -182,16 +181,6 @@ def for_readers(notebook: NotebookNode) -> NotebookNode:
         if cell.cell_type == "code":
             above = any(map(_is_drawn, outputs))
     return notebook
-
-
-def _fold_parameters(opening: NotebookNode, set_up: NotebookNode) -> None:
-    """Write the parameters, the first lines of the set-up, into the folded part of the opening cell."""
-    lines = [line for line in set_up.source.partition("\n\n")[0].splitlines() if not line.startswith("#")]
-    shown = "\n".join(["**The parameters of this run**", "", "```python", *lines, "```"])
-    if lines and opening.cell_type == "markdown":
-        before, fold, _ = opening.source.rpartition("\n\n</details>")
-        begin = before if fold else f"{opening.source}\n\n<details><summary>What runs</summary>"
-        opening.source = f"{begin}\n\n{shown}\n\n</details>"
 
 
 def _label(cell: NotebookNode) -> str:

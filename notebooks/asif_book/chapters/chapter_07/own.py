@@ -14,7 +14,6 @@ from asif_book.checks import EXERCISES
 from asif_book.checks.exercise import judge
 from asif_book.checks.judging import Verdict
 from asif_book.checks.progress import KEPT, OWN_ASIF, ProgressError, load_progress, note, progress_path
-from asif_book.checks.student import definitions
 from asif_book.figures.templates import filled
 from asif_lib import ASIF, method
 from asif_lib.defaults import DEFAULT_P
@@ -139,7 +138,7 @@ def _solutions():
             except Exception as error:
                 missing[name] = f"the code that was kept {first_line(error)}"
         elif entry.first_right:
-            missing[name] = "an earlier workbook kept no code: run its check again"
+            missing[name] = "no code of yours was kept: run its check again"
     return own, missing
 
 
@@ -163,7 +162,13 @@ def _text(own, needed=None) -> str:
 def _needed(own) -> set:
     """Return the names of the functions that the file's `GOALS` rest on."""
     everything = {*NUMBERS, "relative_representation", "unit_rows", "describe", *GOALS}
-    return {getattr(part, "name", "") for goal in GOALS for _, part in definitions([_text(own, everything)], goal)}
+    parts = {getattr(part, "name", ""): part for part in ast.parse(_text(own, everything)).body}
+    needed, more = set(), {*GOALS}
+    while more:
+        needed |= more
+        names = {node.id for name in more for node in ast.walk(parts[name]) if isinstance(node, ast.Name)}
+        more = everything & names - needed
+    return needed
 
 
 def _parsed(text, names):

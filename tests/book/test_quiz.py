@@ -137,17 +137,6 @@ def test_other_questions_and_other_pairs_are_a_sentence_each(folder):
     assert kept() == found
 
 
-@pytest.mark.parametrize("version", [3, 4])
-def test_a_progress_file_of_before_gets_a_test_and_keeps_its_exercises(folder, version):
-    note("04.1", "right")
-    content = json.loads((folder / progress.FILE).read_text()) | {"version": version}
-    del content["tests"], content["no_tests"]
-    (folder / progress.FILE).write_text(json.dumps(content))
-    take("before", RIGHT)
-    note("04.2", "wrong", "no")
-    assert list(kept().exercises) == ["04.1", "04.2"] and kept().tests["before"].answers == RIGHT
-
-
 def test_where_nothing_can_be_written_the_reader_is_told_and_goes_on(folder, monkeypatch):
     (folder / progress.FILE).write_text(json.dumps({"format": "asif-progress", "version": 99}))
     quiz = Quiz("before")

@@ -256,27 +256,12 @@ def test_compare_names_what_is_wrong_with_the_form(solution, message):
     assert message in verdict.message, verdict
 
 
-def test_a_named_mistake_gets_its_message_and_the_first_that_fits_wins():
-    mistakes = [("never", lambda x: x[:, 5]), ("first", lambda x: 3 * x), ("second", lambda x: 3 * x)]
-    assert compare(lambda x: 3 * x, *DOUBLE, mistakes).message == "first"
-
-
 def test_a_mistake_answers_fixed_cases_once_and_new_cases_anew():
     for cases, answers in [([(ROWS,)], 1), (lambda: [(ROWS,)], 2)]:
         asked = []
         check = Exercise("99.1", "Double", DOUBLE[0], cases, {"never": asked.append})
         assert [check(lambda x: 3 * x).status, check(lambda x: 4 * x).status] == ["wrong"] * 2
         assert len(asked) == answers
-
-
-def test_a_mistake_is_told_only_if_it_fits_every_input_that_went_wrong():
-    cases = [(torch.ones(2, 3),), (2 * ROWS,), (-ROWS,)]
-    mistakes = [("squared", lambda x: 2 * x**2), ("shifted", lambda x: 2 * x + 1)]
-    assert compare(lambda x: 2 * x + 1, lambda x: 2 * x, cases, mistakes).message == "shifted"
-    told = compare(lambda x: 2 * x**3, lambda x: 2 * x, cases, mistakes).message
-    assert told.startswith("On input 2: the shape is right")
-    mostly = lambda x: x + 5 if (x == 2 * ROWS).all() else 2 * x**2  # noqa: E731
-    assert "off by up to" in compare(mostly, lambda x: 2 * x, cases, mistakes).message
 
 
 @pytest.mark.parametrize(
@@ -305,32 +290,6 @@ def test_a_relation_that_holds_on_every_input_is_told(wrong, told):
     assert told not in compare(lambda x: wrong(2 * x) + x**3, lambda x: 2 * x, cases).message
     message = compare(lambda x: wrong(2 * x), lambda x: 2 * x, cases, related=False).message
     assert told not in message or "all 0" in told or "`x` with 0 in the place of negative" in message
-
-
-def test_a_missing_step_is_told_as_a_relation():
-    cases = [(random_tensor(4, 5, seed=seed),) for seed in (1, 2)]
-    assert "must become 0" in compare(lambda x: x, lambda x: x.clamp_min(0), cases).message
-    assert "must become positive" in compare(lambda x: x, lambda x: x.abs(), cases).message
-    assert "sort them" in compare(lambda x: x, lambda x: x.sort(-1).values, cases).message
-    message = compare(lambda x: (x, -x), lambda x: (x, x), cases).message
-    assert "results, number 2: On every input: your values are the negatives" in message
-
-
-def test_inputs_that_are_right_up_to_rounding_get_no_relation_and_no_changed_step():
-    def size(x):
-        return x.abs().clamp_min(0)
-
-    cases = [*((random_tensor(4, 5, seed=seed),) for seed in (1, 2)), (0 * ROWS,)]
-    message = compare(lambda x: x.abs() * (1 + 1e-7) / x.any(), size, cases).message
-    assert message.startswith("On input 3 (x is all zeros")
-
-
-def test_an_input_is_described_by_what_no_input_before_it_had():
-    cases = [(ROWS, 2), (torch.cat([ROWS, 0 * ROWS[:1]]), 2), (ROWS[:1], 1)]
-    right_but = lambda shape: lambda x, k: k * x + (len(x) == shape) * x**2 + (len(x) == shape)  # noqa: E731
-    reference = lambda x, k: k * x  # noqa: E731
-    assert compare(right_but(3), reference, cases).message.startswith("On input 2 (x has a row of zeros): the shape")
-    assert compare(right_but(1), reference, cases).message.startswith("On input 3 (x has one row and k = 1): the shape")
 
 
 def module(name, **contents):
@@ -417,6 +376,11 @@ def test_each_of_three_announced_looks_has_the_same_interval_and_a_fourth_has_no
         prove(differences, 4, "Test", above="up", below="down", between="luck")
 
 
+def test_the_lowest_of_several_measured_is_named():
+    assert "min for max" in lowest("a", {"a": 0.1, "b": 0.2})
+    assert lowest("b", {"a": 0.1, "b": 0.2}) == lowest("a", {"a": 0.1}) == ""
+
+
 def test_luck_is_called_a_proof_in_at_most_one_of_twenty_investigations_with_three_choices():
     draw, proofs = np.random.default_rng(1), 0
     for _ in range(200):
@@ -424,12 +388,6 @@ def test_luck_is_called_a_proof_in_at_most_one_of_twenty_investigations_with_thr
         how = {"above": "", "below": "", "between": "", "resamples": 1_000}
         proofs += any(prove(found, i, "", **how).status == "right" for i, found in enumerate(looks, 1))
     assert proofs <= 10
-
-
-def test_where_a_result_fails_the_input_is_named():
-    cases = [(ROWS,), (0 * ROWS,)]
-    verdict = compare(lambda x: 2 * x if x.any() else 0, DOUBLE[0], cases, notes={2: "all zeros"})
-    assert verdict.message.startswith("On input 2 (all zeros): your function returned an int; a Tensor of shape (2, 3)")
 
 
 def test_a_function_that_keeps_something_is_told_so():
@@ -440,12 +398,6 @@ def test_a_function_that_keeps_something_is_told_so():
         return 2 * x if len(calls) > 1 else x
 
     assert "Called again" in compare(once, *DOUBLE, [("never", lambda x: 3 * x)]).message
-
-
-def test_positions_are_called_positions():
-    first, how = lambda x: x.argmax(1), {"word": "positions", "related": False}
-    told = compare(lambda x: first(x) * torch.tensor([5, 7]), first, [(ROWS,)], **how).message
-    assert told.endswith("2 of 2 positions are not those wanted.")
 
 
 FLOATS = [(random_tensor(4, 5, seed=seed), seed + 1) for seed in (1, 2, 3)]
@@ -469,6 +421,65 @@ FLOATS = [(random_tensor(4, 5, seed=seed), seed + 1) for seed in (1, 2, 3)]
 def test_what_is_wrong_with_values_is_named_in_any_exercise(wrong, told):
     message = compare(wrong, lambda x, k: k * x, FLOATS).message
     assert told in message, message
+
+
+def times(x, k):
+    return k * x
+
+
+def asked_for_float32(x):
+    """returns: float32"""
+    return 2 * x.double()
+
+
+TWO = [case[:1] for case in FLOATS[:2]]
+ZEROS_LAST = [*TWO, (0 * ROWS,)]
+GROWING = [(ROWS, 2), (torch.cat([ROWS, 0 * ROWS[:1]]), 2), (ROWS[:1], 1)]
+UNEVEN = [(torch.ones(2, 3),), (2 * ROWS,), (-ROWS,)]
+SEVERAL = [("never", lambda x: x[:, 5]), ("squared", lambda x: 2 * x**2), ("shifted", lambda x: 2 * x + 1)]
+MORE = {
+    "shifted": (lambda x: 2 * x + 1, double, UNEVEN, {"mistakes": SEVERAL}),
+    "On input 2: the shape is right": (lambda x: 2 * x**3, double, UNEVEN, {"mistakes": SEVERAL}),
+    "off by up to": (
+        lambda x: x + 5 if (x == 2 * ROWS).all() else 2 * x**2, double, UNEVEN, {"mistakes": SEVERAL}
+    ),
+    "first": (lambda x: 3 * x, *DOUBLE, {"mistakes": [(name, lambda x: 3 * x) for name in ("first", "second")]}),
+    "must become 0": (lambda x: x, lambda x: x.clamp_min(0), TWO, {}),
+    "must become positive": (lambda x: x, lambda x: x.abs(), TWO, {}),
+    "sort them": (lambda x: x, lambda x: x.sort(-1).values, TWO, {}),
+    "results, number 2: On every input: your values are the negatives": (
+        lambda x: (x, -x), lambda x: (x, x), TWO, {}
+    ),
+    "`number`: On every input: your values are the right ones times 2.": (
+        lambda x, k: (x, 2 * k), lambda x, k: (x, k), FLOATS, {"parts": ("rows", "number")}
+    ),
+    # up to rounding all but the last are right: no relation, and no changed step
+    "On input 3 (x is all zeros": (
+        lambda x: x.abs() * (1 + 1e-7) / x.any(), lambda x: x.abs().clamp_min(0), ZEROS_LAST, {}
+    ),
+    # what no input before it had
+    "On input 2 (x has a row of zeros): the shape": (
+        lambda x, k: k * x + (len(x) == 3) * (x**2 + 1), times, GROWING, {}
+    ),
+    "On input 3 (x has one row and k = 1): the shape": (
+        lambda x, k: k * x + (len(x) == 1) * (x**2 + 1), times, GROWING, {}
+    ),
+    "On input 3 (nothing there): your function returned an int; a Tensor of shape (2, 3)": (
+        lambda x: 2 * x if x.any() else 0, double, ZEROS_LAST, {"notes": {3: "nothing there"}}
+    ),
+    "2 of 2 positions are not those wanted.": (
+        lambda x: x.argmax(1) * torch.tensor([5, 7]), lambda x: x.argmax(1), [(ROWS,)],
+        {"word": "positions", "related": False},
+    ),
+    "The values are right, but your result has dtype float64; float32 is wanted.": (asked_for_float32, *DOUBLE, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", MORE)
+def test_what_differs_is_named_and_where(message):
+    solution, reference, cases, options = MORE[message]
+    found = compare(solution, reference, cases, **options)
+    assert found.status == "wrong" and message in found.message, found
 
 
 def steps(x, k):
@@ -503,26 +514,6 @@ def hasty(x):
 def test_a_return_inside_the_loop_is_named():
     assert SHARED(hasty).message.startswith("Your `return` stands inside the loop")
     assert "`return`" not in SHARED(lambda x: 3 * x).message
-
-
-def test_the_lowest_of_several_measured_is_named():
-    assert "min for max" in lowest("a", {"a": 0.1, "b": 0.2})
-    assert lowest("b", {"a": 0.1, "b": 0.2}) == lowest("a", {"a": 0.1}) == ""
-
-
-def test_each_of_several_results_has_its_reason():
-    told = compare(lambda x, k: (-x, 2 * k), lambda x, k: (x, k), FLOATS, parts=("rows", "number")).message
-    assert "`rows`: On every input: your values are the negatives" in told
-    assert "`number`: On every input: your values are the right ones times 2." in told
-
-
-def test_a_dtype_is_asked_for_where_the_card_names_it():
-    def double(x):
-        """returns: float32"""
-        return 2 * x.double()
-
-    said = "The values are right, but your result has dtype float64; float32 is wanted."
-    assert compare(double, *DOUBLE).message == said
 
 
 def test_a_loop_is_told_where_the_card_asks_for_none():

@@ -10,7 +10,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from asif_book.checks import EXERCISES, progress
-from asif_book.checks.progress import Answers, load_progress, note
+from asif_book.checks.progress import Answers, load_progress
 from asif_book.checks.quiz import EDITION, ENOUGH, LETTERS, QUESTIONS, class_gain, gain
 from asif_book.classroom.overview import class_progress
 from asif_book.widgets import Quiz

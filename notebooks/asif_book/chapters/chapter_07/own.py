@@ -7,7 +7,6 @@ missing or wrong, the library's takes its place, and the file says so.
 
 import ast
 import hashlib
-from symtable import symtable
 from types import ModuleType
 
 from asif_book.checks import EXERCISES
@@ -70,11 +69,6 @@ def make_my_asif() -> tuple[ModuleType, dict[str, str]]:
         except OSError as error:
             print(f"{FILE} cannot be written here ({error.strerror}), so it is in memory only.")
     return _run(text), missing
-
-
-def file_of(solutions: dict[str, str]) -> str:
-    """Return ``my_asif.py`` of a reader whose exercises have these solutions, by their numbers."""
-    return _text({name: _shortened(solutions[number], name) for name, number in NUMBERS.items()})
 
 
 def check_my_asif(mine, missing, bank, questions) -> Verdict:
@@ -172,21 +166,13 @@ def _needed(own) -> set:
 
 
 def _parsed(text, names):
-    """Parse Python that must define each of `names`, and no name twice; `ValueError` continues a sentence."""
+    """Parse Python that must define each of `names`; `ValueError` continues a sentence."""
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
         where = f" in line {error.lineno}" if error.lineno else ""  # none, if the file is no text
         raise ValueError(f"is broken{where}: {error.msg}") from None
-    functions = dict.fromkeys(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
-    scopes = [(node.lineno, symtable(ast.unparse(node), FILE, "exec")) for node in tree.body]
-    bound = [
-        (s.get_name(), at) for at, scope in scopes for s in scope.get_symbols() if s.is_assigned() or s.is_imported()
-    ]
-    for name in functions:  # another function, a class, a value or an import may have taken the name
-        lines = [str(at) for other, at in bound if other == name]
-        if len(lines) > 1:
-            raise ValueError(f"defines {name} twice, in lines {' and '.join(lines)}")
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     if lost := [name for name in names if name not in functions]:
         raise ValueError(f"does not define {lost[0]}")
     return tree

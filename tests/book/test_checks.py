@@ -381,15 +381,6 @@ def test_the_lowest_of_several_measured_is_named():
     assert lowest("b", {"a": 0.1, "b": 0.2}) == lowest("a", {"a": 0.1}) == ""
 
 
-def test_luck_is_called_a_proof_in_at_most_one_of_twenty_investigations_with_three_choices():
-    draw, proofs = np.random.default_rng(1), 0
-    for _ in range(200):
-        looks = (draw.choice([-1, 0, 1], 100) for _ in range(3))
-        how = {"above": "", "below": "", "between": "", "resamples": 1_000}
-        proofs += any(prove(found, i, "", **how).status == "right" for i, found in enumerate(looks, 1))
-    assert proofs <= 10
-
-
 def test_a_function_that_keeps_something_is_told_so():
     calls = []
 

@@ -86,23 +86,32 @@ def test_the_commonest_named_mistake_of_an_exercise_is_told(tmp_path, asif):
     assert "00.1: 6 of 7 failed, most often because (2 students): You added." in asif(tmp_path / "some")[1].out
 
 
-def test_the_names_of_a_download_from_moodle_are_read(tmp_path, asif):
-    moodle = "_12345_assignsubmission_file_"
-    hand_in(tmp_path / f"Ana Díaz{moodle}my_progress.json", e001=entry())
-    hand_in(tmp_path / f"Bob O'Neil{moodle}" / "my_progress.json", e001=entry())
-    hand_in(tmp_path / f"Cem_Öz{moodle.rstrip('_')}" / "my_progress (2).json", e001=entry())
+MOODLE = "_12345_assignsubmission_file_"
+NAMES = {
+    "a download from Moodle": (
+        [f"Ana Díaz{MOODLE}my_progress.json", f"Bob O'Neil{MOODLE}/my_progress.json", f"Cem_Öz{MOODLE}/mine (2).json"],
+        ["Ana Díaz", "Bob O'Neil", "Cem_Öz"],
+    ),
+    "two students of one name, each with two hand-ins": (
+        [
+            f"Anna Schmidt_{number}_assignsubmission_{kind}/my_progress.json"
+            for number in (111, 222) for kind in ("file", "onlinetext")
+        ],
+        ["Anna Schmidt_111", "Anna Schmidt_222"],
+    ),
+    "two spellings of an accent": (
+        [f"{unicodedata.normalize(form, 'Zoë')}.json" for form in ("NFC", "NFD")], ["Zoë"]
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_each_student_has_one_row(tmp_path, asif, kind):
+    files, students = NAMES[kind]
+    for file in files:
+        hand_in(tmp_path / file, e001=entry())
     status, result = asif(tmp_path, "--json")
-    students = [(s["student"], s["solved"]) for s in result["students"]]
-    assert (status, students) == (0, [("Ana Díaz", 1), ("Bob O'Neil", 1), ("Cem_Öz", 1)])
-
-
-def test_two_students_of_one_name_stay_two_and_one_with_two_hand_ins_stays_one(tmp_path, asif):
-    for name, exercise in ((111, "e001"), (222, "e002")):
-        for kind in ("file", "onlinetext"):
-            folder = tmp_path / f"Anna Schmidt_{name}_assignsubmission_{kind}"
-            hand_in(folder / "my_progress.json", **{exercise: entry()})
-    students = [(s["student"], s["solved"]) for s in asif(tmp_path, "--json")[1]["students"]]
-    assert students == [("Anna Schmidt_111", 1), ("Anna Schmidt_222", 1)]
+    assert status == 0 and [(s["student"], s["solved"]) for s in result["students"]] == [(s, 1) for s in students]
 
 
 @pytest.mark.parametrize("name", ["my_progress.json", "my_progress (1).json", "My_progress - Copy.json"])
@@ -252,12 +261,6 @@ def test_a_student_with_two_files_is_one_student_and_the_teacher_is_told(folder,
     assert [(s["student"], s["solved"], s["tries"]) for s in result["students"]] == [("Anna", 3, 3), ("Zoë", 1, 5)]
     (remark,) = result["remarks"]
     assert remark.startswith("Anna: Anna.json is not the only file with exercise 00.2, 04.1;")
-
-
-def test_one_name_in_two_spellings_of_its_accent_is_one_student(folder, asif):
-    hand_in(folder / (unicodedata.normalize("NFD", "Zoë") + ".json"), e002=entry())
-    students = asif(folder, "--json")[1]["students"]
-    assert [(s["student"], s["solved"]) for s in students] == [("Anna", 2), ("Zoë", 2)]
 
 
 def test_progress_of_the_solved_notebooks_is_not_the_students(folder, asif):

@@ -115,14 +115,14 @@ def unchanged(now, before) -> bool:
     return now == before if isinstance(before, str | int | float) else True
 
 
-def plain(result):
+def copied(result):
     """Return a result as the checks compare it: a copy, with Python's numbers, lists and tuples in place of others."""
     if isinstance(result, torch.Tensor):
         return result.clone()
     if isinstance(result, np.generic):
         return result.item()
     if isinstance(result, tuple):  # also that of topk
-        return tuple(map(plain, result))
+        return tuple(map(copied, result))
     if isinstance(result, list | range):
-        return list(map(plain, result))
-    return {plain(key): plain(value) for key, value in result.items()} if isinstance(result, dict) else result
+        return list(map(copied, result))
+    return {copied(key): copied(value) for key, value in result.items()} if isinstance(result, dict) else result

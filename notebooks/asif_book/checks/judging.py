@@ -213,7 +213,7 @@ def ask(function, arguments, where, *, like=None, form=None, patience=1, advice=
     seconds, given = patience * calling.TIME_LIMIT, copies(arguments)
     try:
         with calling.settings_kept(), calling.alarm(seconds):
-            result = calling.plain(function(*given))
+            result = calling.copied(function(*given))
     except (KeyboardInterrupt, Ended):  # of the user; of a view of the result
         raise
     except calling.OutOfTime:

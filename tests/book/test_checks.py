@@ -87,7 +87,7 @@ def raises(error):
 def forever(*arguments):
     while True:
         try:  # noqa: SIM105
-            time.sleep(0.01)
+            len(arguments)
         except Exception:  # what a student may write
             pass
 

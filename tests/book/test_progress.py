@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup
 from pages import contrast
 
 from asif_book.checks import progress
-from asif_book.checks.own_progress import exercise_titles, show_progress
+from asif_book.checks.own_progress import show_progress
 from asif_book.checks.progress import RESULT, load_progress, note
 from asif_lib import files
 from asif_lib.errors import ParameterError
@@ -258,10 +258,3 @@ def test_overview_of_a_damaged_file_shows_and_touches_nothing(folder, exercises)
     assert "0 of 3 exercises solved" in str(show_progress("04"))
     assert "my_progress.json is damaged" in str(show_progress("04"))
     assert [path.name for path in folder.iterdir()] == ["my_progress.json"]
-
-
-def test_every_exercise_of_the_workbook_has_a_title():
-    titles = exercise_titles()
-    assert len(titles) >= 16
-    assert all(titles.values())
-    assert list(titles) == sorted(titles, key=progress.in_order)

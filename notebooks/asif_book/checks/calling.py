@@ -41,13 +41,15 @@ def alarm(seconds):
             raise OutOfTime
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, min(seconds, 0.2), 0.2)  # again and again: a function may catch the first
+    # again and again, since a function may catch the first
+    timer = signal.setitimer(signal.ITIMER_REAL, min(seconds, 0.2), 0.2)
     try:
         yield
     finally:
         seconds = math.inf  # a late ring must not raise
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, *timer)  # somebody else's, such as that of a test
 
 
 @contextlib.contextmanager

@@ -135,7 +135,7 @@ def test_a_file_of_another_version_is_left_as_it_is(folder, version):
     assert (folder / "my_progress.json").read_bytes() == content
     assert {path.name for path in folder.iterdir()} == {"my_progress.json", ".my_progress.json.lock"}
     assert "rename it to begin a new one" in show_progress("04")._repr_html_()
-    with pytest.raises(progress.OtherVersionError):
+    with pytest.raises(progress.ProgressError, match="this workbook knows version 5"):
         load_progress("my_progress.json")
 
 

@@ -38,10 +38,6 @@ class ProgressError(AsifError):
     """A progress file that cannot be read."""
 
 
-class OtherVersionError(ProgressError):
-    """A progress file written by another version of the workbook."""
-
-
 class DamagedProgressError(ProgressError):
     """A file that is not what `note` writes."""
 
@@ -153,13 +149,13 @@ def change(changed, not_saved: str) -> str:
 def load_progress(path: Path | str) -> Progress:
     """Read a progress file.
 
-    Raises `OtherVersionError` if another version of the workbook wrote it, `DamagedProgressError` if it is not what
-    `note` writes, and their base `ProgressError` if the file is missing or cannot be read.
+    Raises `DamagedProgressError` if the file is not what `note` writes, and its base `ProgressError` if another version
+    of the workbook wrote it, it is missing or it cannot be read.
     """
     path = Path(path)
     version = _read(path, _Head).version
     if version != VERSION:
-        raise OtherVersionError(
+        raise ProgressError(
             f"{path} is of version {version} and this workbook knows version {VERSION}; "
             "use the workbook that wrote it, or rename it to begin a new one."
         )

@@ -123,8 +123,6 @@ def class_progress(folder: Path | str, csv_file=None, *, chapters=None, roster=N
     check_chapters(chapters, {number[:2] for number in titles})
     frame = class_frame(found, list(titles), chapters)
     if csv_file is not None:
-        if not Path(csv_file).absolute().parent.is_dir():
-            raise ClassError(f"{csv_file}: there is no such folder to write to; make it first.")
         write_whole(csv_file, _spreadsheet(frame).encode("utf-8-sig"))  # the mark tells spreadsheets that it is UTF-8
     known = frame[frame.exercise.isin(titles)]
     students = [_summary(student, rows) for student, rows in known.groupby("student", sort=False)]
@@ -151,7 +149,7 @@ def check_chapters(wanted, there):
 
 def _call(found, roster):
     """Compare the hand-ins with a list of names; a student who handed in nothing gets an empty entry."""
-    names = names_on(roster)
+    names = _names_on(roster)
     strangers = [name for name in found.students if name not in names]
     absent = [name for name in names if name not in found.handed_in]
     unread = [name for name in names if name in found.handed_in - found.students.keys()]
@@ -164,7 +162,7 @@ def _call(found, roster):
     found.students.update({name: {} for name in [*absent, *unread]})
 
 
-def names_on(roster) -> list[str]:
+def _names_on(roster) -> list[str]:
     """Return the names of a roster: one on each line, or in the first column below a line that names the columns.
 
     Raises `ClassError` if the file cannot be read, it holds a name twice, or a comma leaves open where a name ends.

@@ -280,7 +280,7 @@ def test_a_table_for_spreadsheets_holds_no_formula_and_keeps_its_numbers(tmp_pat
     "pattern, writers",
     [
         (r"\.write_(text|bytes)\(|\bopen\([^)]*\"[wax]b?\"",
-         "assignments building files files handout made_up new_chapter openclipart packing providers weights "
+         "building export files files handout made_up new_chapter openclipart packing providers weights "
          "workspace"),
         (r"to_csv|csv\.writer|DictWriter|savetxt", "openclipart spreadsheets"),
     ],

@@ -21,7 +21,7 @@ class _FolderOrCommand(TyperGroup):
     """``asif class FOLDER`` is short for ``asif class FOLDER FOLDER``: all but the commands names a folder."""
 
     def parse_args(self, ctx, args):
-        known = ("export", "check", "grades", "quiz", "--help")
+        known = ("export", "quiz", "--help")
         return super().parse_args(ctx, args if args and args[0] in known else ["FOLDER", *args])
 
 
@@ -30,12 +30,10 @@ class_app = group(
     "asif class FOLDER",
     "asif class FOLDER --chapters 00,01 --roster names.txt --csv progress.csv",
     "asif class export COURSE --chapters 01,02",
-    "asif class check COURSE",
-    "asif class grades COURSE --moodle grades.csv",
     "asif class quiz",
     "asif class ./export     (a folder of that name)",
     cls=_FolderOrCommand,
-    subcommand_metavar="FOLDER [OPTIONS] | export COURSE [OPTIONS] | check, grades COURSE | quiz",
+    subcommand_metavar="FOLDER [OPTIONS] | export COURSE [OPTIONS] | quiz",
 )
 app.add_typer(class_app, name="class")
 
@@ -63,7 +61,7 @@ def _export(
 ):
     """Write the chapters as assignments for nbgrader."""
     _need("workbook", "jupytext")
-    from asif_book.classroom.assignments import export
+    from asif_book.classroom.export import export
 
     result = export(folder, _numbers(chapters))
     made = result["assignments"].items()
@@ -72,39 +70,13 @@ def _export(
     return result, "\n".join(lines)
 
 
-@command(class_app, "check", "asif class check COURSE", "asif class check COURSE --marks")
-def _check(
-    course: Annotated[str, Argument(metavar="COURSE", help="the folder with nbgrader_config.py")],
-    marks: Annotated[bool, Option("--marks", help="run the solutions as well, and give points")] = False,
-):
-    """List the submissions that cannot be marked and those to read, before anything of them is run."""
-    _need("workbook", "nbformat")
-    from asif_book.classroom.assignments import look_over
-
-    return look_over(course, marks=marks)
-
-
-@command(class_app, "grades", "asif class grades COURSE --moodle grades.csv --roster names.txt")
-def _grades(
-    course: Annotated[str, Argument(metavar="COURSE", help="the folder with nbgrader_config.py")],
-    moodle: Annotated[str | None, Option(metavar="FILE", help="a new table for Moodle")] = None,
-    canvas: Annotated[str | None, Option(metavar="FILE", help="a new table for Canvas")] = None,
-    roster: Annotated[str | None, Option(metavar="FILE", help="the names of the class, one on each line")] = None,
-):
-    """Judge the submissions, and write grade files in which "not marked" is an empty cell, and no 0."""
-    _need("workbook", "nbformat")
-    from asif_book.classroom.grades import write_grades
-
-    new = {name: file for name, file in (("moodle", moodle), ("canvas", canvas)) if file and not Path(file).exists()}
-    check_targets(roster, *(Path(course) / part for part in ("source", "submitted")), **new)
-    return write_grades(course, moodle=moodle, canvas=canvas, roster=roster)
 
 
 @command(class_app, "quiz", "asif class quiz", "asif class quiz --output questions.xml")
 def _quiz(output: Annotated[str | None, Option(metavar="FILE", help="default: build/quiz.xml")] = None):
     """Write the test before and after, and the exit questions of the chapters, as a quiz file for Moodle."""
     _need("workbook", "jupytext", "jinja2")
-    from asif_book.classroom.assignments import moodle_file
+    from asif_book.classroom.export import moodle_file
 
     sources = ROOT / "notebooks" / "source"
     check_targets(sources, output=output)

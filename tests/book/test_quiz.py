@@ -10,7 +10,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from asif_book.checks import EXERCISES, progress
-from asif_book.checks.progress import Answers, load_progress, note
+from asif_book.checks.progress import Answers, load_progress
 from asif_book.checks.quiz import EDITION, ENOUGH, LETTERS, QUESTIONS, class_gain, gain
 from asif_book.classroom.overview import class_progress
 from asif_book.widgets import Quiz
@@ -135,17 +135,6 @@ def test_other_questions_and_other_pairs_are_a_sentence_each(folder):
     assert text(quiz).startswith(told)
     click(quiz, answer={"cosine": "a"})
     assert kept() == found
-
-
-@pytest.mark.parametrize("version", [3, 4])
-def test_a_progress_file_of_before_gets_a_test_and_keeps_its_exercises(folder, version):
-    note("04.1", "right")
-    content = json.loads((folder / progress.FILE).read_text()) | {"version": version}
-    del content["tests"], content["no_tests"]
-    (folder / progress.FILE).write_text(json.dumps(content))
-    take("before", RIGHT)
-    note("04.2", "wrong", "no")
-    assert list(kept().exercises) == ["04.1", "04.2"] and kept().tests["before"].answers == RIGHT
 
 
 def test_where_nothing_can_be_written_the_reader_is_told_and_goes_on(folder, monkeypatch):

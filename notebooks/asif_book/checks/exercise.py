@@ -21,7 +21,9 @@ module, and the names in its list ``FOR_NOTEBOOKS``. The folders called chapter_
 ``tests/book/exercises/chapter_NN.py`` holds right and wrong solutions.
 """
 
+import ast
 import contextlib
+import dis
 import functools
 import importlib
 import importlib.util
@@ -29,16 +31,16 @@ import inspect
 import pkgutil
 import re
 import textwrap
+import types
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 
 from asif_book.checks.progress import KEPT, LONGEST_SOLUTION, note
-from asif_book.checks.student import StandIn
 from asif_lib.errors import first_line
 
+from .calling import Printed, random_states_kept
 from .catalogue import Rewritten
 from .judging import Ended, Verdict, compare, compare_together, kind_of, wrong
-from .sandbox import answering, pristine
 
 
 @dataclass(eq=False)
@@ -48,9 +50,9 @@ class Check:
     number: str
     title: str
 
-    def __call__(self, *arguments, **keywords) -> Verdict:
-        verdict = replace(judge(self.verdict, *arguments, **keywords), exercise=f"Exercise {self.number}")
-        solution = code_of(arguments[0]) if verdict.solved and self.number in KEPT else ""
+    def __call__(self, function, *task) -> Verdict:
+        verdict = replace(judge(self.verdict, function, *task), exercise=f"Exercise {self.number}")
+        solution = code_of(function) if verdict.solved and self.number in KEPT else ""
         return replace(verdict, note=note(self.number, verdict.status, verdict.message, solution))
 
 
@@ -120,7 +122,7 @@ class Exercise(Check):
         if self.also and verdict.status == "right":
             self.also(function)
         added = [hint for part, hint in self.hints.items() if part in verdict.message]
-        if self.no_loop and verdict.status == "right" and inspect.unwrap(function).loops:
+        if self.no_loop and verdict.status == "right" and loops(getattr(inspect.unwrap(function), "__code__", None)):
             added.append("But the card asks for no loop, and yours has one: can you do without?")
         return replace(verdict, message=" ".join([verdict.message, *added]))
 
@@ -174,22 +176,37 @@ def code_of(function) -> str:
     return code if len(code) <= LONGEST_SOLUTION else ""
 
 
+def loops(code) -> bool:
+    """Return whether code has a loop, or a list made by one."""
+    if not isinstance(code, types.CodeType):
+        return False
+    backwards = any(step.opname.startswith("JUMP_BACKWARD") for step in dis.get_instructions(code))
+    return backwards or any(map(loops, code.co_consts))
+
+
+def returns_early(function) -> bool:
+    """Return whether the first round of a loop ends the function: a `return` is a step of it, under no condition."""
+    with contextlib.suppress(Exception):  # of code that nobody finds, or that is no statement
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        bodies = (node.body for node in ast.walk(tree) if isinstance(node, ast.For | ast.While))
+        return any(isinstance(step, ast.Return) for body in bodies for step in body)
+    return False
+
+
 HASTY = "Your `return` stands inside the loop, so the function ends in the first round: move it behind the loop."
 
 
-def judge(verdict_of, *arguments, **keywords) -> Verdict:
-    """Run a check so that every result, print and error of the student's function ends in a verdict."""
-    module = ""
-    with contextlib.suppress(Exception):  # of an object that has its own idea of attributes
-        module = str(arguments[0].__module__)
-    if module.startswith("asif_lib."):
+def judge(verdict_of, function, *task) -> Verdict:
+    """Run a check so that every result, print and error of the student's function ends in a verdict.
+
+    An interrupt by the user ends the check, and no verdict is noted.
+    """
+    if str(getattr(function, "__module__", "")).startswith("asif_lib."):
         return wrong("That is the library's own function; give the check the one that you wrote.")
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(pristine())
+    printed = Printed()
+    with random_states_kept(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         try:
-            if arguments and callable(arguments[0]) and not isinstance(arguments[0], StandIn):
-                arguments = stack.enter_context(answering(arguments[0])), *arguments[1:]
-            verdict = verdict_of(*arguments, **keywords)
+            verdict = verdict_of(function, *task)
         except Ended as end:
             verdict = end.verdict
         except Exception as error:
@@ -198,13 +215,9 @@ def judge(verdict_of, *arguments, **keywords) -> Verdict:
                 f"({type(error).__name__}: {first_line(error)}). "
             )
             verdict = wrong(f"{message}Compare its form with the card: type, shape, order.")
-        if arguments and isinstance(arguments[0], StandIn):
-            verdict = replace(verdict, printed=str(arguments[0].line.printed))
-            if verdict.status == "wrong" and arguments[0].hasty:
-                verdict = replace(verdict, message=f"{HASTY} {verdict.message}")
-    # halves of characters, which no notebook can show
-    texts = {name: getattr(verdict, name).encode("utf-8", "backslashreplace") for name in ("message", "printed")}
-    return replace(verdict, **{name: text.decode() for name, text in texts.items()})
+    if verdict.status == "wrong" and returns_early(function):
+        verdict = replace(verdict, message=f"{HASTY} {verdict.message}")
+    return replace(verdict, printed=str(printed))
 
 
 def chapter_modules(package) -> list:

@@ -5,6 +5,7 @@ import copy
 import html
 import inspect
 import itertools
+import traceback
 import warnings
 import weakref
 from collections.abc import Sequence
@@ -14,13 +15,13 @@ from functools import partial
 import numpy as np
 import torch
 
-from asif_book.checks.plain import Other, TooLargeError
+from asif_book.checks import calling
 from asif_book.checks.progress import RESULT, SOLVED
-from asif_book.checks.student import Raised, StandIn, told
 from asif_book.figures.palette import BAR, ORANGE, PURPLE, SKY
+from asif_lib.errors import first_line
 
+from .calling import copies
 from .relations import changed_steps, fact, hint, is_plain, relation
-from .sandbox import TIME_LIMIT, Lost, OutOfTime
 
 STYLES = {"right": (SKY, "✔"), RESULT: (BAR, "≈"), "wrong": (ORANGE, "✘"), "not attempted": (PURPLE, "○")}
 
@@ -82,7 +83,7 @@ def form_problem(result, expected) -> str:
     """Describe a wrong kind of result, before its values; return an empty string for a right one."""
     if result is None and expected is not None:
         return "Your function returned None; did you forget the return line?"
-    if isinstance(result, Other) and result.kind == "generator":
+    if inspect.isgenerator(result):
         return "Your function returned a generator, which has computed nothing yet; return the finished values."
     if callable(result) and not callable(expected):
         return "Your function returned a function; did you forget the brackets that call it?"
@@ -129,7 +130,7 @@ def dtype_problem(result, expected, card="") -> str:
 
 def kind_of(thing) -> str:
     """Return the name of a type with its article: ``an ndarray``."""
-    name = thing.kind if isinstance(thing, Other) else type(thing).__name__
+    name = type(thing).__name__
     return f"{'an' if name[0] in 'aeiouAEIOU' or name == 'ndarray' else 'a'} {name}"
 
 
@@ -152,7 +153,8 @@ class Place:
 
 def argument_names(function, reference, case) -> list:
     """Return the names of the arguments, as the student's function has them."""
-    own = list(getattr(getattr(inspect.unwrap(function), "__code__", None), "co_varnames", ()))
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    own = list(code.co_varnames[: code.co_argcount]) if code else []
     return own if len(own) == len(case) else list(inspect.signature(reference).parameters)[: len(case)]
 
 
@@ -204,30 +206,26 @@ def ask(function, arguments, where, *, like=None, form=None, patience=1, advice=
     form : callable, optional
         Takes the result and returns another problem of its form, or an empty string.
     patience : int
-        The call is stopped after `patience` times `sandbox.TIME_LIMIT` seconds, with some `advice`.
+        The call is stopped after `patience` times `calling.TIME_LIMIT` seconds, with some `advice`.
     """
-    if not isinstance(own := inspect.unwrap(function), StandIn):
+    if not callable(own := inspect.unwrap(function)):
         refuse(f"The check was given {kind_of(own)}; give it your function itself, without calling it.")
-    own.line.begin(patience)
+    seconds, given = patience * calling.TIME_LIMIT, copies(arguments)
     try:
-        result = function(*copies(arguments))
-    except Raised as error:
-        if error.name == TooLargeError.__name__:
-            refuse(f"{where} your function gave a {error}, with far more numbers than the card asks for.")
-        if not error.stub:
-            refuse(_raised(error, where))
-        message = "Replace the line that raises NotImplementedError by your own."
-        raise Ended(Verdict("", "not attempted", message)) from None
-    except OutOfTime:
-        stopped = f"{where} your function was still running after {patience * TIME_LIMIT} seconds and was stopped"
-        refuse(f"{stopped}: it is endless, or much too slow. {advice}")
-    except Lost as error:
-        refuse(f"{where} your function {error}")
-    except Ended:  # of a view of the result, as the next
+        with calling.settings_kept(), calling.alarm(seconds):
+            result = calling.copied(function(*given))
+    except (KeyboardInterrupt, Ended):  # of the user; of a view of the result
         raise
-    except Exception as error:
-        refuse(_raised(Raised(*told(error)), where))
-    if own.line.changed:
+    except calling.OutOfTime:
+        stopped = f"{where} your function was still running after {seconds} seconds and was stopped"
+        refuse(f"{stopped}: it is endless, or much too slow. {advice}")
+    except BaseException as error:  # also SystemExit
+        # torch raises NotImplementedError as well, with an explanation
+        if isinstance(error, NotImplementedError) and str(error) in ("", "your turn"):
+            message = "Replace the line that raises NotImplementedError by your own."
+            raise Ended(Verdict("", "not attempted", message)) from None
+        refuse(_raised(error, own, where))
+    if not all(map(calling.unchanged, given, arguments)):
         refuse("Your function changed its input; work on a copy, or on a new tensor or picture.")
     if problem := (like is not None and form_problem(result, like)) or (form and form(result)):
         refuse(f"{where}: {problem[0].lower()}{problem[1:]}")
@@ -512,21 +510,23 @@ ERRORS = {
 """What to look at, by a part of an error's message."""
 
 
-def _raised(error, where):
-    message = f"{where} your function raised {error.name}: {error.message}"
-    if error.line:
-        message += f" (in the line `{error.line}`)"
-    advice = next((f" {advice}" for part, advice in ERRORS.items() if part in error.message), "")
-    return message + ("" if message.endswith((".", "!", "?")) else ".") + advice
+TENSOR_KEYS = "Tensors as dictionary keys are never equal; use .tolist()."
 
 
-def copies(case) -> list:
-    """Return the arguments with copies in place of Tensors, lists and dictionaries."""
-
-    def one(a):
-        return a.clone() if isinstance(a, torch.Tensor) else copy.deepcopy(a) if isinstance(a, list | dict) else a
-
-    return [one(a) for a in case]
+def _raised(error, function, where):
+    try:
+        message = first_line(error)[:300]
+    except Exception:  # a student's own error may fail even at that
+        message = "no message"
+    if isinstance(error, KeyError) and any(isinstance(key, torch.Tensor) for key in error.args):
+        message += f". {TENSOR_KEYS}"
+    told = f"{where} your function raised {type(error).__name__}: {message}"
+    file = getattr(getattr(function, "__code__", None), "co_filename", None)
+    lines = [frame.line for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    if lines and lines[-1]:
+        told += f" (in the line `{lines[-1].strip()}`)"
+    advice = next((f" {advice}" for part, advice in ERRORS.items() if part in message), "")
+    return told + ("" if told.endswith((".", "!", "?")) else ".") + advice
 
 
 def _answers(mistake, cases):

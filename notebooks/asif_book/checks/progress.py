@@ -18,7 +18,6 @@ from asif_lib.files import parse_json, put_aside, read_file, write_json
 from asif_lib.locks import locked
 
 VERSION = 5
-BEFORE = 3, 4  # without solutions, without a test; they are read as well
 KEPT = ("00.2", "03.1", "03.2", "03.3", "04.1", "04.2")
 """Exercises whose right solutions are kept: chapter 07 makes the reader's own ASIF of them."""
 OWN_ASIF = "07.7"  # the number under which this counts; it has no card
@@ -37,10 +36,6 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 class ProgressError(AsifError):
     """A progress file that cannot be read."""
-
-
-class OtherVersionError(ProgressError):
-    """A progress file written by another version of the workbook."""
 
 
 class DamagedProgressError(ProgressError):
@@ -92,7 +87,7 @@ class Progress:
     tests: dict[Literal["before", "after"], Answers] = field(default_factory=dict)
     no_tests: bool = False  # whether the reader leaves them out
     format: Literal["asif-progress"] = "asif-progress"
-    version: Literal[*BEFORE, VERSION] = VERSION
+    version: Literal[VERSION] = VERSION
 
 
 @dataclass(frozen=True)
@@ -144,7 +139,7 @@ def change(changed, not_saved: str) -> str:
             except DamagedProgressError:
                 kept = put_aside(path).name
                 remark = f"{path.name} was damaged: it now stands as {kept}, and your progress starts afresh."
-            write_json(path, replace(changed(progress), version=VERSION))
+            write_json(path, changed(progress))
     except Exception as error:  # whatever happened to the file, the student must be answered
         reason = f"{path.name}: {error.strerror}." if isinstance(error, OSError) else str(error)
         remark += f" {not_saved} {reason}"
@@ -154,13 +149,13 @@ def change(changed, not_saved: str) -> str:
 def load_progress(path: Path | str) -> Progress:
     """Read a progress file.
 
-    Raises `OtherVersionError` if another version of the workbook wrote it, `DamagedProgressError` if it is not what
-    `note` writes, and their base `ProgressError` if the file is missing or cannot be read.
+    Raises `DamagedProgressError` if the file is not what `note` writes, and its base `ProgressError` if another version
+    of the workbook wrote it, it is missing or it cannot be read.
     """
     path = Path(path)
     version = _read(path, _Head).version
-    if version not in (*BEFORE, VERSION):
-        raise OtherVersionError(
+    if version != VERSION:
+        raise ProgressError(
             f"{path} is of version {version} and this workbook knows version {VERSION}; "
             "use the workbook that wrote it, or rename it to begin a new one."
         )

@@ -1,7 +1,5 @@
 """Prove a gain on held-out items, which are opened for a number of choices that is announced first."""
 
-import copy
-
 import numpy as np
 
 from asif_book.checks.progress import RESULT
@@ -20,12 +18,6 @@ class HeldOutTask:
         self._splits, self._opened = {"validation": validation, "test": test}, set()
         self.measured = {}
         """The mean of each validation result by the key of its choice; a check clears it first."""
-
-    def afresh(self):
-        """Return the same task, of which nothing has been measured or opened."""
-        other = copy.copy(self)
-        other._opened, other.measured = set(), {}
-        return other
 
     @property
     def looks(self) -> int:

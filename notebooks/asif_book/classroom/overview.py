@@ -17,8 +17,6 @@ from asif_lib.files import write_whole
 from asif_lib.spreadsheets import csv_text
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
-MANY, FASTEST = 10, 15
-"""Exercises from which a file can be too good, and seconds for each that nobody needs less than on average."""
 _AROUND_A_NAME = re.compile(r"(?<=.)((_\d+)_assignsubmission_.*|\.json)$", re.I)
 """In the name of a file or folder, also as Moodle has it: Ana Díaz_12345_assignsubmission_file_my_progress.json."""
 
@@ -119,19 +117,12 @@ def class_progress(folder: Path | str, csv_file=None, *, chapters=None, roster=N
     found, titles = read_class(folder), exercise_titles()
     if roster is not None:
         _call(found, roster)
-    same = {}  # the students with the same entries, to the second
     for student, entries in sorted(found.students.items(), key=lambda item: _alphabetical(item[0])):
         if others := sorted(entries.keys() - titles.keys(), key=in_order):
             found.remarks.append(f"{student}: this workbook has no exercise {_few(others)}; the table leaves it out.")
-        same.setdefault(tuple(sorted(entries.items())) or student, []).append(student)
-    found.remarks.extend(filter(None, (_too_good(student, entries) for student, entries in found.students.items())))
-    twins = (names for names in same.values() if len(names) > 1)
-    found.remarks.extend(f"{', '.join(names)}: the same progress, to the second of each try." for names in twins)
     check_chapters(chapters, {number[:2] for number in titles})
     frame = class_frame(found, list(titles), chapters)
     if csv_file is not None:
-        if not Path(csv_file).absolute().parent.is_dir():
-            raise ClassError(f"{csv_file}: there is no such folder to write to; make it first.")
         write_whole(csv_file, _spreadsheet(frame).encode("utf-8-sig"))  # the mark tells spreadsheets that it is UTF-8
     known = frame[frame.exercise.isin(titles)]
     students = [_summary(student, rows) for student, rows in known.groupby("student", sort=False)]
@@ -158,7 +149,7 @@ def check_chapters(wanted, there):
 
 def _call(found, roster):
     """Compare the hand-ins with a list of names; a student who handed in nothing gets an empty entry."""
-    names = names_on(roster)
+    names = _names_on(roster)
     strangers = [name for name in found.students if name not in names]
     absent = [name for name in names if name not in found.handed_in]
     unread = [name for name in names if name in found.handed_in - found.students.keys()]
@@ -171,10 +162,8 @@ def _call(found, roster):
     found.students.update({name: {} for name in [*absent, *unread]})
 
 
-def names_on(roster) -> dict[str, dict[str, str]]:
+def _names_on(roster) -> list[str]:
     """Return the names of a roster: one on each line, or in the first column below a line that names the columns.
-
-    Each name has its other columns, by their names. A grade table that Canvas exports is a roster, too.
 
     Raises `ClassError` if the file cannot be read, it holds a name twice, or a comma leaves open where a name ends.
     """
@@ -185,10 +174,8 @@ def names_on(roster) -> dict[str, dict[str, str]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ClassError(f"{roster}: the roster cannot be read ({first_line(error)}).") from None
     lines = [(number, row) for number, row in enumerate(lines, 1) if row and row[0].strip()]
-    columns = []
     if lines and lines[0][1][0].strip().casefold() in ("name", "student"):
-        columns = lines.pop(0)[1][1:]
-        lines = [(number, row) for number, row in lines if row[0].strip() != "Points Possible"]
+        del lines[0]
     elif unclear := [number for number, row in lines if any(cell.strip() for cell in row[1:])]:
         advice = 'put such a name in quotes, "Ng, Mai", or begin the file with a line that names its columns: name,…'
         raise ClassError(f"{roster}: line {unclear[0]} has a comma, which may belong to the name; {advice}.")
@@ -198,20 +185,7 @@ def names_on(roster) -> dict[str, dict[str, str]]:
         raise ClassError(f"{roster}: the roster has {', '.join(twice)} more than once; give each student a name.")
     if not names:
         raise ClassError(f"{roster}: the roster holds no name.")
-    return {name: dict(zip(columns, row[1:], strict=False)) for name, (_, row) in zip(names, lines, strict=True)}
-
-
-def _too_good(student, entries):
-    """Say what is hard to believe of a student's file: much solved within seconds, or nothing ever wrong."""
-    right = sorted(entry.first_right for entry in entries.values() if entry.first_right)
-    if len(right) < MANY:
-        return None
-    seconds = (pd.Timestamp(right[-1]) - pd.Timestamp(right[0])).total_seconds()
-    if seconds < FASTEST * len(right):
-        return f"{student}: {len(right)} exercises became right within {seconds:.0f} seconds; ask how."
-    if not any(entry.wrong for entry in entries.values()):
-        return f"{student}: {len(right)} exercises, and not one wrong try; ask for a word on two of them."
-    return None
+    return names
 
 
 def _spreadsheet(frame) -> str:

@@ -1,7 +1,5 @@
 """The student's folder: copies of the chapters to work in. An update of the workbook keeps the student's work.
 
-With solutions, the folder also gets `TUTOR`, and the cell of each check the criteria of its exercise, for tutors.
-
 python -m asif_book.editions.workspace work [--solutions | --no-solutions] [--kernel NAME]
 """
 
@@ -21,10 +19,10 @@ RECORD = ".editions.json"
 """In the student's folder: the checksum of each chapter as it was copied, and whether solutions are wanted."""
 SOLUTIONS = "solutions/"
 TUTOR = "TUTOR.md"
-"""Rules for a tutor that hints and never solves."""
+"""Rules for a tutor that hints and never solves, for a chat assistant or a person."""
 
 
-def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None, kernel="", checks=None) -> list[str]:
+def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None, kernel="") -> list[str]:
     """Copy chapters to `folder`, with their `solutions`; return a sentence for each file that changes or is left alone.
 
     An unchanged copy follows the workbook. A changed copy holds work, and stays as it is, as does all that is no
@@ -38,8 +36,6 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None,
         The folder remembers whether it gets solutions: None means as the last time, at first yes.
     kernel : str, optional
         The name of the kernel that the copies ask for, in place of ``python3``.
-    checks : dict, optional
-        Those of the exercises by number, whose usual mistakes are the criteria.
     """
     folder, notebooks, news, last = Path(folder), Path(notebooks), [], []
     if (folder / RECORD).is_symlink():
@@ -56,11 +52,13 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None,
     for source in [*notebooks_in(notebooks), *notebooks.glob(PICTURES), *notebooks.glob(TUTOR)]:
         name = source.relative_to(notebooks).as_posix()
         content = source.read_bytes()
-        if source.suffix == ".ipynb" and (kernel or checks):
-            content = _for(content, kernel, {} if held_back else checks or {})
+        if source.suffix == ".ipynb" and kernel:
+            notebook = json.loads(content)
+            notebook["metadata"]["kernelspec"] |= {"name": kernel, "display_name": kernel}
+            content = json.dumps(notebook, ensure_ascii=False, indent=1).encode() + b"\n"
         target, edition, known = folder / name, hashlib.sha256(content).hexdigest(), copied.get(name)
         try:
-            if name.startswith((SOLUTIONS, TUTOR)) and held_back:
+            if name.startswith(SOLUTIONS) and held_back:
                 checkpoint = target.parent / ".ipynb_checkpoints" / f"{target.stem}-checkpoint.ipynb"
                 for file in filter(os.path.lexists, (target, checkpoint)):
                     gone = _replaced(file, [copied.pop(name, known)])
@@ -82,19 +80,6 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None,
     except OSError as error:
         raise AsifError(f"{folder}: {error.strerror or error}; make room there.") from None
     return news + last
-
-
-def _for(content, kernel, checks) -> bytes:
-    """Return a notebook that asks for a kernel, and whose cells of checks have the criteria as metadata."""
-    notebook, numbers = json.loads(content), {check.__name__: number for number, check in checks.items()}
-    if kernel:
-        notebook["metadata"]["kernelspec"] |= {"name": kernel, "display_name": kernel}
-    for cell in notebook["cells"]:
-        number = numbers.get("".join(cell["source"]).partition("(")[0])
-        if number and "check" in cell["metadata"].get("tags", ()):
-            criteria = list(getattr(checks[number], "mistakes", ()))
-            cell["metadata"]["tutor"] = {"exercise": number, "usual_mistakes": criteria, "rules": TUTOR}
-    return json.dumps(notebook, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
 def _replaced(target, known, content=None) -> bool:
@@ -147,10 +132,8 @@ def main(arguments=None):
     about = "the name of the kernel that the copies ask for, on a hub with other kernels; default: python3"
     parser.add_argument("--kernel", metavar="NAME", default="", help=about)
     options = parser.parse_args(arguments)
-    from asif_book.checks import EXERCISES  # takes a second
-
     try:
-        for line in fill(options.folder, solutions=options.solutions, kernel=options.kernel, checks=EXERCISES):
+        for line in fill(options.folder, solutions=options.solutions, kernel=options.kernel):
             print(line)
     except AsifError as error:
         sys.exit(f"workspace: {error}")

@@ -1,11 +1,13 @@
 """Checks of chapter 04, sparsification."""
 
 import functools
-import inspect
 import itertools
+import tracemalloc
+import weakref
 
 import torch
 import torch.nn.functional as F
+from torch.overrides import TorchFunctionMode
 
 from asif_book.checks.catalogue import but, unsafe_rows
 from asif_book.checks.exercise import Exercise, investigation
@@ -258,12 +260,41 @@ class OfAStream(Exercise):
         return super().verdict(once)
 
 
+SMALL = 100
+"""Entries of a tensor that is not watched, so that a solution which reads entry by entry is not slowed down."""
+
+
+class Watch(TorchFunctionMode):
+    """Notes the most bytes that tensors made inside held at one moment; views of one storage count once."""
+
+    def __init__(self):
+        super().__init__()
+        self.alive, self.peak = weakref.WeakValueDictionary(), 0
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor) and result.numel() < SMALL:
+            return result
+        made = result if isinstance(result, tuple | list) else [result]
+        self.alive.update({id(tensor): tensor for tensor in made if isinstance(tensor, torch.Tensor)})
+        storages = [tensor.untyped_storage() for tensor in self.alive.values()]
+        self.peak = max(self.peak, sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values()))
+        return result
+
+
 def refuse_a_dense_matrix(function):
     queries, anchors, size = unit(16, 8, seed=45), unit(6_000, 8, seed=46), 100
 
     @functools.wraps(function)
-    def peak(queries, stream, k):
-        return inspect.unwrap(function).peak(queries, iter(stream), k)
+    def peak(*arguments):
+        """Return how many bytes the function holds at most, in tensors or in arrays and lists."""
+        tracemalloc.start()
+        try:
+            with Watch() as watch:
+                function(*arguments)
+            return max(watch.peak, tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
 
     peak = ask(peak, (queries, Stream(anchors, size), 10), f"With {len(anchors):,} anchors")
     held, dense = peak // 4, len(queries) * len(anchors)

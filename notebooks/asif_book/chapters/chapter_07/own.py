@@ -7,14 +7,12 @@ missing or wrong, the library's takes its place, and the file says so.
 
 import ast
 import hashlib
-from symtable import symtable
 from types import ModuleType
 
 from asif_book.checks import EXERCISES
 from asif_book.checks.exercise import judge
 from asif_book.checks.judging import Verdict
 from asif_book.checks.progress import KEPT, OWN_ASIF, ProgressError, load_progress, note, progress_path
-from asif_book.checks.student import definitions
 from asif_book.figures.templates import filled
 from asif_lib import ASIF, method
 from asif_lib.defaults import DEFAULT_P
@@ -71,11 +69,6 @@ def make_my_asif() -> tuple[ModuleType, dict[str, str]]:
         except OSError as error:
             print(f"{FILE} cannot be written here ({error.strerror}), so it is in memory only.")
     return _run(text), missing
-
-
-def file_of(solutions: dict[str, str]) -> str:
-    """Return ``my_asif.py`` of a reader whose exercises have these solutions, by their numbers."""
-    return _text({name: _shortened(solutions[number], name) for name, number in NUMBERS.items()})
 
 
 def check_my_asif(mine, missing, bank, questions) -> Verdict:
@@ -139,7 +132,7 @@ def _solutions():
             except Exception as error:
                 missing[name] = f"the code that was kept {first_line(error)}"
         elif entry.first_right:
-            missing[name] = "an earlier workbook kept no code: run its check again"
+            missing[name] = "no code of yours was kept: run its check again"
     return own, missing
 
 
@@ -163,25 +156,23 @@ def _text(own, needed=None) -> str:
 def _needed(own) -> set:
     """Return the names of the functions that the file's `GOALS` rest on."""
     everything = {*NUMBERS, "relative_representation", "unit_rows", "describe", *GOALS}
-    return {getattr(part, "name", "") for goal in GOALS for _, part in definitions([_text(own, everything)], goal)}
+    parts = {getattr(part, "name", ""): part for part in ast.parse(_text(own, everything)).body}
+    needed, more = set(), {*GOALS}
+    while more:
+        needed |= more
+        names = {node.id for name in more for node in ast.walk(parts[name]) if isinstance(node, ast.Name)}
+        more = everything & names - needed
+    return needed
 
 
 def _parsed(text, names):
-    """Parse Python that must define each of `names`, and no name twice; `ValueError` continues a sentence."""
+    """Parse Python that must define each of `names`; `ValueError` continues a sentence."""
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
         where = f" in line {error.lineno}" if error.lineno else ""  # none, if the file is no text
         raise ValueError(f"is broken{where}: {error.msg}") from None
-    functions = dict.fromkeys(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
-    scopes = [(node.lineno, symtable(ast.unparse(node), FILE, "exec")) for node in tree.body]
-    bound = [
-        (s.get_name(), at) for at, scope in scopes for s in scope.get_symbols() if s.is_assigned() or s.is_imported()
-    ]
-    for name in functions:  # another function, a class, a value or an import may have taken the name
-        lines = [str(at) for other, at in bound if other == name]
-        if len(lines) > 1:
-            raise ValueError(f"defines {name} twice, in lines {' and '.join(lines)}")
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     if lost := [name for name in names if name not in functions]:
         raise ValueError(f"does not define {lost[0]}")
     return tree

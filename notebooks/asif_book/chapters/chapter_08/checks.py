@@ -8,8 +8,7 @@ import torch.nn.functional as F
 
 from asif_book.checks.catalogue import but
 from asif_book.checks.exercise import Exercise
-from asif_book.checks.judging import ask, compare, random_tensor, refuse
-from asif_book.checks.student import TENSOR_KEYS
+from asif_book.checks.judging import TENSOR_KEYS, ask, compare, random_tensor, refuse
 from asif_lab import tuning
 from asif_lib.evaluation.measures import mean_with_interval
 from asif_lib.relative import unit_rows

@@ -1,4 +1,4 @@
-"""The workbook's files: its folders, checksums, JSON, and whole writes."""
+"""The workbook's files: its folders, checksums, JSON, whole writes, and locks against lost changes."""
 
 import contextlib
 import errno
@@ -10,15 +10,24 @@ import re
 import shutil
 import stat
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from asif_lib.errors import AsifError
+from asif_lib.errors import AsifError, DataError
+
+try:
+    import fcntl
+except ImportError:  # Windows, a browser
+    fcntl = None
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout, when the package is installed from one (``pip install -e .``)."""
 
+IGNORED = {"thumbs.db", "desktop.ini"}
+"""Files of Windows' own."""
+LOCK_SECONDS = 10
 SMALL = 2**26
 """Bytes. Smaller files are verified whenever they are opened; larger ones wait for ``asif bank verify``."""
 
@@ -178,6 +187,48 @@ def unsealed(content: bytes, kind):
     return parse_json(body + b"\n}", kind)
 
 
+class LockedError(AsifError):
+    """Another process keeps a file locked, or the file system locks no files."""
+
+
+@contextlib.contextmanager
+def locked(path) -> Iterator[None]:
+    """Hold the lock of a file, ``NAME.lock`` beside it.
+
+    It excludes other threads too, and ends with its process. Raises `LockedError` if another process keeps the lock for
+    `LOCK_SECONDS` seconds, or at once if the file system refuses locks, and `OSError` if the folder is read-only.
+    """
+    from filelock import FileLock, Timeout  # an answer changes no file
+
+    path = Path(path)
+    lock = FileLock(path.with_name(path.name + ".lock"), timeout=LOCK_SECONDS)
+    _check_locks(lock.lock_file)
+    try:
+        held = lock.acquire()
+    except Timeout:
+        raise LockedError(f"{lock.lock_file} is held by another process; let it end, and repeat.") from None
+    with held:
+        yield
+
+
+def _check_locks(file):
+    """Raise `LockedError` if the file system refuses a lock: filelock takes this for the lock of another process."""
+    if not hasattr(fcntl, "flock"):  # Windows, a browser
+        return
+    Path(file).parent.mkdir(parents=True, exist_ok=True)  # as filelock does
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a process that is forked now inherits no lock
+    except BlockingIOError:  # another process holds it, and may release it
+        pass
+    except OSError as error:
+        fault = f"the file system does not lock files ({error.strerror}); put the folder on another disk"
+        raise LockedError(f"{file}: {fault}") from None
+    finally:
+        os.close(descriptor)
+
+
 def _in_checkout() -> bool:
     return (ROOT / "data" / "catalogue.toml").exists()
 
@@ -208,3 +259,27 @@ def build_dir() -> Path:
     if "ASIF_BUILD" in os.environ:
         return _folder("ASIF_BUILD")
     return (ROOT if _in_checkout() else Path.cwd()) / "build"
+
+
+# -- folders of your own: every file that is not hidden counts as a picture
+
+
+def picture_files(folder) -> list:
+    """Return the `visible_files` of a folder. Raises `DataError` if there is no such folder, or no file in it."""
+    files = visible_files(Path(folder))
+    if not files:
+        raise DataError(f"{folder}: {'has no pictures' if Path(folder).is_dir() else 'there is no such folder'}")
+    return files
+
+
+def visible_files(folder) -> list:
+    """Return the files in `folder` and its subfolders, sorted, without hidden ones; the list may be empty.
+
+    Pipes and broken links are among them, so that a reader of pictures refuses them by name.
+    """
+    return sorted(f for f in folder.rglob("*") if not f.is_dir() and not is_hidden(f.relative_to(folder)))
+
+
+def is_hidden(path) -> bool:
+    """Whether a part of the relative path starts with a dot, or is a file of Windows' own."""
+    return any(part.startswith(".") or part.lower() in IGNORED for part in path.parts)

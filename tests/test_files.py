@@ -21,11 +21,21 @@ from hostile import FORMULAS, formulas
 from interpreter import PYTHON
 from pydantic import BaseModel
 
-from asif_lib import files, locks
+from asif_lib import files
 from asif_lib.errors import AsifError
-from asif_lib.files import ROOT, build_dir, cache_dir, put_aside, read_json, sha256_of, write_json, write_whole
-from asif_lib.locks import LockedError, locked
-from asif_lib.spreadsheets import csv_text
+from asif_lib.files import (
+    ROOT,
+    LockedError,
+    build_dir,
+    cache_dir,
+    locked,
+    put_aside,
+    read_json,
+    sha256_of,
+    write_json,
+    write_whole,
+)
+from asif_lib.texts import csv_text
 
 
 @dataclass
@@ -174,7 +184,7 @@ def test_outside_a_checkout_the_cache_is_the_users(tmp_path, monkeypatch):
 
 HOLD = """
 import sys
-from asif_lib.locks import locked
+from asif_lib.files import locked
 with locked(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
@@ -201,7 +211,7 @@ def test_processes_and_threads_that_count_at_once_lose_nothing(tmp_path):
 
 def test_a_lock_that_is_not_released_is_an_error_and_not_a_wait_for_ever(tmp_path, monkeypatch):
     """It is released when the block fails."""
-    monkeypatch.setattr(locks, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
     with locked(tmp_path / "file"):
         words = r"file\.lock is held by another process; let it end, and repeat"
         with pytest.raises(LockedError, match=words), locked(tmp_path / "file"):
@@ -225,21 +235,21 @@ def test_a_file_system_that_refuses_locks_is_named_at_once(tmp_path, monkeypatch
 
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path, monkeypatch):
-    monkeypatch.setattr(locks, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
     command = [*PYTHON, "-c", HOLD, str(tmp_path / "file")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"held\n"
         with pytest.raises(LockedError), locked(tmp_path / "file"):
             pass
         process.send_signal(signal.SIGKILL)
-    monkeypatch.setattr(locks, "LOCK_SECONDS", 10)
+    monkeypatch.setattr(files, "LOCK_SECONDS", 10)
     with locked(tmp_path / "file"):
         pass
 
 
 def test_a_forked_process_does_not_inherit_the_lock(tmp_path, monkeypatch):
     """It waits like any other, although the lock was held when it began."""
-    monkeypatch.setattr(locks, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
 
     def refused():
         with pytest.raises(LockedError), locked(tmp_path / "file"):

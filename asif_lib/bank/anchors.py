@@ -1,6 +1,6 @@
 """The bank of anchors: two embedding matrices of the same pairs, in memory or on disk.
 
-An edit is chosen here, and `disk` commits it. `writing` tells the lock, the order of the writes and what a kill leaves.
+An edit is chosen here, and `disk` commits it. `disk` tells the lock, the order of the writes and what a kill leaves.
 """
 
 import contextlib
@@ -19,8 +19,7 @@ from asif_lib.search.rows import BLOCK, Rows, as_rows
 
 from . import checks
 from .checks import IMAGE_TEXT, NoSideError, checked_ids, in_words, positions_of, positions_with
-from .matrices import NO_ROWS
-from .sums import exact_sum, mean_of
+from .matrices import NO_ROWS, exact_sum, mean_of
 
 
 class AnchorBank:
@@ -279,7 +278,7 @@ class AnchorBank:
     def batches(self, columns):
         """Yield the table as Arrow batches of these columns; on disk it is read block by block."""
         if self.disk is None:
-            from .writing import plain_table  # brings Arrow
+            from .disk import plain_table  # brings Arrow
 
             return plain_table(self.pairs[columns]).to_batches(BLOCK)
         return (batch for _, _, batch in self.disk.batches(columns))
@@ -297,7 +296,7 @@ class AnchorBank:
         if self.disk is None and all(isinstance(v, str) and v.isprintable() for v in (*values, *self.pairs[column])):
             numbers = [pd.Index(values).get_indexer(self.pairs[column])]  # texts need no Arrow, which no browser has
         else:
-            from .writing import indices_in
+            from .disk import indices_in
 
             numbers = indices_in(self.batches([column]), column, values)
         for number in numbers:  # (b,), -1 for other values
@@ -482,8 +481,8 @@ class AnchorBank:
         The folder then holds version 1 of a new bank, without the old history; `load` it to edit the bank on disk.
         Raises `BankError` if the folder holds other files, or the disk is full. The old content is unharmed.
         """
+        from .disk import check_folder, in_blocks, plain_table, write_bank
         from .record import BankRecord, Side
-        from .writing import check_folder, in_blocks, plain_table, write_bank
 
         folder = Path(folder).absolute()  # a later change of the current folder moves no bank
         check_folder(folder)

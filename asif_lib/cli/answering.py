@@ -12,13 +12,12 @@ from typing import Annotated
 from typer import Argument, Option
 
 from asif_lib.bank.record import bank_dir, stored_count
-from asif_lib.datasets.folders import picture_files
 from asif_lib.datasets.providers import names_of
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_TEMPLATE
 from asif_lib.errors import BrokenPicturesError, DataError, MissingExtraError, ParameterError, PictureError
-from asif_lib.files import sha256_of, write_whole
-from asif_lib.labels import as_read
+from asif_lib.files import picture_files, sha256_of, write_whole
 from asif_lib.settings import Settings
+from asif_lib.texts import as_read
 
 from .banks import build_once
 from .command import (

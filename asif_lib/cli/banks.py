@@ -11,13 +11,11 @@ from typer import Argument, Option
 
 from asif_lib import defaults
 from asif_lib.bank.record import BankFormatError, bank_dir, bank_name, read_record, stored_count
-from asif_lib.datasets.folders import picture_files
 from asif_lib.datasets.providers import catalogue, check_known, dataset_dir, fetch
 from asif_lib.encoders.registry import MULTILINGUAL
 from asif_lib.encoders.weights import check_name
-from asif_lib.errors import BankError, DataError, ParameterError
-from asif_lib.files import cache_dir, free_name, write_whole
-from asif_lib.hub import HUB
+from asif_lib.errors import HUB, BankError, DataError, ParameterError
+from asif_lib.files import cache_dir, free_name, picture_files, write_whole
 
 from .command import (
     Device,
@@ -164,7 +162,7 @@ def _import(
         raise typer.BadParameter(f"asif bank import takes {need}")
     check_replace(name, replace)
     if taught:
-        from asif_lib.bank.taught import read_taught
+        from asif_lib.bank.joining import read_taught
 
         return _saved(read_taught(taught, bank_name(name)), name, precision)
     if encoders_of:

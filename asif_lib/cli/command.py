@@ -18,7 +18,7 @@ from typer import Argument, Option
 from asif_lib.defaults import DEFAULT_BANK, DEFAULT_K_WORDS, DEFAULT_P
 from asif_lib.errors import AsifError, DataError, ParameterError
 from asif_lib.files import write_whole
-from asif_lib.spreadsheets import csv_text
+from asif_lib.texts import csv_text
 
 Name = Annotated[str, Argument(metavar="NAME")]
 Folder = Annotated[str, Argument(metavar="FOLDER")]

@@ -8,12 +8,12 @@ import pandas as pd
 from PIL import Image
 
 from asif_lib.errors import DataError, first_names
-from asif_lib.labels import repeated
+from asif_lib.files import is_hidden, visible_files
+from asif_lib.texts import repeated
 
-from .cifar10 import read_cifar10
-from .folders import is_hidden, visible_files
+from .pairs import WithSplits, fixed_splits
 from .providers import catalogue, check_known, fetch
-from .splits import WithSplits, fixed_splits
+from .selecting import BATCHES, PIXELS
 
 VALIDATION = 5_000
 """Pictures for validation: the last ones of the makers' training files."""
@@ -148,3 +148,10 @@ def _load_class_folders(folder):
     labels = np.repeat(np.arange(len(files)), [len(found) for found in files])
     splits = fixed_splits(labels.astype(str), 0.2, 0.25) if len(pictures) >= max(20, 4 * len(classes)) else {}
     return Labelled(folder.resolve().name, pictures, labels, classes, splits)
+
+
+def read_cifar10(folder, part) -> tuple:
+    """Return the pictures (n, 32, 32, 3) and the labels (n,), both uint8, of the part "train" or "test"."""
+    files = [folder / f"{name}.bin" for name in BATCHES[part]]
+    records = np.concatenate([np.fromfile(file, np.uint8).reshape(-1, 1 + 3 * PIXELS) for file in files])
+    return records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), records[:, 0]

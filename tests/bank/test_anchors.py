@@ -16,12 +16,12 @@ from safetensors.torch import load_file, save
 
 from asif_lib import ASIF, AnchorBank, Pairs
 from asif_lib.bank import copies
-from asif_lib.bank import writing as bank_writing
-from asif_lib.bank.sums import exact_sum, mean_of
+from asif_lib.bank import disk as bank_writing
+from asif_lib.bank.matrices import exact_sum, mean_of
 from asif_lib.cli import main
 from asif_lib.encoders.pictures import PictureFile
 from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
-from asif_lib.search.prepared import PreparedAnchors
+from asif_lib.search.exact import PreparedAnchors
 
 pytestmark = pytest.mark.usefixtures("tmp_cache")
 

@@ -18,9 +18,9 @@ import torch
 from forks import child, pass_through, powerless, status_of
 from made_banks import assert_same, ids, make, without
 
-from asif_lib import AnchorBank, Pairs, locks
+from asif_lib import AnchorBank, Pairs, files
 from asif_lib.bank import disk
-from asif_lib.bank import writing as bank_writing
+from asif_lib.bank import disk as bank_writing
 from asif_lib.bank.disk import DiskVersion, Part
 from asif_lib.datasets.pairs import load_pairs
 from asif_lib.encoders.image import load_image_encoder
@@ -300,7 +300,7 @@ def test_values_that_no_pair_has_are_refused_in_a_sentence(of_types, values, wor
 
 def test_edits_go_block_by_block_and_values_are_looked_for_in_pairs_that_are_left_only(tmp_path, monkeypatch):
     """The memory does not grow with what is removed."""
-    for module in ("disk", "writing"):
+    for module in ("disk",):
         monkeypatch.setattr(f"asif_lib.bank.{module}.BLOCK", 3)
     bank = AnchorBank.load(make(0, 12).save(tmp_path / "toy")).add(make(12, 20))
     read, sizes = Part.read, []
@@ -413,10 +413,10 @@ def test_processes_that_edit_at_once_wait_for_each_other(bank, folder):
 
 
 def test_a_process_that_does_not_end_is_named(bank, folder, monkeypatch):
-    monkeypatch.setattr(locks, "LOCK_SECONDS", 0.1)
-    with locks.locked(folder / "bank.json"):
+    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
+    with files.locked(folder / "bank.json"):
         for edit in (lambda: bank.remove(ids(1)), lambda: make(0, 3).save(folder)):
-            with pytest.raises(locks.LockedError, match="another process"):
+            with pytest.raises(files.LockedError, match="another process"):
                 edit()
         assert_same(AnchorBank.load(folder), make(0, 12))
     assert len(bank.remove(ids(1))) == 11
@@ -509,7 +509,7 @@ def test_an_edit_gives_the_version_that_it_made(bank, folder, monkeypatch):
         left = sweep(folder, record)
         if AnchorBank.load(folder).version == 2:
             monkeypatch.setattr(bank_writing, "_sweep", sweep)
-            monkeypatch.setattr(locks, "locked", contextlib.nullcontext)
+            monkeypatch.setattr(bank_writing, "locked", contextlib.nullcontext)
             AnchorBank.load(folder).remove(ids(5)).compact()
         return left
 

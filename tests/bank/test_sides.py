@@ -15,7 +15,7 @@ from asif_lib.encoders.identity import external_identity
 from asif_lib.errors import BankError, EncoderError, IdentityError
 from asif_lib.relative import relative_representation
 from asif_lib.search import top_anchors
-from asif_lib.search.prepared import PreparedAnchors
+from asif_lib.search.exact import PreparedAnchors
 
 N = 30
 SIDES = {"english": ("text", 8), "german": ("text", 6)}, {"photo": ("image", 5), "sketch": ("image", 5)}

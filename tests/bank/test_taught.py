@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from asif_lib import AnchorBank
-from asif_lib.bank.taught import read_taught
+from asif_lib.bank.joining import read_taught
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import AsifError, BankError
 

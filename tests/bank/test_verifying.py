@@ -14,7 +14,7 @@ from made_banks import ids, make, seal_again, without
 
 from asif_lab.approximate import build_index, open_index
 from asif_lib import ASIF
-from asif_lib.bank import disk, writing
+from asif_lib.bank import disk
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.joining import concatenate
 from asif_lib.bank.record import bank_dir, bank_name, stored_count
@@ -300,7 +300,7 @@ def test_a_path_is_one_for_reading_and_for_writing(tmp_path, tmp_cache, monkeypa
 
 def test_a_few_captions_are_read_without_the_table(tmp_path, monkeypatch):
     """Of removed rows, of several parts, and of several groups of rows; in the order that was asked."""
-    monkeypatch.setattr(writing, "BLOCK", 4)
+    monkeypatch.setattr(disk, "BLOCK", 4)
     bank = without(AnchorBank.load(make(0, 12).save(tmp_path / "toy")).add(make(20, 30)), [1, 5, 13])
     table, read = bank.pairs, []
     opened = AnchorBank.load(tmp_path / "toy")

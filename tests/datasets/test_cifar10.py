@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from asif_lib.datasets import labelled
-from asif_lib.datasets.cifar10 import BATCHES
 from asif_lib.datasets.labelled import load_labelled
 from asif_lib.datasets.providers import catalogue, dataset_dir, fetch, folder_digest
+from asif_lib.datasets.selecting import BATCHES
 from asif_lib.errors import DataError
 
 NAMES = [*BATCHES["train"], *BATCHES["test"]]

@@ -6,7 +6,7 @@ import pytest
 
 from asif_lib import load_pairs
 from asif_lib.datasets import providers
-from asif_lib.datasets.emoji import LEFT_OUT
+from asif_lib.datasets.pairs import LEFT_OUT
 from asif_lib.datasets.providers import dataset_dir
 from asif_lib.encoders.pictures import open_picture
 
@@ -41,7 +41,7 @@ def test_pictures_are_drawn_once_and_again_if_they_are_damaged(emoji, tmp_cache,
     (tmp_cache / "local").mkdir(parents=True)
     (tmp_cache / "local" / "emoji").symlink_to(emoji.pictures[0].path.parent.with_name("emoji"))
     monkeypatch.setattr(providers, "PROVIDERS", [providers._local_folder])
-    monkeypatch.setattr("asif_lib.datasets.emoji.BLOCKS", {"coloured shapes": (0x1F7E0, 0x1F7FF)})  # not all 1,308
+    monkeypatch.setattr("asif_lib.datasets.pairs.BLOCKS", {"coloured shapes": (0x1F7E0, 0x1F7FF)})  # not all 1,308
     monkeypatch.setattr("asif_lib.datasets.pairs.fixed_splits", lambda groups: {})
     first = load_pairs("emoji", progress=False).pictures[0].path
     assert first.parent == dataset_dir("emoji-drawn") and sorted(tmp_cache.glob("datasets/.*")) == []

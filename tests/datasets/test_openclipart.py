@@ -7,8 +7,8 @@ from conftest import draw
 
 from asif_lib import load_pairs
 from asif_lib.datasets import providers
-from asif_lib.datasets.openclipart import caption_of, read_metadata, select_clipart
 from asif_lib.datasets.providers import folder_digest
+from asif_lib.datasets.selecting import caption_of, read_metadata, select_clipart
 from asif_lib.errors import DataError
 
 SVG = """<?xml version="1.0" encoding="UTF-8"?>

@@ -12,11 +12,11 @@ from conftest import draw, write_table
 
 from asif_lib import Labelled, load_labelled, load_pairs
 from asif_lib.cli import main
-from asif_lib.datasets.folders import picture_files
+from asif_lib.datasets.pairs import fixed_splits
 from asif_lib.datasets.providers import catalogue
-from asif_lib.datasets.splits import fixed_splits
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import DataError, PictureError
+from asif_lib.files import picture_files
 
 # Of the ids in their order: another version of scikit-learn must not move a stamp between splits.
 TEST_DIGEST = "36f13ada78402916"

@@ -41,8 +41,7 @@ from asif_lab.paper import TABLE_1, TASKS, paper_table
 from asif_lib import AnchorBank, load_pairs
 from asif_lib.cli import main
 from asif_lib.datasets.labelled import load_labelled
-from asif_lib.datasets.pairs import Pairs
-from asif_lib.datasets.splits import fixed_splits
+from asif_lib.datasets.pairs import Pairs, fixed_splits
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import DataError
 from asif_lib.evaluation.measures import mean_recall, same_text

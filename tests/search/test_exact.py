@@ -11,12 +11,10 @@ import torch
 from forks import run_forked
 
 from asif_lib.errors import ParameterError
-from asif_lib.search import certified, passes, reranking
+from asif_lib.search import certified, passes
 from asif_lib.search import exact as planning
-from asif_lib.search.exact import plan_search, top_anchors
-from asif_lib.search.passes import merge_top
-from asif_lib.search.prepared import PreparedAnchors, prepare
-from asif_lib.search.reranking import centred_unit, rerank
+from asif_lib.search.exact import PreparedAnchors, plan_search, prepare, top_anchors
+from asif_lib.search.passes import centred_unit, merge_top, rerank
 from asif_lib.search.rows import Rows
 
 METHODS = ["float32", "bf16", "torch"]
@@ -463,7 +461,7 @@ def test_candidates_in_any_blocks_are_ranked_alike():
     z, anchors = plain()
     candidates = [np.arange(200)] * Q
     whole = rerank(z, anchors, candidates, K)
-    for memory in (1, 3 * torch.get_num_threads() * 200 * reranking.OF_CANDIDATE):
+    for memory in (1, 3 * torch.get_num_threads() * 200 * passes.OF_CANDIDATE):
         assert_same(rerank(z, anchors, candidates, K, memory=memory), whole)
 
 
@@ -471,9 +469,9 @@ def test_keys_are_in_the_order_of_the_answer():
     cosines = np.concatenate([randn(1, 300).numpy(), np.repeat(np.float32([0.0, -0.0, 1e-40, -1e-40, 0.5]), 50)])
     positions = np.concatenate([np.arange(270), 2**31 + np.arange(180), 2**32 - 1 - np.arange(100)])
     positions = np.random.default_rng(0).permutation(positions)
-    keys = np.sort(reranking._keys(cosines, positions))
+    keys = np.sort(passes._keys(cosines, positions))
     order = np.lexsort((positions, -cosines))
-    values, where = reranking._unpacked(keys)
+    values, where = passes._unpacked(keys)
     assert np.array_equal(values, cosines[order]) and np.array_equal(where, positions[order])
 
 

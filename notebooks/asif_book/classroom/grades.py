@@ -5,7 +5,7 @@ from pathlib import Path
 from asif_book.classroom.assignments import Grader, look_over
 from asif_book.classroom.overview import ClassError, names_on, written_name
 from asif_lib.files import write_whole
-from asif_lib.spreadsheets import csv_text
+from asif_lib.texts import csv_text
 
 NOT_MARKED = "not marked"
 

@@ -1,7 +1,6 @@
 """The workbook's files: its folders, checksums, JSON, whole writes, and locks against lost changes."""
 
 import contextlib
-import errno
 import hashlib
 import itertools
 import math
@@ -83,12 +82,12 @@ def check_sha256(path, expected) -> None:
 def write_whole(path, content: bytes) -> None:
     """Write a file whole or not at all: under another name in its folder, onto the disk, and then renamed.
 
-    The file keeps the rights of the one that it replaces; a link is followed. A device or pipe is never replaced:
-    `content` is written into it. Raises `OSError` if this fails, and the old file is then as it was.
+    The file keeps the rights of the one that it replaces; a link is followed. Raises `OSError` if this fails, and the
+    old file is then as it was. Only a regular file is replaced, and no device, pipe or folder.
     """
     mode = os.stat(path).st_mode if os.path.exists(path) else None
     if mode is not None and not stat.S_ISREG(mode):
-        return _write_into(path, mode, content)
+        raise OSError(f"{path}: is no regular file; name another")
     path = Path(os.path.realpath(path))
     part = path.with_name(f".{path.name[:40]}.{uuid.uuid4().hex[:12]}.part")
     try:
@@ -103,19 +102,6 @@ def write_whole(path, content: bytes) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _write_into(path, mode, content):
-    """Write into a terminal, /dev/null or a pipe that somebody reads: without a reader, one would wait for ever."""
-    if not stat.S_ISCHR(mode) and not stat.S_ISFIFO(mode):
-        raise OSError(f"{path}: is a folder, a disk or a socket; name a file")
-    try:
-        descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
-        raise error if error.errno != errno.ENXIO else OSError(f"{path}: nobody reads this pipe") from None
-    os.set_blocking(descriptor, True)
-    with open(descriptor, "wb") as file:
-        file.write(content)
 
 
 def put_aside(path) -> Path:
@@ -180,7 +166,7 @@ def unsealed(content: bytes, kind):
     """Return the JSON in `content` as `kind`; `ValueError` if it is not, or its checksum is missing, or another."""
     seal = _SEAL.search(content)
     if not seal:
-        raise ValueError("its checksum is missing: an earlier version wrote it, or it is cut off")
+        raise ValueError("its checksum is missing, as in a file that is cut off")
     body = content[: seal.start()]
     if hashlib.sha256(body).hexdigest().encode() != seal[1]:
         raise ValueError("it is not as it was written: its checksum differs")

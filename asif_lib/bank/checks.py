@@ -29,10 +29,6 @@ RESERVED = ("pairs", "name", "licence")
 """Names that a side cannot have: they are attributes of every bank."""
 
 
-class NoSideError(BankError, AttributeError):
-    """A side that the bank does not have."""
-
-
 def check_sides(sides):
     """Raise `BankError` unless `sides` are two different names that files can have."""
     names = [sides] if isinstance(sides, str) else list(sides)

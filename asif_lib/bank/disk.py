@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from safetensors import SafetensorError, safe_open
@@ -68,19 +67,10 @@ class DiskVersion:
     parts: list
     removed: np.ndarray
     """Removed rows, ascending, int64."""
-    stored: dict
-    """The `sums` as they are kept."""
+    sums: dict
+    """`exact_sum` of the rows that are left, by side."""
     compared: set
     """Paths and checksums of the files that were compared since the bank was opened: each is, before it is read."""
-
-    @cached_property
-    def sums(self) -> dict:
-        """`exact_sum` of the rows that are left, by side. Those of earlier versions are rounded, and summed again."""
-        return {side: kept if len(kept) == LIMBS else self._sum(side) for side, kept in self.stored.items()}
-
-    def _sum(self, side):
-        self.compare(f"{side}.safetensors")
-        return sum(exact_sum(block) for _, block in self.mapped(side).blocks(BLOCK))
 
     @property
     def index_folder(self) -> Path:
@@ -112,10 +102,10 @@ class DiskVersion:
         live = [None if keep.all() else np.flatnonzero(keep) for keep in keeps]
         return Rows([part.matrices[side] for part in self.parts], live)
 
-    def pairs(self, positions=None) -> pd.DataFrame:
-        """Read the table, or its pairs at `positions`, as `batches` does."""
-        batches = [batch for _, _, batch in self.batches(positions=positions)]
-        return pa.Table.from_batches(batches, self.schema).to_pandas()
+    def pairs(self, columns=None, positions=None) -> pd.DataFrame:
+        """Read the table, or its `columns`, or its pairs at `positions`, as `batches` does."""
+        schema = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
+        return pa.Table.from_batches([batch for _, _, batch in self.batches(columns, positions)], schema).to_pandas()
 
     def batches(self, columns=None, positions=None):
         """Yield ``(part, rows of the part that are left, batch of their pairs with those columns)``, block by block.
@@ -140,10 +130,10 @@ class DiskVersion:
 
     def blocks(self):
         """Yield ``({side: rows}, batch of the table)``, as `write_part` takes the pairs."""
-        for side in self.stored:
+        for side in self.sums:
             self.compare(f"{side}.safetensors")
         for part, rows, batch in self.batches():
-            yield {side: part.read(side, rows) for side in self.stored}, batch
+            yield {side: part.read(side, rows) for side in self.sums}, batch
 
     def compare(self, name, parts=slice(None)):
         """Compare the files called `name` in a slice of the parts with their checksums, before they are read.
@@ -447,31 +437,3 @@ def plain_table(pairs, schema=None) -> pa.Table:
     except (pa.ArrowException, UnicodeError) as error:
         what = "cannot be stored" if schema is None else "does not fit the bank's"
         raise BankError(f"the table of the pairs {what} ({first_line(error)})") from None
-
-
-def indices_in(batches, column, values):
-    """Yield which of the `values` each entry of a column is, (b,), -1 for none, by batches; errors as of `find`."""
-    for entries in (batch.column(0) for batch in batches):
-        try:
-            number = pc.index_in(entries, read_exactly(values, entries.type), skip_nulls=True)
-        except (pa.ArrowException, OverflowError, TypeError, UnicodeError):
-            fault = f"the column {column!r} holds values of the type {entries.type}"
-            raise BankError(f"{fault}, which cannot be {values!r:.80}") from None
-        yield number.fill_null(-1).to_numpy(zero_copy_only=False)
-
-
-def read_exactly(values, kind):
-    """Return values, an Arrow array of the type `kind`; raise `pyarrow.ArrowInvalid` unless each keeps its value.
-
-    Without the comparison Arrow reads 5 as True, True as 1, and "0x1" as 1.
-    """
-    given = pa.array(values)
-    read, types = given.cast(kind), pa.types
-    if types.is_integer(kind) or types.is_boolean(kind):
-        written = read.cast(pa.string()).to_pylist()
-        same_kind = types.is_boolean(given.type) == types.is_boolean(kind) or types.is_string(given.type)
-        if not same_kind or (types.is_string(given.type) and [value.lower() for value in values] != written):
-            raise pa.ArrowInvalid(f"{values!r:.80} are not of the type {kind}")
-    elif types.is_binary(given.type):
-        raise pa.ArrowInvalid("bytes are no text")
-    return read

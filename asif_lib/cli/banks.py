@@ -10,7 +10,7 @@ import typer
 from typer import Argument, Option
 
 from asif_lib import defaults
-from asif_lib.bank.record import BankFormatError, bank_dir, bank_name, read_record, stored_count
+from asif_lib.bank.record import bank_dir, bank_name, read_record, stored_count
 from asif_lib.datasets.providers import catalogue, check_known, dataset_dir, fetch
 from asif_lib.encoders.registry import MULTILINGUAL
 from asif_lib.encoders.weights import check_name
@@ -52,17 +52,9 @@ bank_app = group(
 app.add_typer(bank_app, name="bank")
 
 
-@command(app, "data", "asif data", "asif data stamps fashion_mnist", "asif data stamps --languages")
-def _data(
-    names: Annotated[list[str] | None, Argument(metavar="NAME", show_default=False)] = None,
-    languages: Annotated[bool, Option("--languages", help="of the captions, each with their number")] = False,
-):
+@command(app, "data", "asif data", "asif data stamps fashion_mnist")
+def _data(names: Annotated[list[str] | None, Argument(metavar="NAME", show_default=False)] = None):
     """List the data sets, or fetch the named ones and compare them with their checksums."""
-    if languages:
-        from asif_lib.datasets.pairs import caption_languages
-
-        counts = {name: caption_languages(name) for name in names or [defaults.DEFAULT_BANK]}
-        return counts, [f"{code:16}{count:>6}" for each in counts.values() for code, count in each.items()]
     for name in names or ():
         there = dataset_dir(name).exists()
         fetch(name)
@@ -97,7 +89,7 @@ def _build(
         str | None, Option("--from", metavar="FOLDER", help="with a captions table; default: the data set NAME")
     ] = None,
     splits: Splits = None,
-    language: Annotated[str | None, Option(metavar="CODE", help="of the captions: asif data --languages")] = None,
+    language: Annotated[str | None, Option(metavar="CODE", help="of the captions: de, fr, …")] = None,
     image_encoder: Encoder = defaults.DEFAULT_IMAGE_ENCODER,
     text_encoder: TextEncoder = None,
     precision: Precision = "float32",
@@ -206,16 +198,14 @@ def _join(name: Name, banks: Annotated[list[str], Argument(metavar="BANK")], rep
 
 
 def check_replace(name, replace, rebuild=False):
-    """Raise `BankError` if a bank of that name would be lost; `replace` allows it, `rebuild` for one without edits."""
-    try:
-        newest = read_record(bank_dir(name), name).newest
-    except BankFormatError:
-        if replace:
-            return
-        raise
-    except BankError:
+    """Raise `BankError` if a bank of that name would be lost; `replace` allows it, `rebuild` for one without edits.
+
+    A bank that cannot be read, since it is damaged or of another format, may hold edits too.
+    """
+    if replace or not (bank_dir(name) / "bank.json").exists():
         return
-    if replace or (rebuild and newest.version == 1):
+    newest = read_record(bank_dir(name), name).newest
+    if rebuild and newest.version == 1:
         return
     why = f"is there already, with {newest.count} pairs; to lose it"
     if newest.version > 1:

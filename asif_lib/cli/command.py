@@ -40,7 +40,6 @@ class ModelOptions:
     """A bank and the settings of `ASIF`. A command with a parameter of this type has an option for each."""
 
     bank: BankName = DEFAULT_BANK
-    language: Annotated[str | None, Option(metavar="CODE", help="of the stamps' captions: de, fr, …")] = None
     k: Annotated[int | None, Option(metavar="K", help=f"entries kept; default: {DEFAULT_K_WORDS}")] = None
     p: P = DEFAULT_P
     hubs: Annotated[float, Option(metavar="SHARE", help="of an anchor's hubness that is subtracted, 0 to 1")] = 0.0
@@ -153,36 +152,26 @@ def existing_folder(folder) -> Path:
 def check_targets(*inputs, carries=False, **files):
     """Raise `ParameterError` unless a file can be written for each option, and each has one of its own.
 
-    No target is one of the `inputs`, files and folders that the command reads, or holds what it prints. A table
-    replaces nothing but a table, and one with decisions only if the command `carries` them over.
+    No target is one of the `inputs`, files and folders that the command reads. A table replaces nothing but a table,
+    and one with decisions only if the command `carries` them over.
     """
     targets = {f"--{option}": Path(file) for option, file in files.items() if file}
     for option, file in targets.items():
         folder = Path(os.path.realpath(file)).parent
-        if file.is_dir():
-            raise ParameterError(f"{option} {file}: is a folder; name a file in it")
-        needed = [file] * file.exists() + [folder] * (file.is_file() or not file.exists())
-        if not all(os.access(place, os.W_OK) for place in needed):
+        if file.exists() and not file.is_file():
+            raise ParameterError(f"{option} {file}: is a folder, a pipe or a device; name a file")
+        if not all(os.access(place, os.W_OK) for place in [folder, *[file] * file.exists()]):
             raise ParameterError(f"{option} {file}: cannot be written; its folder must be there, and writable")
         for read in map(Path, filter(None, inputs)):
             inside = read.is_dir() and folder.is_relative_to(read.resolve())
             if inside or (file.exists() and read.exists() and file.samefile(read)):
                 raise ParameterError(f"{option} {file}: this command reads {read}; name a file elsewhere")
-        if file.is_file() and _is_printed_into(file):
-            raise ParameterError(f"{option} {file}: this command prints into this file; name another")
         if option in ("--csv", "--predictions") and file.is_file() and file.stat().st_size:
             _check_table(option, file, carries)
         elif file.is_file() and file.suffix == ".csv":
             raise ParameterError(f"{option} {file}: is a table, and this command writes none there; name another file")
     if len({file.resolve() for file in targets.values()}) < len(targets):
         raise ParameterError(f"{' and '.join(targets)} name the same file; name two")
-
-
-def _is_printed_into(file):
-    try:
-        return any(os.path.samestat(file.stat(), os.fstat(stream)) for stream in (1, 2))
-    except OSError:  # the command was started without output
-        return False
 
 
 def _check_table(option, file, carries):

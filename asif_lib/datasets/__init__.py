@@ -10,6 +10,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "hub": ["labelled_from_hub"],
         "labelled": ["Labelled", "load_labelled"],
-        "pairs": ["Pairs", "caption_languages", "load_pairs"],
+        "pairs": ["Pairs", "load_pairs"],
     },
 )

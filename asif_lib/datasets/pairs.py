@@ -134,7 +134,7 @@ def load_pairs(name=DEFAULT_BANK, *, language=None, progress=True) -> Pairs:
         ``.parquet`` (the layout that `datasets` calls imagefolder), with the columns ``file_name`` and ``caption`` (or
         ``text``) and, if you like, ``group`` and ``split``.
     language : str, optional
-        Of the stamps' captions: see `caption_languages`. Default: English. Stamps without a translation are left out,
+        Of the stamps' captions, such as ``"de"``. Default: English. Stamps without a translation are left out,
         and a warning names them; the others stay in their splits.
 
     Returns
@@ -152,33 +152,20 @@ def load_pairs(name=DEFAULT_BANK, *, language=None, progress=True) -> Pairs:
     return pairs if language in (None, "en") else _in_language(pairs, language)
 
 
-def caption_languages(name=DEFAULT_BANK, *, progress=True) -> dict:
-    """Return the languages of the captions of the stamps, and how many captions are in each, most first.
-
-    Raises `DataError` as `load_pairs`, or for a data set whose captions are in one language.
-    """
-    pairs = load_pairs(name, language="en", progress=progress)
-    counts = Counter(code for captions in _translations(pairs) for code in captions)
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0] != "en", item[0])))
-
-
-def _translations(pairs):
-    return [read_translations(picture.path.with_suffix(".txt")) for picture in pairs.pictures]
-
-
 def _in_language(pairs, language):
     """The pairs that have a caption in the language, with this caption and in their own splits."""
-    by_language = _translations(pairs)
+    by_language = [read_translations(picture.path.with_suffix(".txt")) for picture in pairs.pictures]
     position = {old: new for new, old in enumerate(i for i, each in enumerate(by_language) if language in each)}
     if not position:
-        near = sorted(code for code in set().union(*by_language) if code[:2].lower() == str(language)[:2].lower())
-        hint = f"; did you mean {' or '.join(near)}?" if near else "; the languages: asif data stamps --languages"
-        raise DataError(f"{pairs.name}: has no captions in {language!r}{hint}")
+        codes = sorted(set().union(*by_language))
+        near = [code for code in codes if code[:2].lower() == str(language)[:2].lower()]
+        hint = f"did you mean {' or '.join(near)}?" if near else f"the languages: {', '.join(codes)}"
+        raise DataError(f"{pairs.name}: has no captions in {language!r}; {hint}")
     splits = {name: [position[i] for i in split if i in position] for name, split in pairs.splits.items()}
     if min(map(len, splits.values())) < FEWEST:
         counts = ", ".join(f"{name} {len(split)}" for name, split in splits.items())
         fault = f"{pairs.name}: has only {len(position)} captions in {language!r} ({counts})"
-        raise DataError(f"{fault}; choose one with {FEWEST} in each split: asif data stamps --languages")
+        raise DataError(f"{fault}; choose one with {FEWEST} in each split")
     if missing := [id for i, id in enumerate(pairs.ids) if i not in position]:
         left_out = f"{len(missing)} of {len(pairs)} have no caption in {language!r}, and are left out"
         warnings.warn(f"{pairs.name}: {left_out}: {first_names(missing)}", stacklevel=3)
@@ -189,7 +176,7 @@ def _in_language(pairs, language):
 def _load_stamps(folder):
     files = sorted(folder.rglob("*.png"), key=lambda file: file.relative_to(folder).parts)
     ids = [file.relative_to(folder).as_posix() for file in files]
-    captions = [file.with_suffix(".txt").read_text(encoding="utf-8").splitlines()[0].strip() for file in files]
+    captions = [read_translations(file.with_suffix(".txt"))["en"] for file in files]
     return _cut_outs("stamps", folder, captions, ids, [i.rpartition("/")[0] for i in ids])
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import draw
 from made_banks import assert_same, seal_again, without
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 
 from asif_lib import ASIF, AnchorBank, Pairs
 from asif_lib.bank import copies
@@ -70,7 +70,7 @@ def test_a_saved_bank_comes_back_bit_for_bit_and_is_found_by_its_name(bank, tmp_
     assert all(torch.equal(load_file(part / f"{side}.safetensors")["rows"], bank.matrix(side)) for side in bank.sides)
 
 
-@pytest.mark.parametrize("dtype", [torch.int64, torch.int8, torch.float8_e4m3fn, torch.complex64, None])
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float8_e4m3fn, None])
 def test_another_type_is_refused_in_one_sentence(bank, tmp_path, dtype):
     with pytest.raises(BankError, match=f"does not keep embeddings in {dtype}; take one of torch.float16, .*float64"):
         bank.to(dtype)
@@ -78,15 +78,6 @@ def test_another_type_is_refused_in_one_sentence(bank, tmp_path, dtype):
         with pytest.raises(BankError, match=f"does not keep embeddings in {dtype}"):
             bank.replace(text=bank.text.to(dtype)).save(tmp_path / "mine")
         assert not (tmp_path / "mine").exists()
-
-
-@pytest.mark.parametrize("side", ["image", "text"])
-@pytest.mark.parametrize("row, fault", [(1e5, "not finite"), (1e-9, "zero, which"), (float("nan"), "not finite")])
-def test_an_embedding_that_is_lost_in_half_precision_is_refused(bank, side, row, fault):
-    bank.matrix(side)[[1, 4]] = torch.tensor(row)
-    words = f"the {side} embedding is {fault}.* of: {bank.pairs.id[1]}, {bank.pairs.id[4]}"
-    with pytest.raises(BankError, match=words):
-        bank.to(torch.float16)
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
@@ -106,7 +97,7 @@ def test_the_means_are_of_the_banks_own_rows(bank):
         _ = bank.subset([]).image_mean
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
 def test_a_sum_does_not_depend_on_the_order_and_can_be_undone(dtype):
     rows = (torch.randn(5000, 7, generator=torch.Generator().manual_seed(0)) * 10.0 ** torch.arange(-3, 4)).to(dtype)
     total = exact_sum(rows)
@@ -115,7 +106,7 @@ def test_a_sum_does_not_depend_on_the_order_and_can_be_undone(dtype):
     torch.testing.assert_close(mean_of(total, 5000), rows.double().mean(dim=0).float(), rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("exponent", [-99, -66, -43, 0, 17])
+@pytest.mark.parametrize("exponent", [-99, 17])
 def test_a_bank_answers_the_same_at_every_scale(exponent):
     z = torch.randn(60, 8, generator=torch.Generator().manual_seed(0)) + 1
     banks = [AnchorBank.from_embeddings(z * by, z[:, :5] * by, [*map(str, range(60))]) for by in (1, 2.0**exponent)]
@@ -133,28 +124,12 @@ def test_in_few_dimensions_large_numbers_come_and_go_exactly(d):
     assert torch.equal(mean_of(exact_sum(few) - exact_sum(rows), 3), mean_of(exact_sum(rows[:3] * 2.0**-60), 3))
 
 
-def test_a_bank_with_the_sums_of_earlier_versions_is_read_and_edited(tmp_path, monkeypatch):
-    """They were two limbs, and rounded."""
-    z = torch.randn(30, 5, generator=torch.Generator().manual_seed(0)) * 1e-20
-    made = AnchorBank.from_embeddings(z, z, [*map(str, range(30))], encoders=("eye", "ear"))
-    with monkeypatch.context() as patch:
-        earlier = lambda of: save({name: t[:2] if "_sum" in name else t for name, t in of.items()})  # noqa: E731
-        patch.setattr(bank_writing, "save", earlier)
-        folder = made.subset(range(20)).save(tmp_path / "old")
-    old = AnchorBank.load(folder)
-    assert torch.equal(old.mean("image"), made.subset(range(20)).mean("image"))
-    edited = AnchorBank.load(old.add(made.subset(range(20, 30))).remove(["3", "25"]).disk.folder)
-    rest = [i for i in range(30) if i not in (3, 25)]
-    assert torch.equal(edited.mean("text"), made.subset(rest).mean("text"))
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 2.0**21])
+@pytest.mark.parametrize("value", [float("nan"), 2.0**21])
 def test_an_embedding_that_has_no_mean_is_refused(bank, tmp_path, value):
     bank.image[3, 2] = value
-    with pytest.raises(BankError, match="not finite, or beyond"):
-        _ = bank.image_mean
-    with pytest.raises(BankError, match="not finite, or beyond"):
-        bank.save(tmp_path / "mine")
+    for use in (lambda: bank.image_mean, lambda: bank.save(tmp_path / "mine")):
+        with pytest.raises(BankError, match="not finite, or beyond"):
+            use()
 
 
 def test_captions_longer_than_the_encoder_reads_are_named(pairs, tiny, text_encoder):
@@ -171,13 +146,12 @@ def test_captions_longer_than_the_encoder_reads_are_named(pairs, tiny, text_enco
         AnchorBank.build(pairs, tiny[0], text_encoder, progress=False)
 
 
-@pytest.mark.parametrize("side", ["image", "text"])
-def test_an_encoder_that_did_not_make_the_bank_is_refused(bank, side):
-    identity = bank.encoder_of(side)
-    bank.check_encoder(replace(identity, source="elsewhere"), side)
+def test_an_encoder_that_did_not_make_the_bank_is_refused(bank):
+    identity = bank.encoder_of("text")
+    bank.check_encoder(replace(identity, source="elsewhere"), "text")
     for change in ({"checksum": "0" * 64}, {"preprocessing": "other"}, {"dim": 5}):
         with pytest.raises(IdentityError, match="'drawings' was made by.*load the bank's own encoder"):
-            bank.check_encoder(replace(identity, **change), side)
+            bank.check_encoder(replace(identity, **change), "text")
 
 
 # -- broken pictures -------------------------------------------------------------------------------------
@@ -237,8 +211,7 @@ def test_a_write_that_ends_early_leaves_the_old_bank_whole_and_nothing_else(
 # -- reading ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["thesis.txt", "part-00000.parquet", "part-of-my-thesis", "state-of-the-art.txt",
-                                  "bank.json-backup", "bank.json.old"])  # fmt: skip
+@pytest.mark.parametrize("name", ["thesis.txt", "part-of-my-thesis", "bank.json-backup"])
 def test_files_that_are_no_banks_are_left_alone_also_with_names_like_its_own(bank, changed, tmp_path, name):
     folder, other = bank.save(tmp_path / "mine"), tmp_path / "other"
     (folder / name).write_text("years of work")
@@ -252,7 +225,7 @@ def test_files_that_are_no_banks_are_left_alone_also_with_names_like_its_own(ban
     assert [(file.name, file.read_text()) for file in other.iterdir()] == [(name, "years of work")]
 
 
-@pytest.mark.parametrize("version", [2, 3, 5, None, "4", 4.0])
+@pytest.mark.parametrize("version", [3, 5])
 def test_another_format_is_one_sentence_and_never_replaced_unasked(bank, tmp_cache, capsys, version):
     """It may hold edits: ``make setup`` builds no bank over it."""
     file = bank.save(tmp_cache / "banks" / "stamps") / "bank.json"
@@ -276,18 +249,14 @@ def test_a_folder_without_a_bank_is_said_to_be_there(tmp_path, tmp_cache, monkey
         AnchorBank.load("nowhere")
 
 
-@pytest.mark.parametrize(
-    "name", ["part-*/image.safetensors", "part-*/text.safetensors", "part-*/pairs.parquet", "state-*"]
-)
-@pytest.mark.parametrize("keep", [None, 0, 100, -1])
-def test_a_truncated_or_missing_file_is_refused(bank, tmp_path, name, keep):
+@pytest.mark.parametrize("name", ["part-*/image.safetensors", "part-*/pairs.parquet", "state-*"])
+def test_a_truncated_or_missing_file_is_refused(bank, tmp_path, name):
     (file,) = bank.save(tmp_path / "mine").glob(name)
-    if keep is None:
-        file.unlink()
-    else:
-        file.write_bytes(file.read_bytes()[:keep])
-    with pytest.raises(BankError, match="is damaged.*build it again"):
-        AnchorBank.load(tmp_path / "mine")
+    content = file.read_bytes()
+    for keep in (0, 100, len(content) - 1, None):
+        file.unlink() if keep is None else file.write_bytes(content[:keep])
+        with pytest.raises(BankError, match="is damaged.*build it again"):
+            AnchorBank.load(tmp_path / "mine")
 
 
 # -- made ready for search -------------------------------------------------------------------------------
@@ -315,21 +284,19 @@ def test_the_prepared_copy_of_another_bank_is_refused(opened, changed, tmp_path)
     assert isinstance(opened.prepare(progress=False).searchable("image")[0], PreparedAnchors)
 
 
-@pytest.mark.parametrize(
-    "said, words",
-    [
+def test_a_prepared_copy_that_does_not_say_what_it_must_is_refused(opened):
+    file = opened.index_folder / "image-prepared.json"
+    content = file.read_bytes()
+    for wrong, words in (
         ({"encoder": "0" * 16}, "its encoder is 0000000000000000"),
         ({"n": 7}, "its n is 7, not 6"),
         ({"error": -0.1}, "error: Input should be greater than or equal to 0"),
-        ({"checksum": None}, "checksum: Input should be a valid string"),
-        ({"error": 0.01, "n": 6, "d": 64, "state": None, "encoder": None}, "its state is None"),
-    ],
-)
-def test_a_prepared_copy_that_does_not_say_what_it_must_is_refused(opened, said, words):
-    seal_again(opened.index_folder / "image-prepared.json", lambda record: record.update(said))
-    with pytest.raises(BankError, match=f"prepared copy cannot be used .*{words}.*; prepare the bank again") as caught:
-        opened.searchable("image")
-    assert "\n" not in str(caught.value)
+        ({"state": None}, "its state is None"),
+    ):
+        file.write_bytes(content)
+        seal_again(file, lambda record, wrong=wrong: record.update(wrong))
+        with pytest.raises(BankError, match=f"prepared copy cannot be used .*{words}.*; prepare the bank again"):
+            opened.searchable("image")
 
 
 @pytest.mark.parametrize("file", ["image-prepared.json", "image-prepared.safetensors"])

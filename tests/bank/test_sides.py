@@ -9,7 +9,6 @@ from made_banks import assert_same, ids, without
 from made_banks import make as numbered
 
 from asif_lib import AnchorBank, Pairs, embed, load_text_encoder
-from asif_lib.bank import disk
 from asif_lib.bank.joining import concatenate
 from asif_lib.encoders.identity import external_identity
 from asif_lib.errors import BankError, EncoderError, IdentityError
@@ -100,7 +99,6 @@ def test_a_side_that_the_bank_does_not_have_is_one_sentence():
                 lambda: bank.relabel("id-0001", "x", np.ones((1, 6)))):  # fmt: skip
         with pytest.raises(BankError, match="bank 'both' has the sides english and german, and no side '(image|text)'"):
             ask()
-    assert not hasattr(bank, "image")
     with pytest.raises(BankError, match="'both' of english and german has no 'image' to replace"):
         bank.replace(image=torch.ones(N, 8))
     with pytest.raises(BankError, match="pass encoders=.first, second., or image_encoder and text_encoder"):
@@ -130,18 +128,11 @@ def test_a_kind_of_encoder_is_any_word():
             external_identity(kind, "an ear", 3)
 
 
-@pytest.fixture
-def shards(tmp_path, sides):
-    """Folders of three banks, which hold all pairs from 0 to 90 except 40."""
-    folders = [make(sides, i, i + 30).save(tmp_path / f"shard {i}") for i in (0, 30, 60)]
-    AnchorBank.load(folders[1]).remove(ids(40))
-    return folders
-
-
-def test_banks_on_disk_are_joined_without_gathering_them(shards, sides, tmp_path, monkeypatch):
+def test_banks_on_disk_are_joined_without_gathering_them(sides, tmp_path, monkeypatch):
     whole = make(sides, 0, 90).subset([i for i in range(90) if i != 40])
     expected = AnchorBank.load(whole.save(tmp_path / "whole"))
-    banks = [AnchorBank.load(folder) for folder in shards]
+    banks = [AnchorBank.load(make(sides, i, i + 30).save(tmp_path / f"shard {i}")) for i in (0, 30, 60)]
+    banks[1] = banks[1].remove(ids(40))
     with monkeypatch.context() as patch:
         patch.setattr(AnchorBank, "matrix", None)
         concatenate(banks, "both").save(tmp_path / "joined")
@@ -149,15 +140,3 @@ def test_banks_on_disk_are_joined_without_gathering_them(shards, sides, tmp_path
     assert_same(joined, whole)
     assert (joined.name, joined.version, len(joined.disk.parts)) == ("both", 1, 1)
     assert joined.disk.record.parts[0].files == expected.disk.record.parts[0].files
-
-
-def test_an_edit_opens_the_newest_version_once_under_the_lock(shards, sides, monkeypatch):
-    """What lies on the disk may have changed since the view was opened."""
-    bank, opened = AnchorBank.load(shards[0]), []
-    open_ = disk._open
-    monkeypatch.setattr(disk, "_open", lambda *a: opened.append(a) or open_(*a))
-    edited = bank.remove(ids(1)).add(make(sides, 100, 101)).remove(id="id-0005").compact()
-    assert len(opened) == 4 and edited.version == 5
-    bank.remove(ids(2))
-    assert len(opened) == 5
-    assert_same(AnchorBank.load(shards[0]), make(sides, 0, 101).subset([0, 3, 4, *range(6, 30), 100]))

@@ -1,6 +1,5 @@
 """Editing a bank: as if it had been built so, whole whatever happens, and forgetting for good."""
 
-import contextlib
 import json
 import multiprocessing
 import os
@@ -141,15 +140,6 @@ def test_a_bank_that_others_compact_while_it_is_opened_opens_at_their_version(ba
     opened = AnchorBank.load(folder)
     assert opened.version == 3
     assert_same(opened, make(0, 15))
-
-
-def test_a_bank_in_memory_has_no_versions(bank):
-    memory = make(0, 3)
-    assert (memory.version, bank.version) == (None, 1)
-    for ask in (memory.history, memory.undo, memory.verify):
-        with pytest.raises(BankError, match="in memory only"):
-            ask()
-    assert len(memory.remove(ids(1))) == 2 and len(memory) == 3 == len(memory.compact())
 
 
 def test_diff_names_what_changes(bank):
@@ -411,23 +401,6 @@ def test_a_change_is_on_the_disk_before_it_counts(bank, folder, monkeypatch):
         ("fsync", new), ("fsync", "state"), ("fsync", "bank.json"), ("fsync", "toy"), ("replace", "bank.json"),
         ("fsync", "toy"), ("rmtree", old),
     ]  # fmt: skip
-
-
-def test_an_edit_gives_the_version_that_it_made(bank, folder, monkeypatch):
-    """Not the one that another process makes as soon as it may."""
-    sweep = disk._sweep
-
-    def others_follow(folder, record=None):
-        left = sweep(folder, record)
-        if AnchorBank.load(folder).version == 2:
-            monkeypatch.setattr(disk, "_sweep", sweep)
-            monkeypatch.setattr(disk, "locked", contextlib.nullcontext)
-            AnchorBank.load(folder).remove(ids(5)).compact()
-        return left
-
-    monkeypatch.setattr(disk, "_sweep", others_follow)
-    assert_same(bank.remove(ids(3)), make(0, 12).remove(ids(3)))
-    assert_same(AnchorBank.load(folder), make(0, 12).remove(ids(3, 5)))
 
 
 EDITS = {

@@ -8,10 +8,9 @@ import torch
 from made_banks import assert_same, ids, without
 from made_banks import make as numbered
 
-from asif_lib import AnchorBank, Pairs, embed, load_text_encoder
+from asif_lib import AnchorBank, Pairs
 from asif_lib.bank.joining import concatenate
-from asif_lib.encoders.identity import external_identity
-from asif_lib.errors import BankError, EncoderError, IdentityError
+from asif_lib.errors import BankError, IdentityError
 from asif_lib.relative import relative_representation
 from asif_lib.search import top_anchors
 from asif_lib.search.exact import PreparedAnchors
@@ -59,21 +58,6 @@ def test_a_bank_of_any_sides_is_searched(sides, tmp_path):
             assert torch.equal(top_anchors(z, anchors[0], 5, mean=anchors[1])[1], expected)
 
 
-def test_two_sides_of_one_encoder_are_no_mistake(sentence_transformer_folder, tmp_path, tmp_cache):
-    encoder = load_text_encoder(sentence_transformer_folder, device="cpu")
-    english, german = ["a cat", "the dog"], ["die katze", "der hund"]
-    how = {"sides": ("english", "german"), "encoders": (encoder, encoder), "ids": ["c", "d"]}
-    z = [embed(encoder, texts, progress=False) for texts in (english, german)]
-    bank = AnchorBank.from_embeddings(*z, english, **how)
-    bank = AnchorBank.load(bank.save(tmp_path / "same"))
-    bank.check_encoder(encoder.identity, "german")
-    assert torch.equal(bank.matrix("german"), embed(encoder, german, progress=False))
-    assert (bank.name, bank.pairs.id.tolist(), bank.encoders["english"]) == ("mine", ["c", "d"], encoder.identity)
-    assert len(bank.add(bank.subset([1]).replace(pairs=bank.subset([1]).pairs.assign(id="new")))) == 3
-    with pytest.raises(EncoderError, match="german encoder .* needs an `identity`, not"):
-        AnchorBank.from_embeddings(*z, english, **how | {"encoders": (encoder, len)})
-
-
 @pytest.mark.parametrize(
     "names, words",
     [
@@ -115,17 +99,6 @@ def test_banks_of_other_sides_or_encoders_do_not_mix():
         bank.add(changed)
     with pytest.raises(IdentityError):
         bank.check_encoder(bank.encoders["german"], "english")
-
-
-def test_a_kind_of_encoder_is_any_word():
-    identity = external_identity("audio", "an ear", 3)
-    assert (identity.kind, identity.is_external) == ("audio", True)
-    bank = AnchorBank.from_embeddings(*torch.randn(2, 3, 3), list("abc"), sides=("audio", "text"),
-                                      encoders=(identity, "ear"))  # fmt: skip
-    assert (bank.encoders["audio"], bank.text_encoder.kind) == (identity, "text")
-    for kind in (None, "", "two words"):
-        with pytest.raises(EncoderError, match="the kind of an encoder is one word"):
-            external_identity(kind, "an ear", 3)
 
 
 def test_banks_on_disk_are_joined_without_gathering_them(sides, tmp_path, monkeypatch):

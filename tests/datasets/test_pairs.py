@@ -1,7 +1,6 @@
 """Data sets: fixed splits, captions and classes, from the catalogue or from a folder of your own."""
 
 import hashlib
-import os
 import re
 import shutil
 from pathlib import Path
@@ -16,7 +15,7 @@ from asif_lib.datasets.captions import read_captions
 from asif_lib.datasets.pairs import fixed_splits
 from asif_lib.datasets.providers import catalogue
 from asif_lib.encoders.pictures import open_picture
-from asif_lib.errors import DataError, PictureError
+from asif_lib.errors import DataError
 from asif_lib.files import picture_files
 
 # Of the ids in their order: another version of scikit-learn must not move a stamp between splits.
@@ -315,14 +314,3 @@ def test_a_byte_order_mark_is_no_part_of_the_table_and_a_quoted_text_may_hold_an
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
     pairs = load_pairs(drawings)
     assert pairs.ids == [row["file_name"] for row in rows] and pairs.captions[0] == rows[0]["caption"]
-
-
-def test_a_pipe_is_neither_a_table_nor_a_picture_and_nobody_waits_for_it(drawings, tmp_path):
-    os.mkfifo(drawings / "metadata.csv")
-    with pytest.raises(DataError, match="needs one captions table.*found: none"):
-        load_pairs(drawings)
-    (tmp_path / "animals" / "otter").mkdir(parents=True)
-    os.mkfifo(tmp_path / "animals" / "otter" / "a.png")
-    (picture,) = load_labelled(tmp_path / "animals").pictures
-    with pytest.raises(PictureError, match="is a pipe"):
-        open_picture(picture)

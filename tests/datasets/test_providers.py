@@ -1,6 +1,5 @@
 """Providers: asked in order, verified, and honest about why they failed."""
 
-import gzip
 import shutil
 import subprocess
 from functools import partial
@@ -143,25 +142,6 @@ def test_letters_and_pictures_without_a_caption_are_left_out(tmp_path):
     selecting._select_stamps(tmp_path / "in", tmp_path / "out")
     found = sorted(f.relative_to(tmp_path / "out").as_posix() for f in (tmp_path / "out").rglob("*.*"))
     assert found == ["animals/otter.png", "animals/otter.txt"]
-
-
-@pytest.fixture(scope="module")
-def fashion_folder():
-    return fetch("fashion_mnist", progress=False)
-
-
-def test_a_folder_put_there_by_hand_works_plain_or_packed(fashion_folder, tmp_cache, monkeypatch):
-    monkeypatch.setattr(providers, "PROVIDERS", [providers._local_folder])
-    with pytest.raises(DataError, match="local folder: no folder"):
-        fetch("fashion_mnist", progress=False)
-    local = tmp_cache / "local" / "fashion_mnist"
-    local.mkdir(parents=True)
-    for file in fashion_folder.iterdir():
-        if "images" in file.name and file.name.startswith("train"):
-            shutil.copy(file, local)
-        else:
-            (local / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes(), 1))
-    assert folder_digest(fetch("fashion_mnist", progress=False)) == folder_digest(fashion_folder)
 
 
 @pytest.fixture

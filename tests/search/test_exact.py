@@ -5,7 +5,6 @@ import os
 import platform
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ import torch
 
 from asif_lib.errors import ParameterError
 from asif_lib.search import certified, passes
-from asif_lib.search import exact as planning
 from asif_lib.search.exact import METHODS, PreparedAnchors, plan_search, prepare, top_anchors
 from asif_lib.search.passes import centred_unit, merge_top, rerank
 from asif_lib.search.rows import Rows
@@ -94,18 +92,6 @@ def test_more_ties_than_a_fast_pass_has_room_for_and_k_near_their_number(monkeyp
     assert_same(top_anchors(z, anchors, K, method=method), by_hand(z, anchors, K))
 
 
-def test_queries_that_must_be_searched_again_take_no_more_memory(monkeypatch):
-    asked, by_float32 = [], passes.Passes._by_float32
-
-    def watched(self, queries, room, passed):
-        asked.append(len(queries) * room)
-        return by_float32(self, queries, room, passed)
-
-    monkeypatch.setattr(passes.Passes, "_by_float32", watched)
-    _, indices = top_anchors(randn(1, 600, D), randn(2, 1, D).expand(N, D), 1, method="float32")
-    assert (indices == 0).all() and len(asked) > 5 and max(asked) == asked[0]
-
-
 OLD = """
 import torch
 from asif_lib.search.exact import METHODS, top_anchors
@@ -178,16 +164,6 @@ def test_what_the_caller_allows_pytorch_does_not_matter(method):
         torch.set_default_dtype(torch.float32)
     assert_same(found, expected)
     assert found[0].dtype == torch.float32
-
-
-@by_method
-def test_threads_are_as_before_also_beside_other_work(method, set_threads):
-    set_threads(2)
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(top_anchors, randn(1, 2, D), randn(2, 40, D), 3, method=method).result()
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(torch.get_num_threads).result() == 2
-    assert torch.get_num_threads() == 2
 
 
 # -- the steps of the proof ------------------------------------------------------------------------------
@@ -354,17 +330,6 @@ def test_a_memory_below_one_tile_says_what_it_takes():
             plan_search(q, n, d, k, method=method, memory=10)
         enough = int(str(error.value).split("give ")[1].split(" ")[0].replace(",", ""))
         plan_search(q, n, d, k, method=method, memory=enough)
-
-
-def test_the_choice_follows_hardware_and_size(monkeypatch):
-    large, small = (10_000, 1_600_000, 768, 800), (5, 800, 768, 80)
-    monkeypatch.setattr(planning, "has_fast_bfloat16", lambda: True)
-    assert [plan_search(*size).method for size in (large, small)] == ["bf16", "float32"]
-    assert plan_search(*large, method="float32").method == "float32"
-    assert plan_search(*small, prepared=True).method == "bf16"
-    monkeypatch.setattr(planning, "has_fast_bfloat16", lambda: False)
-    assert plan_search(*large).method == plan_search(*large, prepared=True).method == "float32"
-    assert plan_search(*large, device="meta").method == "torch"
 
 
 MEASURE = """

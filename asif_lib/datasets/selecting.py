@@ -193,7 +193,7 @@ def _fits(picture) -> bool:
 
 
 SELECT = {
-    "stamps": _select_stamps, "cifar10": select_cifar10, "clipart": select_clipart, "eurosat": shutil.copytree,
+    "stamps": _select_stamps, "cifar10": select_cifar10, "clipart": select_clipart,
     "fashion_mnist": _select_files(FASHION_MNIST_FILES), "onnxruntime_web": _select_files(ONNXRUNTIME_FILES),
     "tokenizers_web": _select_files([TOKENIZERS_FILE]), "fonts": _select_files(FONT_FILES),
     "pyodide": _select_files(PYODIDE_FILES),

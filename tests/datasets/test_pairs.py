@@ -3,17 +3,14 @@
 import hashlib
 import re
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import draw, write_table
 
 from asif_lib import Labelled, load_labelled, load_pairs
-from asif_lib.cli import main
 from asif_lib.datasets.captions import read_captions
 from asif_lib.datasets.pairs import fixed_splits
-from asif_lib.datasets.providers import catalogue
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import DataError
 from asif_lib.files import picture_files
@@ -82,30 +79,6 @@ def test_a_sample_is_balanced_and_the_same_for_a_seed(fashion):
     for n in (13, -1):
         with pytest.raises(DataError):
             unequal.sample(n)
-
-
-def test_eurosat_comes_through_torchvision_once_with_names_in_words(tmp_cache, monkeypatch, capsys):
-    calls = []
-
-    def download(root, download):
-        calls.append(download)
-        for name in ("AnnualCrop", "SeaLake"):
-            folder = Path(root) / "eurosat" / "2750" / name
-            folder.mkdir(parents=True)
-            for i in range(10):
-                draw("square", "green").save(folder / f"{name}_{i}.png")
-
-    monkeypatch.setattr("torchvision.datasets.EuroSAT", download)
-    for _ in range(2):
-        data = load_labelled("eurosat", progress=False)
-        assert data.name == "eurosat"
-        assert data.classes == ["field of annual crops", "sea or lake"]
-        assert data.labels.tolist() == [0] * 10 + [1] * 10
-        assert_partition(data.splits, 20)
-    assert calls == [True]
-    assert main(["data", "eurosat"]) == 0
-    assert "eurosat: already here, not verified: its checksum is not known\n" in capsys.readouterr().err
-    assert [name for name, entry in catalogue().items() if not entry["sha256"]] == ["eurosat"]
 
 
 @pytest.mark.parametrize("load", [load_pairs, load_labelled])

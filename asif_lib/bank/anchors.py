@@ -286,7 +286,7 @@ class AnchorBank:
             raise BankError(f"bank {self.name!r} has no column {column!r}; its columns are {columns}")
         entries = (self.disk.pairs([column]) if self._pairs is None else self._pairs)[column]  # (n,)
         number = {str(value): i for i, value in enumerate(values) if value is not None}
-        found = np.fromiter((number.get(str(entry), -1) for entry in entries), np.int64, len(entries))
+        found = np.fromiter((number.get(str(entry), -1) for entry in entries.tolist()), np.int64, len(entries))
         found[entries.isna()] = -1
         return np.isin(np.arange(len(values)), found), np.flatnonzero(found >= 0)
 

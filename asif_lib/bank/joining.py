@@ -4,7 +4,6 @@ import hashlib
 
 import pandas as pd
 from pydantic import BaseModel
-from safetensors import safe_open
 
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import BankError, first_line
@@ -65,6 +64,8 @@ def read_taught(file, name) -> AnchorBank:
     The texts are ``taught``, JSON of a bank's texts, and ``sha256``, the checksum of ``taught`` and of the matrices.
     Raises `BankError` if there is no such file, it is damaged or another, or no bank can hold its content.
     """
+    from safetensors import safe_open  # no browser has it, nor needs it
+
     try:
         size_of_file(file)
         with safe_open(file, framework="np") as tensors:

@@ -14,7 +14,7 @@ from asif_lib.bank.record import bank_dir, bank_name, read_record, stored_count
 from asif_lib.datasets.providers import catalogue, check_known, dataset_dir, fetch
 from asif_lib.encoders.registry import MULTILINGUAL
 from asif_lib.encoders.weights import check_name
-from asif_lib.errors import HUB, BankError, DataError, ParameterError
+from asif_lib.errors import BankError, DataError, ParameterError
 from asif_lib.files import cache_dir, free_name, picture_files, write_whole
 
 from .command import (
@@ -97,8 +97,6 @@ def _build(
     replace: Replace = False,
 ):
     """Encode the captioned pictures of a folder, or of a data set, into a bank."""
-    if (source or "").startswith(HUB):
-        raise ParameterError(f"--from {source}: use asif bank stream {name} {source.removeprefix(HUB)}")
     if language and not source:
         line = f"asif bank build {name}-{language} --from {name} --language {language}"
         raise ParameterError(f"a bank of captions in another language has a name of its own: {line}")

@@ -22,9 +22,6 @@ from asif_lib.texts import csv_text
 
 Name = Annotated[str, Argument(metavar="NAME")]
 Folder = Annotated[str, Argument(metavar="FOLDER")]
-BankName = Annotated[str, Option("--bank", metavar="NAME", help="a bank's name or folder")]
-P = Annotated[float, Option(metavar="P", help="exponent")]
-Whiten = Annotated[float | None, Option(metavar="SHARE", help="whiten the pictures: 0.5 more than 0.8, 1 not at all")]
 Device = Annotated[str, Option(metavar="NAME", help="auto, cpu, cuda or mps")]
 Templates = Annotated[
     list[str], Option("--template", metavar="TEXT", help="prompt with {} for the label; may be repeated")
@@ -39,11 +36,11 @@ Json = Annotated[bool, Option("--json", help="print one JSON value")]
 class ModelOptions:
     """A bank and the settings of `ASIF`. A command with a parameter of this type has an option for each."""
 
-    bank: BankName = DEFAULT_BANK
+    bank: Annotated[str, Option("--bank", metavar="NAME", help="a bank's name or folder")] = DEFAULT_BANK
     k: Annotated[int | None, Option(metavar="K", help=f"entries kept; default: {DEFAULT_K_WORDS}")] = None
-    p: P = DEFAULT_P
+    p: Annotated[float, Option(metavar="P", help="exponent")] = DEFAULT_P
     hubs: Annotated[float, Option(metavar="SHARE", help="of an anchor's hubness that is subtracted, 0 to 1")] = 0.0
-    whiten: Whiten = None
+    whiten: Annotated[float | None, Option(metavar="SHARE", help="whiten the pictures: 0.5 most, 1 not")] = None
     no_center: Annotated[bool, Option("--no-center", help="do not subtract the bank's mean")] = False
     device: Device = "auto"
 

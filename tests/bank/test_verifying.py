@@ -16,6 +16,7 @@ from asif_lib.bank import disk
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.joining import concatenate
 from asif_lib.bank.record import bank_dir, bank_name, stored_count
+from asif_lib.cli.banks import check_replace
 from asif_lib.errors import AsifError, BankError
 
 pytestmark = pytest.mark.once
@@ -198,6 +199,15 @@ def test_a_sealed_record_with_a_mistake_is_refused_when_it_is_opened(folder, cas
     with pytest.raises(BankError, match=words) as caught:
         AnchorBank.load(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_a_bank_that_cannot_be_read_is_not_replaced_unasked(folder):
+    """It may hold edits."""
+    for content in (b"", b'{"format": 3}', b'{"format": 4}'):
+        (folder / "bank.json").write_bytes(content)
+        with pytest.raises(BankError, match="bank.json: is damaged .*--replace|has bank format 3, .*--replace"):
+            check_replace(folder, False, rebuild=True)
+        check_replace(folder, True)
 
 
 # -- the folder and the count of a bank, without opening its other files ---------------------------------

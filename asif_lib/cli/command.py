@@ -149,8 +149,8 @@ def existing_folder(folder) -> Path:
 def check_targets(*inputs, carries=False, **files):
     """Raise `ParameterError` unless a file can be written for each option, and each has one of its own.
 
-    No target is one of the `inputs`, files and folders that the command reads. A table replaces nothing but a table,
-    and one with decisions only if the command `carries` them over.
+    No target is one of the `inputs`, files and folders that the command reads, or holds what it prints. A table
+    replaces nothing but a table, and one with decisions only if the command `carries` them over.
     """
     targets = {f"--{option}": Path(file) for option, file in files.items() if file}
     for option, file in targets.items():
@@ -163,12 +163,21 @@ def check_targets(*inputs, carries=False, **files):
             inside = read.is_dir() and folder.is_relative_to(read.resolve())
             if inside or (file.exists() and read.exists() and file.samefile(read)):
                 raise ParameterError(f"{option} {file}: this command reads {read}; name a file elsewhere")
+        if file.is_file() and _is_printed_into(file):
+            raise ParameterError(f"{option} {file}: this command prints into this file; name another")
         if option in ("--csv", "--predictions") and file.is_file() and file.stat().st_size:
             _check_table(option, file, carries)
         elif file.is_file() and file.suffix == ".csv":
             raise ParameterError(f"{option} {file}: is a table, and this command writes none there; name another file")
     if len({file.resolve() for file in targets.values()}) < len(targets):
         raise ParameterError(f"{' and '.join(targets)} name the same file; name two")
+
+
+def _is_printed_into(file):
+    try:
+        return any(os.path.samestat(file.stat(), os.fstat(stream)) for stream in (1, 2))
+    except OSError:  # the command was started without output
+        return False
 
 
 def _check_table(option, file, carries):

@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import importlib.metadata
+import re
 from types import ModuleType
 
 
@@ -101,3 +102,29 @@ def import_extra(module, extra) -> ModuleType:
         raise MissingExtraError(
             f"`{package}` {fault}; it comes with the extra {extra}: pip install 'asif-workbook[{extra}]'"
         ) from error
+
+
+# -- of the hub of models and data sets
+
+HUB = "hub:"
+"""Stands before the name of a data set of the hub."""
+UNREACHABLE = "the hub cannot be reached"
+_HUB = {
+    "Config name is missing": "it has several configurations: name one, as in OWNER/NAME#CONFIGURATION",
+    "GatedRepo|gated dataset": "its terms must be accepted: accept them on its page, and run: hf auth login",
+    "RepositoryNotFound|DatasetNotFound": "the hub has no such repository: it may be renamed, deleted or private",
+    "don't share the same prefix or the same types": (
+        "one of its first rows lacks a file that the others have, such as its caption: mend or remove this row"
+    ),
+    "OfflineModeIsEnabled": "the client of the hub is set to work without a network: HF_HUB_OFFLINE",
+    "LocalEntryNotFound|ConnectError|ConnectionError|TransportError": UNREACHABLE,
+}  # the first that fits counts: a gated repository is reported as not found, too
+
+
+def hub_fault(error) -> str:
+    """Return the reason why the hub gave no model or data set; of an error of another kind the first line."""
+    signs, cause = str(error), error
+    while cause is not None:
+        signs += " ".join(kind.__name__ for kind in type(cause).__mro__)
+        cause = cause.__cause__ or cause.__context__
+    return next((words for sign, words in _HUB.items() if re.search(sign, signs)), first_line(error))

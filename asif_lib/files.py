@@ -1,7 +1,6 @@
-"""The workbook's files: its folders, checksums, JSON, and whole writes."""
+"""The workbook's files: its folders, checksums, JSON, whole writes, and locks against lost changes."""
 
 import contextlib
-import errno
 import hashlib
 import itertools
 import math
@@ -10,15 +9,24 @@ import re
 import shutil
 import stat
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from asif_lib.errors import AsifError
+from asif_lib.errors import AsifError, DataError
+
+try:
+    import fcntl
+except ImportError:  # Windows, a browser
+    fcntl = None
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout, when the package is installed from one (``pip install -e .``)."""
 
+IGNORED = {"thumbs.db", "desktop.ini"}
+"""Files of Windows' own."""
+LOCK_SECONDS = 10
 SMALL = 2**26
 """Bytes. Smaller files are verified whenever they are opened; larger ones wait for ``asif bank verify``."""
 
@@ -74,12 +82,12 @@ def check_sha256(path, expected) -> None:
 def write_whole(path, content: bytes) -> None:
     """Write a file whole or not at all: under another name in its folder, onto the disk, and then renamed.
 
-    The file keeps the rights of the one that it replaces; a link is followed. A device or pipe is never replaced:
-    `content` is written into it. Raises `OSError` if this fails, and the old file is then as it was.
+    The file keeps the rights of the one that it replaces; a link is followed. Raises `OSError` if this fails, and the
+    old file is then as it was. Only a regular file is replaced, and no device, pipe or folder.
     """
     mode = os.stat(path).st_mode if os.path.exists(path) else None
     if mode is not None and not stat.S_ISREG(mode):
-        return _write_into(path, mode, content)
+        raise OSError(f"{path}: is no regular file; name another")
     path = Path(os.path.realpath(path))
     part = path.with_name(f".{path.name[:40]}.{uuid.uuid4().hex[:12]}.part")
     try:
@@ -94,19 +102,6 @@ def write_whole(path, content: bytes) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _write_into(path, mode, content):
-    """Write into a terminal, /dev/null or a pipe that somebody reads: without a reader, one would wait for ever."""
-    if not stat.S_ISCHR(mode) and not stat.S_ISFIFO(mode):
-        raise OSError(f"{path}: is a folder, a disk or a socket; name a file")
-    try:
-        descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
-        raise error if error.errno != errno.ENXIO else OSError(f"{path}: nobody reads this pipe") from None
-    os.set_blocking(descriptor, True)
-    with open(descriptor, "wb") as file:
-        file.write(content)
 
 
 def put_aside(path) -> Path:
@@ -171,11 +166,53 @@ def unsealed(content: bytes, kind):
     """Return the JSON in `content` as `kind`; `ValueError` if it is not, or its checksum is missing, or another."""
     seal = _SEAL.search(content)
     if not seal:
-        raise ValueError("its checksum is missing: an earlier version wrote it, or it is cut off")
+        raise ValueError("its checksum is missing, as in a file that is cut off")
     body = content[: seal.start()]
     if hashlib.sha256(body).hexdigest().encode() != seal[1]:
         raise ValueError("it is not as it was written: its checksum differs")
     return parse_json(body + b"\n}", kind)
+
+
+class LockedError(AsifError):
+    """Another process keeps a file locked, or the file system locks no files."""
+
+
+@contextlib.contextmanager
+def locked(path) -> Iterator[None]:
+    """Hold the lock of a file, ``NAME.lock`` beside it.
+
+    It excludes other threads too, and ends with its process. Raises `LockedError` if another process keeps the lock for
+    `LOCK_SECONDS` seconds, or at once if the file system refuses locks, and `OSError` if the folder is read-only.
+    """
+    from filelock import FileLock, Timeout  # an answer changes no file
+
+    path = Path(path)
+    lock = FileLock(path.with_name(path.name + ".lock"), timeout=LOCK_SECONDS)
+    _check_locks(lock.lock_file)
+    try:
+        held = lock.acquire()
+    except Timeout:
+        raise LockedError(f"{lock.lock_file} is held by another process; let it end, and repeat.") from None
+    with held:
+        yield
+
+
+def _check_locks(file):
+    """Raise `LockedError` if the file system refuses a lock: filelock takes this for the lock of another process."""
+    if not hasattr(fcntl, "flock"):  # Windows, a browser
+        return
+    Path(file).parent.mkdir(parents=True, exist_ok=True)  # as filelock does
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a process that is forked now inherits no lock
+    except BlockingIOError:  # another process holds it, and may release it
+        pass
+    except OSError as error:
+        fault = f"the file system does not lock files ({error.strerror}); put the folder on another disk"
+        raise LockedError(f"{file}: {fault}") from None
+    finally:
+        os.close(descriptor)
 
 
 def _in_checkout() -> bool:
@@ -208,3 +245,27 @@ def build_dir() -> Path:
     if "ASIF_BUILD" in os.environ:
         return _folder("ASIF_BUILD")
     return (ROOT if _in_checkout() else Path.cwd()) / "build"
+
+
+# -- folders of your own: every file that is not hidden counts as a picture
+
+
+def picture_files(folder) -> list:
+    """Return the `visible_files` of a folder. Raises `DataError` if there is no such folder, or no file in it."""
+    files = visible_files(Path(folder))
+    if not files:
+        raise DataError(f"{folder}: {'has no pictures' if Path(folder).is_dir() else 'there is no such folder'}")
+    return files
+
+
+def visible_files(folder) -> list:
+    """Return the files in `folder` and its subfolders, sorted, without hidden ones; the list may be empty.
+
+    Pipes and broken links are among them, so that a reader of pictures refuses them by name.
+    """
+    return sorted(f for f in folder.rglob("*") if not f.is_dir() and not is_hidden(f.relative_to(folder)))
+
+
+def is_hidden(path) -> bool:
+    """Whether a part of the relative path starts with a dot, or is a file of Windows' own."""
+    return any(part.startswith(".") or part.lower() in IGNORED for part in path.parts)

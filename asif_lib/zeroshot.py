@@ -210,7 +210,7 @@ class ASIF:
         ----------
         labels, templates, prompts : as for `classify`
         """
-        from asif_lib.labels import told_apart
+        from asif_lib.texts import told_apart
 
         texts, second = make_prompts(labels, templates), self.bank.sides[1]
         if prompts is not None:
@@ -262,7 +262,7 @@ def make_prompts(labels, templates) -> list:
     >>> make_prompts(["cat", "owl"], ["the {}", "a photo of a {}"])
     ['the cat', 'a photo of a cat', 'the owl', 'a photo of a owl']
     """
-    from asif_lib.labels import as_read, repeated
+    from asif_lib.texts import as_read, repeated
 
     if isinstance(labels, str) or isinstance(templates, str):
         raise ParameterError("labels and templates are lists of strings; put a single one into a list")

@@ -21,11 +21,21 @@ from hostile import FORMULAS, formulas
 from interpreter import PYTHON
 from pydantic import BaseModel
 
-from asif_lib import files, locks
+from asif_lib import files
 from asif_lib.errors import AsifError
-from asif_lib.files import ROOT, build_dir, cache_dir, put_aside, read_json, sha256_of, write_json, write_whole
-from asif_lib.locks import LockedError, locked
-from asif_lib.spreadsheets import csv_text
+from asif_lib.files import (
+    ROOT,
+    LockedError,
+    build_dir,
+    cache_dir,
+    locked,
+    put_aside,
+    read_json,
+    sha256_of,
+    write_json,
+    write_whole,
+)
+from asif_lib.texts import csv_text
 
 
 @dataclass
@@ -68,23 +78,13 @@ def test_a_written_file_keeps_its_rights_and_its_links(tmp_path):
     write_whole(tmp_path / ("ü" * 126), b"a name as long as a file system allows")
 
 
-def test_devices_and_pipes_are_written_into_and_never_replaced(tmp_path):
-    pipe, link = tmp_path / "pipe", tmp_path / "null"
-    os.mkfifo(pipe)
-    link.symlink_to("/dev/null")
-    write_whole(link, b"nothing")
-    assert link.is_symlink() and Path("/dev/null").is_char_device()
-    with pytest.raises(OSError, match=r"pipe: nobody reads this pipe"):
-        write_whole(pipe, b"one")
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    write_whole(pipe, b"two")
-    assert os.read(reader, 9) == b"two" and pipe.is_fifo()
-    os.close(reader)
-    with pytest.raises(OSError, match="No space left"):
-        write_whole("/dev/full", b"three")
-    with pytest.raises(OSError, match="is a folder, a disk or a socket; name a file"):
-        write_whole(tmp_path, b"four")
-    assert sorted(f.name for f in tmp_path.iterdir()) == ["null", "pipe"]
+def test_devices_pipes_and_folders_are_never_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to("/dev/null")
+    for name in ("pipe", "null", "."):
+        with pytest.raises(OSError, match="is no regular file; name another"):
+            write_whole(tmp_path / name, b"nothing")
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["null", "pipe"] and Path("/dev/null").is_char_device()
 
 
 def test_damaged_files_are_put_aside_beside_each_other(tmp_path):
@@ -174,7 +174,7 @@ def test_outside_a_checkout_the_cache_is_the_users(tmp_path, monkeypatch):
 
 HOLD = """
 import sys
-from asif_lib.locks import locked
+from asif_lib.files import locked
 with locked(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
@@ -201,7 +201,7 @@ def test_processes_and_threads_that_count_at_once_lose_nothing(tmp_path):
 
 def test_a_lock_that_is_not_released_is_an_error_and_not_a_wait_for_ever(tmp_path, monkeypatch):
     """It is released when the block fails."""
-    monkeypatch.setattr(locks, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
     with locked(tmp_path / "file"):
         words = r"file\.lock is held by another process; let it end, and repeat"
         with pytest.raises(LockedError, match=words), locked(tmp_path / "file"):
@@ -225,21 +225,21 @@ def test_a_file_system_that_refuses_locks_is_named_at_once(tmp_path, monkeypatch
 
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path, monkeypatch):
-    monkeypatch.setattr(locks, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
     command = [*PYTHON, "-c", HOLD, str(tmp_path / "file")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"held\n"
         with pytest.raises(LockedError), locked(tmp_path / "file"):
             pass
         process.send_signal(signal.SIGKILL)
-    monkeypatch.setattr(locks, "LOCK_SECONDS", 10)
+    monkeypatch.setattr(files, "LOCK_SECONDS", 10)
     with locked(tmp_path / "file"):
         pass
 
 
 def test_a_forked_process_does_not_inherit_the_lock(tmp_path, monkeypatch):
     """It waits like any other, although the lock was held when it began."""
-    monkeypatch.setattr(locks, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
 
     def refused():
         with pytest.raises(LockedError), locked(tmp_path / "file"):
@@ -280,9 +280,8 @@ def test_a_table_for_spreadsheets_holds_no_formula_and_keeps_its_numbers(tmp_pat
     "pattern, writers",
     [
         (r"\.write_(text|bytes)\(|\bopen\([^)]*\"[wax]b?\"",
-         "building export files files handout made_up new_chapter openclipart packing providers weights "
-         "workspace"),
-        (r"to_csv|csv\.writer|DictWriter|savetxt", "openclipart spreadsheets"),
+         "building export files files handout made_up new_chapter packing selecting weights workspace"),
+        (r"to_csv|csv\.writer|DictWriter|savetxt", "selecting texts"),
     ],
     ids=["files", "tables for spreadsheets"],
 )  # fmt: skip

@@ -18,9 +18,8 @@ from asif_lib.bank.joining import concatenate
 from asif_lib.errors import ParameterError
 from asif_lib.explain.contribution import contrast, contributions, mean_contributions
 from asif_lib.relative import relative_representation
-from asif_lib.search.exact import METHODS, plan_search, top_anchors
+from asif_lib.search.exact import METHODS, plan_search, prepare, top_anchors
 from asif_lib.search.passes import merge_top
-from asif_lib.search.prepared import prepare
 from asif_lib.search.rows import Rows
 from asif_lib.settings import Settings
 from asif_lib.sparse import SideAnchors, represent, sparsify

@@ -17,8 +17,7 @@ from interpreter import PYTHON
 from threadpoolctl import threadpool_info
 
 from asif_lib.errors import ParameterError
-from asif_lib.machine import IN_A_LOG, chunks_of, progress_bar
-from asif_lib.threads import map_in_order, one_thread_per_core
+from asif_lib.machine import IN_A_LOG, chunks_of, map_in_order, one_thread_per_core, progress_bar
 
 
 def test_chunks_cover_all_items_once():

@@ -9,7 +9,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "anchors": ["AnchorBank"],
-        "building": ["cut_captions"],
         "joining": ["concatenate"],
         "record": ["bank_dir", "stored_count"],
     },

@@ -1,6 +1,6 @@
 """The bank of anchors: two embedding matrices of the same pairs, in memory or on disk.
 
-An edit is chosen here, and `disk` commits it. `writing` tells the lock, the order of the writes and what a kill leaves.
+An edit is chosen here, and `disk` commits it. `disk` tells the lock, the order of the writes and what a kill leaves.
 """
 
 import contextlib
@@ -18,9 +18,8 @@ from asif_lib.relative import as_embeddings
 from asif_lib.search.rows import BLOCK, Rows, as_rows
 
 from . import checks
-from .checks import IMAGE_TEXT, NoSideError, checked_ids, in_words, positions_of, positions_with
-from .matrices import NO_ROWS
-from .sums import exact_sum, mean_of
+from .checks import IMAGE_TEXT, checked_ids, in_words, positions_of, positions_with
+from .matrices import NO_ROWS, exact_sum, mean_of
 
 
 class AnchorBank:
@@ -206,7 +205,7 @@ class AnchorBank:
     def unread(self, side) -> Rows:
         """Return what `rows` does, without comparing any file: only the shape and the dtype are to be used."""
         if side not in self._rows:
-            raise NoSideError(f"bank {self.name!r} has the sides {' and '.join(self.sides)}, and no side {side!r}")
+            raise BankError(f"bank {self.name!r} has the sides {' and '.join(self.sides)}, and no side {side!r}")
         return self._rows[side]
 
     def matrix(self, side) -> torch.Tensor:
@@ -238,7 +237,7 @@ class AnchorBank:
         if self._pairs is not None:
             return self._pairs.iloc[rows]
         positions, order = np.unique(rows, return_inverse=True)
-        return self.disk.pairs(positions).iloc[order]
+        return self.disk.pairs(positions=positions).iloc[order]
 
     @property
     def columns(self) -> list:
@@ -276,36 +275,20 @@ class AnchorBank:
             advice = "load the bank's own encoder, or build a bank with this one"
             raise IdentityError(f"{fault}: their embeddings cannot be compared; {advice}")
 
-    def batches(self, columns):
-        """Yield the table as Arrow batches of these columns; on disk it is read block by block."""
-        if self.disk is None:
-            from .writing import plain_table  # brings Arrow
-
-            return plain_table(self.pairs[columns]).to_batches(BLOCK)
-        return (batch for _, _, batch in self.disk.batches(columns))
-
     def find(self, column, values):
         """Return which of m distinct `values` a column of the table has, (m,) bools, and their positions, ascending.
 
-        A value is read as the type of the column. Raises `BankError` if it cannot be, exactly, or there is no such
-        column. An empty entry is not found by any value.
+        A value is compared with an entry as both are written: 1991 and "1991" are the same. No value finds an empty
+        entry. Raises `BankError` if there is no such column. On disk, only this column is read.
         """
         if column not in self.columns:
             columns = ", ".join(self.columns)
             raise BankError(f"bank {self.name!r} has no column {column!r}; its columns are {columns}")
-        there, positions, first = np.zeros(len(values), bool), [NO_ROWS], 0
-        if self.disk is None and all(isinstance(v, str) and v.isprintable() for v in (*values, *self.pairs[column])):
-            numbers = [pd.Index(values).get_indexer(self.pairs[column])]  # texts need no Arrow, which no browser has
-        else:
-            from .writing import indices_in
-
-            numbers = indices_in(self.batches([column]), column, values)
-        for number in numbers:  # (b,), -1 for other values
-            here = np.flatnonzero(number >= 0)
-            there[number[here]] = True
-            positions.append(first + here)
-            first += len(number)
-        return there, np.concatenate(positions)
+        entries = (self.disk.pairs([column]) if self._pairs is None else self._pairs)[column]  # (n,)
+        number = {str(value): i for i, value in enumerate(values) if value is not None}
+        found = np.fromiter((number.get(str(entry), -1) for entry in entries.tolist()), np.int64, len(entries))
+        found[entries.isna()] = -1
+        return np.isin(np.arange(len(values)), found), np.flatnonzero(found >= 0)
 
     def diff(self, other) -> pd.DataFrame:
         """Compare this bank with `other`, pair by pair; a pair is known by its id.
@@ -402,8 +385,7 @@ class AnchorBank:
         ids : list of str, optional
             Also what pandas chooses: ``bank.pairs.id[bank.pairs.caption.str.contains("cat")]``.
         columns : optional
-            Values by column of `pairs`: the pairs with exactly these are removed, as in ``remove(group="food")``. A
-            text is read as the type of its column.
+            Values by column of `pairs`: the pairs written so are removed, as in ``remove(group="food")``.
         """
         if (ids is None) == (not columns):
             raise BankError("say which pairs to remove in one way: by ids, or by values of columns as group='food'")
@@ -482,8 +464,8 @@ class AnchorBank:
         The folder then holds version 1 of a new bank, without the old history; `load` it to edit the bank on disk.
         Raises `BankError` if the folder holds other files, or the disk is full. The old content is unharmed.
         """
+        from .disk import check_folder, in_blocks, plain_table, write_bank
         from .record import BankRecord, Side
-        from .writing import check_folder, in_blocks, plain_table, write_bank
 
         folder = Path(folder).absolute()  # a later change of the current folder moves no bank
         check_folder(folder)

@@ -26,14 +26,12 @@ def encode(pairs, image_encoder, text_encoder, skip_broken, progress) -> tuple:
     if not kept:
         raise BankError(f"{pairs.name}: has no pair to build a bank of")
     pairs = pairs.subset(kept)
-    if warning := cut_captions(pairs.captions, pairs.ids, text_encoder):
-        warnings.warn(warning, stacklevel=3)
-    return image, embed(text_encoder, pairs.captions, progress=progress), table_of_pairs(pairs)
-
-
-def table_of_pairs(pairs) -> pd.DataFrame:
-    """Return the table of captioned pictures, with the paths of the pictures that are files."""
-    return pairs_table(pairs.captions, pairs.ids, list(map(path_of, pairs.pictures)), pairs.groups)
+    if long := [pairs.ids[i] for i in cut_positions(pairs.captions, text_encoder)]:
+        reads = f"{text_encoder.identity.name} reads only the first {text_encoder.model.max_seq_length} tokens"
+        fault = f"captions of which {reads}: {first_names(long)}; the rest of them does not count"
+        warnings.warn(fault, stacklevel=3)
+    table = pairs_table(pairs.captions, pairs.ids, list(map(path_of, pairs.pictures)), pairs.groups)
+    return image, embed(text_encoder, pairs.captions, progress=progress), table
 
 
 def path_of(picture) -> str:
@@ -42,19 +40,11 @@ def path_of(picture) -> str:
     return str(Path(path).absolute()) if isinstance(path, str | Path) and str(path) else ""
 
 
-def cut_captions(captions, ids, text_encoder) -> str | None:
-    """Return one sentence with the ids of the captions that the text encoder cuts off, or None.
-
-    The `captions` and `ids` are n str each. Of encoders that are not from `load_text_encoder`, nothing is known.
-    """
-    if long := [ids[i] for i in cut_positions(captions, text_encoder)]:
-        reads = f"{text_encoder.identity.name} reads only the first {text_encoder.model.max_seq_length} tokens"
-        return f"captions of which {reads}: {first_names(long)}; the rest of them does not count"
-    return None
-
-
 def cut_positions(captions, text_encoder) -> list:
-    """Return the positions of the captions that the text encoder cuts off."""
+    """Return the positions of the captions that the text encoder cuts off.
+
+    Of encoders that are not from `load_text_encoder`, nothing is known.
+    """
     limit = text_encoder.model.max_seq_length if isinstance(text_encoder, Encoder) else None
     if limit is None:
         return []

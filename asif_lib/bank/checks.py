@@ -20,18 +20,13 @@ from asif_lib.errors import BankError, first_line, first_names
 from asif_lib.files import parse_json
 from asif_lib.search.rows import BLOCK, PART
 
-from .matrices import FLOATS
+from .matrices import FLOATS, LARGEST, SMALLEST
 from .record import COLUMNS, SIDE, BankRecord
-from .sums import LARGEST, SMALLEST
 
 IMAGE_TEXT = ("image", "text")
 """The sides of an image–text bank."""
 RESERVED = ("pairs", "name", "licence")
 """Names that a side cannot have: they are attributes of every bank."""
-
-
-class NoSideError(BankError, AttributeError):
-    """A side that the bank does not have."""
 
 
 def check_sides(sides):
@@ -107,7 +102,7 @@ def check_content(bank):
 def check_table(pairs):
     """Raise `BankError` if Arrow cannot store a table. A browser has no Arrow, and stores none."""
     with suppress(ModuleNotFoundError):
-        from .writing import plain_table
+        from .disk import plain_table
 
         plain_table(pairs)
 

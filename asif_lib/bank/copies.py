@@ -14,11 +14,11 @@ from safetensors import SafetensorError
 from asif_lib.errors import BankError, first_line
 from asif_lib.files import check_sha256, read_sealed, sha256_of, size_of_file, write_sealed
 from asif_lib.machine import progress_bar
-from asif_lib.search.prepared import PreparedAnchors, rounded_blocks
+from asif_lib.search.exact import PreparedAnchors, rounded_blocks
 
+from .disk import changing
 from .matrices import map_rows, matrix_file
 from .record import MEND
-from .writing import changing
 
 
 class FileRecord(BaseModel):

@@ -1,8 +1,15 @@
-"""One version of a bank on disk: opened, read, and followed by the next version; `record` describes the folder."""
+"""One version of a bank on disk: opened, read, and followed by the next version; `record` describes the folder.
+
+A change is made under a lock, all or nothing, and is on the disk before it counts.
+"""
 
 import contextlib
 import itertools
+import os
+import shutil
+import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -12,15 +19,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 
 from asif_lib.errors import BankError, first_line
-from asif_lib.files import SMALL, check_sha256, size_of_file
+from asif_lib.files import SMALL, check_sha256, locked, sealed, size_of_file
 from asif_lib.search.rows import BLOCK, Rows
 
-from .matrices import map_rows, read_rows
-from .record import MEND, BankRecord, read_record
-from .sums import LIMBS, exact_sum
-from .writing import NO_ROWS, add_version, changing, in_blocks, plain, plain_table, write_part, write_record
+from .matrices import LIMBS, NO_ROWS, exact_sum, map_rows, matrix_file, read_rows, synced
+from .record import MEND, OURS, BankRecord, PartRecord, Version, no_bank, read_record
 
 MAX_PARTS = 256
 """Parts that a bank may consist of: each holds a file open while the bank is in use."""
@@ -61,19 +67,10 @@ class DiskVersion:
     parts: list
     removed: np.ndarray
     """Removed rows, ascending, int64."""
-    stored: dict
-    """The `sums` as they are kept."""
+    sums: dict
+    """`exact_sum` of the rows that are left, by side."""
     compared: set
     """Paths and checksums of the files that were compared since the bank was opened: each is, before it is read."""
-
-    @cached_property
-    def sums(self) -> dict:
-        """`exact_sum` of the rows that are left, by side. Those of earlier versions are rounded, and summed again."""
-        return {side: kept if len(kept) == LIMBS else self._sum(side) for side, kept in self.stored.items()}
-
-    def _sum(self, side):
-        self.compare(f"{side}.safetensors")
-        return sum(exact_sum(block) for _, block in self.mapped(side).blocks(BLOCK))
 
     @property
     def index_folder(self) -> Path:
@@ -105,10 +102,10 @@ class DiskVersion:
         live = [None if keep.all() else np.flatnonzero(keep) for keep in keeps]
         return Rows([part.matrices[side] for part in self.parts], live)
 
-    def pairs(self, positions=None) -> pd.DataFrame:
-        """Read the table, or its pairs at `positions`, as `batches` does."""
-        batches = [batch for _, _, batch in self.batches(positions=positions)]
-        return pa.Table.from_batches(batches, self.schema).to_pandas()
+    def pairs(self, columns=None, positions=None) -> pd.DataFrame:
+        """Read the table, or its `columns`, or its pairs at `positions`, as `batches` does."""
+        schema = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
+        return pa.Table.from_batches([batch for _, _, batch in self.batches(columns, positions)], schema).to_pandas()
 
     def batches(self, columns=None, positions=None):
         """Yield ``(part, rows of the part that are left, batch of their pairs with those columns)``, block by block.
@@ -133,10 +130,10 @@ class DiskVersion:
 
     def blocks(self):
         """Yield ``({side: rows}, batch of the table)``, as `write_part` takes the pairs."""
-        for side in self.stored:
+        for side in self.sums:
             self.compare(f"{side}.safetensors")
         for part, rows, batch in self.batches():
-            yield {side: part.read(side, rows) for side in self.stored}, batch
+            yield {side: part.read(side, rows) for side in self.sums}, batch
 
     def compare(self, name, parts=slice(None)):
         """Compare the files called `name` in a slice of the parts with their checksums, before they are read.
@@ -275,3 +272,168 @@ def damage_named(folder):
         yield
     except (OSError, SafetensorError, pa.ArrowException, ValueError) as error:
         raise BankError(f"{folder}: the bank is damaged ({first_line(error)}); {MEND}") from None
+
+
+# -- changes of the folder
+
+
+@contextlib.contextmanager
+def changing(folder, name=None):
+    """Hold the lock of a bank's folder during a change, and turn what goes wrong into one sentence.
+
+    With the bank's `name`, give its record; without, the bank is to be replaced, whatever it is.
+    Raises `LockedError` if another process does not end its change. Raises `BankError` if the bank is gone or damaged,
+    the folder is read-only, or the disk is full: the bank is then as it was before. The error says so if the change is
+    made, but old files could not be deleted, or the disk does not confirm the change.
+    """
+    if name is not None and not (folder / "bank.json").exists():
+        raise no_bank(folder, name)  # before a folder is made for the lock
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / "bank.json"):
+            record = None if name is None else read_record(folder, name)
+            _sweep(folder, record)
+            try:
+                yield record
+            except BaseException:
+                _sweep(folder)
+                raise
+            left = _sweep(folder)
+    except (OSError, SafetensorError) as error:
+        fault = f"{folder}: the bank could not be written ({error})"
+        raise BankError(f"{fault}; it is as it was: make room, or make the folder writable, and repeat") from None
+    if left:
+        version = read_record(folder, folder).newest.version
+        raise BankError(f"{folder}: the change is made, the bank is at version {version}, but {'; '.join(left)}")
+
+
+def _sweep(folder, record=None) -> list:
+    """Delete the files that `record`, or else ``bank.json``, does not name: of a change that was killed or undone.
+
+    Before, wait until the files that it names are on the disk. Returns a list of texts: what went wrong.
+    """
+    try:
+        sync(folder)
+    except OSError as error:
+        return [f"the disk does not confirm it ({error}); see to the disk before you go on"]
+    if record is None and (folder / "bank.json").exists():
+        try:
+            record = read_record(folder, folder)
+        except BankError:  # damaged, or of another format: it is replaced or left alone, never swept
+            return []
+    named, left = record.named if record else (), []  # no bank yet: only the bank that is being written is of use
+    for file in folder.iterdir():
+        if OURS.fullmatch(file.name) and file.name not in named:
+            try:
+                shutil.rmtree(file) if file.is_dir() and not file.is_symlink() else file.unlink(missing_ok=True)
+            except OSError as error:
+                left.append(f"{file.name} could not be deleted ({error}); delete it yourself")
+    return left
+
+
+def check_folder(folder):
+    """Raise `BankError` if a bank cannot be written to `folder` because something else is there."""
+    if folder.exists() and not folder.is_dir():
+        raise BankError(f"{folder}: is a file; choose another name")
+    others = (f.name for f in folder.glob("*") if not OURS.fullmatch(f.name) and f.name != "bank.json.lock")
+    if not (folder / "bank.json").exists() and any(others):
+        raise BankError(f"{folder}: holds files that are no bank; choose another name")
+
+
+def write_bank(folder, record, count, schema, blocks):
+    """Write pairs as version 1 of a new bank over the content of `folder`, under its lock.
+
+    The `record` has no parts and versions yet; the other parameters are those of `write_part`.
+    """
+    with changing(folder):
+        part, sums = write_part(folder, record.sides, count, schema, blocks)
+        record = record.model_copy(update={"parts": [part]})
+        add_version(folder, record, f"built of {count} pairs", NO_ROWS, count, sums)
+
+
+def write_part(folder, sides, count, schema, blocks):
+    """Write `count` pairs into a new part of the bank in `folder`; return its PartRecord and the sums of its rows.
+
+    Each of the `blocks` is ({side: Tensor of shape (b, d)}, pyarrow.RecordBatch of b rows); `sides` are `Side` records,
+    and `schema` is the table's. The sums are those of `exact_sum`, by side.
+    """
+    part = folder / f"part-{uuid.uuid4().hex[:12]}"
+    part.mkdir(parents=True)
+    sums = {side.name: torch.zeros(LIMBS, side.encoder.dim, dtype=torch.int64) for side in sides}
+    with contextlib.ExitStack() as stack:
+        files = {"pairs.parquet": stack.enter_context(synced(part / "pairs.parquet"))}
+        for side in sides:
+            like = torch.empty(0, side.encoder.dim, dtype=getattr(torch, side.dtype))
+            file = f"{side.name}.safetensors"
+            files[file] = stack.enter_context(matrix_file(part / file, like, count))
+        table = pq.ParquetWriter(files["pairs.parquet"], schema)
+        stack.callback(table.close)
+        for rows, batch in blocks:
+            for name in sums:
+                files[f"{name}.safetensors"].write(rows[name].contiguous().view(torch.uint8).numpy())
+                sums[name] += exact_sum(rows[name])
+            table.write_batch(batch)
+    sync(part)
+    return PartRecord(name=part.name, files={name: file.sha256 for name, file in files.items()}), sums
+
+
+def add_version(folder, record, change, removed, count, sums, *, forget=False):
+    """Commit a version, and return the new record.
+
+    The `record` names the parts, and the versions before, which with `forget` leave the history; `change` is in words.
+    The rows `removed` (int64, ascending) are counted over all parts. Of the pairs that are left, there are the `count`
+    and the `exact_sum` by side.
+    """
+    state = f"state-{uuid.uuid4().hex[:12]}.safetensors"
+    with synced(folder / state) as file:
+        file.write(save({"removed": torch.from_numpy(removed), **{f"{side}_sum": sums[side] for side in sums}}))
+    number, time = record.newest.version + 1 if record.history else 1, datetime.now(UTC).isoformat(timespec="seconds")
+    what = {"change": change, "count": count, "parts": len(record.parts), "state": state, "checksum": file.sha256}
+    entry = Version(version=number, time=time, **what)
+    record = record.model_copy(update={"history": [*(() if forget else record.history), entry]})
+    write_record(folder, record)
+    return record
+
+
+def write_record(folder, record):
+    """Replace ``bank.json``: from here on the change is made; `changing` waits until it cannot get lost."""
+    temporary = folder / f"bank.json-{uuid.uuid4().hex[:12]}"
+    with synced(temporary) as file:
+        file.write(sealed(record))
+    sync(folder)  # the files that it names are on the disk first
+    os.replace(temporary, folder / "bank.json")
+
+
+def sync(folder):
+    """Wait until the names in a folder are on the disk: a new or renamed file is, once its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def in_blocks(rows, table):
+    """Yield ``({side: rows}, batch)`` of `Rows` by side and a table of as many rows, as `write_part` takes them."""
+    for start in range(0, len(table), BLOCK):
+        batch = table.slice(start, BLOCK).combine_chunks().to_batches()[0]
+        yield {side: matrix.part(start, start + BLOCK).gathered() for side, matrix in rows.items()}, batch
+
+
+def plain(schema) -> pa.Schema:
+    """Return the schema without dictionaries and metadata, which keep values of rows that were removed.
+
+    A categorical column stores all its categories, and pandas the ``attrs`` of a DataFrame.
+    """
+    types = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in schema]
+    return pa.schema(list(zip(schema.names, types, strict=True)))
+
+
+def plain_table(pairs, schema=None) -> pa.Table:
+    """Convert a DataFrame to its stored form. Raises `BankError` if Arrow cannot store it."""
+    try:
+        table = pa.Table.from_pandas(pairs, schema=schema, preserve_index=False)
+        return table.cast(plain(table.schema))
+    except (pa.ArrowException, UnicodeError) as error:
+        what = "cannot be stored" if schema is None else "does not fit the bank's"
+        raise BankError(f"the table of the pairs {what} ({first_line(error)})") from None

@@ -1,8 +1,13 @@
-"""Banks of the same encoders become one bank."""
+"""Banks that are made of others: joined ones, and the pairs that a reader taught the page of a bank."""
+
+import hashlib
 
 import pandas as pd
+from pydantic import BaseModel
 
-from asif_lib.errors import BankError
+from asif_lib.encoders.identity import EncoderIdentity
+from asif_lib.errors import BankError, first_line
+from asif_lib.files import parse_json, size_of_file
 from asif_lib.search.rows import Rows
 
 from .anchors import AnchorBank
@@ -44,3 +49,32 @@ def concatenate(banks, name=None) -> AnchorBank:
     joined.name = name or "+".join(bank.name for bank in banks)
     joined.licence = "; ".join(dict.fromkeys(bank.licence or "unknown" for bank in banks))
     return joined
+
+
+class _Taught(BaseModel):
+    image_encoder: EncoderIdentity
+    text_encoder: EncoderIdentity
+    ids: list[str]
+    captions: list[str]
+
+
+def read_taught(file, name) -> AnchorBank:
+    """Return the bank, called `name` and in memory, of a safetensors file with two matrices and two texts.
+
+    The texts are ``taught``, JSON of a bank's texts, and ``sha256``, the checksum of ``taught`` and of the matrices.
+    Raises `BankError` if there is no such file, it is damaged or another, or no bank can hold its content.
+    """
+    from safetensors import safe_open  # no browser has it, nor needs it
+
+    try:
+        size_of_file(file)
+        with safe_open(file, framework="np") as tensors:
+            texts, matrices = tensors.metadata() or {}, [tensors.get_tensor(side) for side in ("image", "text")]
+        content = texts["taught"].encode()
+        if hashlib.sha256(b"".join([content, *(z.tobytes() for z in matrices)])).hexdigest() != texts["sha256"]:
+            raise ValueError("it is not as it was written: its checksum differs")
+        taught = parse_json(content, _Taught)
+    except Exception as error:  # safetensors raises errors of many kinds
+        fault = f"{file}: cannot be read as what a page exported ({first_line(error)})"
+        raise BankError(f"{fault}; export it again from the page") from None
+    return AnchorBank.from_embeddings(*matrices, **vars(taught), name=name)

@@ -27,16 +27,12 @@ OURS = re.compile(r"part-[0-9a-f]{12}|state-[0-9a-f]{12}\.safetensors|index-[0-9
 """The names that changes write beside ``bank.json`` and its lock; other files in the folder are never touched."""
 SIDE = "^[a-z][a-z0-9_]*$"
 """The name of a side. Files, and the keywords of `AnchorBank.replace`, are named after it."""
-MEND = "build it again, or copy it from where it is whole"
+MEND = "build it again with --replace, or copy it from where it is whole"
 """The advice about a damaged bank."""
 
 Checksum = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 """SHA-256 of a file, in hexadecimal."""
 Count = Annotated[int, Field(ge=1)]
-
-
-class BankFormatError(BankError):
-    """A bank that another version of this library wrote."""
 
 
 class _Entry(BaseModel):
@@ -136,15 +132,14 @@ def bank_name(name) -> str:
 
 
 def read_record(folder, name) -> BankRecord:
-    """Read ``bank.json``; `BankError` if there is no bank, it is damaged, or of another format (`BankFormatError`)."""
+    """Read ``bank.json``; `BankError` if there is no bank, it is damaged, or of another format."""
     file = folder / "bank.json"
     try:
         content = read_file(file)
-        about = parse_json(content, dict[str, Any])  # also of a bank without a checksum
-        if (type(about.get("format")), about.get("format")) != (int, FORMAT_VERSION):
-            found = f"has bank format {about.get('format')!s:.20}, and this version reads format {FORMAT_VERSION}"
+        if (found := parse_json(content, dict[str, Any]).get("format")) != FORMAT_VERSION:
+            fault = f"has bank format {found!s:.20}, and this version reads format {FORMAT_VERSION}"
             again = f"asif bank build {name} --replace (or import, stream or join it, as it was made)"
-            raise BankFormatError(f"{folder}: {found}; build the bank again: {again}")
+            raise BankError(f"{folder}: {fault}; build the bank again: {again}")
         record = unsealed(content, BankRecord)
         if not record.parts or not record.history:
             raise ValueError("it names no part, or no version")
@@ -153,7 +148,7 @@ def read_record(folder, name) -> BankRecord:
         return record
     except (FileNotFoundError, NotADirectoryError):
         raise no_bank(folder, name) from None
-    except BankFormatError:
+    except BankError:
         raise
     except (OSError, ValueError) as error:
         raise BankError(f"{file}: is damaged ({first_line(error)}); {MEND}") from None

@@ -5,20 +5,19 @@ Folder, bank and settings are checked before PyTorch is imported, which takes se
 
 import os
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
 
 from asif_lib.bank.record import bank_dir, stored_count
-from asif_lib.datasets.folders import picture_files
 from asif_lib.datasets.providers import names_of
-from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_TEMPLATE
+from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_BANK, DEFAULT_TEMPLATE
 from asif_lib.errors import BrokenPicturesError, DataError, MissingExtraError, ParameterError, PictureError
-from asif_lib.files import sha256_of, write_whole
-from asif_lib.labels import as_read
+from asif_lib.files import picture_files, sha256_of, write_whole
 from asif_lib.settings import Settings
+from asif_lib.texts import as_read
 
 from .banks import build_once
 from .command import (
@@ -94,7 +93,7 @@ def _explain(
         raise ParameterError(f"--page {page}: a page is an HTML file; give it a name that ends in .html")
     if page and "explain" not in PAGES:
         raise MissingExtraError("--page needs the book, asif_book, whose commands are not loaded here")
-    check_targets(picture, bank_dir(_named(asked)), page=page)
+    check_targets(picture, bank_dir(asked.bank), page=page)
     draw_page = PAGES["explain"]() if page else None
     if not Path(picture).exists():
         raise PictureError(f"{picture}: there is no such file")
@@ -221,6 +220,7 @@ def _search(
     text: Annotated[str, Argument(metavar="TEXT")],
     asked: ModelOptions,
     folder: Annotated[str | None, Option("--in", metavar="FOLDER", help="of pictures; default: the bank's own")] = None,
+    language: Annotated[str | None, Option(metavar="CODE", help="of the text and the stamps' captions: de, …")] = None,
     top: Annotated[int, Option(metavar="N", help="how many to show")] = 5,
     skip_broken: SkipBroken = False,
 ):
@@ -230,6 +230,11 @@ def _search(
     if top < 1:
         raise ParameterError(f"--top {top}: show at least one picture")
     files = picture_files(folder) if folder else None
+    if language not in (None, "en"):
+        if asked.bank != DEFAULT_BANK:
+            raise ParameterError(f"--language {language}: is for the stamps; name another bank by --bank alone")
+        asked = replace(asked, bank=f"{asked.bank}-{language}")
+        build_once(asked.bank, source=DEFAULT_BANK, language=language, device=asked.device)
     _check_model(asked)
     model = _model(asked)
     if folder:
@@ -261,10 +266,8 @@ def _evaluate(
 ):
     """Measure zero-shot accuracy on a folder of class folders, whose names are the labels."""
     start, path = time.perf_counter(), existing_folder(folder)
-    check_targets(bank_dir(_named(asked)), predictions=predictions, csv=csv)
+    check_targets(bank_dir(asked.bank), predictions=predictions, csv=csv)
     _check_model(asked)
-    if asked.language and list(templates) == [DEFAULT_TEMPLATE]:
-        say(f"the labels are put into the English prompt {DEFAULT_TEMPLATE!r}; for another: --template TEXT")
     from asif_lib.datasets.labelled import load_labelled
     from asif_lib.evaluation.measures import accuracy, per_class
     from asif_lib.zeroshot import make_prompts
@@ -330,24 +333,15 @@ def _summary(model, answer, labels, measure):
     }
 
 
-def _named(asked):
-    """The name of the bank that is asked; in another language than English, the stamps have a bank of its own."""
-    if asked.language in (None, "en"):
-        return asked.bank
-    if asked.bank != "stamps":
-        raise ParameterError(f"--language {asked.language}: is for the stamps; name another bank by --bank alone")
-    return f"stamps-{asked.language}"
-
-
 def _must_be_built(asked):
     """Whether the bank is not here yet, and one of the catalogue's, so that it can be built."""
-    return asked.bank in names_of("pairs") and not (bank_dir(_named(asked)) / "bank.json").exists()
+    return asked.bank in names_of("pairs") and not (bank_dir(asked.bank) / "bank.json").exists()
 
 
 def _check_model(asked):
     """Raise an `AsifError` if there is no such bank, or a setting is out of range; without PyTorch."""
     if not _must_be_built(asked):
-        _settings(asked).checked(stored_count(_named(asked)))
+        _settings(asked).checked(stored_count(asked.bank))
 
 
 def _settings(asked):
@@ -359,11 +353,9 @@ def _model(asked):
     from asif_lib.bank.anchors import AnchorBank
     from asif_lib.zeroshot import ASIF
 
-    bank = _named(asked)
     if _must_be_built(asked):
-        source = {} if bank == asked.bank else {"source": asked.bank, "language": asked.language}
-        build_once(bank, **source, device=asked.device)
-    return ASIF(AnchorBank.load(bank), **asdict(_settings(asked)), device=asked.device)
+        build_once(asked.bank, device=asked.device)
+    return ASIF(AnchorBank.load(asked.bank), **asdict(_settings(asked)), device=asked.device)
 
 
 def _embed(model, pictures, skip_broken):

@@ -10,14 +10,12 @@ import typer
 from typer import Argument, Option
 
 from asif_lib import defaults
-from asif_lib.bank.record import BankFormatError, bank_dir, bank_name, read_record, stored_count
-from asif_lib.datasets.folders import picture_files
+from asif_lib.bank.record import bank_dir, bank_name, read_record, stored_count
 from asif_lib.datasets.providers import catalogue, check_known, dataset_dir, fetch
 from asif_lib.encoders.registry import MULTILINGUAL
 from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
-from asif_lib.files import cache_dir, free_name, write_whole
-from asif_lib.hub import HUB
+from asif_lib.files import cache_dir, free_name, picture_files, write_whole
 
 from .command import (
     Device,
@@ -54,23 +52,14 @@ bank_app = group(
 app.add_typer(bank_app, name="bank")
 
 
-@command(app, "data", "asif data", "asif data stamps fashion_mnist", "asif data stamps --languages")
-def _data(
-    names: Annotated[list[str] | None, Argument(metavar="NAME", show_default=False)] = None,
-    languages: Annotated[bool, Option("--languages", help="of the captions, each with their number")] = False,
-):
+@command(app, "data", "asif data", "asif data stamps fashion_mnist")
+def _data(names: Annotated[list[str] | None, Argument(metavar="NAME", show_default=False)] = None):
     """List the data sets, or fetch the named ones and compare them with their checksums."""
-    if languages:
-        from asif_lib.datasets.pairs import caption_languages
-
-        counts = {name: caption_languages(name) for name in names or [defaults.DEFAULT_BANK]}
-        return counts, [f"{code:16}{count:>6}" for each in counts.values() for code, count in each.items()]
     for name in names or ():
         there = dataset_dir(name).exists()
         fetch(name)
         if there:
-            has_checksum = catalogue()[name]["sha256"]
-            say(f"{name}: already here, {'verified' if has_checksum else 'not verified: its checksum is not known'}")
+            say(f"{name}: already here, verified")
     rows = []
     for name, entry in catalogue().items():
         if not names or name in names:
@@ -99,7 +88,7 @@ def _build(
         str | None, Option("--from", metavar="FOLDER", help="with a captions table; default: the data set NAME")
     ] = None,
     splits: Splits = None,
-    language: Annotated[str | None, Option(metavar="CODE", help="of the captions: asif data --languages")] = None,
+    language: Annotated[str | None, Option(metavar="CODE", help="of the captions: de, fr, …")] = None,
     image_encoder: Encoder = defaults.DEFAULT_IMAGE_ENCODER,
     text_encoder: TextEncoder = None,
     precision: Precision = "float32",
@@ -108,8 +97,6 @@ def _build(
     replace: Replace = False,
 ):
     """Encode the captioned pictures of a folder, or of a data set, into a bank."""
-    if (source or "").startswith(HUB):
-        raise ParameterError(f"--from {source}: use asif bank stream {name} {source.removeprefix(HUB)}")
     if language and not source:
         line = f"asif bank build {name}-{language} --from {name} --language {language}"
         raise ParameterError(f"a bank of captions in another language has a name of its own: {line}")
@@ -164,7 +151,7 @@ def _import(
         raise typer.BadParameter(f"asif bank import takes {need}")
     check_replace(name, replace)
     if taught:
-        from asif_lib.bank.taught import read_taught
+        from asif_lib.bank.joining import read_taught
 
         return _saved(read_taught(taught, bank_name(name)), name, precision)
     if encoders_of:
@@ -208,16 +195,14 @@ def _join(name: Name, banks: Annotated[list[str], Argument(metavar="BANK")], rep
 
 
 def check_replace(name, replace, rebuild=False):
-    """Raise `BankError` if a bank of that name would be lost; `replace` allows it, `rebuild` for one without edits."""
-    try:
-        newest = read_record(bank_dir(name), name).newest
-    except BankFormatError:
-        if replace:
-            return
-        raise
-    except BankError:
+    """Raise `BankError` if a bank of that name would be lost; `replace` allows it, `rebuild` for one without edits.
+
+    A bank that cannot be read, since it is damaged or of another format, may hold edits too.
+    """
+    if replace or not (bank_dir(name) / "bank.json").exists():
         return
-    if replace or (rebuild and newest.version == 1):
+    newest = read_record(bank_dir(name), name).newest
+    if rebuild and newest.version == 1:
         return
     why = f"is there already, with {newest.count} pairs; to lose it"
     if newest.version > 1:

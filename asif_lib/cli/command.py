@@ -18,13 +18,10 @@ from typer import Argument, Option
 from asif_lib.defaults import DEFAULT_BANK, DEFAULT_K_WORDS, DEFAULT_P
 from asif_lib.errors import AsifError, DataError, ParameterError
 from asif_lib.files import write_whole
-from asif_lib.spreadsheets import csv_text
+from asif_lib.texts import csv_text
 
 Name = Annotated[str, Argument(metavar="NAME")]
 Folder = Annotated[str, Argument(metavar="FOLDER")]
-BankName = Annotated[str, Option("--bank", metavar="NAME", help="a bank's name or folder")]
-P = Annotated[float, Option(metavar="P", help="exponent")]
-Whiten = Annotated[float | None, Option(metavar="SHARE", help="whiten the pictures: 0.5 more than 0.8, 1 not at all")]
 Device = Annotated[str, Option(metavar="NAME", help="auto, cpu, cuda or mps")]
 Templates = Annotated[
     list[str], Option("--template", metavar="TEXT", help="prompt with {} for the label; may be repeated")
@@ -39,12 +36,11 @@ Json = Annotated[bool, Option("--json", help="print one JSON value")]
 class ModelOptions:
     """A bank and the settings of `ASIF`. A command with a parameter of this type has an option for each."""
 
-    bank: BankName = DEFAULT_BANK
-    language: Annotated[str | None, Option(metavar="CODE", help="of the stamps' captions: de, fr, …")] = None
+    bank: Annotated[str, Option("--bank", metavar="NAME", help="a bank's name or folder")] = DEFAULT_BANK
     k: Annotated[int | None, Option(metavar="K", help=f"entries kept; default: {DEFAULT_K_WORDS}")] = None
-    p: P = DEFAULT_P
+    p: Annotated[float, Option(metavar="P", help="exponent")] = DEFAULT_P
     hubs: Annotated[float, Option(metavar="SHARE", help="of an anchor's hubness that is subtracted, 0 to 1")] = 0.0
-    whiten: Whiten = None
+    whiten: Annotated[float | None, Option(metavar="SHARE", help="whiten the pictures: 0.5 most, 1 not")] = None
     no_center: Annotated[bool, Option("--no-center", help="do not subtract the bank's mean")] = False
     device: Device = "auto"
 
@@ -159,10 +155,9 @@ def check_targets(*inputs, carries=False, **files):
     targets = {f"--{option}": Path(file) for option, file in files.items() if file}
     for option, file in targets.items():
         folder = Path(os.path.realpath(file)).parent
-        if file.is_dir():
-            raise ParameterError(f"{option} {file}: is a folder; name a file in it")
-        needed = [file] * file.exists() + [folder] * (file.is_file() or not file.exists())
-        if not all(os.access(place, os.W_OK) for place in needed):
+        if file.exists() and not file.is_file():
+            raise ParameterError(f"{option} {file}: is a folder, a pipe or a device; name a file")
+        if not all(os.access(place, os.W_OK) for place in [folder, *[file] * file.exists()]):
             raise ParameterError(f"{option} {file}: cannot be written; its folder must be there, and writable")
         for read in map(Path, filter(None, inputs)):
             inside = read.is_dir() and folder.is_relative_to(read.resolve())

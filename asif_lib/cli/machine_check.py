@@ -33,7 +33,6 @@ def check_machine() -> list:
     return [
         _row("Python", platform.python_version),
         _row("packages", _packages),
-        _row("extras", _extras),
         _row("image encoder", lambda: _encoder("image", DEFAULT_IMAGE_ENCODER)),
         _row("text encoder", lambda: _encoder("text", DEFAULT_TEXT_ENCODER)),
         *(_data_set(name) for name, entry in catalogue().items() if not entry.get("optional")),
@@ -51,32 +50,19 @@ def _row(what, find, todo="run: pip install -e ."):
 
 
 def _packages():
-    if faults := [*_faults()]:
+    """Compare the packages that are required here with their versions; the extras are not looked at."""
+    faults = []
+    for required in map(Requirement, importlib.metadata.requires(PACKAGE) or []):
+        version = version_of(required.name)
+        if required.marker and not required.marker.evaluate({"extra": ""}):
+            continue
+        if version is None:
+            faults.append(f"{required.name} is missing")
+        elif not required.specifier.contains(version, prereleases=True):
+            faults.append(f"{required.name} {version} is not {required.specifier}")
+    if faults:
         raise AsifError("; ".join(faults))
     return "all as asked for"
-
-
-def _extras():
-    """Which extras are installed; none of them is needed, so nothing fails."""
-    extras = importlib.metadata.metadata(PACKAGE).get_all("Provides-Extra", [])
-    missing = [extra for extra in extras if any(_faults(extra))]
-    here = ", ".join(extra for extra in extras if extra not in missing) or "none installed"
-    return f"{here}; not installed: {', '.join(missing)} (pip install '{PACKAGE}[NAME]')" if missing else here
-
-
-def _faults(extra=""):
-    """Yield what is wrong with each package that is required here, or that an extra adds."""
-    for required in map(Requirement, importlib.metadata.requires(PACKAGE) or []):
-        if not required.marker.evaluate({"extra": extra}) if required.marker else extra:
-            continue
-        version = version_of(required.name)
-        if required.name == PACKAGE:  # an extra may name others
-            for name in required.extras:
-                yield from _faults(name)
-        elif version is None:
-            yield f"{required.name} is missing"
-        elif not required.specifier.contains(version, prereleases=True):
-            yield f"{required.name} {version} is not {required.specifier}"
 
 
 def _encoder(kind, name):

@@ -8,9 +8,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "folders": ["picture_files"],
         "hub": ["labelled_from_hub"],
         "labelled": ["Labelled", "load_labelled"],
-        "pairs": ["Pairs", "caption_languages", "load_pairs"],
+        "pairs": ["Pairs", "load_pairs"],
     },
 )

@@ -11,8 +11,7 @@ import fsspec
 import numpy as np
 
 from asif_lib.encoders.pictures import MAX_PIXELS, PictureBytes
-from asif_lib.errors import DataError, first_line, import_extra
-from asif_lib.hub import UNREACHABLE, hub_fault
+from asif_lib.errors import UNREACHABLE, DataError, first_line, hub_fault, import_extra
 
 from .labelled import Labelled
 

@@ -8,12 +8,12 @@ import pandas as pd
 from PIL import Image
 
 from asif_lib.errors import DataError, first_names
-from asif_lib.labels import repeated
+from asif_lib.files import is_hidden, visible_files
+from asif_lib.texts import repeated
 
-from .cifar10 import read_cifar10
-from .folders import is_hidden, visible_files
+from .pairs import WithSplits, fixed_splits
 from .providers import catalogue, check_known, fetch
-from .splits import WithSplits, fixed_splits
+from .selecting import BATCHES, PIXELS
 
 VALIDATION = 5_000
 """Pictures for validation: the last ones of the makers' training files."""
@@ -79,16 +79,16 @@ def load_labelled(name="fashion_mnist", *, progress=True) -> Labelled:
     Parameters
     ----------
     name : str or Path
-        ``"fashion_mnist"``, ``"cifar10"``, ``"eurosat"`` (needs internet the first time), or a folder of class
-        folders, whose names (underscores read as spaces) are the classes.
+        ``"fashion_mnist"``, ``"cifar10"``, or a folder of class folders, whose names (underscores read as spaces) are
+        the classes.
 
     Returns
     -------
     Labelled
         Fashion-MNIST: train (55,000), validation (the last 5,000 of its training file), test (10,000); white on
         black, as published. CIFAR-10: train (45,000), validation (the last 5,000 of its training files), test
-        (10,000); photographs, 32 × 32. EuroSAT: 27,000 satellite pictures, 64 × 64, of ten kinds of land; split as a
-        folder. A folder with 20 pictures or more, and four for each class: 60, 20 and 20 %, stratified by class.
+        (10,000); photographs, 32 × 32. A folder with 20 pictures or more, and four for each class: 60, 20 and 20 %,
+        stratified by class.
     """
     check_known(name, "labelled")
     if name in LOADERS:
@@ -121,15 +121,7 @@ def _with_makers_splits(name, train, test):
     return Labelled(name, pictures, labels, list(entry["classes"]), splits, entry["licence"])
 
 
-def _load_eurosat(folder):
-    data = _load_class_folders(folder)
-    entry = catalogue()["eurosat"]
-    if others := set(data.classes) - set(entry["classes"]):
-        raise DataError(f"{folder}: {min(others)} is no class of EuroSAT; remove the folder, to fetch it again")
-    return replace(data, classes=[entry["classes"][name] for name in data.classes], licence=entry["licence"])
-
-
-LOADERS = {"fashion_mnist": _load_fashion_mnist, "cifar10": _load_cifar10, "eurosat": _load_eurosat}
+LOADERS = {"fashion_mnist": _load_fashion_mnist, "cifar10": _load_cifar10}
 
 
 def _load_class_folders(folder):
@@ -148,3 +140,10 @@ def _load_class_folders(folder):
     labels = np.repeat(np.arange(len(files)), [len(found) for found in files])
     splits = fixed_splits(labels.astype(str), 0.2, 0.25) if len(pictures) >= max(20, 4 * len(classes)) else {}
     return Labelled(folder.resolve().name, pictures, labels, classes, splits)
+
+
+def read_cifar10(folder, part) -> tuple:
+    """Return the pictures (n, 32, 32, 3) and the labels (n,), both uint8, of the part "train" or "test"."""
+    files = [folder / f"{name}.bin" for name in BATCHES[part]]
+    records = np.concatenate([np.fromfile(file, np.uint8).reshape(-1, 1 + 3 * PIXELS) for file in files])
+    return records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), records[:, 0]

@@ -6,7 +6,6 @@ package, the Debian archive, the upstream project, the npm registry, a folder th
 
 import contextlib
 import functools
-import gzip
 import os
 import shutil
 import subprocess
@@ -18,20 +17,7 @@ from pathlib import Path
 from asif_lib.errors import ChecksumError, DataError, first_line, guess
 from asif_lib.files import ROOT, cache_dir, digest_of_files, sha256_of
 
-from .emoji import FONT
-from .openclipart import select_clipart
-
-FASHION_MNIST_FILES = [
-    f"{part}-{what}" for part in ("train", "t10k") for what in ("images-idx3-ubyte", "labels-idx1-ubyte")
-]
-ONNXRUNTIME_FILES = "ort.wasm.min.js", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"
-TOKENIZERS_FILE = "tokenizers.min.cjs"
-PYODIDE_FILES = (
-    "pyodide.asm.js", "pyodide.asm.wasm", "pyodide.js", "pyodide.mjs", "pyodide-lock.json", "python_stdlib.zip",
-)  # fmt: skip
-FONT_FILES = (
-    "lohit-devanagari/Lohit-Devanagari.ttf", "vlgothic/VL-PGothic-Regular.ttf", "wqy/wqy-microhei.ttc",
-)  # fmt: skip
+from .selecting import SELECT
 
 
 @functools.cache
@@ -69,8 +55,7 @@ def folder_digest(folder) -> str:
 
 def is_intact(name, folder=None) -> bool:
     """Return whether the files of a data set, in its own folder or another one, have the catalogue's checksum."""
-    expected = catalogue()[name]["sha256"]
-    return not expected or folder_digest(folder or dataset_dir(name)) in expected
+    return folder_digest(folder or dataset_dir(name)) in catalogue()[name]["sha256"]
 
 
 def fetch(name, *, progress=True) -> Path:
@@ -221,45 +206,3 @@ PROVIDERS = [_installed, _debian_archive, _upstream_project, _npm_registry, _loc
 def _run(command, folder):
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True, timeout=300)
-
-
-# -- which of the unpacked files are used ----------------------------------------------------------------
-
-
-def _select_cifar10(source, target):
-    from .cifar10 import select_cifar10  # brings NumPy
-
-    select_cifar10(source, target)
-
-
-def _select_stamps(source, target):
-    """Every PNG that has a caption beside it, and the caption; no letters of alphabets."""
-    for picture in sorted(source.rglob("*.png")):
-        relative = picture.relative_to(source)
-        caption = picture.with_suffix(".txt")
-        if caption.exists() and not relative.as_posix().startswith("symbols/alphabets/"):
-            (target / relative).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(picture, target / relative)
-            shutil.copyfile(caption, (target / relative).with_suffix(".txt"))
-
-
-def _select_files(names):
-    """Return the function that copies the files of these names, also out of ``NAME.gz``."""
-
-    def select(source, target):
-        target.mkdir()
-        for name in names:
-            is_packed = (source / f"{name}.gz").exists()
-            with gzip.open(source / f"{name}.gz") if is_packed else open(source / name, "rb") as file:
-                (target / Path(name).name).write_bytes(file.read())
-
-    return select
-
-
-SELECT = {
-    "stamps": _select_stamps, "cifar10": _select_cifar10, "clipart": select_clipart, "eurosat": shutil.copytree,
-    "fashion_mnist": _select_files(FASHION_MNIST_FILES), "onnxruntime_web": _select_files(ONNXRUNTIME_FILES),
-    "tokenizers_web": _select_files([TOKENIZERS_FILE]), "fonts": _select_files(FONT_FILES),
-    "pyodide": _select_files(PYODIDE_FILES),
-    "emoji": _select_files([FONT]),  # `draw_emoji` draws later: another version of Pillow may write other bytes
-}  # fmt: skip

@@ -6,8 +6,7 @@ import functools
 import torch
 
 from asif_lib.errors import AsifError, BrokenPicturesError, EncoderError, ParameterError, first_line
-from asif_lib.machine import chunks_of, progress_bar
-from asif_lib.threads import one_thread_per_core
+from asif_lib.machine import chunks_of, one_thread_per_core, progress_bar
 
 from .identity import EncoderIdentity
 

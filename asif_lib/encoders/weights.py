@@ -10,9 +10,8 @@ import sys
 import zipfile
 from pathlib import Path
 
-from asif_lib.errors import EncoderError, IdentityError, first_line, version_of
+from asif_lib.errors import EncoderError, IdentityError, first_line, hub_fault, version_of
 from asif_lib.files import cache_dir, sha256_of
-from asif_lib.hub import hub_fault
 
 from .registry import MPNET_PACKAGES, MPNET_SHA256, REGISTRY_IMAGE_ENCODERS, SHIPPED
 

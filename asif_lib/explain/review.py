@@ -13,7 +13,7 @@ from asif_lib.errors import BankError, DataError
 from asif_lib.evaluation.similarity import copy_distance
 from asif_lib.search import top_anchors
 from asif_lib.search.rows import BLOCK
-from asif_lib.spreadsheets import csv_plain
+from asif_lib.texts import csv_plain
 
 from .audit import rank_pairs
 

@@ -9,12 +9,10 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "exact": ["METHODS", "Plan", "plan_search", "top_anchors"],
-        "passes": ["merge_top"],
+        "exact": ["METHODS", "Plan", "PreparedAnchors", "plan_search", "prepare", "top_anchors"],
+        "passes": ["centred_unit", "merge_top", "rerank"],
         "rows": ["Rows", "as_rows"],
-        "prepared": ["PreparedAnchors", "prepare"],
         "certified": ["Rounded", "Sieve", "round_rows"],
-        "reranking": ["centred_unit", "rerank"],
         "inverted": ["indexed_scores"],
     },
 )

@@ -12,7 +12,7 @@ T. The code adds the rounding errors of sums in float32 to E (`Sieve.slack`).
 5. q·a ≥ F for each anchor of the answer, by (4). So q̂·â ≥ F - E, by (1).
 6. r(q̂·â) ≥ r(F - E) for each anchor of the answer, since rounding is monotone.
 
-The search keeps the anchors that satisfy (6), and `.reranking` compares them exactly. While the anchors pass, F only
+The search keeps the anchors that satisfy (6), and `rerank` compares them exactly. While the anchors pass, F only
 rises. An anchor below the threshold now stays below it, and no row of products is ever whole in memory. The E of (5)
 may be that of some anchors only, as of a tile.
 
@@ -37,9 +37,8 @@ from numba.core.errors import TypingError
 from numba.cpython.unsafe.numbers import trailing_zeros
 from numba.extending import intrinsic
 
-from asif_lib.machine import has_fast_bfloat16, one_thread
+from asif_lib.machine import has_fast_bfloat16, map_in_order, one_thread, single_threads
 from asif_lib.relative import SMALLEST, unit_rows
-from asif_lib.threads import map_in_order, single_threads
 
 from .rows import GROUP, LANES, TILE
 

@@ -32,8 +32,8 @@ def indexed_scores(vectors, others, templates=1, reduce="mean") -> torch.Tensor:
     check_reduce(reduce, t := len(others), templates)
     if vectors.n != others.n:
         raise ParameterError(f"vectors over {vectors.n} and over {others.n} anchors cannot be compared")
-    is_max, matrix = reduce == "max" and templates > 1, others.to_csr()  # (t, n)
-    if templates > 1 and not is_max:
+    matrix, each = others.to_csr(), templates if reduce == "max" else 1  # (t, n)
+    if each < templates:
         shares, bounds = np.full(t, 1 / templates, np.float32), np.arange(0, t + 1, templates)
         matrix = csr_array((shares, np.arange(t), bounds), shape=(t // templates, t)) @ matrix
     index = matrix.tocsc()  # anchor i has the entries from indptr[i] up to indptr[i + 1]
@@ -42,10 +42,9 @@ def indexed_scores(vectors, others, templates=1, reduce="mean") -> torch.Tensor:
 
     def run(first):
         part = slice(first, first + QUERIES)
-        of_rows = np.zeros((len(scores[part]), t), np.float32) if is_max else scores[part]
+        of_rows = np.zeros((len(scores[part]), matrix.shape[0]), np.float32)
         _add(indices[part], values[part], index.indptr, index.indices, index.data, of_rows)
-        if is_max:
-            scores[part] = of_rows.reshape(len(of_rows), -1, templates).max(axis=2)
+        scores[part] = of_rows.reshape(len(of_rows), -1, each).max(axis=2)
 
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         list(pool.map(run, range(0, len(vectors), QUERIES)))  # raises the error of a thread

@@ -20,10 +20,10 @@ import torch
 
 from asif_lib.bank.copies import checked_record, recorded
 from asif_lib.errors import BankError, ParameterError, first_line
-from asif_lib.locks import locked
+from asif_lib.files import locked
 from asif_lib.machine import progress_bar
 from asif_lib.relative import check_dimensions, unit_rows
-from asif_lib.search.reranking import rerank
+from asif_lib.search.passes import rerank
 from asif_lib.search.rows import BLOCK, Rows
 from asif_lib.settings import check_k
 

@@ -21,13 +21,12 @@ from safetensors.torch import load_file, save_file
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.building import cut_positions, pairs_table
 from asif_lib.bank.checks import IMAGE_TEXT
+from asif_lib.bank.disk import check_folder, plain_table, write_bank
 from asif_lib.bank.record import BankRecord, Side
-from asif_lib.bank.writing import check_folder, plain_table, write_bank
 from asif_lib.errors import BankError, first_line
-from asif_lib.files import check_sha256, read_sealed, sha256_of, write_sealed, write_whole
-from asif_lib.locks import locked
+from asif_lib.files import check_sha256, locked, read_sealed, sha256_of, write_sealed, write_whole
 from asif_lib.machine import progress_bar
-from asif_lib.spreadsheets import csv_text
+from asif_lib.texts import csv_text
 
 BLOCK = 512  # rows in a block: two blocks of pictures, as they are in their files, are in memory at a time
 

@@ -8,8 +8,7 @@ from itertools import islice
 from typing import Any
 
 from asif_lib.datasets.hub import check_files, configured, own_places, picture_in_cell, tars_of, text_beside, unloadable
-from asif_lib.errors import DataError, import_extra
-from asif_lib.hub import UNREACHABLE, hub_fault
+from asif_lib.errors import UNREACHABLE, DataError, hub_fault, import_extra
 
 CAPTIONS = ("caption", "text", "txt")  # the names of a column of captions that need not be named
 WAITS = (5, 30, 120)  # seconds to wait before a block is read again after the connection was lost

@@ -1,27 +1,20 @@
 """A bank of anchors: built, kept on disk whole, mapped into memory, and true to its encoders."""
 
 import os
-import re
 import shutil
-from dataclasses import replace
-from pathlib import Path
 from unittest.mock import Mock
 
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import draw
 from made_banks import assert_same, seal_again, without
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 
-from asif_lib import ASIF, AnchorBank, Pairs
-from asif_lib.bank import copies
-from asif_lib.bank import writing as bank_writing
-from asif_lib.bank.sums import exact_sum, mean_of
-from asif_lib.cli import main
-from asif_lib.encoders.pictures import PictureFile
-from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
-from asif_lib.search.prepared import PreparedAnchors
+from asif_lib import AnchorBank, Pairs
+from asif_lib.bank import disk as bank_writing
+from asif_lib.bank.matrices import exact_sum, mean_of
+from asif_lib.errors import BankError, BrokenPicturesError
+from asif_lib.search.exact import PreparedAnchors
 
 pytestmark = pytest.mark.usefixtures("tmp_cache")
 
@@ -50,12 +43,6 @@ def test_row_i_of_everything_is_pair_i(bank, pairs, tiny):
     assert bank.licence == "CC0"
 
 
-def test_pictures_in_memory_and_padded_ones_have_their_place(tiny, drawings):
-    pictures = [draw("circle", "red"), PictureFile(drawings / "red_circle.png", square=True)]
-    bank = AnchorBank.build(Pairs("two", pictures, ["a", "b"], ["1", "2"], ["", ""], {}), *tiny, progress=False)
-    assert bank.pairs.picture.tolist() == ["", str(drawings / "red_circle.png")]
-
-
 def test_a_saved_bank_comes_back_bit_for_bit_and_is_found_by_its_name(bank, tmp_cache):
     folder = bank.save(tmp_cache / "banks" / "mine")
     assert folder == tmp_cache / "banks" / "mine"
@@ -70,7 +57,7 @@ def test_a_saved_bank_comes_back_bit_for_bit_and_is_found_by_its_name(bank, tmp_
     assert all(torch.equal(load_file(part / f"{side}.safetensors")["rows"], bank.matrix(side)) for side in bank.sides)
 
 
-@pytest.mark.parametrize("dtype", [torch.int64, torch.int8, torch.float8_e4m3fn, torch.complex64, None])
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float8_e4m3fn, None])
 def test_another_type_is_refused_in_one_sentence(bank, tmp_path, dtype):
     with pytest.raises(BankError, match=f"does not keep embeddings in {dtype}; take one of torch.float16, .*float64"):
         bank.to(dtype)
@@ -80,48 +67,13 @@ def test_another_type_is_refused_in_one_sentence(bank, tmp_path, dtype):
         assert not (tmp_path / "mine").exists()
 
 
-@pytest.mark.parametrize("side", ["image", "text"])
-@pytest.mark.parametrize("row, fault", [(1e5, "not finite"), (1e-9, "zero, which"), (float("nan"), "not finite")])
-def test_an_embedding_that_is_lost_in_half_precision_is_refused(bank, side, row, fault):
-    bank.matrix(side)[[1, 4]] = torch.tensor(row)
-    words = f"the {side} embedding is {fault}.* of: {bank.pairs.id[1]}, {bank.pairs.id[4]}"
-    with pytest.raises(BankError, match=words):
-        bank.to(torch.float16)
-
-
-@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
-def test_a_bank_is_mapped_and_not_read(bank, tmp_path):
-    bank.save(tmp_path / "mapped")
-    opened = AnchorBank.load(tmp_path / "mapped")
-    lines = [line for line in Path("/proc/self/maps").read_text().splitlines() if "mapped/part-" in line]
-    ranges = [[int(end, 16) for end in line.split()[0].split("-")] for line in lines if "image.safetensors" in line]
-    assert any(low <= opened.image.data_ptr() < high for low, high in ranges)
-
-
-def test_the_means_are_of_the_banks_own_rows(bank):
-    torch.testing.assert_close(bank.image_mean, bank.image.mean(dim=0))
-    torch.testing.assert_close(bank.text_mean, bank.text.mean(dim=0))
-    torch.testing.assert_close(bank.subset([2]).image_mean, bank.image[2])
-    with pytest.raises(BankError, match="no mean"):
-        _ = bank.subset([]).image_mean
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
 def test_a_sum_does_not_depend_on_the_order_and_can_be_undone(dtype):
     rows = (torch.randn(5000, 7, generator=torch.Generator().manual_seed(0)) * 10.0 ** torch.arange(-3, 4)).to(dtype)
     total = exact_sum(rows)
     assert torch.equal(total, exact_sum(rows[torch.randperm(5000)]))
     assert torch.equal(total - exact_sum(rows[:1000]), exact_sum(rows[1000:]))
     torch.testing.assert_close(mean_of(total, 5000), rows.double().mean(dim=0).float(), rtol=1e-6, atol=0)
-
-
-@pytest.mark.parametrize("exponent", [-99, -66, -43, 0, 17])
-def test_a_bank_answers_the_same_at_every_scale(exponent):
-    z = torch.randn(60, 8, generator=torch.Generator().manual_seed(0)) + 1
-    banks = [AnchorBank.from_embeddings(z * by, z[:, :5] * by, [*map(str, range(60))]) for by in (1, 2.0**exponent)]
-    assert torch.equal(banks[0].mean("image") * 2.0**exponent, banks[1].mean("image"))
-    scores = [ASIF(bank, 6, device="cpu").similarity(bank.image, bank.text) for bank in banks]
-    assert torch.equal(*scores)
 
 
 @pytest.mark.parametrize("d", [1, 2, 3])
@@ -133,28 +85,12 @@ def test_in_few_dimensions_large_numbers_come_and_go_exactly(d):
     assert torch.equal(mean_of(exact_sum(few) - exact_sum(rows), 3), mean_of(exact_sum(rows[:3] * 2.0**-60), 3))
 
 
-def test_a_bank_with_the_sums_of_earlier_versions_is_read_and_edited(tmp_path, monkeypatch):
-    """They were two limbs, and rounded."""
-    z = torch.randn(30, 5, generator=torch.Generator().manual_seed(0)) * 1e-20
-    made = AnchorBank.from_embeddings(z, z, [*map(str, range(30))], encoders=("eye", "ear"))
-    with monkeypatch.context() as patch:
-        earlier = lambda of: save({name: t[:2] if "_sum" in name else t for name, t in of.items()})  # noqa: E731
-        patch.setattr(bank_writing, "save", earlier)
-        folder = made.subset(range(20)).save(tmp_path / "old")
-    old = AnchorBank.load(folder)
-    assert torch.equal(old.mean("image"), made.subset(range(20)).mean("image"))
-    edited = AnchorBank.load(old.add(made.subset(range(20, 30))).remove(["3", "25"]).disk.folder)
-    rest = [i for i in range(30) if i not in (3, 25)]
-    assert torch.equal(edited.mean("text"), made.subset(rest).mean("text"))
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 2.0**21])
+@pytest.mark.parametrize("value", [float("nan"), 2.0**21])
 def test_an_embedding_that_has_no_mean_is_refused(bank, tmp_path, value):
     bank.image[3, 2] = value
-    with pytest.raises(BankError, match="not finite, or beyond"):
-        _ = bank.image_mean
-    with pytest.raises(BankError, match="not finite, or beyond"):
-        bank.save(tmp_path / "mine")
+    for use in (lambda: bank.image_mean, lambda: bank.save(tmp_path / "mine")):
+        with pytest.raises(BankError, match="not finite, or beyond"):
+            use()
 
 
 def test_captions_longer_than_the_encoder_reads_are_named(pairs, tiny, text_encoder):
@@ -169,15 +105,6 @@ def test_captions_longer_than_the_encoder_reads_are_named(pairs, tiny, text_enco
     assert len(pairs.captions[2]) < limit
     with pytest.warns(UserWarning, match=f"first {limit} tokens: {pairs.ids[2]};"):
         AnchorBank.build(pairs, tiny[0], text_encoder, progress=False)
-
-
-@pytest.mark.parametrize("side", ["image", "text"])
-def test_an_encoder_that_did_not_make_the_bank_is_refused(bank, side):
-    identity = bank.encoder_of(side)
-    bank.check_encoder(replace(identity, source="elsewhere"), side)
-    for change in ({"checksum": "0" * 64}, {"preprocessing": "other"}, {"dim": 5}):
-        with pytest.raises(IdentityError, match="'drawings' was made by.*load the bank's own encoder"):
-            bank.check_encoder(replace(identity, **change), side)
 
 
 # -- broken pictures -------------------------------------------------------------------------------------
@@ -237,8 +164,7 @@ def test_a_write_that_ends_early_leaves_the_old_bank_whole_and_nothing_else(
 # -- reading ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["thesis.txt", "part-00000.parquet", "part-of-my-thesis", "state-of-the-art.txt",
-                                  "bank.json-backup", "bank.json.old"])  # fmt: skip
+@pytest.mark.parametrize("name", ["thesis.txt", "part-of-my-thesis", "bank.json-backup"])
 def test_files_that_are_no_banks_are_left_alone_also_with_names_like_its_own(bank, changed, tmp_path, name):
     folder, other = bank.save(tmp_path / "mine"), tmp_path / "other"
     (folder / name).write_text("years of work")
@@ -252,20 +178,6 @@ def test_files_that_are_no_banks_are_left_alone_also_with_names_like_its_own(ban
     assert [(file.name, file.read_text()) for file in other.iterdir()] == [(name, "years of work")]
 
 
-@pytest.mark.parametrize("version", [2, 3, 5, None, "4", 4.0])
-def test_another_format_is_one_sentence_and_never_replaced_unasked(bank, tmp_cache, capsys, version):
-    """It may hold edits: ``make setup`` builds no bank over it."""
-    file = bank.save(tmp_cache / "banks" / "stamps") / "bank.json"
-    seal_again(file, lambda record: record.update(format=version, history=record["history"] * 2))
-    content = file.read_bytes()
-    words = rf"has bank format {version}, and this version reads format 4; build .* again: asif bank build stamps --"
-    with pytest.raises(BankError, match=words) as caught:
-        AnchorBank.load("stamps")
-    assert "\n" not in str(caught.value)
-    assert main(["bank", "build", "stamps"]) == 1
-    assert re.search(words, capsys.readouterr().err) and file.read_bytes() == content
-
-
 def test_a_folder_without_a_bank_is_said_to_be_there(tmp_path, tmp_cache, monkeypatch):
     (tmp_path / "pairs").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -274,20 +186,6 @@ def test_a_folder_without_a_bank_is_said_to_be_there(tmp_path, tmp_cache, monkey
             AnchorBank.load(name)
     with pytest.raises(BankError, match=f"there is no bank 'nowhere' in {tmp_cache}/banks/nowhere; run: asif bank"):
         AnchorBank.load("nowhere")
-
-
-@pytest.mark.parametrize(
-    "name", ["part-*/image.safetensors", "part-*/text.safetensors", "part-*/pairs.parquet", "state-*"]
-)
-@pytest.mark.parametrize("keep", [None, 0, 100, -1])
-def test_a_truncated_or_missing_file_is_refused(bank, tmp_path, name, keep):
-    (file,) = bank.save(tmp_path / "mine").glob(name)
-    if keep is None:
-        file.unlink()
-    else:
-        file.write_bytes(file.read_bytes()[:keep])
-    with pytest.raises(BankError, match="is damaged.*build it again"):
-        AnchorBank.load(tmp_path / "mine")
 
 
 # -- made ready for search -------------------------------------------------------------------------------
@@ -307,57 +205,19 @@ def test_a_prepared_copy_is_found_by_its_own_version(opened, tmp_path):
     assert not isinstance(without(moved, [0]).searchable("text")[0], PreparedAnchors)
 
 
-def test_the_prepared_copy_of_another_bank_is_refused(opened, changed, tmp_path):
-    other = AnchorBank.load(changed.save(tmp_path / "other")).prepare(progress=False)
-    shutil.copytree(other.index_folder, opened.index_folder, dirs_exist_ok=True)
-    with pytest.raises(BankError, match="prepared copy cannot be used .its state is .*; prepare the bank again"):
-        opened.searchable("image")
-    assert isinstance(opened.prepare(progress=False).searchable("image")[0], PreparedAnchors)
-
-
-@pytest.mark.parametrize(
-    "said, words",
-    [
+def test_a_prepared_copy_that_does_not_say_what_it_must_is_refused(opened):
+    file = opened.index_folder / "image-prepared.json"
+    content = file.read_bytes()
+    for wrong, words in (
         ({"encoder": "0" * 16}, "its encoder is 0000000000000000"),
         ({"n": 7}, "its n is 7, not 6"),
         ({"error": -0.1}, "error: Input should be greater than or equal to 0"),
-        ({"checksum": None}, "checksum: Input should be a valid string"),
-        ({"error": 0.01, "n": 6, "d": 64, "state": None, "encoder": None}, "its state is None"),
-    ],
-)
-def test_a_prepared_copy_that_does_not_say_what_it_must_is_refused(opened, said, words):
-    seal_again(opened.index_folder / "image-prepared.json", lambda record: record.update(said))
-    with pytest.raises(BankError, match=f"prepared copy cannot be used .*{words}.*; prepare the bank again") as caught:
-        opened.searchable("image")
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("file", ["image-prepared.json", "image-prepared.safetensors"])
-def test_a_copy_that_is_deleted_while_it_is_looked_for_is_none(opened, monkeypatch, file):
-    """By somebody who compacts the bank."""
-    read = copies.read_sealed
-
-    def deleted(*arguments):
-        (opened.index_folder / file).unlink(missing_ok=True)
-        return read(*arguments)
-
-    if file.endswith("json"):
-        (opened.index_folder / file).unlink()
-    monkeypatch.setattr(copies, "read_sealed", deleted)
-    assert not isinstance(opened.searchable("image")[0], PreparedAnchors)
-
-
-def test_a_full_disk_leaves_no_half_a_description(bank, tmp_path, monkeypatch):
-    opened = AnchorBank.load(bank.save(tmp_path / "mine"))
-
-    def half(descriptor):
-        os.ftruncate(descriptor, 5)
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", half)
-    with pytest.raises(BankError, match="No space left on device"):
-        opened.prepare(progress=False)
-    assert not isinstance(opened.searchable("image")[0], PreparedAnchors)
+        ({"state": None}, "its state is None"),
+    ):
+        file.write_bytes(content)
+        seal_again(file, lambda record, wrong=wrong: record.update(wrong))
+        with pytest.raises(BankError, match=f"prepared copy cannot be used .*{words}.*; prepare the bank again"):
+            opened.searchable("image")
 
 
 def test_an_older_version_is_prepared_while_it_is_on_disk(bank, changed, tmp_path):

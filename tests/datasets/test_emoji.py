@@ -6,7 +6,7 @@ import pytest
 
 from asif_lib import load_pairs
 from asif_lib.datasets import providers
-from asif_lib.datasets.emoji import LEFT_OUT
+from asif_lib.datasets.pairs import LEFT_OUT
 from asif_lib.datasets.providers import dataset_dir
 from asif_lib.encoders.pictures import open_picture
 
@@ -26,9 +26,6 @@ def test_emoji_are_the_same_pairs_on_every_machine(emoji):
     assert hashlib.sha256(words.encode()).hexdigest()[:16] == PAIRS_DIGEST
     assert {name: len(rows) for name, rows in emoji.splits.items()} == {"train": 1_008, "validation": 150, "test": 150}
     assert {f"{code:x}.png" for code in LEFT_OUT}.isdisjoint(emoji.ids)
-
-
-def test_an_emoji_is_a_coloured_picture_on_white_with_its_name(emoji):
     fox = emoji.ids.index("1f98a.png")
     assert emoji.captions[fox] == "fox face"
     picture = open_picture(emoji.pictures[fox])
@@ -41,7 +38,7 @@ def test_pictures_are_drawn_once_and_again_if_they_are_damaged(emoji, tmp_cache,
     (tmp_cache / "local").mkdir(parents=True)
     (tmp_cache / "local" / "emoji").symlink_to(emoji.pictures[0].path.parent.with_name("emoji"))
     monkeypatch.setattr(providers, "PROVIDERS", [providers._local_folder])
-    monkeypatch.setattr("asif_lib.datasets.emoji.BLOCKS", {"coloured shapes": (0x1F7E0, 0x1F7FF)})  # not all 1,308
+    monkeypatch.setattr("asif_lib.datasets.pairs.BLOCKS", {"coloured shapes": (0x1F7E0, 0x1F7FF)})  # not all 1,308
     monkeypatch.setattr("asif_lib.datasets.pairs.fixed_splits", lambda groups: {})
     first = load_pairs("emoji", progress=False).pictures[0].path
     assert first.parent == dataset_dir("emoji-drawn") and sorted(tmp_cache.glob("datasets/.*")) == []
@@ -55,8 +52,3 @@ def test_pictures_are_drawn_once_and_again_if_they_are_damaged(emoji, tmp_cache,
     second.unlink()
     load_pairs("emoji", progress=False)
     assert second.read_bytes() == right[1] and sorted(tmp_cache.glob("datasets/.*")) == []
-
-
-def test_a_folder_without_the_font_names_the_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"NotoColorEmoji\.ttf"):
-        providers.SELECT["emoji"](tmp_path, tmp_path / "out")

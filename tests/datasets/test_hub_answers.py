@@ -1,69 +1,61 @@
 """What the hub may answer, from a server of this machine that speaks as it does: each is one sentence with advice."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from forks import run_forked
 from hub_formats import caption, png, write_clip_benchmark, write_webdataset
 
 from asif_lib.files import sha256_of
 
 datasets = pytest.importorskip("datasets")
 
-ASK = """
-import json, time
-time.sleep = lambda seconds: None  # between two tries of a client
-import datasets, huggingface_hub
-from asif_lib.datasets.hub import labelled_from_hub
-from asif_lab.streams import stream_from_hub
-from asif_lab.contrastive import load_contrastive
-from asif_lib.encoders.loading import load_encoder
-from asif_lib.errors import AsifError
-
-loaders = dict(
-    pairs=stream_from_hub,
-    labelled=labelled_from_hub,
-    image=lambda name: load_encoder("image", name, device="cpu"),
-    text=lambda name: load_encoder("text", name, device="cpu"),
-    clip=lambda name: load_contrastive(name, device="cpu"),
-)
-refusals = []
-for name in {names!r}:
-    if name.endswith("offline"):
-        huggingface_hub.constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
-    for kind, load in loaders.items():
-        try:
-            load(name)
-        except AsifError as error:
-            refusals.append([name, kind, str(error)])
-print(json.dumps(refusals))
-"""
 ADVICE = {
     "a/gated": "its terms must be accepted: accept them on its page, and run: hf auth login",
     "a/gone": "the hub has no such repository: it may be renamed, deleted or private",
     "a/lost": "the hub cannot be reached",
     "a/offline": "HF_HUB_OFFLINE",
 }
-
-
-READ = """
+ASK = """
 import json, time
-time.sleep = lambda seconds: None
-import datasets
+time.sleep = lambda seconds: None  # between two tries of a client
+import datasets, huggingface_hub
 from asif_lab import streams
+from asif_lab.contrastive import load_contrastive
 from asif_lib.datasets.hub import labelled_from_hub
+from asif_lib.encoders.loading import load_encoder
+from asif_lib.errors import AsifError
 
-streams.WAITS = (0, 0)
-if {what!r} == "labelled":
-    data = labelled_from_hub({repository!r})
-    print(json.dumps([data.classes, data.templates, data.labels.tolist(), [p.content.hex() for p in data.pictures]]))
-else:
-    blocks = streams.stream_from_hub({repository!r}).blocks(4)
-    print(json.dumps([[picture.content.hex(), caption] for _, block, _ in blocks for picture, caption in block]))
-"""
+def labelled():
+    data = labelled_from_hub("a/labelled")
+    return data.classes, data.templates, data.labels.tolist(), [p.content.hex() for p in data.pictures]
+
+loaders = dict(
+    pairs=streams.stream_from_hub,
+    labelled=labelled_from_hub,
+    image=lambda name: load_encoder("image", name, device="cpu"),
+    text=lambda name: load_encoder("text", name, device="cpu"),
+    clip=lambda name: load_contrastive(name, device="cpu"),
+)
+streams.WAITS, found = (0, 0), {"labelled": labelled(), "refusals": []}
+blocks = streams.stream_from_hub("a/pairs").blocks(4)
+found["pairs"] = [[picture.content.hex(), caption] for _, block, _ in blocks for picture, caption in block]
+for name in NAMES:
+    if name.endswith("offline"):
+        huggingface_hub.constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
+    for kind, load in loaders.items():
+        try:
+            load(name)
+        except AsifError as error:
+            found["refusals"].append([name, kind, str(error)])
+found["kept"] = labelled()
+print(json.dumps(found))
+""".replace("NAMES", str([*ADVICE]))
 COMMIT, ALL = "0" * 40, 10**9
 
 
@@ -117,55 +109,35 @@ class Hub(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory):
+def test_what_the_hub_gives_is_read_and_kept_and_what_it_refuses_is_one_sentence(tmp_path):
+    """Asked in a process of its own: the clients read their settings when they are imported."""
     server = HTTPServer(("127.0.0.1", 0), Hub)
-    server.folder, server.asked, server.losses = tmp_path_factory.mktemp("hub"), [], []
-    server.address = f"http://127.0.0.1:{server.server_port}"
+    server.folder, server.asked, server.losses = tmp_path / "hub", [], []
+    lists = {"classnames": ["a", "b"], "zeroshot_classification_templates": ["a {c}."]}
+    folder = write_clip_benchmark(server.folder / "a" / "labelled", "cls", [0, 1, 1, 0], **lists)
+    write_clip_benchmark(folder, "cls", [1] * 9, split="train")
+    write_webdataset(server.folder / "a" / "pairs", 20, shard=10, picture=lambda number: png(number, 24))
+    # a pair has 7 blocks of 512 bytes; a tar is read in 1 + 20 + 20 + … of them, and after the first 21, a pair begins
+    losses = [ALL, 21 * 512, 0, 21 * 512, 0]  # the first request reads the columns
+    server.losses[:] = [ALL, ALL, *losses]  # the two tars of the labelled pictures come before
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def ask(hub, tmp_path, monkeypatch):
-    """Run code in a new process, and return the JSON value that it prints. The clients read their settings first."""
-
-    def ask(code, offline=False):
-        settings = {"HF_HUB_OFFLINE": str(int(offline)), "HF_ENDPOINT": hub.address}
-        for name, value in {**settings, "HF_HOME": str(tmp_path), "ASIF_CACHE": str(tmp_path)}.items():
-            monkeypatch.setenv(name, value)
-        done = run_forked(code, tmp_path)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
-
-    return ask
-
-
-def test_labelled_pictures_are_read_by_name_only_their_split_is_fetched_and_it_is_kept(hub, ask):
-    lists = {"classnames": ["a", "b"], "zeroshot_classification_templates": ["a {c}."]}
-    folder = write_clip_benchmark(hub.folder / "a" / "labelled", "cls", [0, 1, 1, 0], **lists)
-    write_clip_benchmark(folder, "cls", [1] * 9, split="train")
+    settings = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}"}
+    settings |= {"HF_HOME": str(tmp_path), "ASIF_CACHE": str(tmp_path)}
+    try:
+        done = subprocess.run([sys.executable, "-c", ASK], cwd=tmp_path, env=os.environ | settings, capture_output=True)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert done.returncode == 0, done.stderr.decode()
+    found = json.loads(done.stdout.splitlines()[-1])
     data = [["a", "b"], ["a {}."], [0, 1, 1, 0], [png(number).hex() for number in range(4)]]
-    for offline in (False, True):
-        assert ask(READ.format(what="labelled", repository="a/labelled"), offline) == data
-    tars = {path.partition(COMMIT)[2] for path in hub.asked if re.search(r"a/labelled.*\.tar$", path)}
+    assert found["labelled"] == data == found["kept"]  # the second time without a network
+    tars = {path.partition(COMMIT)[2] for path in server.asked if re.search(r"a/labelled.*\.tar$", path)}
     assert tars == {"/test/0.tar", "/test/1.tar"}
-
-
-def test_a_stream_whose_connection_is_lost_between_two_pictures_loses_no_row(hub, ask):
-    write_webdataset(hub.folder / "a" / "pairs", 20, shard=10, picture=lambda number: png(number, 24))
-    # a pair has 7 blocks of 512 bytes; a tar is read in 1 + 20 + 20 + … of them, and after the first 21, a pair begins
-    hub.losses[:] = [ALL, 21 * 512, 0, 21 * 512, 0]  # the first request reads the columns
-    rows = ask(READ.format(what="pairs", repository="a/pairs"))
-    assert rows == [[png(number, 24).hex(), caption(number)] for number in range(20)] and hub.losses == []
-
-
-def test_what_the_hub_refuses_is_one_sentence_that_says_what_to_do(ask):
-    refusals = ask(ASK.format(names=[*ADVICE]))
-    assert len(refusals) == 5 * len(ADVICE)
-    for name, kind, words in refusals:
+    assert found["pairs"] == [[png(number, 24).hex(), caption(number)] for number in range(20)]
+    assert server.losses == []  # the connection was lost between two pictures, and no row
+    assert len(found["refusals"]) == 5 * len(ADVICE)
+    for name, kind, words in found["refusals"]:
         assert name in words and ADVICE[name] in words and "\n" not in words, (name, kind, words)

@@ -5,25 +5,19 @@ import warnings
 import pytest
 
 from asif_lib import load_pairs
-from asif_lib.datasets import caption_languages
 from asif_lib.datasets.captions import read_translations
 from asif_lib.errors import DataError
 
 LION = "animals/mammals/cats/lion.png"
 
 
-@pytest.fixture(scope="module")
-def counts():
-    return caption_languages(progress=False)
-
-
-@pytest.mark.parametrize(("language", "caption"), [("de", "Ein Löwe."), ("ja", "ライオン"), ("zh_CN", "狮子。")])
-def test_a_stamp_has_its_own_caption_and_split_in_each_language(stamps, counts, language, caption):
+@pytest.mark.parametrize(("language", "caption"), [("de", "Ein Löwe."), ("ja", "ライオン")])
+def test_a_stamp_has_its_own_caption_and_split_in_each_language(stamps, language, caption):
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", UserWarning)
         pairs = load_pairs("stamps", language=language, progress=False)
     assert pairs.captions[pairs.ids.index(LION)] == caption
-    assert len(pairs) == counts[language] == len(set(pairs.ids))
+    assert len(pairs) == {"de": 779, "ja": 793}[language] == len(set(pairs.ids))
     for split, positions in stamps.splits.items():
         english = [stamps.ids[i] for i in positions if stamps.ids[i] in pairs.ids]
         assert [pairs.ids[i] for i in pairs.splits[split]] == english
@@ -34,18 +28,11 @@ def test_a_stamp_has_its_own_caption_and_split_in_each_language(stamps, counts, 
     assert (pairs.name, pairs.licence) == (f"stamps-{language}", "GPL-2")
 
 
-def test_the_languages_are_listed_with_their_counts(stamps, counts):
-    assert len(counts) == 78 and list(counts)[:2] == ["en", "fr"] and list(counts)[-1] == "oc"
-    assert {counts[language] for language in ("en", "fr", "pt", "ja")} == {793}
-    assert (counts["de"], counts["sw"], counts["oc"]) == (779, 184, 24)
-    assert load_pairs("stamps", language="en", progress=False) == stamps
-
-
 @pytest.mark.parametrize(
     ("name", "language", "sentence"),
     [
         ("stamps", "zh", r"stamps: has no captions in 'zh'; did you mean zh_CN or zh_TW\?"),
-        ("stamps", "xx", "stamps: has no captions in 'xx'; the languages: asif data stamps --languages"),
+        ("stamps", "xx", "stamps: has no captions in 'xx'; the languages: .*, de, .*, en, "),
         ("stamps", "oc", r"only 24 captions in 'oc' \(train 16, validation 6, test 2\); .* with 20 in each split"),
         (".", "de", "its captions are in one language; leave out the language, or take the stamps"),
     ],
@@ -55,21 +42,17 @@ def test_a_language_that_is_not_there_or_too_small_is_refused(name, language, se
         load_pairs(name, language=language, progress=False)
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
+def test_a_damaged_file_of_translations_is_named_with_its_place(tmp_path):
+    file = tmp_path / "beaver.txt"
+    for content, sentence in (
         (b"A beaver.\nde.utf8=Ein B\xe4r.\n", r"byte 23 is not UTF-8; get the data set again"),
         (b"", r"line 1 \(''\) is not a caption"),
         (b"A beaver.\n\nde.utf8=Ein Biber.\n", r"line 2 \(''\) is not a caption of one more language"),
         (b"A beaver.\nde.utf8= \n", r"line 2 \('de.utf8= '\) is not"),
-        (b"A beaver.\nEin Biber.\n", r"line 2 \('Ein Biber.'\) is not"),
         (b"A beaver.\nde.utf8=Ein Biber.\nde.utf8=Biber.\n", r"line 3 \('de.utf8=Biber.'\) is not .* one more"),
-    ],
-)
-def test_a_damaged_file_of_translations_is_named_with_its_place(tmp_path, content, sentence):
-    file = tmp_path / "beaver.txt"
-    file.write_bytes(content)
-    with pytest.raises(DataError, match=f"beaver.txt: is damaged: {sentence}"):
-        read_translations(file)
+    ):
+        file.write_bytes(content)
+        with pytest.raises(DataError, match=f"beaver.txt: is damaged: {sentence}"):
+            read_translations(file)
     file.write_bytes(b"A beaver. \nar.utf8= \xd9\x82\xd9\x86\xd8\xaf\xd8\xb3 \n")
     assert read_translations(file) == {"en": "A beaver.", "ar": "قندس"}

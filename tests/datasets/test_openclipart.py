@@ -5,10 +5,7 @@ import struct
 import pytest
 from conftest import draw
 
-from asif_lib import load_pairs
-from asif_lib.datasets import providers
-from asif_lib.datasets.openclipart import caption_of, read_metadata, select_clipart
-from asif_lib.datasets.providers import folder_digest
+from asif_lib.datasets.selecting import read_metadata, select_clipart
 from asif_lib.errors import DataError
 
 SVG = """<?xml version="1.0" encoding="UTF-8"?>
@@ -62,11 +59,6 @@ def test_the_title_of_a_collection_gives_way_to_the_files_name(packages, tmp_pat
     assert "plants/big_tree_0_jo_a.png,Big tree,plants" in table
 
 
-def test_an_authors_name_is_no_title():
-    assert caption_of("a/bee.png", "Jo Author", [], {"jo author"}) == "bee"
-    assert caption_of("a/x.png", "Clipart by Jo Author - bee", ["Bee", "insect"], set()) == "bee, insect"
-
-
 def test_a_broken_drawing_is_named_and_one_without_metadata_has_no_title(packages, tmp_path):
     (tmp_path / "a.svg").write_text("<svg/>")
     assert read_metadata(tmp_path / "a.svg") == ("", [], set())
@@ -74,19 +66,3 @@ def test_a_broken_drawing_is_named_and_one_without_metadata_has_no_title(package
         select_clipart(tmp_path, tmp_path / "out")
     with pytest.raises(DataError, match=r"saw\.svg: is no drawing in XML"):
         select_clipart(packages("tools/saw", "A saw & more"), tmp_path / "out")
-
-
-def test_clip_art_loads_as_pairs_with_fixed_splits(packages, tmp_path, tmp_cache, monkeypatch):
-    for i in range(320):
-        folder = packages(f"food/fruit/{'abcdefghij'[i % 10]}{i}", f"Fruit number {i}")
-    select_clipart(folder, tmp_path / "made")
-    entry = {**providers.catalogue()["clipart"], "sha256": [folder_digest(tmp_path / "made")]}
-    monkeypatch.setattr(providers, "catalogue", lambda: {"clipart": entry})
-    monkeypatch.setattr(providers, "PROVIDERS", [providers._local_folder])
-    (tmp_cache / "local").mkdir(parents=True)
-    folder.rename(tmp_cache / "local" / "clipart")
-    pairs = load_pairs("clipart", progress=False)
-    assert {name: len(rows) for name, rows in pairs.splits.items()} == {"train": 21, "validation": 150, "test": 150}
-    i = pairs.ids.index("animals/otter_01.png")
-    assert (pairs.captions[i], pairs.groups[i], pairs.pictures[i].square) == ("Otter, animal", "animals", True)
-    assert pairs.licence.startswith("CC-PDDC")

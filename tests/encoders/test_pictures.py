@@ -218,7 +218,7 @@ def test_ten_elongated_and_odd_pictures_take_little_memory(tmp_path, timm_folder
     code = f"""
 import resource
 from asif_lib.encoders.image import load_image_encoder
-from asif_lib.datasets.folders import picture_files
+from asif_lib.files import picture_files
 files = picture_files({str(pictures)!r})
 encoder = load_image_encoder({str(timm_folder)!r}, device="cpu")
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -11,7 +11,7 @@ from asif_lib.bank.joining import concatenate
 from asif_lib.errors import AsifError, BankError
 from asif_lib.evaluation.similarity import copy_distance
 from asif_lib.explain.review import COLUMNS, apply_review, carry_decisions, near_distance, review_bank
-from asif_lib.spreadsheets import csv_plain, csv_text
+from asif_lib.texts import csv_plain, csv_text
 
 
 def duplicates(table):

@@ -41,8 +41,7 @@ from asif_lab.paper import TABLE_1, TASKS, paper_table
 from asif_lib import AnchorBank, load_pairs
 from asif_lib.cli import main
 from asif_lib.datasets.labelled import load_labelled
-from asif_lib.datasets.pairs import Pairs
-from asif_lib.datasets.splits import fixed_splits
+from asif_lib.datasets.pairs import Pairs, fixed_splits
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import DataError
 from asif_lib.evaluation.measures import mean_recall, same_text
@@ -368,7 +367,7 @@ def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, m
             ('"ridge"]', '"linear probe"]', 'kind = "zero-shot"\ndata = ', 'kind = "retrieval"\npairs = '),
             "the method 'linear probe' needs classes, and no task is of the kind 'zero-shot'\n",
         ),
-        (('data = "{labelled}"', 'data = "fashion_mnits"'), "known: fashion_mnist, cifar10, eurosat; did you mean"),
+        (('data = "{labelled}"', 'data = "fashion_mnits"'), "known: fashion_mnist, cifar10; did you mean"),
         (('validation = "{pairs}"', 'validation = "fashion_mnits"'), "captioned pictures; known: stamps"),
         (("[banks]", '[streams]\nmine = "x"\n[banks]'), "[streams] 'mine' is no stored bank of this file; name it"),
         (("[banks]", '[streams]\nmine = "\'x"\n[banks]'), "streams.mine: Value error, No closing quotation"),

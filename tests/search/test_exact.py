@@ -1,25 +1,21 @@
+"""Exact search: every method, in any blocks, threads and layouts, gives the answer by definition, bit for bit."""
+
 import itertools
 import os
 import platform
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
-from forks import run_forked
 
 from asif_lib.errors import ParameterError
-from asif_lib.search import certified, passes, reranking
-from asif_lib.search import exact as planning
-from asif_lib.search.exact import plan_search, top_anchors
-from asif_lib.search.passes import merge_top
-from asif_lib.search.prepared import PreparedAnchors, prepare
-from asif_lib.search.reranking import centred_unit, rerank
+from asif_lib.search import certified, passes
+from asif_lib.search.exact import METHODS, PreparedAnchors, plan_search, prepare, top_anchors
+from asif_lib.search.passes import centred_unit, merge_top, rerank
 from asif_lib.search.rows import Rows
 
-METHODS = ["float32", "bf16", "torch"]
 N, D, Q, K = 4_000, 24, 20, 50
 
 
@@ -31,43 +27,28 @@ def picks(seed, high, *shape):
     return torch.randint(high, shape, generator=torch.Generator().manual_seed(seed))
 
 
-def plain():
-    return randn(1, Q, D), randn(2, N, D)
-
-
-def duplicates():
-    """80 copies of each anchor: an anchor among the k best is there 80 times, and the index decides."""
-    return randn(1, Q, D), randn(2, 50, D)[picks(3, 50, N)]
-
-
-def near_ties():
-    return randn(1, Q, D), randn(2, 50, D)[picks(3, 50, N)] + 1e-5 * randn(4, N, D)
-
-
-def clustered():
-    centres = randn(5, 20, D)
-    return centres[picks(6, 20, Q)] + 0.1 * randn(1, Q, D), centres[picks(3, 20, N)] + 0.1 * randn(2, N, D)
-
-
 def lengths_from_denormal_to_huge():
     lengths = torch.logspace(-44, 37, N)[torch.randperm(N, generator=torch.Generator().manual_seed(7))]
-    z, anchors = randn(1, Q, D) * 1e-42, randn(2, N, D) * lengths[:, None]
+    anchors = randn(2, N, D) * lengths[:, None]
     anchors[5:40] = 0
-    return z, anchors
+    return randn(1, Q, D) * 1e-42, anchors
 
 
-def all_negative():
-    direction = randn(8, 1, D)
-    return -direction + 0.1 * randn(1, Q, D), direction + 0.3 * randn(2, N, D)
-
-
-def far_from_the_origin():
-    return 5 + 0.01 * randn(1, Q, D), 5 + 0.01 * randn(2, N, D)
-
-
-CASES = [
-    plain, duplicates, near_ties, clustered, lengths_from_denormal_to_huge, all_negative, far_from_the_origin,
-]  # fmt: skip
+CENTRES, DIRECTION = randn(5, 20, D), randn(8, 1, D)
+CASES = {
+    "plain": lambda: (randn(1, Q, D), randn(2, N, D)),
+    # 80 copies of each anchor: the index decides which of them are among the best
+    "duplicates": lambda: (randn(1, Q, D), randn(2, 50, D)[picks(3, 50, N)]),
+    "near ties": lambda: (randn(1, Q, D), randn(2, 50, D)[picks(3, 50, N)] + 1e-5 * randn(4, N, D)),
+    "clustered": lambda: [CENTRES[picks(i, 20, n)] + 0.1 * randn(i, n, D) for i, n in ((6, Q), (3, N))],
+    "denormal to huge": lengths_from_denormal_to_huge,
+    "all negative": lambda: (-DIRECTION + 0.1 * randn(1, Q, D), DIRECTION + 0.3 * randn(2, N, D)),
+    "far from the origin": lambda: (5 + 0.01 * randn(1, Q, D), 5 + 0.01 * randn(2, N, D)),
+    "equal up to the last bit": lambda: (
+        randn(1, Q, D), torch.where(picks(3, 2, N, D).bool(), DIRECTION, DIRECTION.nextafter(torch.tensor(torch.inf))),
+    ),
+}  # fmt: skip
+by_method = pytest.mark.parametrize("method", METHODS)
 
 
 def by_hand(z, anchors, k, mean=None):
@@ -78,39 +59,37 @@ def by_hand(z, anchors, k, mean=None):
 
 
 def assert_same(found, expected):
-    assert torch.equal(found[0], expected[0])
-    assert torch.equal(found[1], expected[1])
+    assert torch.equal(found[0], expected[0]) and torch.equal(found[1], expected[1])
 
 
-@pytest.mark.parametrize("memory, centred", [(None, False), (400_000, False), (None, True)])
-@pytest.mark.parametrize("method", METHODS)
+@by_method
 @pytest.mark.parametrize("case", CASES)
-def test_every_method_in_any_blocks_gives_the_exact_answer(case, method, memory, centred):
-    z, anchors = case()
-    mean = anchors.mean(dim=0) if centred else None
-    expected = by_hand(z, anchors, K, mean)
-    assert_same(top_anchors(z, anchors, K, mean=mean, method=method, memory=memory), expected)
-    if centred:
-        assert_same(top_anchors(z, prepare(anchors, mean), K, method=method), expected)
+def test_every_method_in_any_blocks_threads_and_shards_gives_the_exact_answer(case, method, set_threads):
+    z, anchors = CASES[case]()
+    mean = anchors.mean(dim=0)
+    expected, centred = by_hand(z, anchors, K), by_hand(z, anchors, K, mean)
+    for threads, memory in ((1, None), (3, 400_000)):
+        set_threads(threads)
+        assert_same(top_anchors(z, anchors, K, method=method, memory=memory), expected)
+        assert torch.get_num_threads() == threads
+    assert_same(top_anchors(z, anchors, K, mean=mean, method=method), centred)
+    assert_same(top_anchors(z, prepare(anchors, mean), K, method=method), centred)
+    keep = np.flatnonzero(np.random.default_rng(0).random(1_500) < 0.7)
+    pieces = [anchors[:1_500], anchors[1_500:1_500], anchors[1_500:1_510], anchors[1_510:]]
+    rows, whole = Rows(pieces, [keep, None, None, None]), torch.cat([anchors[:1_500][keep], anchors[1_500:]])
+    assert_same(top_anchors(z, rows, K, method=method, memory=400_000), by_hand(z, whole, K))
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_more_ties_than_a_fast_pass_has_room_for(monkeypatch, method):
+@by_method
+def test_more_ties_than_a_fast_pass_has_room_for_and_k_near_their_number(monkeypatch, method):
     """All anchors as good as the k-th: the first k by index are the answer, found by comparing with all."""
+    z, (_, anchors) = randn(1, 5, D), CASES["equal up to the last bit"]()
+    for k in (1, 298, 300):
+        assert_same(top_anchors(z, anchors[:300], k, method=method), by_hand(z, anchors[:300], k))
     monkeypatch.setattr(passes, "MOST_CANDIDATES", 500)
     monkeypatch.setattr(passes, "most_kept", lambda k: 2 * k)
-    z, anchors = randn(1, 3, D), randn(2, 1, D).expand(N, D)
-    values, indices = top_anchors(z, anchors, K, method=method)
-    assert (indices == torch.arange(K)).all()
-    assert_same((values, indices), by_hand(z, anchors, K))
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_anchors_that_are_equal_up_to_the_last_bit_and_k_near_their_number(method):
-    z, one = randn(1, 5, D), randn(2, 1, D)
-    anchors = torch.where(picks(3, 2, 300, D).bool(), one, one.nextafter(torch.tensor(torch.inf)))
-    for k in (1, 150, 298, 299, 300):
-        assert_same(top_anchors(z, anchors, k, method=method), by_hand(z, anchors, k))
+    anchors = randn(2, 1, D).expand(N, D)
+    assert_same(top_anchors(z, anchors, K, method=method), by_hand(z, anchors, K))
 
 
 OLD = """
@@ -125,23 +104,19 @@ torch.save([top_anchors(z, anchors, 50, method=method) for method in METHODS], "
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="other processors have no AVX2")
 def test_a_processor_without_avx2_gives_the_same(tmp_path):
     """Numba, PyTorch and oneDNN use what the first processors of this kind had."""
-    torch.save(plain(), tmp_path / "given.pt")
+    torch.save(CASES["plain"](), tmp_path / "given.pt")
     old = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "NUMBA_CPU_FEATURES": "+sse2"}
     environment = {**os.environ, **old, "NUMBA_CPU_NAME": "x86-64", "NUMBA_CACHE_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", OLD], cwd=tmp_path, env=environment, check=True)
-    expected = by_hand(*plain(), K)
+    expected = by_hand(*CASES["plain"](), K)
     for values, indices in torch.load(tmp_path / "found.pt"):
-        assert torch.equal(indices, expected[1])
-        assert torch.allclose(values, expected[0])
+        assert torch.equal(indices, expected[1]) and torch.allclose(values, expected[0])
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_any_number_of_threads_gives_the_same(threads, set_threads):
-    z, anchors = near_ties()
-    set_threads(threads)
-    for method in METHODS:
-        assert_same(top_anchors(z, anchors, K, method=method), by_hand(z, anchors, K))
-        assert torch.get_num_threads() == threads
+def test_a_processor_without_bfloat16_gives_the_same(monkeypatch):
+    z, anchors = CASES["clustered"]()
+    monkeypatch.setattr(certified, "has_fast_bfloat16", lambda: False)
+    assert_same(top_anchors(z, anchors, K, method="bf16"), by_hand(z, anchors, K))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -170,11 +145,10 @@ def test_the_bound_follows_a_block_that_was_rounded_more():
     for i in range(3):
         others[i, : 141 - i], others[i, 141 - i : 256] = step, -step
     for method in METHODS:
-        _, indices = top_anchors(z, Rows([others, best.float()]), 1, method=method)
-        assert indices.tolist() == [[3]]
+        assert top_anchors(z, Rows([others, best.float()]), 1, method=method)[1].tolist() == [[3]]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@by_method
 def test_what_the_caller_allows_pytorch_does_not_matter(method):
     """Products in bfloat16 or TF32 would break the bound on the error of those in float32."""
     z, anchors = randn(1, 64, 64), randn(3, 1, 64) + 1e-3 * randn(2, N, 64)
@@ -192,45 +166,17 @@ def test_what_the_caller_allows_pytorch_does_not_matter(method):
     assert found[0].dtype == torch.float32
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_threads_are_as_before_also_beside_other_work(method, set_threads):
-    set_threads(2)
-    sieve = certified.Sieve(certified.round_rows(randn(1, 2, D)), 3, 9)
-    sieve.feed(certified.round_rows(randn(2, 9, D)), 0)
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(top_anchors, randn(1, 2, D), randn(2, 40, D), 3, method=method).result()
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(torch.get_num_threads).result() == 2
-    assert torch.get_num_threads() == 2
+# -- the steps of the proof ------------------------------------------------------------------------------
 
 
-def test_queries_that_must_be_searched_again_take_no_more_memory(monkeypatch):
-    asked = []
-    by_float32 = passes.Passes._by_float32
-
-    def watched(self, queries, room, passed):
-        asked.append(len(queries) * room)
-        return by_float32(self, queries, room, passed)
-
-    monkeypatch.setattr(passes.Passes, "_by_float32", watched)
-    z, anchors = randn(1, 600, D), randn(2, 1, D).expand(N, D)
-    _, indices = top_anchors(z, anchors, 1, method="float32")
-    assert (indices == 0).all()
-    assert len(asked) > 5 and max(asked) == asked[0]
-
-
-def test_a_processor_without_bfloat16_gives_the_same(monkeypatch):
-    z, anchors = clustered()
-    monkeypatch.setattr(certified, "has_fast_bfloat16", lambda: False)
-    assert_same(top_anchors(z, anchors, K, method="bf16"), by_hand(z, anchors, K))
+def unit(seed, rows, d=D):
+    return certified.round_rows(torch.nn.functional.normalize(randn(seed, rows, d)))
 
 
 def test_products_are_rounded_once_and_to_the_nearest():
     """The bound rests on it."""
     for q, n, d in ((1, 300, 24), (33, 2_048, 768), (200, 77, 3_000)):
-        z, anchors = (
-            certified.round_rows(torch.nn.functional.normalize(randn(i, rows, d))) for i, rows in ((1, q), (2, n))
-        )
+        z, anchors = unit(1, q, d), unit(2, n, d)
         products = certified._product(z.rows, anchors.rows, torch.empty(q, n, dtype=torch.bfloat16))
         true, slack = z.rows.double() @ anchors.rows.double().T, certified.Sieve(z, 1, 1).slack
         assert ((true - slack).bfloat16() <= products).all() and (products <= (true + slack).bfloat16()).all()
@@ -240,20 +186,17 @@ def test_products_are_rounded_once_and_to_the_nearest():
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_unit_rows_written_in_one_pass_are_as_near_as_is_said(precision, given):
     anchors = (randn(1, 300, 97) * torch.logspace(-3, 3, 300)[:, None]).to(given)
-    mean = anchors.float().mean(dim=0)
-    for own in (None, mean):
+    for mean in (None, anchors.float().mean(dim=0)):
         out = torch.empty(300, 97, dtype=precision)
-        error = certified.write_unit(anchors, own, 0, out)
-        true = torch.from_numpy(centred_unit(anchors.float(), own))
-        distances = (out.double() - true).norm(dim=1)
-        assert distances.max() <= error + (97 / 2 + 8) * certified.ROUNDING
+        error = certified.write_unit(anchors, mean, 0, out)
+        true = torch.from_numpy(centred_unit(anchors.float(), mean))
+        assert (out.double() - true).norm(dim=1).max() <= error + (97 / 2 + 8) * certified.ROUNDING
         nearest = certified.round_rows(true.float()).error if precision == torch.bfloat16 else 0
         assert error == pytest.approx(nearest, rel=1e-2)
 
 
-@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-def test_keys_grow_with_the_numbers_and_name_the_smallest_of_them(precision):
-    half = precision == torch.bfloat16
+@pytest.mark.parametrize("half", [False, True])
+def test_keys_grow_with_the_numbers_and_name_the_smallest_of_them(half):
     every = torch.arange(-(2**15), 2**15).to(torch.int16).view(torch.bfloat16)
     drawn = torch.cat([randn(1, 500), randn(2, 500) * 1e-6, torch.tensor([-1.0, 1.0])])
     numbers = (every[every.isfinite() & ((every != 0) | ~every.signbit())] if half else drawn).sort().values
@@ -265,159 +208,30 @@ def test_keys_grow_with_the_numbers_and_name_the_smallest_of_them(precision):
     assert [certified._key_of(float(number), half) for number in smallest] == keys.tolist()
 
 
-@pytest.mark.parametrize("start", [0, 2**31 - 2_500, 2**32 - 5_000])
-def test_positions_are_counted_from_wherever_the_anchors_start(start):
-    z, anchors = (certified.round_rows(torch.nn.functional.normalize(x, dim=1)) for x in plain())
-    first, second = (certified.Sieve(z, K, 2_000) for _ in range(2))
-    first.feed(anchors, 0)
-    second.feed(anchors, start)
-    for mine, moved in zip(first.candidates(), second.candidates(), strict=True):
-        assert np.array_equal(mine + np.int64(start), moved)
-
-
-def test_threads_take_turns_at_the_tiles_and_keep_the_same():
-    q, n = certified.GROUP + 40, 3 * certified.TILE + 5
-    z, anchors = (
-        certified.round_rows(torch.nn.functional.normalize(randn(i, rows, D))) for i, rows in ((1, q), (2, n))
-    )
+def test_threads_take_turns_at_the_tiles_and_positions_count_from_wherever_the_anchors_start():
+    z, anchors = unit(1, certified.GROUP + 40), unit(2, n := 3 * certified.TILE + 5)
     kept = []
-    for threads in (1, 2, 7):
-        sieve, counts = certified.Sieve(z, 50, 1_000), []
-        sieve.feed(anchors, 10, threads, counts.append)
-        assert sum(counts) == n and max(counts) <= certified.TILE
-        assert not sieve.overflown.any()
-        kept.append([sorted(positions) for positions in sieve.candidates()])
-    assert kept[0] == kept[1] == kept[2]
-    assert min(min(row) for row in kept[0]) >= 10
+    for threads, start in itertools.product((1, 2, 7), (0, 10, 2**31 - 2_500, 2**32 - n - 1)):
+        sieve, counts = certified.Sieve(z, K, 1_000), []
+        sieve.feed(anchors, start, threads, counts.append)
+        assert sum(counts) == n and max(counts) <= certified.TILE and not sieve.overflown.any()
+        kept.append([sorted(np.asarray(positions, np.int64) - start) for positions in sieve.candidates()])
+    assert all(each == kept[0] for each in kept)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_shards_and_removed_rows_are_as_if_they_were_one_matrix(method):
-    z, anchors = near_ties()
-    keep = np.flatnonzero(np.random.default_rng(0).random(1_500) < 0.7)
-    pieces = [anchors[:1_500], anchors[1_500:1_500], anchors[1_500:1_510], anchors[1_510:]]
-    rows = Rows(pieces, [keep, None, None, None])
-    whole = torch.cat([anchors[:1_500][keep], anchors[1_500:]])
-    assert rows.shape == (len(whole), D)
-    assert_same(top_anchors(z, rows, K, method=method, memory=400_000), by_hand(z, whole, K))
-
-
-def test_shards_that_lack_anchors_or_queries_are_not_merged():
-    values, indices = top_anchors(*duplicates(), 10)
-    with pytest.raises(ParameterError, match="gave 10 anchors together"):
-        merge_top([(values, indices)], K)
-    with pytest.raises(ParameterError, match="different numbers of queries"):
-        merge_top([(values, indices), (values[:1], indices[:1])], 20)
-
-
-def test_a_copy_of_other_anchors_is_refused():
-    one = prepare(randn(1, 30, D))
-    with pytest.raises(ParameterError, match="not one of anchors of shape"):
-        PreparedAnchors(Rows([randn(2, 40, D)]), None, one.rounded, one.error)
-    with pytest.raises(ParameterError, match="prepared with a mean of their own"):
-        top_anchors(randn(1, 2, D), one, 3, mean=torch.zeros(D))
-
-
-def test_k_is_a_number_of_anchors_and_there_may_be_no_queries_and_one_anchor():
-    assert top_anchors(torch.empty(0, D), randn(2, 9, D), 3)[1].shape == (0, 3)
-    assert top_anchors(randn(1, 2, D).numpy(), randn(2, 1, D), 1)[1].tolist() == [[0], [0]]
-    for k in (0, -1, 41, 2.5, True, "3", None, float("nan")):
-        with pytest.raises(ParameterError, match=f"k = {k}: .* a whole number"):
-            top_anchors(randn(1, 2, D), randn(2, 40, D), k)
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_nan_and_infinity_are_found_in_queries_and_in_any_block(method, bad):
-    many = randn(1, 9_000, D), randn(2, 40, D)
-    for (z, anchors), which, row, memory in (
-        (plain(), 1, 3_333, 400_000),
-        (plain(), 0, 7, None),
-        (many, 0, 8_500, 2e6),
-    ):
-        (z, anchors)[which][row, 1] = bad
-        with pytest.raises(ParameterError, match=rf"row {row} .* NaN or infinity"):
-            top_anchors(z, anchors, 3, method=method, memory=memory and int(memory))
-    with pytest.raises(ParameterError, match="row 3333 .* NaN or infinity"):
-        prepare(torch.cat([randn(1, 3_333, D), torch.full((2, D), bad)]))
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_a_mean_that_cannot_be_taken_off_is_said(method):
-    z, anchors = plain()
-    mean = anchors.mean(dim=0)
-    with pytest.raises(ParameterError, match="the mean holds NaN"):
-        top_anchors(z, anchors, K, mean=mean * torch.nan, method=method)
-    with pytest.raises(ParameterError, match=r"the mean has shape \(23,\)"):
-        top_anchors(z, anchors, K, mean=mean[1:], method=method)
-    with pytest.raises(ParameterError, match="row 0 .*minus the mean is beyond float32"):
-        top_anchors(torch.full((2, D), 3e38), anchors, K, mean=torch.full((D,), -3e38), method=method)
-    found = top_anchors(z, anchors, K, mean=mean.double(), method=method)
-    assert_same(found, by_hand(z, anchors, K, mean))
-
-
-def test_other_dimensions_types_shards_that_do_not_fit_and_no_method():
-    z, anchors = plain()
-    for call, words in (
-        (lambda: top_anchors(z[:, :5], anchors, K), "not of one space"),
-        (lambda: top_anchors(z.long(), anchors, K), "vectors are torch.int64"),
-        (lambda: Rows([anchors, anchors.half()]), "shard 1 is torch.float16"),
-        (lambda: Rows([anchors, anchors[:, 1:]]), "shard 1 is .*23"),
-        (lambda: Rows([]), "at least one piece"),
-        (lambda: top_anchors(z, anchors, K, method="magic"), "method = 'magic'"),
-    ):
-        with pytest.raises(ParameterError, match=words):
-            call()
-
-
-def test_a_memory_below_one_tile_says_what_it_takes():
-    z, anchors = plain()
-    with pytest.raises(ParameterError, match="does not hold one tile") as error:
-        top_anchors(z, anchors, K, memory=1_000)
-    enough = stated(error)
-    assert_same(top_anchors(z, anchors, K, memory=enough), by_hand(z, anchors, K))
-    for q, n, d, k, method in itertools.product((1, 500), (1, 70_000), (1, 768), (1, 800), METHODS):
-        with pytest.raises(ParameterError) as error:
-            plan_search(q, n, d, k, method=method, memory=10)
-        plan_search(q, n, d, k, method=method, memory=stated(error))
-
-
-def test_more_anchors_than_a_position_can_count():
-    many, last = torch.ones(1, 2).expand(2**32, 2), [np.array([2**32 - 1])]
-    for call in (lambda: plan_search(1, 2**32, 8, 1), lambda: rerank(torch.ones(1, 2), many, last, 1)):
-        with pytest.raises(ParameterError, match="4,294,967,296 anchors: .* merge_top"):
-            call()
-
-
-def stated(error):
-    return int(str(error.value).split("give ")[1].split(" ")[0].replace(",", ""))
-
-
-def test_the_choice_follows_hardware_and_size(monkeypatch):
-    large, small = (10_000, 1_600_000, 768, 800), (5, 800, 768, 80)
-    monkeypatch.setattr(planning, "has_fast_bfloat16", lambda: True)
-    assert plan_search(*large).method == "bf16"
-    assert plan_search(*small).method == "float32"
-    assert plan_search(*large, method="float32").method == "float32"
-    assert plan_search(*small, prepared=True).method == "bf16"
-    monkeypatch.setattr(planning, "has_fast_bfloat16", lambda: False)
-    assert plan_search(*large).method == plan_search(*large, prepared=True).method == "float32"
-    assert plan_search(*large, device="meta").method == "torch"
-    with pytest.raises(ParameterError, match="on meta take 'torch'"):
-        plan_search(*large, device="meta", method="bf16")
+# -- the exact comparison --------------------------------------------------------------------------------
 
 
 def test_rerank_takes_the_best_of_what_it_is_given():
-    z, anchors = plain()
+    z, anchors = CASES["plain"]()
     candidates = np.full((Q, 6), -1)
     candidates[:, :3] = [9, 4, 2]
     values, indices = rerank(z, anchors, candidates, 5)
-    all_values, _ = top_anchors(z, anchors[[2, 4, 9]], 3)
-    assert torch.equal(values[:, :3], all_values)
+    assert torch.equal(values[:, :3], top_anchors(z, anchors[[2, 4, 9]], 3)[0])
     assert (values[:, 3:] == 0).all()
     assert (indices[:, 3:] == torch.tensor([0, 1])).all()  # named, but with an entry of zero
-    with pytest.raises(ParameterError, match="k = 11 of 10 anchors"):
-        rerank(z, anchors[:10], candidates, 11)
+    every = [np.arange(200)] * Q
+    assert_same(rerank(z, anchors, every, K, memory=1), rerank(z, anchors, every, K))
 
 
 def sums_of_nothing_but_errors(q, n):
@@ -440,59 +254,100 @@ def test_a_cosine_is_the_same_in_whatever_company(dtype):
         assert torch.equal(values, alone.gather(1, indices))
 
 
-LAYOUTS = {
-    "part of wider rows": lambda x: torch.cat([x, x], dim=1)[:, : x.shape[1]],
-    "each second row": lambda x: x.repeat_interleave(2, dim=0)[::2],
-    "column after column": lambda x: x.T.contiguous().T,
-}
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("method", METHODS)
-def test_a_cosine_is_the_same_however_vectors_lie_in_memory(method, layout):
+@by_method
+def test_a_cosine_is_the_same_however_vectors_lie_in_memory(method):
     z, anchors = sums_of_nothing_but_errors(5, 90)
     expected = rerank(z, anchors, [np.arange(90)] * 5, 30)
-    other = LAYOUTS[layout]
-    assert not other(anchors).is_contiguous()
-    assert_same(top_anchors(other(z), other(anchors), 30, method=method), expected)
-    mixed = Rows([other(anchors[:50]), anchors[50:]])
-    assert_same(top_anchors(z, mixed, 30, method=method), expected)
-
-
-def test_candidates_in_any_blocks_are_ranked_alike():
-    z, anchors = plain()
-    candidates = [np.arange(200)] * Q
-    whole = rerank(z, anchors, candidates, K)
-    for memory in (1, 3 * torch.get_num_threads() * 200 * reranking.OF_CANDIDATE):
-        assert_same(rerank(z, anchors, candidates, K, memory=memory), whole)
+    for other in (
+        lambda x: torch.cat([x, x], dim=1)[:, : x.shape[1]],
+        lambda x: x.repeat_interleave(2, dim=0)[::2],
+        lambda x: x.T.contiguous().T,
+    ):
+        assert not other(anchors).is_contiguous()
+        for laid in (other(anchors), Rows([other(anchors[:50]), anchors[50:]])):
+            assert_same(top_anchors(other(z), laid, 30, method=method), expected)
 
 
 def test_keys_are_in_the_order_of_the_answer():
     cosines = np.concatenate([randn(1, 300).numpy(), np.repeat(np.float32([0.0, -0.0, 1e-40, -1e-40, 0.5]), 50)])
     positions = np.concatenate([np.arange(270), 2**31 + np.arange(180), 2**32 - 1 - np.arange(100)])
     positions = np.random.default_rng(0).permutation(positions)
-    keys = np.sort(reranking._keys(cosines, positions))
-    order = np.lexsort((positions, -cosines))
-    values, where = reranking._unpacked(keys)
+    keys, order = np.sort(passes._keys(cosines, positions)), np.lexsort((positions, -cosines))
+    values, where = passes._unpacked(keys)
     assert np.array_equal(values, cosines[order]) and np.array_equal(where, positions[order])
+
+
+# -- what is refused, and what it takes ------------------------------------------------------------------
+
+
+@by_method
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_nan_and_infinity_are_found_in_queries_and_in_any_block(method, bad):
+    many = randn(1, 9_000, D), randn(2, 40, D)
+    for (z, anchors), which, row, memory in (
+        (CASES["plain"](), 1, 3_333, 400_000), (CASES["plain"](), 0, 7, None), (many, 0, 8_500, 2_000_000),
+    ):  # fmt: skip
+        (z, anchors)[which][row, 1] = bad
+        with pytest.raises(ParameterError, match=rf"row {row} .* NaN or infinity"):
+            top_anchors(z, anchors, 3, method=method, memory=memory)
+    with pytest.raises(ParameterError, match="row 3333 .* NaN or infinity"):
+        prepare(torch.cat([randn(1, 3_333, D), torch.full((2, D), bad)]))
+
+
+def test_what_cannot_be_searched_is_refused_in_a_sentence():
+    z, anchors = CASES["plain"]()
+    mean, one, found = anchors.mean(dim=0), prepare(anchors[:30]), top_anchors(z, anchors, 10)
+    many, last = torch.ones(1, 2).expand(2**32, 2), [np.array([2**32 - 1])]
+    for call, words in (
+        (lambda: top_anchors(z[:, :5], anchors, K), "not of one space"),
+        (lambda: top_anchors(z.long(), anchors, K), "vectors are torch.int64"),
+        (lambda: Rows([anchors, anchors.half()]), "shard 1 is torch.float16"),
+        (lambda: Rows([anchors, anchors[:, 1:]]), "shard 1 is .*23"),
+        (lambda: Rows([]), "at least one piece"),
+        (lambda: top_anchors(z, anchors, K, method="magic"), "method = 'magic'"),
+        *((lambda k=k: top_anchors(z, anchors, k), f"k = {k}: .* a whole number") for k in (0, N + 1, 2.5, True, None)),
+        (lambda: top_anchors(z, anchors, K, mean=mean * torch.nan), "the mean holds NaN"),
+        (lambda: top_anchors(z, anchors, K, mean=mean[1:]), r"the mean has shape \(23,\)"),
+        (lambda: top_anchors(torch.full((2, D), 3e38), anchors, K, mean=torch.full((D,), -3e38)), "beyond float32"),
+        (lambda: PreparedAnchors(Rows([anchors]), None, one.rounded, one.error), "not one of anchors of shape"),
+        (lambda: top_anchors(z, one, 3, mean=mean), "prepared with a mean of their own"),
+        (lambda: merge_top([found], K), "gave 10 anchors together"),
+        (lambda: merge_top([found, (found[0][:1], found[1][:1])], 20), "different numbers of queries"),
+        (lambda: rerank(z, anchors[:10], [np.arange(9)] * Q, 11), "k = 11 of 10 anchors"),
+        (lambda: plan_search(1, 2**32, 8, 1), "4,294,967,296 anchors: .* merge_top"),
+        (lambda: rerank(torch.ones(1, 2), many, last, 1), "4,294,967,296 anchors: .* merge_top"),
+        (lambda: plan_search(5, 800, 768, 80, device="meta", method="bf16"), "on meta take 'torch'"),
+    ):
+        with pytest.raises(ParameterError, match=words):
+            call()
+    assert top_anchors(torch.empty(0, D), anchors, 3)[1].shape == (0, 3)
+    assert top_anchors(z[:2].numpy(), anchors[:1], 1)[1].tolist() == [[0], [0]]
+
+
+def test_a_memory_below_one_tile_says_what_it_takes():
+    for q, n, d, k, method in itertools.product((1, 500), (1, 70_000), (1, 768), (1, 800), METHODS):
+        with pytest.raises(ParameterError, match="does not hold one tile") as error:
+            plan_search(q, n, d, k, method=method, memory=10)
+        enough = int(str(error.value).split("give ")[1].split(" ")[0].replace(",", ""))
+        plan_search(q, n, d, k, method=method, memory=enough)
 
 
 MEASURE = """
 import resource, torch
-from asif_lib.search.exact import plan_search, top_anchors
-n, q, d, method = 100_000, 2_000, 8, {!r}
+from asif_lib.search.exact import METHODS, top_anchors
+n, q, d = 100_000, 2_000, 8
 z, anchors = torch.randn(q, d), torch.randn(n, d)
-top_anchors(z[:9], anchors[:20_000], 50, method=method)
+for method in METHODS:
+    top_anchors(z[:9], anchors[:20_000], 50, method=method)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-values, indices = top_anchors(z, anchors, 50, method=method, memory=2**27)
-assert indices.shape == (q, 50)
+for method in METHODS:
+    assert top_anchors(z, anchors, 50, method=method, memory=2**27)[1].shape == (q, 50)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("method", METHODS)
-def test_the_dense_matrix_never_exists_whole(method, tmp_path):
+def test_the_dense_matrix_never_exists_whole(tmp_path):
     """2,000 × 100,000 cosines would take 763 MB."""
-    run = run_forked(MEASURE.format(method), tmp_path)
-    assert float(run.stdout) < 300, run.stderr
+    run = subprocess.run([sys.executable, "-c", MEASURE], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0 and float(run.stdout) < 300, run.stderr

@@ -39,14 +39,6 @@ def test_no_anchor_in_common_is_a_score_of_zero():
     assert indexed_scores(one, one).tolist() == [[pytest.approx(1)]]
 
 
-def test_any_number_of_threads_gives_the_same(set_threads):
-    images, texts, scores = vectors(1, 300), vectors(2, 40), []
-    for threads in (1, 4):
-        set_threads(threads)
-        scores.append(indexed_scores(images, texts))
-    assert torch.equal(*scores)
-
-
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ParameterError, match="vectors over 100 and over 200 anchors"):
         indexed_scores(vectors(1, 3, n=100), vectors(1, 3))

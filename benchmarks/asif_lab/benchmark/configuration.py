@@ -14,9 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, 
 from asif_lib.bank.record import bank_dir
 from asif_lib.datasets.providers import catalogue, check_known
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER
-from asif_lib.errors import DataError, first_line, guess
+from asif_lib.errors import HUB, DataError, first_line, guess
 from asif_lib.files import read_file
-from asif_lib.hub import HUB
 
 TRANSFORMERS = "transformers:"
 """Stands before the name of a model that was trained on pairs, such as CLIP, where the name of a method is expected."""

@@ -16,14 +16,12 @@ from asif_lab.baselines import LinearProbe, Method
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.hub import labelled_from_hub
 from asif_lib.datasets.labelled import load_labelled
-from asif_lib.datasets.pairs import Pairs, load_pairs
-from asif_lib.datasets.splits import fixed_splits
+from asif_lib.datasets.pairs import Pairs, fixed_splits, load_pairs
 from asif_lib.defaults import DEFAULT_TEMPLATE, LARGEST_DEFAULT_K
 from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.pictures import open_picture
-from asif_lib.errors import DataError
+from asif_lib.errors import HUB, DataError
 from asif_lib.evaluation.measures import RECALLS, ranks, recall_of_each, same_text
-from asif_lib.hub import HUB
 from asif_lib.relative import unit_rows
 from asif_lib.search.inverted import indexed_scores
 from asif_lib.settings import Settings

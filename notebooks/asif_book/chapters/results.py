@@ -13,8 +13,7 @@ from typing import NotRequired
 from typing_extensions import TypedDict
 
 from asif_lib.errors import AsifError
-from asif_lib.files import build_dir, read_json, write_json, write_whole
-from asif_lib.locks import locked
+from asif_lib.files import build_dir, locked, read_json, write_json, write_whole
 
 BEGIN = "<!-- results:begin -->"
 END = "<!-- results:end -->"

@@ -14,8 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from asif_lib.errors import AsifError
-from asif_lib.files import parse_json, put_aside, read_file, write_json
-from asif_lib.locks import locked
+from asif_lib.files import locked, parse_json, put_aside, read_file, write_json
 
 VERSION = 5
 KEPT = ("00.2", "03.1", "03.2", "03.3", "04.1", "04.2")

@@ -14,7 +14,7 @@ from asif_book.checks.progress import FILE, SOLVED, Answers, Entry, ProgressErro
 from asif_book.checks.quiz import class_gain
 from asif_lib.errors import AsifError, first_line
 from asif_lib.files import write_whole
-from asif_lib.spreadsheets import csv_text
+from asif_lib.texts import csv_text
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 _AROUND_A_NAME = re.compile(r"(?<=.)((_\d+)_assignsubmission_.*|\.json)$", re.I)

@@ -10,7 +10,8 @@ import sys
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from asif_lib.datasets.providers import ONNXRUNTIME_FILES, TOKENIZERS_FILE, fetch
+from asif_lib.datasets.providers import fetch
+from asif_lib.datasets.selecting import ONNXRUNTIME_FILES, TOKENIZERS_FILE
 from asif_lib.defaults import BARE_TEMPLATE
 from asif_lib.encoders.graphs import as_proto
 from asif_lib.encoders.onnx import shipped_graph

@@ -14,7 +14,7 @@ from safetensors.numpy import save
 
 from asif_book.page.building import bank_page
 from asif_lib import ASIF, AnchorBank
-from asif_lib.bank.taught import read_taught
+from asif_lib.bank.joining import read_taught
 
 DECIDE = """cases => cases.map(({ added, z, sentences, gone, k, p, whiten }) => {
     const read = (text) => new Float32Array(bytesOf(text).buffer);

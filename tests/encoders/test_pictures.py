@@ -14,9 +14,8 @@ from PIL import Image, features
 from PIL.PngImagePlugin import PngImageFile
 
 from asif_lib.encoders.embeddings import embed_readable
-from asif_lib.encoders.image import load_image_encoder
+from asif_lib.encoders.image import load_image_encoder, middle
 from asif_lib.encoders.pictures import MAX_PIXELS, PictureFile, open_picture, picture_digest
-from asif_lib.encoders.transforms import middle
 from asif_lib.errors import PictureError
 
 WHITE = (255, 255, 255)

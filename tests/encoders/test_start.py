@@ -12,13 +12,11 @@ from conftest import make_sentence_transformer
 from PIL import Image
 from safetensors.torch import save_file
 
-from asif_lib.encoders.graphs import efficientnet_lite
-from asif_lib.encoders.image import load_image_encoder
-from asif_lib.encoders.onnx import OnnxModel, shipped_graph
-from asif_lib.encoders.registry import REGISTRY_IMAGE_ENCODERS, PackagedModel
+from asif_lib.encoders.identity import REGISTRY_IMAGE_ENCODERS, PackagedModel
+from asif_lib.encoders.image import centre_crop, load_image_encoder
+from asif_lib.encoders.onnx import OnnxModel, efficientnet_lite, shipped_graph
 from asif_lib.encoders.sentence import MeanOfTokens, OnnxSentences, is_mean_of_tokens
 from asif_lib.encoders.text import load_text_encoder
-from asif_lib.encoders.transforms import centre_crop
 from asif_lib.errors import EncoderError, MissingExtraError
 from asif_lib.files import sha256_of
 

@@ -6,7 +6,7 @@ import timm
 import torch
 from PIL import Image
 
-from asif_lib.encoders.transforms import centre_crop
+from asif_lib.encoders.image import centre_crop
 
 
 def transforms(**changes):

@@ -15,10 +15,10 @@ from asif_lib.datasets.pairs import Pairs
 from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.identity import external_identity
 from asif_lib.errors import AsifError, BankError, EncoderError, IdentityError, ParameterError
+from asif_lib.explain.attribution import area_between, faithfulness_curves
 from asif_lib.explain.audit import rank_pairs
 from asif_lib.explain.contribution import contributions
 from asif_lib.explain.counterfactual import smallest_removal, without
-from asif_lib.explain.faithfulness import area_between, faithfulness_curves
 from asif_lib.zeroshot import ASIF
 
 N = 40

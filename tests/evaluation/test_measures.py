@@ -7,8 +7,8 @@ from scipy.stats import binom, multinomial
 
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation import measures
-from asif_lib.evaluation.choosing import sweep
 from asif_lib.evaluation.measures import mean_with_interval, paired_difference, ranks
+from asif_lib.evaluation.recommending import sweep
 
 
 @pytest.mark.parametrize("n", [10, 100, 1_000])

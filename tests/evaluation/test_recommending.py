@@ -10,9 +10,8 @@ from asif_lib import ASIF, AnchorBank
 from asif_lib.cli.banks import _recommend
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation import recommending
-from asif_lib.evaluation.choosing import Measured, measure_settings
 from asif_lib.evaluation.measures import mean_recall, same_text
-from asif_lib.evaluation.recommending import recommend
+from asif_lib.evaluation.recommending import Measured, measure_settings, recommend
 from asif_lib.settings import default_k
 
 

@@ -54,14 +54,6 @@ def two_spaces(n=80):
     return [unit_rows(z) @ unit_rows(z).T for z in spaces]
 
 
-def test_shuffled_items_share_neighbours_no_more_often_than_chance():
-    a, b = two_spaces()
-    order = torch.randperm(80, generator=torch.Generator().manual_seed(1))
-    shuffled = mutual_neighbours(a, b[order][:, order], 8).mean()
-    assert float(shuffled) == pytest.approx(8 / 79, abs=0.04)
-    assert float(mutual_neighbours(a, b, 8).mean()) > 3 * float(shuffled)
-
-
 def test_two_items_that_changed_places_agree_least():
     a, b = two_spaces()
     apart = int(b[0].argmin())

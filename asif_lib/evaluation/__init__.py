@@ -14,8 +14,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
                      "mean_with_interval", "paired_difference", "per_class", "ranks", "recall_at", "same_text",
                      "scaling_curve", "share_with_interval"],
         "recommending": ["combinations", "measure_settings", "recommend", "sweep"],
-        "similarity": ["Calibrated", "binned_means", "calibrated", "correlation_with_interval", "debiased_cka",
-                       "mutual_neighbours", "nearest_neighbours", "neighbour_agreement", "neighbour_mask",
+        "similarity": ["Calibrated", "calibrated", "correlation_with_interval", "debiased_cka",
+                       "mutual_neighbours", "nearest_neighbours", "neighbour_mask",
                        "pair_correlation"],
     },
 )  # fmt: skip

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from asif_book.chapters.chapter_02.lessons import binned_means, neighbour_agreement
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.similarity import (
-    binned_means,
     calibrated,
     correlation_with_interval,
     debiased_cka,
     mutual_neighbours,
     nearest_neighbours,
-    neighbour_agreement,
     pair_correlation,
     resampled_counts,
 )

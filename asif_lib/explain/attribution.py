@@ -14,6 +14,7 @@ from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import mean_with_interval
 from asif_lib.machine import WORTH_A_LINE, progress_bar
+from asif_lib.method import sharpen
 
 from .counterfactual import Decision, without
 from .removals import TOLERANCE
@@ -65,10 +66,8 @@ def shapley_values(model, pictures, texts, *, permutations=200, seed=0, progress
     z, n = _pairs(model, pictures, texts), len(model.bank)
     kept = [model.anchors(side).cosines(of_side, n) for side, of_side in zip(model.bank.sides, z, strict=True)]
     ranks = [k.indices.argsort(dim=1).numpy() for k in kept]  # (q, n): the place of each anchor, ties as in the bank
-    powers = [
-        torch.zeros(k.values.shape, dtype=torch.float64).scatter_(1, k.indices, _power(k.values, model.p)).numpy()
-        for k in kept
-    ]  # (q, n)
+    sharpened = [sharpen(k.values.double(), model.p) for k in kept]  # (q, n); a scale of each row cancels
+    powers = [torch.zeros_like(s).scatter_(1, k.indices, s).numpy() for s, k in zip(sharpened, kept, strict=True)]
     random = np.random.default_rng(seed)
     orders = np.stack([random.permutation(n) for _ in range(permutations)])
     bar = progress_bar(range(len(z[0])), desc="Shapley", unit="score", delay=WORTH_A_LINE, progress=progress)
@@ -84,11 +83,6 @@ def _pairs(model, pictures, texts):
     if len(model.bank) < 2:
         raise ParameterError("the bank has one anchor: what an anchor is worth shows beside others; give two or more")
     return z
-
-
-def _power(cosines, p):
-    cosines = cosines.double().clamp_min(0)  # (q, n), the largest first
-    return (cosines / cosines[:, :1].clamp_min(1e-300)) ** p  # which scaling to length 1 cancels
 
 
 @njit(nogil=True, cache=True)

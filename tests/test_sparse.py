@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from asif_lib import ASIF, AnchorBank, method
+from asif_lib import method
 from asif_lib.errors import ParameterError
 from asif_lib.relative import relative_representation
 from asif_lib.search.rows import Rows
@@ -78,14 +78,6 @@ def test_k_has_a_sparse_default_at_any_size_and_may_come_from_a_computation():
     with pytest.raises(ParameterError, match="10 anchors are too few"):
         Settings(hubs=0.5).checked(10)
     assert Settings(hubs=0.5).checked(11).k == 1
-
-
-def test_settings_are_checked_once_for_a_model_and_all_its_calls(monkeypatch):
-    checked, check = [], Settings.checked
-    monkeypatch.setattr(Settings, "checked", lambda *args, **near: checked.append(args) or check(*args, **near))
-    bank = AnchorBank.from_embeddings(random_matrix(40, 6, 1), random_matrix(40, 5, 2), [*map(str, range(40))])
-    ASIF(bank, 7, hubs=0.5, device="cpu").similarity(bank.image[:2], bank.text[:2])
-    assert len(checked) == 1
 
 
 @pytest.mark.parametrize("k", [1, 7, 120, 900])

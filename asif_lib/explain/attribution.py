@@ -132,7 +132,7 @@ def faithfulness_curves(
 
     Raises `ParameterError` if `steps` or `orders` is not positive, there is no picture, there are fewer than two
     labels, nothing decides a picture, or fewer than k would be left. With hubs or whitening each point of a curve
-    represents all anchors again: 25 to 60 ms of one core with 600 anchors.
+    represents all anchors again: up to 0.3 s with 600 anchors.
 
     Parameters
     ----------

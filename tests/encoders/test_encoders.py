@@ -74,21 +74,6 @@ def test_texts_give_the_same_rows_in_any_order_and_batch_by_any_number_of_thread
     assert text_encoder.encode([], progress=False).shape == (0, 384)
 
 
-# -- fast and plain --------------------------------------------------------------------------------------
-
-
-def test_fast_embeddings_of_any_size_are_the_plain_ones(image_encoder, tmp_path):
-    """Of a portrait, a landscape, a tiny and a large picture, and one as large as the crop."""
-    plain_encoder, files = load_image_encoder(device="cpu", backend="torch"), []
-    for width, height in ((120, 333), (640, 427), (9, 7), (1400, 900), (224, 224)):
-        files.append(tmp_path / f"{width}x{height}.png")
-        Image.effect_noise((width, height), 80).convert("RGB").save(files[-1])
-    fast, plain = (encoder.encode(files, progress=False) for encoder in (image_encoder, plain_encoder))
-    assert ((fast - plain).norm(dim=1) <= 1e-5 * plain.norm(dim=1)).all()
-    assert cosines(fast, plain.roll(1, dims=0)).max() < 0.99999
-    assert image_encoder.identity == plain_encoder.identity
-
-
 # -- a control: random weights ---------------------------------------------------------------------------
 
 

@@ -116,7 +116,7 @@ class ASIF:
                     f"bank {self.bank.name!r} was made by the {side} encoder {identity.name!r}, which cannot be loaded "
                     f"by its name: pass embeddings, or ASIF(bank, {option}), an object with `identity` and `encode`"
                 )
-            from asif_lib.encoders.loading import load_encoder_of  # timm and transformers take seconds
+            from asif_lib.encoders.identity import load_encoder_of  # timm and transformers take seconds
 
             encoder = load_encoder_of(identity, device=self.device)
             self.bank.check_encoder(encoder.identity, side)

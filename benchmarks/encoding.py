@@ -16,8 +16,8 @@ from sentence_transformers import SentenceTransformer
 
 from asif_lib import load_image_encoder, load_pairs, load_text_encoder
 from asif_lib.encoders import open_picture
+from asif_lib.encoders.identity import MINILM_PACKAGE
 from asif_lib.encoders.onnx import packaged_model
-from asif_lib.encoders.registry import MINILM_PACKAGE
 from asif_lib.encoders.weights import package_file
 from timing import interleaved, machine
 

@@ -146,7 +146,7 @@ import inspect
 import asif_lib.defaults as defaults
 defaults.DEFAULT_K_SHARE, defaults.DEFAULT_P, defaults.DEFAULT_TEMPLATE = 0.5, 5, "{}!"
 from asif_lib.explain.audit import rank_pairs
-import asif_lib.explain.faithfulness
+import asif_lib.explain.attribution
 from asif_lib.settings import default_k
 from asif_lib.zeroshot import ASIF
 classify = inspect.signature(ASIF.classify).parameters

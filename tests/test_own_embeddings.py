@@ -67,3 +67,11 @@ def test_credit_is_shared_by_contributor_and_a_picture_that_left_is_forgotten(sc
     assert len(shares) == 2 and sum(shares) == pytest.approx(1, abs=1e-5)
     before, after = ([float(x) for x in found.split(",")] for found in re.findall(r"tensor\(\[(.*)\]\)", out))
     assert min(before) > 0.999 and max(after) < 0.99
+
+
+def test_the_temperature_the_agreement_and_the_curves_of_the_page(script, capsys):
+    exec(compile(script("fit_temperature"), "library.md", "exec"), made := {})
+    out = capsys.readouterr().out
+    assert 0.001 < made["temperature"] < 1 and out.split()[1:3] == ["confidence", "accuracy"]
+    assert 0 < float(re.search(r"^(0\.\d+)$", out, flags=re.M)[1]) < 1
+    assert out.index("deletion") < out.index("insertion")

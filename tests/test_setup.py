@@ -83,7 +83,7 @@ def test_conda_hands_pip_only_what_a_requirements_file_may_hold():
 
 
 def test_the_scale_extra_holds_the_optional_encoders(project):
-    from asif_lib.encoders.registry import MPNET_PACKAGES, REGISTRY_IMAGE_ENCODERS
+    from asif_lib.encoders.identity import MPNET_PACKAGES, REGISTRY_IMAGE_ENCODERS
 
     extra = set(ranges(project["optional-dependencies"]["scale"]))
     packages = {entry.package for entry in REGISTRY_IMAGE_ENCODERS.values()}

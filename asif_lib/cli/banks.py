@@ -12,7 +12,7 @@ from typer import Argument, Option
 from asif_lib import defaults
 from asif_lib.bank.record import bank_dir, bank_name, read_record, stored_count
 from asif_lib.datasets.providers import catalogue, check_known, dataset_dir, fetch
-from asif_lib.encoders.registry import MULTILINGUAL
+from asif_lib.encoders.identity import MULTILINGUAL
 from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
 from asif_lib.files import cache_dir, free_name, picture_files, write_whole
@@ -163,7 +163,7 @@ def _import(
 
     from asif_lib.bank.anchors import AnchorBank
     from asif_lib.datasets.captions import TABLE_SUFFIXES, read_captions
-    from asif_lib.encoders.known import numbered_parts, read_array
+    from asif_lib.encoders.embeddings import numbered_parts, read_array
 
     matrices = [read_array(file) for file in (image_embeddings, text_embeddings)]
     files, folder = numbered_parts(captions), Path(captions).absolute().parent
@@ -218,7 +218,7 @@ def check_encoder_names(image_encoder, text_encoder):
 
 def load_encoders(image_encoder, text_encoder, device):
     """Load the image encoder and the text encoder of these names."""
-    from asif_lib.encoders.loading import load_encoder
+    from asif_lib.encoders.identity import load_encoder
 
     return [load_encoder("image", image_encoder, device=device), load_encoder("text", text_encoder, device=device)]
 
@@ -412,7 +412,7 @@ def _add(name: Name, folder: Folder, device: Device = "auto", skip_broken: SkipB
     folder, bank = existing_folder(folder), _load(name)
     from asif_lib.bank.checks import check_ids_free
     from asif_lib.datasets.pairs import load_pairs
-    from asif_lib.encoders.loading import load_encoder_of
+    from asif_lib.encoders.identity import load_encoder_of
 
     pairs = load_pairs(folder)
     check_ids_free(bank, pairs.ids)  # before the encoders are loaded
@@ -460,8 +460,8 @@ def _relabel(
 ):
     """Give a pair of a bank another caption; only this caption is encoded."""
     bank = _load(name)
-    from asif_lib.encoders.known import read_array
-    from asif_lib.encoders.loading import load_encoder_of
+    from asif_lib.encoders.embeddings import read_array
+    from asif_lib.encoders.identity import load_encoder_of
 
     if text_embedding:
         z = read_array(text_embedding)
@@ -480,7 +480,7 @@ def _apply(
 ):
     """Apply the decisions of a review in one edit, which undo takes back."""
     bank = _load(name)
-    from asif_lib.encoders.known import read_array
+    from asif_lib.encoders.embeddings import read_array
     from asif_lib.explain.review import apply_review
 
     after = apply_review(bank, file, read_array(text_embeddings) if text_embeddings else None, device=device)

@@ -66,7 +66,7 @@ def _packages():
 
 
 def _encoder(kind, name):
-    from asif_lib.encoders.loading import load_encoder  # here: a package that it needs may be missing
+    from asif_lib.encoders.identity import load_encoder  # here: a package that it needs may be missing
 
     return load_encoder(kind, name, device="cpu").identity
 

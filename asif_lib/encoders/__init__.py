@@ -10,10 +10,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "embeddings": ["embed", "embed_readable"],
-        "identity": ["EncoderIdentity", "external_identity"],
+        "identity": ["REGISTRY_IMAGE_ENCODERS", "EncoderIdentity", "external_identity"],
         "image": ["load_image_encoder"],
         "pictures": ["PictureFile", "open_picture"],
-        "registry": ["REGISTRY_IMAGE_ENCODERS"],
         "text": ["load_text_encoder"],
     },
 )

@@ -18,8 +18,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from asif_lib.errors import MissingExtraError, version_of
 
+from .identity import E5_PACKAGE, E5_SHA256, MULTILINGUAL
 from .onnx import OnnxModel
-from .registry import E5_PACKAGE, E5_SHA256, MULTILINGUAL
 from .weights import package_file, verify
 
 PROMPT = "query: "

@@ -12,10 +12,17 @@ from asif_lib.files import read_json
 from asif_lib.machine import one_thread, resolve_device
 
 from .encoder import Encoder, check_backend, encoder_errors
-from .identity import EncoderIdentity
+from .identity import (
+    E5_PACKAGE,
+    MINILM_PACKAGE,
+    MINILM_SHA256,
+    MPNET_PACKAGES,
+    MPNET_SHA256,
+    MULTILINGUAL,
+    EncoderIdentity,
+)
 from .multilingual import PackagedE5, prompt_of
 from .onnx import OnnxModel, shipped_graph
-from .registry import E5_PACKAGE, MINILM_PACKAGE, MINILM_SHA256, MPNET_PACKAGES, MPNET_SHA256, MULTILINGUAL
 from .weights import check_expected, configuration, folder_checksum, model_folder, package_file, short_name, unzip_mpnet
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from asif_lib.errors import EncoderError, IdentityError, first_line, hub_fault, version_of
 from asif_lib.files import cache_dir, sha256_of
 
-from .registry import MPNET_PACKAGES, MPNET_SHA256, REGISTRY_IMAGE_ENCODERS, SHIPPED
+from .identity import MPNET_PACKAGES, MPNET_SHA256, REGISTRY_IMAGE_ENCODERS, SHIPPED
 
 WEIGHTS = "model.safetensors"
 """If a folder has this file, timm and sentence-transformers load no other weights of the folder."""

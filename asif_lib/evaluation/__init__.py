@@ -9,14 +9,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "calibration": ["McNemar", "calibration_error", "calibration_scores", "coverage_curve", "fit_temperature",
-                        "mcnemar", "probabilities", "reliability"],
-        "choosing": ["combinations", "measure_settings", "sweep"],
+                        "mcnemar", "reliability"],
         "measures": ["Measure", "accuracy", "auc_with_interval", "confusion_of", "in_points", "mean_recall",
                      "mean_with_interval", "paired_difference", "per_class", "ranks", "recall_at", "same_text",
                      "scaling_curve", "share_with_interval"],
-        "recommending": ["recommend"],
-        "similarity": ["Calibrated", "binned_means", "calibrated", "correlation_with_interval", "debiased_cka",
-                       "mutual_neighbours", "nearest_neighbours", "neighbour_agreement", "neighbour_mask",
+        "recommending": ["combinations", "measure_settings", "recommend", "sweep"],
+        "similarity": ["Calibrated", "calibrated", "correlation_with_interval", "debiased_cka",
+                       "mutual_neighbours", "nearest_neighbours", "neighbour_mask",
                        "pair_correlation"],
     },
 )  # fmt: skip

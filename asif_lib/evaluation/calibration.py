@@ -1,6 +1,7 @@
-"""Calibration: probabilities by a temperature, their reliability, and what silence brings.
+"""Calibration: the temperature of a softmax, the reliability of its probabilities, and what silence brings.
 
-Nothing here looks at a label of the test: a temperature is fitted on pairs of the bank (`calibration_scores`).
+The probabilities of the labels are ``torch.softmax(scores / temperature, dim=1)``. Nothing here looks at a label of the
+test: a temperature is fitted on pairs of the bank (`calibration_scores`).
 """
 
 from typing import NamedTuple
@@ -16,20 +17,6 @@ from .measures import RESAMPLES, Measure, share_with_interval
 
 MOST_PAIRS = 2_000  # the largest number of pairs that calibration_scores asks, drawn at random
 BINS = 10  # of reliability and calibration_error
-
-
-def probabilities(scores, temperature) -> torch.Tensor:
-    """Return the softmax of ``scores / temperature`` over the c labels, (q, c) float32; each row sums to 1.
-
-    The temperature changes no order, and so no answer. If all scores of a picture are 0, each label gets 1 / c. Raises
-    `ParameterError` unless the temperature is above 0.
-
-    >>> probabilities(torch.tensor([[0.2, 0.1]]), 0.1)
-    tensor([[0.7311, 0.2689]])
-    """
-    if not temperature > 0:
-        raise ParameterError(f"temperature = {temperature}: the scores are divided by it, so it must be above 0")
-    return torch.softmax(scores / temperature, dim=1)
 
 
 def calibration_scores(images, texts, captions, c, seed=0) -> torch.Tensor:
@@ -71,15 +58,10 @@ def fit_temperature(scores, labels) -> float:
     Raises `ParameterError` if the numbers of rows differ, there is no row, a score is not finite, or a label no column.
     """
     scores, labels = scores.double(), torch.as_tensor(labels, dtype=torch.int64)
-    if scores.ndim != 2 or labels.shape != scores.shape[:1]:
+    if scores.ndim != 2 or labels.shape != scores.shape[:1] or not len(labels):
         raise ParameterError(f"scores of the shape {tuple(scores.shape)} for labels of the shape {tuple(labels.shape)}")
-    for fits, fault in (
-        (len(labels), "there is no picture"),
-        (scores.isfinite().all(), "a score is not finite"),
-        (((labels >= 0) & (labels < scores.shape[1])).all(), f"a label is no column from 0 to {scores.shape[1] - 1}"),
-    ):
-        if not fits:
-            raise ParameterError(f"no temperature fits these scores, since {fault}")
+    if not scores.isfinite().all() or labels.min() < 0 or labels.max() >= scores.shape[1]:
+        raise ParameterError("no temperature fits these scores: one is not finite, or a label is no column")
 
     def surprise(log_t):
         return float(torch.nn.functional.cross_entropy(scores / np.exp(log_t), labels))

@@ -1,4 +1,7 @@
-"""Recommend the settings of `ASIF` for a bank, by questions that the bank's own pairs ask and answer (chapter 05).
+"""Choose settings on validation questions, which may be those of a bank: `recommend` (chapter 05).
+
+Every combination of a grid is asked, and the best is taken. The test questions have no part in it. `recommend` lets the
+bank's own pairs ask and answer.
 
 Two tasks need two kinds of folds. Questions of the **same kind** as the bank are pairs drawn at random. Questions of
 **another kind** are whole clusters of pictures (k-means): no anchor is like them. Both need no label and no encoder.
@@ -6,7 +9,9 @@ A few pictures as they will be asked say more about whitening, without labels to
 """
 
 import functools
+import itertools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,7 +25,6 @@ from asif_lib.settings import Settings, default_k
 from asif_lib.sparse import SideAnchors
 from asif_lib.zeroshot import ASIF, check_bank
 
-from .choosing import combinations, measure_settings
 from .measures import Measure, in_points, paired_difference, ranks, recall_of_each, same_text
 from .similarity import are_copies
 
@@ -47,6 +51,80 @@ PRIOR = """\
 Whitening is our prior, not found in your bank. Between other banks and kinds of picture it brought from -3.2 to +16.8
 points (benchmarks/accuracy/targets.md). With pictures of the bank's own kind it may do harm. A few unlabelled pictures
 as you will ask them decide better: targets, or --targets FOLDER."""
+
+
+def combinations(grid) -> list:
+    """Return all combinations of the values of a grid, a dictionary each; the values of the last key change first.
+
+    >>> combinations({"k": (10, 20), "p": (1, 2)})[:3]
+    [{'k': 10, 'p': 1}, {'k': 10, 'p': 2}, {'k': 20, 'p': 1}]
+    """
+    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+
+
+class Measured(NamedTuple):
+    """Combinations of settings, and how good each is on the questions of each split; made by `measure_settings`."""
+
+    settings: list  # dictionaries
+    values: list  # for each split, the values of each combination: an array (q,), for the q questions of the split
+
+    def means(self, splits=None) -> np.ndarray:
+        """Return the mean of each combination over all questions of some of the splits, by default of all."""
+        values = self.values if splits is None else [self.values[split] for split in splits]
+        return np.array([np.concatenate(each).mean() for each in zip(*values, strict=True)])
+
+    def best(self, splits=None) -> int:
+        """Return the position of the largest mean; of equal ones the first, whatever their last bits."""
+        means = [round(mean, 9) for mean in self.means(splits).tolist()]
+        return means.index(max(means))
+
+    def table(self) -> pd.DataFrame:
+        """Return a row for each combination: its settings, and the mean ``value``."""
+        columns = {name: [one[name] for one in self.settings] for name in self.settings[0]}
+        kinds = {name: object for name, values in columns.items() if None in values}  # pandas would turn None into NaN
+        columns = {name: pd.Series(values, dtype=kinds.get(name)) for name, values in columns.items()}
+        return pd.DataFrame({**columns, "value": self.means()})
+
+
+def measure_settings(settings, asks) -> Measured:
+    """Ask every combination of settings the questions of every split.
+
+    Parameters
+    ----------
+    settings : list of dict
+        As from `combinations`.
+    asks : iterable of callables
+        One for each split, called as ``ask(**one)``. Each returns a number, or one for each question, (q,); larger is
+        better. All combinations are asked before the next split is prepared.
+    """
+    return Measured(settings, [[np.atleast_1d(ask(**one)) for one in settings] for ask in asks])
+
+
+def sweep(evaluate, fractions, powers, n, **others) -> pd.DataFrame:
+    """Evaluate every combination of k/n, p and other settings, on a validation split and never on the test split.
+
+    The table has the columns ``fraction``, ``k``, ``p``, ``value``, and one for each of the others.
+
+    Parameters
+    ----------
+    evaluate : function of (k, p), and of the others
+        Returns a number, larger for better.
+    fractions, powers : sequences of numbers
+        Each k is a fraction of the n anchors, rounded, at least 1.
+    n : int
+    others : sequences
+        The values of other settings. The last of them changes before the first.
+    """
+
+    def k_of(fraction):
+        return min(n, max(1, round(fraction * n)))
+
+    def ask(fraction, p, **more):
+        return float(evaluate(k_of(fraction), p, **more))
+
+    table = measure_settings(combinations({**others, "fraction": fractions, "p": powers}), [ask]).table()
+    table.insert(1, "k", table["fraction"].map(k_of))
+    return table[["fraction", "k", "p", "value", *others]]
 
 
 @dataclass(frozen=True, repr=False)

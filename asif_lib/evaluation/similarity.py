@@ -7,7 +7,6 @@ intervals the items are resampled, since pairs of one item are not independent.
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 
 from asif_lib.errors import ParameterError
@@ -97,22 +96,6 @@ def calibrated(measure, a, b, shuffles=100, seed=0) -> Calibrated:
     return Calibrated(value, shuffled, score, (1 + int((shuffled >= value).sum())) / (1 + shuffles))
 
 
-def neighbour_agreement(a, b, k) -> torch.Tensor:
-    """Return for each item how similar its k nearest neighbours of one space are to it in the other, (n,).
-
-    The result is the mean of both directions: neighbours by `a` with similarities by `b`, and the reverse. A pair
-    whose picture and caption do not belong together has a low value.
-
-    Parameters
-    ----------
-    a, b : Tensors of shape (n, n)
-    k : int
-    """
-    by_a = b.gather(1, nearest_neighbours(a, k)).mean(dim=1)  # (n, k) → (n,)
-    by_b = a.gather(1, nearest_neighbours(b, k)).mean(dim=1)
-    return (by_a + by_b) / 2
-
-
 def nearest_neighbours(similarity, k) -> torch.Tensor:
     """Return the k nearest neighbours of each item, the nearest first, (n, k) int64; an item is not its own."""
     return similarity.clone().fill_diagonal_(-torch.inf).topk(k, dim=1).indices
@@ -132,7 +115,7 @@ def resampled_counts(shape, seed=0) -> np.ndarray:
     return np.concatenate([rng.multinomial(n, np.full(n, 1 / n), size).astype(np.uint8) for size in blocks])
 
 
-def _pair_sums(counts, matrix):
+def pair_sums(counts, matrix):
     """Sum a symmetric (n, n) matrix over all pairs of two items, each as often as `counts` (draws, n) says."""
     matrix = matrix.double().clone().fill_diagonal_(0)  # (n, n); an item and its own copy are no pair
     counts = torch.as_tensor(counts).double()  # (draws, n)
@@ -148,43 +131,16 @@ def correlation_with_interval(a, b, draws=1_000, seed=0) -> Measure:
     draws, seed : int, of the bootstrap
     """
     counts = torch.from_numpy(resampled_counts((draws, len(a)), seed)).double()  # (draws, n)
-    total = _pair_sums(counts, torch.ones_like(a))  # (draws,), as all sums below
-    mean_a, mean_b = _pair_sums(counts, a) / total, _pair_sums(counts, b) / total
-    covariance = _pair_sums(counts, a * b) / total - mean_a * mean_b
-    variance_a = _pair_sums(counts, a * a) / total - mean_a**2
-    variance_b = _pair_sums(counts, b * b) / total - mean_b**2
-    return Measure(pair_correlation(a, b), *_middle(covariance / (variance_a * variance_b).sqrt()), len(a))
+    total = pair_sums(counts, torch.ones_like(a))  # (draws,), as all sums below
+    mean_a, mean_b = pair_sums(counts, a) / total, pair_sums(counts, b) / total
+    covariance = pair_sums(counts, a * b) / total - mean_a * mean_b
+    variance_a = pair_sums(counts, a * a) / total - mean_a**2
+    variance_b = pair_sums(counts, b * b) / total - mean_b**2
+    return Measure(pair_correlation(a, b), *middle_of(covariance / (variance_a * variance_b).sqrt()), len(a))
 
 
-def binned_means(a, b, bins=12, draws=1_000, seed=0) -> pd.DataFrame:
-    """Average the similarities `b` over the pairs in each bin of the similarities `a`.
-
-    Columns: ``centre`` of the bin, ``mean``, and its interval ``low``, ``high``; bins of under ten pairs are left out.
-
-    Parameters
-    ----------
-    a, b : Tensors of shape (n, n)
-    bins : int
-    draws, seed : int, of a bootstrap over the items
-    """
-    counts = torch.from_numpy(resampled_counts((draws, len(a)), seed)).double()  # (draws, n)
-    once = torch.ones(1, len(a))
-    rows, columns = torch.triu_indices(*a.shape, offset=1)
-    edges = np.linspace(float(a[rows, columns].min()), 1, bins + 1)
-    bin_of = np.digitize(a.numpy(), edges[1:-1])
-    table = []
-    for i in range(bins):
-        inside = torch.from_numpy(bin_of == i).double()  # (n, n)
-        if inside.triu(1).sum() < 10:
-            continue
-        mean = float(_pair_sums(once, inside * b) / _pair_sums(once, inside))
-        spread = _middle(_pair_sums(counts, inside * b) / _pair_sums(counts, inside))
-        table.append(((edges[i] + edges[i + 1]) / 2, mean, *spread))
-    return pd.DataFrame(table, columns=["centre", "mean", "low", "high"])
-
-
-def _middle(values):
-    """Return the middle 95 % of the values; a resample without any pair gives NaN."""
+def middle_of(values):
+    """Return the ends of the middle 95 % of the values; a resample without any pair gives NaN."""
     low, high = np.nanquantile(np.asarray(values), [0.025, 0.975])
     return float(low), float(high)
 

@@ -9,10 +9,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "contribution": ["contrast", "contributions", "credit", "mean_contributions"],
-        "attribution": ["removal_effects", "shapley_values"],
+        "attribution": ["area_between", "faithfulness_curves", "removal_effects", "shapley_values"],
         "out_of_distribution": ["calibrate", "familiarity", "own_coverage"],
         "counterfactual": ["smallest_removal", "without"],
-        "faithfulness": ["area_between", "faithfulness_curves"],
         "audit": ["leave_one_out", "rank_pairs"],
         "review": ["apply_review", "near_distance", "review_bank"],
         "regions": ["hidden", "occlusion", "shared_regions"],

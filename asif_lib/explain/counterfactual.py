@@ -19,7 +19,7 @@ from asif_lib.sparse import SparseVectors
 from asif_lib.zeroshot import ASIF, Classification
 
 from .contribution import contributions
-from .removals import TOLERANCE, Rebuilds, Removals, sides_of
+from .removals import TOLERANCE, Removals, sides_of
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ EXHAUSTIVE = 2
 """The largest sets that `smallest_removal` tries; a bound excludes larger ones."""
 MOST_SCORES = 500_000
 """Scores that it computes for sets of one size: some seconds."""
-MOST_REBUILDS = 2_000
-"""Sets of one size that it tries if the model corrects for hubs or whitens: 25 to 60 ms each of a core, 643 anchors."""
+MOST_REBUILDS = 200
+"""Sets of one size that it tries if the model corrects for hubs or whitens: up to 0.3 s each with 643 anchors."""
 ALONE = 2_000
 """Anchors that are tried alone, at a time."""
 
@@ -124,8 +124,6 @@ class SmallestRemoval:
     before: str
     after: str | None
     """The label without the set; None if no label has a score above 0."""
-    candidates: tuple
-    """The anchors in the top k of the picture or of the prompts of the best two labels."""
 
     def __len__(self):
         return len(self.anchors)
@@ -138,9 +136,9 @@ def smallest_removal(
 
     A greedy search finds a set without a superfluous anchor. Then all smaller sets of all anchors are tried, size by
     size: all single anchors first, also those outside every top k, which move the mean. `Decision.possible` excludes
-    sets that cannot change the label. The proof ends where `MOST_SCORES` do not suffice for the sets that are left, or,
-    with hubs or whitening, `MOST_REBUILDS`: there each set represents all anchors again. The search scores sets in
-    float64, and `without` confirms each set that is returned.
+    sets that cannot change the label. The proof ends where `MOST_SCORES` do not suffice for the sets that are left.
+    With hubs or whitening each set represents all anchors again, so only `MOST_REBUILDS` are tried, and nothing is
+    proven for a larger bank. The search scores sets in float64, and `without` confirms each set that is returned.
 
     Raises `ParameterError` if there are fewer than two labels, `reduce` is unknown, or nothing decides this picture.
 
@@ -157,7 +155,9 @@ def smallest_removal(
     proven = 0  # no set of this size or smaller changes the label
     for size in range(1, min(room, len(found) - 1 if found else room) + 1):
         sets = decision.possible(size)
-        if sets is None and (size > EXHAUSTIVE or math.comb(len(candidates), size) > decision.most_sets):
+        if sets is None and (
+            decision.is_rebuilt or size > EXHAUSTIVE or math.comb(len(candidates), size) > decision.most_sets
+        ):
             break
         if smaller := _first(decision, torch.combinations(candidates, size) if sets is None else sets, size):
             found = smaller
@@ -167,7 +167,7 @@ def smallest_removal(
     method = "none" if found is None else "exact" if len(found) == at_least else "greedy"
     found = tuple(sorted(found or ()))
     after = decision.label_without(found)
-    return SmallestRemoval(found, method, at_least, decision.label, after, tuple(candidates.tolist()))
+    return SmallestRemoval(found, method, at_least, decision.label, after)
 
 
 class Decision:
@@ -216,7 +216,12 @@ class Decision:
         return contributions(self.image, text, reduce=self.reduce).anchor.to_numpy(copy=True)
 
     def candidates(self):
-        """Return the anchors in the top k of the picture or of a prompt of the best two labels, (m,) int64."""
+        """Return the anchors in the top k of the picture or of a prompt of the best two labels, (m,) int64.
+
+        If each set represents all anchors again, these are the anchors that contribute to the label, the best first.
+        """
+        if self.is_rebuilt:
+            return torch.from_numpy(self.anchors()).long()
         best_two = self.scores.topk(2).indices.tolist()
         texts = self.text[[row for label in best_two for row in self.prompts(label)]]
         kept = [v.indices[v.values > 0] for v in (self.image, texts)]
@@ -274,15 +279,30 @@ class Decision:
         return Classification(self.labels, self.of_labels(scores)).best[0]
 
 
+class Rebuilds:
+    """As `Removals`, for models that correct for hubs or whiten: `without` scores each set, so that no tie is open."""
+
+    wide, batch = 24, 64
+    """A step of the greedy search tries this number of the first candidates only."""
+
+    def __init__(self, model, z_image, z_text, candidates, most):
+        self.asked, self.candidates = (model, z_image, z_text), candidates
+
+    def scores(self, sets):
+        """Return the (b, t) scores without each of b sets of candidates, and their error by ties, 0, (b,)."""
+        scores = [without(*self.asked, self.candidates[gone].tolist()).scores for gone in sets]
+        return torch.cat(scores), torch.zeros(len(sets))
+
+
 def _greedy(removals, decision, room):
     """Remove the anchor whose removal leaves the smallest lead, again and again; None if the label stays."""
     m = len(removals.candidates)
-    gone, order = torch.zeros(m, dtype=torch.bool), torch.arange(m)
-    for step in range(min(m, room)):
-        tried = order[~gone[order]][: removals.wide if step else None]
+    gone = torch.zeros(m, dtype=torch.bool)
+    for _ in range(min(m, room)):
+        tried = (~gone).nonzero()[:, 0][: removals.wide]
         sets = gone | torch.eye(m, dtype=torch.bool)[tried]  # one candidate more
         leads, lowest = decision.leads_without(removals, sets)
-        order, best = order if step else leads.argsort(), int(leads.argmin())
+        best = int(leads.argmin())
         gone = sets[best]
         anchors = removals.candidates[gone].tolist()
         if lowest[best] < TOLERANCE and decision.label_without(anchors) != decision.label:

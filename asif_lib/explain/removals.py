@@ -1,4 +1,4 @@
-"""Score without each of very many sets of anchors: the engine of `counterfactual` and `faithfulness`, in float64.
+"""Score without each of very many sets of anchors: the engine of `counterfactual` and `attribution`, in float64.
 
 Let S be the sum of the n anchors. Without r of them, their mean is m = (S - sum of the r) / (n - r), and
 
@@ -6,15 +6,13 @@ Let S be the sum of the n anchors. Without r of them, their mean is m = (S - sum
 
 Each product with m is a sum of products with S and with single anchors, which are computed once. All rows are centred
 by the mean of all n anchors first, so that S is zero up to rounding. If the model does not centre, m stays 0.
-Hubs and whitening depend on all anchors, so `Rebuilds` computes these again for each set.
+Hubs and whitening depend on all anchors, so models with these have no such shortcut: `counterfactual.Rebuilds`.
 """
 
 import torch
-from torch.nn.functional import normalize
 
-from asif_lib.defaults import NEAREST
 from asif_lib.search.rows import BLOCK
-from asif_lib.sparse import KeptCosines, hubness_of
+from asif_lib.sparse import KeptCosines
 
 TOLERANCE = 1e-6
 """Scores in float64 and in float32 differ by less. `without` decides scores that are closer to a tie."""
@@ -148,47 +146,3 @@ class Products:
         return cosines_about(
             self.inner, mean_z[:, :, None], mean_a[:, None], mean_m[:, None], self.squared_z[:, None], self.squared_a
         )
-
-
-class Rebuilds:
-    """As `Removals`, for models that correct for hubs or whiten: each set represents all anchors again, in float64."""
-
-    wide = 24
-    """After the first step, the greedy search tries this number of the best candidates only."""
-
-    def __init__(self, model, z_image, z_text, candidates, most):
-        self.candidates, self.settings, self.n, self.batch = candidates, model.settings, len(model.bank), 64
-        self.sides = []
-        for side, z in zip(model.bank.sides, (z_image, z_text), strict=True):
-            rows = torch.cat([model.bank.rows(side).gathered(), z]).double()  # (n + q, d)
-            if model.settings.center:
-                rows -= model.bank.mean(side).double()
-            shrinkage = model.settings.whiten if side == model.bank.sides[0] else None
-            turned = torch.linalg.qr(rows.T, mode="r").R.T  # (n + q, e): all angles stay, e is at most d and n + q
-            self.sides.append((turned, shrinkage, rows.shape[1]))
-
-    def scores(self, sets):
-        """Return the (b, t) scores without each of b sets of candidates, and infinity where a tie decides, (b,)."""
-        found = [[self._vectors(self.candidates[gone], *side) for side in self.sides] for gone in sets]
-        scores = torch.cat([image @ text.T for (image, _), (text, _) in found])
-        return scores, torch.tensor([tie + other for (_, tie), (_, other) in found])
-
-    def _vectors(self, gone, rows, shrinkage, d):
-        """Return the q vectors without the anchors `gone`, (q, r), and infinity where a tie decides, else 0."""
-        rows, r = rows[~torch.isin(torch.arange(len(rows)), gone)], self.n - len(gone)  # (r + q, e)
-        if self.settings.center:
-            rows = rows - rows[:r].mean(dim=0)
-        rows = normalize(rows)
-        if shrinkage:
-            covariance = torch.cov(rows[:r].T, correction=0)  # (e, e)
-            floor = (shrinkage * covariance.trace() / d).clamp_min(1e-30)
-            root = torch.linalg.cholesky((1 - shrinkage) * covariance + floor * torch.eye(len(covariance)))
-            rows = normalize(torch.linalg.solve_triangular(root, rows.T, upper=False).T)
-        anchors, hubness, k = rows[:r], None, self.settings.k
-        if self.settings.hubs:
-            near = (anchors @ anchors.T).fill_diagonal_(-torch.inf).topk(NEAREST, dim=1)
-            hubness = hubness_of(near.values)
-        values, indices = (rows[r:] @ anchors.T).topk(min(k + 1, r), dim=1)  # (q, k + 1)
-        tied = (values[:, k - 1 : -1] - values[:, k:] < TOLERANCE).any()  # not if k anchors are left
-        vectors = KeptCosines(values, indices, r, hubness).sparse(self.settings).to_dense()
-        return vectors.double(), torch.inf if tied else 0.0

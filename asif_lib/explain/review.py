@@ -8,7 +8,7 @@ import torch
 from scipy.sparse import csr_array
 
 from asif_lib.datasets.captions import read_table
-from asif_lib.encoders.loading import load_encoder_of
+from asif_lib.encoders.identity import load_encoder_of
 from asif_lib.errors import BankError, DataError
 from asif_lib.evaluation.similarity import copy_distance
 from asif_lib.search import top_anchors

@@ -18,7 +18,7 @@ from asif_book.chapters.classes import captioned
 from asif_lib import AnchorBank, load_image_encoder, load_labelled, load_pairs, load_text_encoder
 from asif_lib.defaults import PROFILES
 from asif_lib.evaluation import recommending
-from asif_lib.evaluation.choosing import Measured, measure_settings
+from asif_lib.evaluation.recommending import Measured, measure_settings
 from asif_lib.files import build_dir, write_whole
 from asif_lib.machine import progress_bar
 from asif_lib.relative import unit_rows

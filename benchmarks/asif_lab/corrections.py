@@ -2,7 +2,8 @@
 
 A correction receives the scores of queries and candidates, and the scores of the bank's own items for the same
 candidates. **Inductive** corrections look at the bank only: each query gets the same answer alone and in a batch.
-**Transductive** ones look at all queries of the batch together (`asif_lib.evaluation.transductive`).
+**Transductive** ones look at all queries of the batch together. They need many queries, and assume that these spread
+evenly over the candidates. On skewed classes they can harm.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from asif_lib.evaluation.transductive import batch_z_scores, sinkhorn, z_scores
+from asif_lib.errors import ParameterError
 
 from .baselines import Method
 
@@ -41,6 +42,51 @@ def local_scaling(scores, bank, nearest=10) -> torch.Tensor:
     scores, bank : as for `inverted_softmax`
     """
     return 2 * scores - bank.topk(min(nearest, len(bank)), dim=0).values.mean(dim=0)
+
+
+def z_scores(scores, sample) -> torch.Tensor:
+    """Subtract from each candidate's scores its mean over a `sample` of scores (n, c), and divide by its deviation."""
+    deviation = sample.std(dim=0, correction=0)
+    return (scores - sample.mean(dim=0)) / torch.where(deviation > 0, deviation, 1)
+
+
+def batch_z_scores(scores, bank=None) -> torch.Tensor:
+    """Transductive: standardise each candidate's scores (q, c) over the queries of the batch.
+
+    Raises `ParameterError` if the batch holds one query. The scores of the `bank` are not used.
+    """
+    _check_batch(scores)
+    return z_scores(scores, scores)
+
+
+def sinkhorn(scores, bank=None, beta=20.0, rounds=50, shares=None) -> torch.Tensor:
+    """Transductive: scale exp(β · scores) until each query sums to 1, and each candidate to its share of the q queries.
+
+    By default every candidate is wanted equally often. The result is the logarithm. Cuturi, Sinkhorn distances, NeurIPS
+    2013, algorithm 1.
+
+    Raises `ParameterError` if the batch holds one query.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (q, c)
+    bank : not used
+    beta : float
+    rounds : int
+    shares : Tensor of shape (c,), optional
+        How often each candidate is wanted; above 0. Only their ratios count.
+    """
+    _check_batch(scores)
+    plan, wanted = beta * scores.double(), 0.0 if shares is None else shares.double().log()
+    for _ in range(rounds):
+        plan = plan - torch.logsumexp(plan, dim=0) + wanted
+        plan = plan - torch.logsumexp(plan, dim=1, keepdim=True)
+    return plan.float()
+
+
+def _check_batch(scores):
+    if len(scores) < 2:
+        raise ParameterError("of the batch, fewer than two have a score; ask several, or use an inductive correction")
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import torch
 
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P
 from asif_lib.errors import ParameterError
-from asif_lib.evaluation.choosing import combinations, measure_settings
 from asif_lib.evaluation.measures import mean_recall
+from asif_lib.evaluation.recommending import combinations, measure_settings
 from asif_lib.explain.audit import cosines_with_others
 from asif_lib.relative import unit_rows
 from asif_lib.settings import Settings

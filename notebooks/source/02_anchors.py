@@ -186,7 +186,7 @@ found[found.kind != "two captions"].set_index("kind")[["left", "right"]]
 
 # %% tags=["hide-input"]
 # Draw the cloud of all pairs of stamps.
-from asif_lib.evaluation import binned_means
+from asif_book.chapters.chapter_02.lessons import binned_means
 
 bins = binned_means(image_similarity, text_similarity, draws=resamples, seed=seed)
 draw.show(draw.similarity_density(picture_cosines, caption_cosines, bins))
@@ -407,6 +407,7 @@ check_shuffled_correlation(correlation_after_shuffle)
 # Draw the values of real and of shuffled captions.
 from functools import partial
 
+from asif_book.chapters.chapter_02.lessons import neighbour_agreement
 from asif_lib import evaluation
 
 generator = torch.Generator().manual_seed(seed)
@@ -414,7 +415,7 @@ measures = {
     "Pearson correlation over pairs": evaluation.pair_correlation,
     "debiased CKA": evaluation.debiased_cka,
     f"share of {K} nearest neighbours in common": partial(mutual_neighbours, k=K),
-    f"cosine with the {K} nearest": partial(evaluation.neighbour_agreement, k=K),
+    f"cosine with the {K} nearest": partial(neighbour_agreement, k=K),
 }
 found = {
     name: evaluation.calibrated(measure, *similarities, shuffles, seed)
@@ -761,8 +762,7 @@ check_suspicion(suspicion)
 my_score = None  # your own: my_score = suspicion
 planted_share = 0.05  # try 0.5
 
-from asif_book.chapters.chapter_02.lessons import misplaced
-from asif_lib.evaluation import neighbour_agreement
+from asif_book.chapters.chapter_02.lessons import misplaced, neighbour_agreement
 
 
 def by_neighbours(image_similarity, text_similarity):

@@ -898,7 +898,6 @@ from asif_lib.evaluation import (
     calibration_scores,
     coverage_curve,
     fit_temperature,
-    probabilities,
     reliability,
 )
 from asif_lib.explain import leave_one_out
@@ -915,8 +914,8 @@ for name, (asif, s, true) in asked.items():
     choices = calibration_scores(images, texts, own, c, seed)  # (n, c)
     t = fit_temperature(choices, torch.zeros(len(choices)))  # column 0 is right
     told[name] = {"T": f"{t:.3f}", "fitted on pairs": str(len(asif.bank))}
-    sure[f"{name}, T = 1"] = probabilities(s, 1).amax(dim=1).numpy()
-    sure[name] = probabilities(s, t).amax(dim=1).numpy()
+    sure[f"{name}, T = 1"] = torch.softmax(s, dim=1).amax(dim=1).numpy()
+    sure[name] = torch.softmax(s / t, dim=1).amax(dim=1).numpy()
     correct[name] = correct[f"{name}, T = 1"] = s.argmax(dim=1).numpy() == true
 shown, told["stamps, T = 1"] = (*asked, "stamps, T = 1"), {"T": "1"}
 tables = {name: reliability(sure[name], correct[name], bins=5) for name in shown}

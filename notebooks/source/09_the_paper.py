@@ -633,7 +633,7 @@ print("pictures:", ", ".join(f"{len(rows)} {name}" for name, rows in sets.items(
 
 # %% tags=["hide-input"]
 # Draw the gain of each correction on both sets.
-from asif_lib.evaluation.transductive import sinkhorn
+from asif_lab.corrections import sinkhorn
 
 added = 100
 image = torch.cat([z_image, z["learn"][:added]])  # (893, 1280)

@@ -42,7 +42,7 @@ NEVER |= {"sklearn", "matplotlib", "dask", "IPython"}
 def loaded_once(monkeypatch, image_encoder, text_encoder):
     """The encoders of the session in place of those that each command would load again."""
     encoders = {"image": image_encoder, "text": text_encoder}
-    monkeypatch.setattr("asif_lib.encoders.loading.load_encoder", lambda kind, *_, **__: encoders[kind])
+    monkeypatch.setattr("asif_lib.encoders.identity.load_encoder", lambda kind, *_, **__: encoders[kind])
     for kind, encoder in encoders.items():
         load = f"asif_lib.encoders.{kind}.load_{kind}_encoder"
         monkeypatch.setattr(load, lambda *_, encoder=encoder, **__: encoder)

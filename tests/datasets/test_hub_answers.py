@@ -28,7 +28,7 @@ import datasets, huggingface_hub
 from asif_lab import streams
 from asif_lab.contrastive import load_contrastive
 from asif_lib.datasets.hub import labelled_from_hub
-from asif_lib.encoders.loading import load_encoder
+from asif_lib.encoders.identity import load_encoder
 from asif_lib.errors import AsifError
 
 def labelled():

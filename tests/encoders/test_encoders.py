@@ -16,12 +16,12 @@ from conftest import make_sentence_transformer
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from asif_lib.encoders import registry
+from asif_lib.encoders import identity as registry
 from asif_lib.encoders import text as text_encoders
 from asif_lib.encoders import weights as encoder_weights
-from asif_lib.encoders.identity import EncoderIdentity
+from asif_lib.encoders.identity import EncoderIdentity, load_encoder
 from asif_lib.encoders.image import load_image_encoder
-from asif_lib.encoders.loading import load_encoder
+from asif_lib.encoders.onnx import OnnxModel
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.encoders.text import load_text_encoder
 from asif_lib.errors import EncoderError
@@ -74,33 +74,20 @@ def test_texts_give_the_same_rows_in_any_order_and_batch_by_any_number_of_thread
     assert text_encoder.encode([], progress=False).shape == (0, 384)
 
 
-# -- fast and plain --------------------------------------------------------------------------------------
-
-
-def test_fast_embeddings_of_any_size_are_the_plain_ones(image_encoder, tmp_path):
-    """Of a portrait, a landscape, a tiny and a large picture, and one as large as the crop."""
-    plain_encoder, files = load_image_encoder(device="cpu", backend="torch"), []
-    for width, height in ((120, 333), (640, 427), (9, 7), (1400, 900), (224, 224)):
-        files.append(tmp_path / f"{width}x{height}.png")
-        Image.effect_noise((width, height), 80).convert("RGB").save(files[-1])
-    fast, plain = (encoder.encode(files, progress=False) for encoder in (image_encoder, plain_encoder))
-    assert ((fast - plain).norm(dim=1) <= 1e-5 * plain.norm(dim=1)).all()
-    assert cosines(fast, plain.roll(1, dims=0)).max() < 0.99999
-    assert image_encoder.identity == plain_encoder.identity
-
-
 # -- a control: random weights ---------------------------------------------------------------------------
 
 
-def test_random_weights_are_another_encoder_and_the_same_for_a_seed(drawings):
-    files = sorted(drawings.iterdir())
-    first, again, other = (load_image_encoder("test_vit", device="cpu", random_seed=seed) for seed in (1, 1, 2))
-    assert first.identity == again.identity
-    assert first.identity != other.identity
+def test_random_weights_are_another_encoder_and_the_same_for_a_seed_in_onnx_runtime_and_pytorch(drawings):
+    ways, files = [(1, "auto"), (1, "torch"), (2, "auto")], sorted(drawings.iterdir())
+    first, again, other = (
+        load_image_encoder("efficientnet_lite0", device="cpu", random_seed=seed, backend=way) for seed, way in ways
+    )
+    assert isinstance(first.model, OnnxModel) and not isinstance(again.model, OnnxModel)
+    assert first.identity == again.identity != other.identity
     assert first.identity.digest != other.identity.digest
-    rows = [encoder.encode(files[:2], progress=False) for encoder in (first, again, other)]
-    torch.testing.assert_close(rows[0], rows[1], atol=1e-5, rtol=1e-4)
-    assert cosines(rows[0], rows[2]).max() < 0.9
+    rows, expected, others = (encoder.encode(files, progress=False) for encoder in (first, again, other))
+    assert ((rows - expected).norm(dim=1) <= 1e-4 * expected.norm(dim=1)).all()
+    assert not torch.allclose(rows, others, rtol=0.01)
     assert "random weights" in first.identity.name
 
 
@@ -255,64 +242,43 @@ def a_device(folder):
 
 
 LACKS = "cannot load this model|is an adapter"
+QUANTIZED = {"quant_method": "bitsandbytes", "load_in_4bit": True}
 DAMAGED = [  # kinds of encoders, what changes in the folder, and the words of the sentence
     ("image text", lambda folder: os.truncate(folder / "model.safetensors", 1000), LACKS),
     ("image text", lambda folder: (folder / "config.json").unlink(), LACKS),
     ("image text", lambda folder: (folder / "model.safetensors").unlink(), r"no model\.safetensors"),
     ("image text", a_device, "no regular file"),
-    ("image text", pickled("model_ema.safetensors"), r"no model\.safetensors.*pickled.*convert"),
     ("image text", pickled("model.fp16.safetensors"), r"no model\.safetensors.*pickled.*convert"),
     ("image text", half_of_the_weights, LACKS),
     ("image text", deep("config.json"), LACKS),
     ("text", deep("modules.json"), LACKS),
     ("text", settings("adapter_config.json", peft_type="LORA", base_model_name_or_path="x"), LACKS),
-    ("text", second_module(type="sentence_transformers.models.NoSuch"), LACKS),
-    ("text", second_module(type="sentence_transformers.models.LSTM"), LACKS),
     ("text", second_module(type="os.system"), LACKS),
     ("text", second_module(type=None), LACKS),
     ("text", second_module(path="../.."), LACKS),
     ("text", settings("config.json", hidden_size=0), LACKS),
-    (
-        "text",
-        settings("config.json", quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True}),
-        LACKS,
-    ),
-    ("text", settings("config.json", layer_norm_eps="small"), LACKS),
+    ("text", settings("config.json", quantization_config=QUANTIZED), LACKS),
     ("text", settings("tokenizer_config.json", pad_token=5), LACKS),
     ("image", settings("config.json", model_args={"checkpoint_path": "other.pth"}), LACKS),
     ("image", settings("config.json", model_args={"device": "meta"}), LACKS),
-    ("image", settings("config.json", model_args={"features_only": True}), LACKS),
-    ("image", settings("config.json", model_args=5), LACKS),
     ("image", settings("config.json", architecture=5), LACKS),
     ("image", settings("config.json", pretrained_cfg={"checkpoint_path": "other.pth"}), LACKS),
-    ("image", settings("config.json", pretrained_cfg={"crop_pct": -1}), LACKS),
     ("image", settings("config.json", pretrained_cfg={"input_size": [3, 200_000, 200_000]}), LACKS),
-]
+    *(("shards", change, "fetch or save the model again") for change in (
+        lambda folder: (folder / "model-00002-of-00002.safetensors").unlink(),
+        lambda folder: (folder / INDEX).write_text((folder / INDEX).read_text()[:50]),
+        lambda folder: (folder / INDEX).write_text('{"weight_map": []}'))),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind, change, words", [(kind, *case) for kinds, *case in DAMAGED for kind in kinds.split()])
-def test_a_damaged_folder_is_refused_in_one_sentence(kind, change, words, tiny_folders, tmp_path):
-    refuse(kind, tiny_folders[kind], tmp_path, change, words)
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda folder: (folder / "model-00002-of-00002.safetensors").unlink(),
-        lambda folder: (folder / INDEX).write_text((folder / INDEX).read_text()[:50]),
-        lambda folder: (folder / INDEX).write_text('{"weight_map": []}'),
-    ],
-)
-def test_a_damaged_index_of_shards_is_one_sentence(sharded_folder, damage, tmp_path):
-    refuse("text", sharded_folder, tmp_path, damage, "fetch or save the model again")
-
-
-def refuse(kind, folder, tmp_path, change, words):
-    """Change a copy of the folder: its encoder is refused in one sentence that names the folder."""
-    folder = shutil.copytree(folder, tmp_path / "model")
+def test_a_damaged_folder_is_refused_in_one_sentence_that_names_it(
+    kind, change, words, tiny_folders, sharded_folder, tmp_path
+):
+    folder = shutil.copytree(tiny_folders.get(kind, sharded_folder), tmp_path / "model")
     change(folder)
     with pytest.raises(EncoderError, match=f"^{folder}.*({words})") as caught:
-        load_encoder(kind, folder, device="cpu")
+        load_encoder("text" if kind == "shards" else kind, folder, device="cpu")
     assert "\n" not in str(caught.value)
 
 
@@ -329,7 +295,7 @@ def test_settings_of_timm_name_no_other_weights(key, value, timm_folder, tmp_pat
 # -- folders and the hub ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("architecture", ["test_vit", "test_resnet", "test_efficientnet", "lcnet_035"])
+@pytest.mark.parametrize("architecture", ["test_vit", "lcnet_035"])
 def test_a_timm_folder_gives_timms_own_embeddings(architecture, tmp_path, drawings):
     """Some architectures have a last layer between the pooled features and the classifier."""
     folder, files = tmp_path / "model", sorted(drawings.iterdir())[:3]
@@ -411,15 +377,10 @@ def test_a_blob_that_is_not_what_its_name_says_is_refused(kind, hub_cache, tiny_
         ("image", "/no/such/folder", {}, "/no/such/folder: .*check the name"),
         ("text", "all-MiniLM-L6-v9", {}, "L6-v9: .*check the name, or fetch the model where there is internet"),
         ("text", "a name no hub takes!", {}, "a name no hub takes!: .*check the name"),
-        *((kind, name, how, words)
-          for kind, name in {"image": "efficientnet_lite0", "text": "all-MiniLM-L6-v2"}.items()
-          for how, words in [
-              ({"device": "gpu"}, "device 'gpu' is not available.*use cpu or auto"),
-              ({"device": "cuda:77"}, "device 'cuda:77' is not available.*use cpu or auto"),
-              ({"backend": "tensorflow"}, "backend 'tensorflow' is unknown; use one of auto, torch"),
-          ]),
+        ("image", "efficientnet_lite0", {"device": "cuda:77"}, "device 'cuda:77' is not available.*use cpu or auto"),
+        ("text", "all-MiniLM-L6-v2", {"backend": "tf"}, "backend 'tf' is unknown; use one of auto, torch"),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_known_is_one_sentence_that_says_what_to_do(kind, name, how, advice, hub_cache):
     with pytest.raises(EncoderError, match=advice) as caught:
         {"image": load_image_encoder, "text": load_text_encoder}[kind](name, **{"device": "cpu", **how})
@@ -434,7 +395,7 @@ def test_a_missing_package_says_how_to_install_it(monkeypatch):
         load_text_encoder(device="cpu")
 
 
-@pytest.mark.parametrize("bad", [None, 7, float("nan"), b"cat", ["cat"]])
+@pytest.mark.parametrize("bad", [None, 7, b"cat", ["cat"]])
 def test_a_text_that_is_no_string_is_refused(text_encoder, bad):
     with pytest.raises(EncoderError, match=f"text 1 is a {type(bad).__name__}, not a string"):
         text_encoder.encode(["a cat", bad], progress=False)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from asif_lib import ASIF, AnchorBank, embed, load_text_encoder
+from asif_lib import load_text_encoder
 from asif_lib.bank.building import cut_positions
 from asif_lib.encoders.multilingual import PROMPT
 from asif_lib.errors import EncoderError, IdentityError, MissingExtraError
@@ -55,16 +55,6 @@ def test_a_folder_of_e5_gets_the_same_prompt_as_the_package(e5, sentence_transfo
     assert plain.identity != prompted.identity and all(repr(PROMPT) in e.identity.preprocessing for e in (prompted, e5))
     long = "a cat " * 30  # 60 tokens and two marks, of 64; the prompt has six letters that it does not know
     assert (cut_positions([long], plain), cut_positions([long], prompted)) == ([], [0])
-
-
-def test_two_sides_of_one_encoder_are_a_bank_of_two_languages(e5, text_encoder, tmp_path):
-    z = [embed(e5, texts, progress=False) for texts in (ENGLISH, GERMAN)]
-    bank = AnchorBank.from_embeddings(*z, ENGLISH, sides=("english", "german"), encoders=(e5, e5))
-    bank.save(tmp_path / "words")
-    model = ASIF(AnchorBank.load(tmp_path / "words"), 5, 1, device="cpu")
-    assert model.similarity(["A dog sleeps.", "The castle."], GERMAN).argmax(dim=1).tolist() == [0, 4]
-    with pytest.raises(IdentityError, match=f"all-MiniLM-L6-v2.*{NAME}|{NAME}.*all-MiniLM-L6-v2"):
-        ASIF(bank, device="cpu", encoders={"german": text_encoder})
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ import pytest
 import timm
 
 from asif_lib.encoders import image, text, weights
-from asif_lib.encoders.identity import EncoderIdentity
-from asif_lib.encoders.loading import load_encoder, load_encoder_of
+from asif_lib.encoders.identity import EncoderIdentity, load_encoder, load_encoder_of
 from asif_lib.errors import EncoderError, IdentityError
 
 KINDS = ["image", "text"]

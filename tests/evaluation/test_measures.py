@@ -7,8 +7,8 @@ from scipy.stats import binom, multinomial
 
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation import measures
-from asif_lib.evaluation.choosing import sweep
 from asif_lib.evaluation.measures import mean_with_interval, paired_difference, ranks
+from asif_lib.evaluation.recommending import sweep
 
 
 @pytest.mark.parametrize("n", [10, 100, 1_000])
@@ -69,14 +69,6 @@ def test_the_interval_of_a_share_contains_each_share_as_often_as_it_says(n):
     assert (held * binom.pmf(np.arange(n + 1), n, shares)).sum(axis=1).min() > 0.92
 
 
-def test_a_rate_has_the_binomial_interval():
-    measure = measures.share_with_interval([True] * 3 + [False] * 7)
-    assert (measure.value, measure.n) == (0.3, 10)
-    assert (measure.low, measure.high) == pytest.approx((0.1078, 0.6032), abs=1e-4)  # Wilson, by hand
-    exact = measures.share_with_interval([False] * 20, "exact")
-    assert (exact.low, exact.high) == pytest.approx((0, 1 - 0.025 ** (1 / 20)))
-
-
 @pytest.mark.parametrize(
     "call, words",
     [
@@ -92,15 +84,19 @@ def test_what_cannot_be_measured_is_refused(call, words):
         call()
 
 
-def test_accuracy_counts_undecided_as_wrong():
-    measure = measures.accuracy(torch.tensor([0, 1, -1, 2]), np.array([0, 2, 0, 2]))
-    assert (measure.value, measure.n) == (0.5, 4)
-
-
 def test_ranks_count_what_is_better_and_the_best_of_several_relevant_candidates():
     scores = torch.tensor([[0.9, 0.5, 0.1]] * 4)
-    relevant = torch.cat([torch.eye(3), torch.tensor([[0, 1, 1]])]).bool()
+    relevant = measures.same_text(["a", "b", "c", "d"], ["a", "b", "c"])
+    relevant[3, 1:] = True
     assert ranks(scores, relevant).tolist() == [0, 1, 2, 1]
+    accuracy = measures.accuracy(torch.tensor([0, 1, -1, 2]), np.array([0, 2, 0, 2]))  # -1 is undecided, and wrong
+    assert (accuracy.value, accuracy.n) == (0.5, 4)
+
+
+def test_a_rate_has_the_binomial_interval_of_wilson():
+    measure = measures.share_with_interval([True] * 3 + [False] * 7)
+    assert (measure.value, measure.n) == (0.3, 10)
+    assert measure.ci == pytest.approx((0.1078, 0.6032), abs=1e-4)  # by hand
 
 
 def test_ties_and_scores_that_are_no_number_are_no_find():
@@ -110,12 +106,6 @@ def test_ties_and_scores_that_are_no_number_are_no_find():
     assert (measures.recall_at(scores, relevant, 4).value, measures.recall_at(scores, relevant, 5).value) == (0, 1)
     scores[:, 0] = torch.nan
     assert 0 not in ranks(scores, relevant).tolist()
-
-
-def test_captions_that_occur_twice_are_both_relevant():
-    relevant = measures.same_text(["a cat", "a dog"], ["a dog", "a cat", "a cat"])
-    assert relevant.tolist() == [[False, True, True], [True, False, False]]
-    assert relevant.dtype == torch.bool
 
 
 def test_a_paired_difference_is_surer_than_two_intervals():
@@ -140,8 +130,8 @@ def test_a_difference_without_changes_is_not_certain():
     assert mean_with_interval([True, False]).ci == pytest.approx((0.0126, 0.9874), abs=1e-4)
 
 
-@pytest.mark.parametrize("n", [6, 12, 21])
-@pytest.mark.parametrize("won, lost", [(0.01, 0.01), (0.1, 0.02), (0.3, 0.3), (0.45, 0.1), (0.9, 0.05)])
+@pytest.mark.parametrize("n", [6, 21])
+@pytest.mark.parametrize("won, lost", [(0.01, 0.01), (0.3, 0.3), (0.9, 0.05)])
 def test_the_interval_of_few_items_contains_the_difference_as_often_as_it_says(n, won, lost):
     covered = 0.0
     for a in range(n + 1):

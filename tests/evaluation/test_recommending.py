@@ -10,9 +10,8 @@ from asif_lib import ASIF, AnchorBank
 from asif_lib.cli.banks import _recommend
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation import recommending
-from asif_lib.evaluation.choosing import Measured, measure_settings
 from asif_lib.evaluation.measures import mean_recall, same_text
-from asif_lib.evaluation.recommending import recommend
+from asif_lib.evaluation.recommending import Measured, measure_settings, recommend
 from asif_lib.settings import default_k
 
 
@@ -31,9 +30,8 @@ def clear_case():
     return recommend(made([1.0] * 12, [6.0] * 12), progress=False)
 
 
-@pytest.mark.parametrize("task", ["same kind", "another kind"])
-def test_each_value_is_the_recall_of_the_model(task, stamps_bank):
-    bank = stamps_bank.subset(range(0, len(stamps_bank), 6))
+def test_each_value_is_the_recall_of_the_model(stamps_bank):
+    task, bank = "another kind", stamps_bank.subset(range(0, len(stamps_bank), 6))
     rows = np.random.default_rng(3).permutation(len(bank))
     drawn = bank.subset(rows.tolist())
     folds = [*recommending._folds(task, drawn.image.float(), 3)]
@@ -141,11 +139,6 @@ def test_a_gain_too_small_to_trust_changes_nothing():
     found = Measured([default, {**default, "p": 4}], [[np.full(200, 0.5), np.array(better)]] * 5)
     advice = recommending._advice(made([1.0], [1.0], 100), "same kind", found)
     assert 0 < advice.gain.low < advice.gain.value < recommending.WORTH and not advice.decided
-
-
-def test_the_same_seed_gives_the_same_advice(stamps_bank):
-    bank = stamps_bank.subset(range(90))
-    assert str(recommend(bank, seed=1, progress=False)) == str(recommend(bank, seed=1, progress=False))
 
 
 def test_what_cannot_be_answered_is_refused(stamps_bank):

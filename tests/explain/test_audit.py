@@ -14,8 +14,7 @@ def without_row(bank, i):
     return bank.subset([j for j in range(len(bank)) if j != i])
 
 
-@pytest.mark.parametrize("center", [True, False])
-@pytest.mark.parametrize("k, p", [(50, 2), (None, 8)])
+@pytest.mark.parametrize("center, k, p", [(True, 50, 2), (False, None, 8)])
 def test_leave_one_out_equals_a_rebuild_for_each_pair(stamps_bank, center, k, p, monkeypatch):
     monkeypatch.setattr("asif_lib.explain.audit.BLOCK", 70)
     monkeypatch.setattr("asif_lib.explain.audit.QUERY_BLOCK", 30)  # some tiles hold no pair with its own anchor

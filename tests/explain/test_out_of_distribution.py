@@ -7,7 +7,6 @@ import torch
 
 from asif_lib import ASIF
 from asif_lib.errors import ParameterError
-from asif_lib.evaluation.measures import share_with_interval
 from asif_lib.evaluation.similarity import are_copies, copy_distance
 from asif_lib.explain.out_of_distribution import calibrate, familiarity, own_coverage
 from asif_lib.relative import relative_representation
@@ -32,14 +31,10 @@ def test_calibration_keeps_the_false_alarm_rate_that_it_states():
 def test_noise_is_unfamiliar_to_the_stamps_and_stamps_are_not(stamps_bank):
     order = torch.randperm(793, generator=torch.Generator().manual_seed(0)).tolist()
     model = ASIF(stamps_bank.subset(order[300:]), device="cpu")
-    coverage = calibrate(familiarity(model, stamps_bank.image[order[:150]]), 0.1)
-    stamps = coverage.unfamiliar(familiarity(model, stamps_bank.image[order[150:300]]))
-    noise = torch.randn(100, 1280, generator=torch.Generator().manual_seed(1)).abs()
-    assert share_with_interval(coverage.unfamiliar(familiarity(model, noise))).low > 0.9
-    alarms = share_with_interval(stamps)
-    assert alarms.low < 0.1 < alarms.high + 0.05
     coverage, near = own_coverage(model, stamps_bank.image[order[:300]])  # by its own 493: the promise is 0.05
     assert 0.01 < coverage.unfamiliar(near).float().mean() < 0.075
+    noise = torch.randn(100, 1280, generator=torch.Generator().manual_seed(1)).abs()
+    assert coverage.unfamiliar(familiarity(model, noise)).float().mean() > 0.95
     assert own_coverage(ASIF(stamps_bank, device="cpu"), stamps_bank.image[:0])[0].n == 500
 
 

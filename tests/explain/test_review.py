@@ -18,7 +18,7 @@ def duplicates(table):
     return dict(table[table.issue == "duplicate"][["id", "other"]].itertuples(index=False))
 
 
-@pytest.mark.parametrize("noise, share", [(0, 0.05), (0, 1), (0.15, 0.05), (0.15, 1)])
+@pytest.mark.parametrize("noise, share", [(0, 0.05), (0.15, 1)])
 def test_planted_copies_are_named_across_a_join_and_hardly_anything_else(stamps_bank, tmp_path, noise, share):
     """Both embeddings of a copy are moved by `noise` of their length. Two of the stamps have a twin; one stays here."""
     bank = stamps_bank.subset([i for i, id in enumerate(stamps_bank.pairs.id) if "fireman" not in id])

@@ -4,12 +4,20 @@ import pytest
 import torch
 
 from asif_lab import baselines
-from asif_lab.corrections import CORRECTIONS, Corrected, corrected, inverted_softmax, local_scaling
+from asif_lab.corrections import (
+    CORRECTIONS,
+    Corrected,
+    batch_z_scores,
+    corrected,
+    inverted_softmax,
+    local_scaling,
+    sinkhorn,
+    z_scores,
+)
 from asif_lab.methods import METHODS, InverseHubness, SparseAnchors, WithKernelRidge, WithoutHubs, choose
 from asif_lib import relative, sparse
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import mean_recall, same_text
-from asif_lib.evaluation.transductive import batch_z_scores, sinkhorn, z_scores
 
 INDUCTIVE = [name for name, make in CORRECTIONS.items() if not make.transductive]
 TRANSDUCTIVE = [name for name, make in CORRECTIONS.items() if make.transductive]

@@ -7,9 +7,8 @@ import numpy as np
 import torch
 from sklearn.feature_extraction.text import HashingVectorizer
 
-from asif_lib.encoders.identity import external_identity
+from asif_lib.encoders.identity import external_identity, load_encoder
 from asif_lib.encoders.image import load_image_encoder
-from asif_lib.encoders.loading import load_encoder
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.encoders.text import load_text_encoder
 

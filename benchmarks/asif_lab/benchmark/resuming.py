@@ -22,7 +22,7 @@ from asif_lab.contrastive import load_contrastive
 from asif_lab.methods import choose
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import load_pairs
-from asif_lib.encoders.loading import load_encoder_of
+from asif_lib.encoders.identity import load_encoder_of
 from asif_lib.errors import AsifError, BrokenPicturesError, DataError, first_line
 from asif_lib.evaluation.measures import same_text
 from asif_lib.files import digest_of_files, read_sealed, write_sealed, write_whole

@@ -12,8 +12,7 @@ from PIL import Image, ImageOps
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import Pairs
-from asif_lib.encoders.identity import EncoderIdentity
-from asif_lib.encoders.loading import LOADERS
+from asif_lib.encoders.identity import LOADERS, EncoderIdentity
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import EncoderError, ParameterError
 

@@ -8,7 +8,7 @@ from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import Pairs, load_pairs
 from asif_lib.defaults import DEFAULT_BANK, PROFILES
 from asif_lib.encoders.encoder import Encoder
-from asif_lib.encoders.loading import load_encoder
+from asif_lib.encoders.identity import load_encoder
 from asif_lib.errors import ParameterError
 
 

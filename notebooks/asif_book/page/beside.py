@@ -13,10 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 from asif_lib.datasets.providers import fetch
 from asif_lib.datasets.selecting import ONNXRUNTIME_FILES, TOKENIZERS_FILE
 from asif_lib.defaults import BARE_TEMPLATE
-from asif_lib.encoders.graphs import as_proto
-from asif_lib.encoders.onnx import shipped_graph
+from asif_lib.encoders.identity import MINILM_PACKAGE, MINILM_SHA256, REGISTRY_IMAGE_ENCODERS
+from asif_lib.encoders.onnx import as_proto, shipped_graph
 from asif_lib.encoders.pictures import MAX_PIXELS
-from asif_lib.encoders.registry import MINILM_PACKAGE, MINILM_SHA256, REGISTRY_IMAGE_ENCODERS
 from asif_lib.encoders.weights import package_file
 from asif_lib.errors import AsifError, BankError
 from asif_lib.files import read_json, write_whole

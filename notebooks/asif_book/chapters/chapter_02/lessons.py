@@ -9,7 +9,14 @@ import torch
 
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import mean_with_interval
-from asif_lib.evaluation.similarity import mutual_neighbours, pair_correlation
+from asif_lib.evaluation.similarity import (
+    middle_of,
+    mutual_neighbours,
+    nearest_neighbours,
+    pair_correlation,
+    pair_sums,
+    resampled_counts,
+)
 
 
 def twins(pairs, similarity, threshold=0.95) -> pd.DataFrame:
@@ -150,3 +157,46 @@ def covered_by(cosines, order, counts) -> np.ndarray:
     """
     best = [cosines[:, order[:count]].amax(dim=1) for count in counts]  # of each count (q,)
     return np.array([[float(b.mean()), float(b.quantile(0.05))] for b in best])
+
+
+def neighbour_agreement(a, b, k) -> torch.Tensor:
+    """Return for each item how similar its k nearest neighbours of one space are to it in the other, (n,).
+
+    The result is the mean of both directions: neighbours by `a` with similarities by `b`, and the reverse. A pair
+    whose picture and caption do not belong together has a low value.
+
+    Parameters
+    ----------
+    a, b : Tensors of shape (n, n)
+    k : int
+    """
+    by_a = b.gather(1, nearest_neighbours(a, k)).mean(dim=1)  # (n, k) → (n,)
+    by_b = a.gather(1, nearest_neighbours(b, k)).mean(dim=1)
+    return (by_a + by_b) / 2
+
+
+def binned_means(a, b, bins=12, draws=1_000, seed=0) -> pd.DataFrame:
+    """Average the similarities `b` over the pairs in each bin of the similarities `a`.
+
+    Columns: ``centre`` of the bin, ``mean``, and its interval ``low``, ``high``; bins of under ten pairs are left out.
+
+    Parameters
+    ----------
+    a, b : Tensors of shape (n, n)
+    bins : int
+    draws, seed : int, of a bootstrap over the items
+    """
+    counts = torch.from_numpy(resampled_counts((draws, len(a)), seed)).double()  # (draws, n)
+    once = torch.ones(1, len(a))
+    rows, columns = torch.triu_indices(*a.shape, offset=1)
+    edges = np.linspace(float(a[rows, columns].min()), 1, bins + 1)
+    bin_of = np.digitize(a.numpy(), edges[1:-1])
+    table = []
+    for i in range(bins):
+        inside = torch.from_numpy(bin_of == i).double()  # (n, n)
+        if inside.triu(1).sum() < 10:
+            continue
+        mean = float(pair_sums(once, inside * b) / pair_sums(once, inside))
+        spread = middle_of(pair_sums(counts, inside * b) / pair_sums(counts, inside))
+        table.append(((edges[i] + edges[i + 1]) / 2, mean, *spread))
+    return pd.DataFrame(table, columns=["centre", "mean", "low", "high"])

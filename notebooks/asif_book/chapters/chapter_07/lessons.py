@@ -9,8 +9,8 @@ import pandas as pd
 from PIL import Image, ImageFilter, ImageOps
 
 from asif_lib.defaults import DEFAULT_P
-from asif_lib.evaluation.choosing import sweep
 from asif_lib.evaluation.measures import auc_with_interval, share_with_interval
+from asif_lib.evaluation.recommending import sweep
 from asif_lib.explain.contribution import contributions
 from asif_lib.machine import for_small_matrices
 from asif_lib.settings import Settings

@@ -70,8 +70,6 @@ def _export(
     return result, "\n".join(lines)
 
 
-
-
 @command(class_app, "quiz", "asif class quiz", "asif class quiz --output questions.xml")
 def _quiz(output: Annotated[str | None, Option(metavar="FILE", help="default: build/quiz.xml")] = None):
     """Write the test before and after, and the exit questions of the chapters, as a quiz file for Moodle."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from asif_book.report.benchmark_page import table_of
+from asif_book.chapters.chapter_09.figures import marked
 from asif_lab.benchmark import read_configuration
 from asif_lab.benchmark.comparing import ENCODERS
 from asif_lib.files import build_dir, write_whole
@@ -53,6 +53,39 @@ def section(name, table) -> str:
         )
         lines += ["", f"Chance: {found['chance']}.{left_out}"]
     return "\n".join(lines)
+
+
+def named(table, row) -> str:
+    """Name what is compared: the method; or, where all rows have the same one, the encoders."""
+    return marked(row) if table["method"].nunique() > 1 else f"{row.image_encoder} × {row.text_encoder}"
+
+
+def table_of(group) -> dict:
+    """Collect a row for each method or pair of encoders, and a column for each size."""
+    sizes = sorted(group["size"].unique())
+    lines = {}
+    for row in group.itertuples():
+        lines.setdefault(named(group, row), dict.fromkeys(sizes))[row.size] = _cell(row)
+    by_size = [group[group["size"] == size] for size in sizes]
+    return {
+        "sizes": sizes,
+        "seeds": [int(rows["seeds"].max()) for rows in by_size],
+        "chance": f"{100 * group['chance'].iloc[0]:.1f}",
+        "left_out": int(group["left_out"].iloc[0]),
+        "heading": "method" if group["method"].nunique() > 1 else "encoders",
+        "lines": [(name, list(cells.values())) for name, cells in lines.items()],
+        "winners": [next(iter(rows["method"][rows["is_winner"]]), "none") for rows in by_size]
+        if group["method"].nunique() > 1
+        else [],
+    }
+
+
+def _cell(row) -> dict:
+    return {
+        "value": f"{100 * row.value:.1f}",
+        "interval": f"[{100 * row.low:.1f},\N{NO-BREAK SPACE}{100 * row.high:.1f}]",
+        "mark": {"better": "▲", "worse": "▼"}.get(row.verdict),
+    }
 
 
 def shown(cell) -> str:

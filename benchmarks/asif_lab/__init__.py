@@ -9,7 +9,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "approximate": ["ApproximateIndex", "build_index", "open_index"],
+        "approximate": ["ApproximateIndex", "build_index"],
         "baselines": ["CanonicalCorrelation", "CanonicalSimilarity", "LabelTransfer", "LinearProbe", "Method",
                       "NearestAnchorCaption", "Procrustes", "RelativeRepresentation", "Ridge"],
         "contrastive": ["load_contrastive"],

@@ -5,7 +5,7 @@ true; the only possible error is a better anchor that was missed. `asif_lab.tuni
 
 The index is FAISS's inverted file: the anchors in lists, one around each of the centres of k-means, of which a search
 looks at a few. It holds unit rows in half precision, whose inner product is the cosine: half the file of float32, and
-twice the speed, since reading dominates the time. A bank on disk keeps its indexes with one version.
+twice the speed, since reading dominates the time. It is built in memory, and lives as long as the process.
 
 References: inverted file, Jégou, Douze and Schmid, PAMI 2011; FAISS, Douze et al., 2024.
 """
@@ -18,9 +18,7 @@ import faiss
 import numpy as np
 import torch
 
-from asif_lib.bank.copies import checked_record, recorded
-from asif_lib.errors import BankError, ParameterError, first_line
-from asif_lib.files import locked
+from asif_lib.errors import ParameterError
 from asif_lib.machine import progress_bar
 from asif_lib.relative import check_dimensions, unit_rows
 from asif_lib.search.passes import rerank
@@ -32,7 +30,7 @@ CANDIDATES = 2**23  # candidates in memory at a time, with their similarities: 1
 
 @dataclass(frozen=True, repr=False)
 class ApproximateIndex:
-    """An approximate index of one side of a bank with n anchors; made by `build_index`, opened by `open_index`."""
+    """An approximate index of one side of a bank with n anchors; made by `build_index`."""
 
     rows: Rows
     """The anchors, of shape (n, d)."""
@@ -41,8 +39,8 @@ class ApproximateIndex:
     index: faiss.Index
     bank: object
     """A view of the version that the index is of, an `AnchorBank`."""
-    about: dict
-    """The record of its file: ``side``, ``n``, ``d``, ``size`` in bytes."""
+    side: str
+    """Of the bank, such as ``"image"``."""
 
     knob = "nprobe"  # as FAISS and the literature call the effort: lists that a search looks at
 
@@ -113,35 +111,28 @@ class ApproximateIndex:
 
 
 def build_index(bank, side, *, lists=None, progress=True) -> ApproximateIndex:
-    """Build an approximate index of a bank on disk and keep it with this version, in place of an earlier one.
+    """Build an approximate index of one side of a bank, in memory.
 
     It is trained on a random sample of the anchors, and all are added block by block. The mean of the bank is
     subtracted, as `ASIF` does by default. In memory are the index, n · (2 d + 8) bytes, and never a float32 matrix of n
     rows.
 
-    Raises `BankError` for a bank in memory, or if no index can be written; `LockedError` if another process builds it;
-    `ParameterError` if the side is unknown, or `lists` is out of range.
+    Raises `ParameterError` if the side is unknown, or `lists` is out of range.
 
     Parameters
     ----------
     bank : AnchorBank
-        Opened with `load`.
     side : str
         Of the bank, such as ``"image"``.
     lists : int, optional
         Default: 4 √n, with at least 39 anchors in a list.
     """
-    file, about, rows, mean = _place(bank, side)
+    if side not in bank.sides:
+        raise ParameterError(f"side = {side!r}: an index is of the bank's {' or '.join(map(repr, bank.sides))}")
+    rows, mean = bank.rows(side), bank.mean(side)
     n = len(rows)
     lists = max(1, min(round(4 * math.sqrt(n)), n // 39)) if lists is None else _whole_number("lists", lists, n)
-    try:
-        file.parent.mkdir(exist_ok=True)
-        with locked(file), recorded(file, about) as part:
-            faiss.write_index(_trained(lists, rows, mean, progress), str(part))
-    except (OSError, RuntimeError) as error:
-        fault = f"{file}: the index could not be written ({first_line(error)})"
-        raise BankError(f"{fault}; make room, or load the bank again if it was edited, and repeat") from None
-    return open_index(bank, side)
+    return ApproximateIndex(rows, mean, _trained(lists, rows, mean, progress), bank, side)
 
 
 def _trained(lists, rows, mean, progress) -> faiss.Index:
@@ -157,42 +148,6 @@ def _trained(lists, rows, mean, progress) -> faiss.Index:
             index.add(unit_rows(block, mean, first=start).numpy())  # (b, d)
             bar.update(len(block))
     return index
-
-
-def open_index(bank, side) -> ApproximateIndex:
-    """Open the index that `build_index` kept with this version of the bank; its file is mapped.
-
-    Raises `BankError` if there is no index, the bank was edited since, the index is another bank's, or it is damaged.
-
-    Parameters
-    ----------
-    bank, side : as for `build_index`
-    """
-    file, about, rows, mean = _place(bank, side)
-    build = f"build it: build_index(bank, {side!r})"
-    try:
-        record = checked_record(file, about)
-        bank.disk.compare_file(file, record.checksum)
-        index = faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)
-        if (index.ntotal, index.d) != rows.shape:
-            raise ValueError(f"it holds {index.ntotal} vectors in {index.d} dimensions")
-    except FileNotFoundError:
-        others = {*file.parent.parent.glob(f"index-*/{file.name}")} - {file}
-        why = "is of another version of the bank" if others else "is not there"
-        raise BankError(f"{file}: the index {why}; {build}") from None
-    except (OSError, RuntimeError, ValueError) as error:
-        raise BankError(f"{file}: the index cannot be used ({first_line(error)}); {build}") from None
-    return ApproximateIndex(rows, mean, index, bank, record.model_dump())
-
-
-def _place(bank, side):
-    """Return the file of an index, its record's keys that name the owner, and the rows and the mean."""
-    if side not in bank.sides:
-        raise ParameterError(f"side = {side!r}: an index is of the bank's {' or '.join(map(repr, bank.sides))}")
-    folder, rows, mean = bank.index_folder, bank.rows(side), bank.mean(side)
-    about = {"n": len(rows), "d": rows.shape[1], "side": side,
-             "encoder": bank.encoders[side].digest, "state": folder.name.removeprefix("index-")}  # fmt: skip
-    return folder / f"ivf-{side}-centred.faiss", about, rows, mean
 
 
 def _whole_number(name, value, most) -> int:

@@ -119,7 +119,7 @@ def measure_efforts(index, data, k, p, *, efforts=None, rounds=1, progress=True)
     efforts = index.efforts(k) if efforts is None else sorted(efforts)
     if not efforts or len(set(efforts)) < len(efforts):
         raise ParameterError(f"efforts = {efforts}: give one or more settings of {index.knob}, each once")
-    labels, side, (first, second) = np.asarray(data.labels), index.about["side"], index.bank.sides
+    labels, side, (first, second) = np.asarray(data.labels), index.side, index.bank.sides
     is_first, anchors = side == first, model.anchors(side)
     queries = data.pictures if is_first else data.prompts
     other = model.represent(second, data.prompts) if is_first else model.represent(first, data.pictures)

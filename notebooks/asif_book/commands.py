@@ -1,10 +1,8 @@
-"""The commands of the book: ``asif class``, ``asif page``, ``asif benchmark``.
+"""The commands of the book: ``asif class`` and ``asif page``.
 
 The command ``asif`` finds this module by the entry point ``asif.commands`` of the distribution.
 """
 
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +10,9 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from asif_lib.bank.record import bank_dir, stored_count
-from asif_lib.cli.command import PAGES, Device, app, check_targets, command, group, say
+from asif_lib.cli.command import PAGES, app, check_targets, command, group
 from asif_lib.errors import import_extra
-from asif_lib.files import ROOT, build_dir, write_whole
+from asif_lib.files import ROOT, build_dir
 
 
 class _FolderOrCommand(TyperGroup):
@@ -117,51 +115,3 @@ def _explain_page():
 
 
 PAGES["explain"] = _explain_page
-
-
-@command(
-    app, "benchmark",
-    "asif benchmark benchmarks/accuracy/learning_curve.toml", "asif benchmark mine.toml --out FOLDER --json",
-)  # fmt: skip
-def _benchmark(
-    config: Annotated[str, Argument(metavar="CONFIG.toml")],
-    out: Annotated[
-        str | None, Option(metavar="FOLDER", help="of results and page; default: build/benchmark/CONFIG")
-    ] = None,
-    device: Device = "auto",
-):
-    """Measure methods, encoders and banks on held-out data; what is done already is not done again."""
-    from asif_lab.benchmark.configuration import check_configuration, check_unclaimed, read_configuration
-
-    folder = Path(out) if out else build_dir() / "benchmark" / Path(config).stem
-    configuration = read_configuration(config)
-    _need("workbook", "bs4", "IPython", "jinja2", "matplotlib")
-    from asif_book.report.benchmark_page import benchmark_page
-    from asif_lab.benchmark.resuming import run_benchmark
-    from asif_lib.cli import main
-
-    check_configuration(configuration)
-    check_unclaimed(folder / "configuration.txt", config)
-    for bank in (bank for bank in configuration.streams if not bank_dir(bank).exists()):
-        with redirect_stdout(sys.stderr):  # what fails is said, and the rest is measured
-            if main(["bank", "stream", bank, *configuration.streams[bank], "--device", device]) == 130:  # Ctrl-C
-                raise KeyboardInterrupt
-    outcome = run_benchmark(configuration, folder, device=device)
-    page = benchmark_page(configuration.title, outcome.table, outcome.failures, configuration.family)
-    write_whole(folder / "index.html", page.encode())
-    write_whole(folder / "configuration.txt", str(Path(config).resolve()).encode())
-    for what, why in outcome.failures:
-        say(f"asif: {what}: {why}")
-    left_out = {} if outcome.table.empty else outcome.table.groupby("bank", sort=False)["left_out"].max().to_dict()
-    for bank, count in left_out.items():
-        if count:
-            say(f"bank {bank}: {count:,} pairs show a picture that is asked, and are no anchors")
-    about = {
-        "ok": not outcome.failures,
-        "rows": len(outcome.table),
-        "left_out": left_out,
-        "results": str(folder / "results.parquet"),
-        "page": str(folder / "index.html"),
-        "failures": [{"what": what, "why": why} for what, why in outcome.failures],
-    }
-    return about, f"{len(outcome.table)} numbers in {about['results']}\nopen {about['page']} in a browser"

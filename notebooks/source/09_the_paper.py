@@ -101,8 +101,6 @@ configuration = Configuration(
 with for_small_matrices():
     outcome = run_benchmark(configuration, results / "the_paper", device=device)
 curves = outcome.table[outcome.table.measure == "mean recall"]
-if outcome.failures:
-    print("failed:", outcome.failures)
 
 
 # %% tags=["hide-input"]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from asif_book.report.benchmark_page import benchmark_page
 from bs4 import BeautifulSoup
 from conftest import WORDS
 from hostile import HOSTILE, made_of_data
@@ -20,7 +21,6 @@ from asif_book.checks.judging import Verdict
 from asif_book.checks.own_progress import Overview
 from asif_book.figures.style import image_html
 from asif_book.figures.templates import TEMPLATES
-from asif_book.report.benchmark_page import benchmark_page
 from asif_book.report.book import search_page
 from asif_book.report.rendering import render
 from asif_book.widgets.parts import problem

@@ -11,6 +11,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "comparing": ["compare_paired"],
         "configuration": ["Configuration", "read_configuration"],
-        "resuming": ["run_benchmark"],
+        "running": ["run_benchmark"],
     },
 )

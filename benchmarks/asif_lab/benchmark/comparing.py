@@ -94,7 +94,7 @@ def judged(rows) -> pd.DataFrame:
     return rows.assign(p_holm=corrected, verdict=verdicts)
 
 
-def tidy_table(rows, methods, family="column") -> pd.DataFrame:
+def tidy_table(rows, methods) -> pd.DataFrame:
     """Compare the rows of a benchmark: one for each bank, encoders, task, measure, size and method.
 
     The columns are those of `COLUMNS`, ``n`` items, ``seeds``, ``transductive``, ``needs_labels``, ``chance``,
@@ -111,8 +111,6 @@ def tidy_table(rows, methods, family="column") -> pd.DataFrame:
         Each with the names of `COLUMNS`, ``left_out``, and what is stored of a part: ``transductive``, ``chance``,
         ``settings``, and the ``values``, (seeds, items).
     methods : list of str
-    family : {"column", "file"}
-        Holm's correction goes over the rows of one bank, task, measure and size, or over all.
     """
     if not rows:
         return pd.DataFrame(columns=COLUMNS)
@@ -130,7 +128,6 @@ def tidy_table(rows, methods, family="column") -> pd.DataFrame:
         compared.append(pd.concat([group.reset_index(drop=True), compare_paired(values)], axis=1))
         compared[-1]["is_winner"] = group["method"].to_numpy() == winner
     found = pd.concat(compared, ignore_index=True).drop(columns="order")
-    found = judged(found) if family == "file" else found
     return found[[*COLUMNS, *(name for name in found if name not in COLUMNS)]]
 
 

@@ -4,14 +4,12 @@ Reading it needs no PyTorch, so that ``asif benchmark`` can refuse a misspelt ke
 """
 
 import functools
-import shlex
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
-from asif_lib.bank.record import bank_dir
 from asif_lib.datasets.providers import catalogue, check_known
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER
 from asif_lib.errors import HUB, DataError, first_line, guess
@@ -111,16 +109,12 @@ class Configuration(_Table):
     seeds: PositiveInt = 1
     splits: PositiveInt = 1
     """Draws of train, validation and test pairs: the first is the data set's own, the others have its sizes."""
-    family: Literal["column", "file"] = "column"
-    """The comparisons that Holm's correction is made over: those of one bank, task, measure and size, or all."""
     validation: Pairs | None = None
     """The data set, or stored bank, whose validation pairs choose the settings."""
     image_encoders: _list_of(str) = [DEFAULT_IMAGE_ENCODER]
     text_encoders: _list_of(str) = [DEFAULT_TEXT_ENCODER]
-    grids: dict[str, dict[str, list]] = {}
+    grids: dict[str, dict[str, Annotated[list, Field(min_length=1)]]] = {}
     """The values to try, for methods whose own are not wanted."""
-    streams: dict[str, Annotated[str, AfterValidator(shlex.split)]] = {}
-    """Name of a stored bank → the words after ``asif bank stream NAME`` with which the command makes a missing one."""
 
     @property
     def drawn(self) -> set:
@@ -145,74 +139,45 @@ def read_configuration(path) -> Configuration:
         raise DataError(f"{path}: is no readable TOML ({first_line(error)})") from None
 
 
-def check_unclaimed(note, path):
-    """Raise `DataError` if the file `note` of a folder of results names another file of a benchmark, which exists."""
-    other = Path(note.read_text(encoding="utf-8", errors="replace")) if note.is_file() else Path(path)
-    if other.is_file() and not other.samefile(path):
-        raise DataError(f"{note.parent}: holds the results of {other}; name another folder for those of {path}: --out")
-
-
 def _sentence(faults) -> str:
-    """Name the first unknown key and the keys that are known; else the first wrong key and the values that it takes."""
-    messages = {}
-    for fault in faults:
-        place = fault["loc"][:2] + fault["loc"][3:]  # the third part is the kind of task or of value that was tried
-        key = ".".join(map(str, place))
-        if fault["type"] == "extra_forbidden":
-            known = (Configuration if place == fault["loc"] else TASKS[fault["loc"][2]]).model_fields
-            return f"the key {key} is not known; known: {', '.join(known)}{guess(place[-1], known)}"
-        messages.setdefault(key, []).append(fault["msg"])
-    key = next(iter(messages))
-    return f"{key}: {' or '.join(messages[key])}"
+    """Name the first unknown key and the keys that are known; else the first wrong key and what it takes."""
+    fault = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
+    place = fault["loc"][:2] + fault["loc"][3:]  # the third part is the kind of task or of value that was tried
+    if fault["type"] == "extra_forbidden":
+        known = (Configuration if place == fault["loc"] else TASKS[fault["loc"][2]]).model_fields
+        return f"the key {'.'.join(map(str, place))} is not known; known: {', '.join(known)}{guess(place[-1], known)}"
+    return f"{'.'.join(map(str, place))}: {fault['msg']}"
 
 
 def check_configuration(configuration):
     """Check the names in a benchmark, before anything is computed.
 
-    Raises `DataError` for an unknown method, setting or data set, or a task that asks anchors, or pairs that choose.
+    Raises `DataError` for an unknown method or data set, or a task that asks anchors, or pairs that choose.
     """
     methods = known_methods()
-    for name in (*configuration.methods, *configuration.grids):
-        is_yardstick = name.startswith(TRANSFORMERS) and name != TRANSFORMERS and name not in configuration.grids
-        if name not in methods and not is_yardstick:
+    for name in configuration.methods:
+        if name not in methods and not name.startswith(TRANSFORMERS):
             known = ", ".join(map(repr, [*methods, f"{TRANSFORMERS}MODEL"]))
             raise DataError(f"the method {name!r} is not known; known: {known}{guess(name, methods)}")
+    if unused := sorted(set(configuration.grids) - set(configuration.methods)):
+        raise DataError(f"[grids.{unused[0]}] {unused[0]!r} is not among the methods, so nothing would be tried")
     for name, grid in configuration.grids.items():
-        if name not in configuration.methods:
-            raise DataError(f"[grids.{name}] {name!r} is not among the methods, so nothing would be tried")
-        usual = methods[name].GRID
-        for key, values in grid.items():
-            if key not in usual:
-                known = ", ".join(usual) or "none"
-                raise DataError(f"[grids.{name}] the key {key!r} is not known; known: {known}{guess(key, usual)}")
-            if not values:
-                raise DataError(f"[grids.{name}] {key}: give one value or more")
-
-    if LINEAR_PROBE in configuration.methods and all(task.kind == "retrieval" for task in configuration.tasks.values()):
-        raise DataError(f"the method {LINEAR_PROBE!r} needs classes, and no task is of the kind 'zero-shot'")
-    stored = [source for source in configuration.banks.values() if isinstance(source, str)]
-    if unused := sorted(set(configuration.streams) - set(stored)):
-        raise DataError(f"[streams] {unused[0]!r} is no stored bank of this file; name it in [banks]")
-    if configuration.splits > 1 and (whole := sorted(set(stored) - configuration.drawn)):
+        if unknown := sorted(set(grid) - set(methods[name].GRID)):
+            known = f"known: {', '.join(methods[name].GRID) or 'none'}{guess(unknown[0], methods[name].GRID)}"
+            raise DataError(f"[grids.{name}] the key {unknown[0]!r} is not known; {known}")
+    stored = {source for source in configuration.banks.values() if isinstance(source, str)}
+    if configuration.splits > 1 and (whole := sorted(stored - configuration.drawn)):
         raise DataError(f"splits: the stored bank {whole[0]!r} has none; name its data sets, or ask its own pairs")
     anchors = configuration.drawn.union(*(names for names in configuration.banks.values() if isinstance(names, list)))
     used = {(name, split) for name in anchors for split in ("train", "validation")}
     used.add((configuration.validation, "validation"))
     asked = {task.pairs for task in configuration.tasks.values() if task.kind == "retrieval"}
     for name in sorted(asked.union(name for name, _ in used) - configuration.drawn - {None}):
-        source = configuration.banks.get(name)
-        if isinstance(source, str) and name not in catalogue():
-            fault = f"[banks] {name} names a row of the tables; its pairs are those of the stored bank {source!r}"
-            raise DataError(f'{fault}: where {name!r} is asked or chooses settings, write "{source}"')
-        if (bank_dir(name) / "bank.json").exists() and name not in catalogue():
-            raise DataError(f'{name}: is a stored bank, which stands in [banks] without brackets: mine = "{name}"')
         check_known(name, "pairs")
     for name, task in configuration.tasks.items():
-        if task.kind == "retrieval":
-            if (task.pairs, task.split) in used:
-                fault = f"asks the {task.split} pairs of {task.pairs}, which are anchors or choose the settings"
-                raise DataError(f"[tasks.{name}] {fault}; ask its test pairs")
-        elif not task.data.startswith(HUB):
-            check_known(task.data, "labelled")
-            if task.label:
-                raise DataError(f'[tasks.{name}] label goes with a data set of the hub, as in data = "{HUB}NAME"')
+        if task.kind == "zero-shot":
+            if not task.data.startswith(HUB):
+                check_known(task.data, "labelled")
+        elif (task.pairs, task.split) in used:
+            fault = f"asks the {task.split} pairs of {task.pairs}, which are anchors or choose the settings"
+            raise DataError(f"[tasks.{name}] {fault}; ask its test pairs")

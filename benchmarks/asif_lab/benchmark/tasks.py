@@ -235,6 +235,8 @@ def labelled_of_task(task, progress=False):
     """Return the labelled pictures that a task of the configuration asks; the errors are those of `prepare_task`."""
     if task.data.startswith(HUB):
         data = labelled_from_hub(task.data.removeprefix(HUB), task.split, task.label)
+    elif task.label:
+        raise DataError(f'{task.data}: label goes with a data set of the hub, as in data = "{HUB}NAME"')
     else:
         data = load_labelled(task.data, progress=progress)
         if data.splits or task.split != "test":

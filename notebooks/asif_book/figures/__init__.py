@@ -21,7 +21,7 @@ _NAMES = {
     "07": "best_anchors learning_curve",
     "08": "around_the_threshold cluster_timeline cost_curves duration inverted_index knob_curves number_line"
     " passing_tiles stage_bars",
-    "09": "curves_by_bank curves_by_method encoder_heat_map",
+    "09": "curves_by_method",
     "10": "scaling words_of_scripts",
     "90": "lined_up",
 }

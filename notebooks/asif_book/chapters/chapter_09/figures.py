@@ -1,9 +1,8 @@
 """Figures of chapter 09 and of the page of a benchmark: curves over the number of pairs, a heat map of encoders."""
 
-import numpy as np
 from matplotlib.figure import Figure
 
-from asif_book.figures.palette import CONTROL, INK, ON_DARK, ON_LIGHT, PAPER, series_style
+from asif_book.figures.palette import CONTROL, INK, PAPER, series_style
 from asif_book.figures.style import alt, legend_above, listed, log_axis, narrow, per_cent, subplots
 
 REFERENCE, RIVAL = series_style(0) | {"color": INK}, series_style(1)
@@ -55,17 +54,6 @@ def marked(row) -> str:
     return row.method + "".join(f" ({mark})" for mark, has in marks.items() if has and mark not in row.method)
 
 
-def curves_by_bank(table, *, ylabel) -> Figure:
-    """Draw one method over the number of pairs, a line for each bank: quality of captions against quantity."""
-    figure, axis = subplots(figsize=(7, 4.2))
-    for i, (bank, rows) in enumerate(table.groupby("bank", sort=False)):
-        _curve(axis, rows, series_style(i), bank, hollow=False)
-    _axis(axis, table)
-    axis.set(xlabel="pairs, n (log scale)", ylabel=ylabel, ylim=(0, None))
-    legend_above(figure, axis, 4)
-    return alt(figure, _words(table, "bank", ylabel))
-
-
 def _curve(axis, rows, style, name, hollow=True):
     rows = rows.sort_values("size")
     face = {"markerfacecolor": PAPER} if hollow and style is not REFERENCE else {}
@@ -79,26 +67,6 @@ def _axis(axis, table):
     log_axis(axis, list(chance.index))
     axis.yaxis.set_major_formatter(per_cent)
     axis.grid(alpha=0.3)
-
-
-def encoder_heat_map(table, *, label) -> Figure:
-    """Draw the value of each image encoder (row) with each text encoder (column), with its 95 % interval."""
-    cells = {(row.image_encoder, row.text_encoder): row for row in table.itertuples()}
-    images, texts = list(dict.fromkeys(table["image_encoder"])), list(dict.fromkeys(table["text_encoder"]))
-    values = np.array([[cells[i, t].value if (i, t) in cells else np.nan for t in texts] for i in images])
-    figure, axis = subplots(figsize=(2.4 + 1.55 * len(texts), 1.6 + 0.72 * len(images)))
-    drawn = axis.imshow(values, cmap="Greys", vmin=0, vmax=np.nanmax(values) * 1.15, aspect="auto")
-    axis.set_xticks(range(len(texts)), [name.replace(":", ",\n") for name in texts], fontsize=9)
-    axis.set_yticks(range(len(images)), [name.replace(":", ",\n") for name in images], fontsize=9)
-    axis.set(xlabel="text encoder", ylabel="image encoder")
-    for (row, column), value in np.ndenumerate(values):
-        cell = cells.get((images[row], texts[column]))
-        words = f"{cell.value:.1%}\n[{100 * cell.low:.1f}, {100 * cell.high:.1f}]" if cell else "failed"
-        colour = ON_DARK if value > 0.55 * np.nanmax(values) * 1.15 else ON_LIGHT
-        axis.text(column, row, words, ha="center", va="center", color=colour, fontsize=9)
-    figure.colorbar(drawn, ax=axis, format=per_cent, label=label)
-    spoken = listed(f"{i} with {t} {cell.value:.1%}" for (i, t), cell in cells.items())
-    return alt(figure, f"{label}, a row for each image encoder, a column for each text encoder. {spoken}")
 
 
 def _words(table, column, ylabel):

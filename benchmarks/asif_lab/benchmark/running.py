@@ -1,11 +1,13 @@
-"""Run a benchmark part by part: what is stored is not computed again, and what fails stops nothing else."""
+"""Run a benchmark part by part: what is stored is not computed again, and what fails stops nothing else.
+
+A part is a method with a number of pairs of a bank. joblib stores its rows in ``folder/parts``.
+"""
 
 import functools
 import hashlib
 import itertools
 import json
 import sys
-import warnings
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from joblib import Memory
 
 import asif_lab
 import asif_lib
@@ -23,9 +26,9 @@ from asif_lab.methods import choose
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import load_pairs
 from asif_lib.encoders.identity import load_encoder_of
-from asif_lib.errors import AsifError, BrokenPicturesError, DataError, first_line
+from asif_lib.errors import AsifError, DataError, first_line
 from asif_lib.evaluation.measures import same_text
-from asif_lib.files import digest_of_files, read_sealed, write_sealed, write_whole
+from asif_lib.files import digest_of_files, write_whole
 from asif_lib.machine import progress_bar
 
 from .comparing import COLUMNS, tidy_table
@@ -36,13 +39,12 @@ from .tasks import StoredPairs, digest_of, embedded_pairs, prepare_task, redrawn
 
 
 class Outcome(NamedTuple):
-    """The table of a benchmark (`tidy_table`), and (what, why) for each part, task, bank or encoder that failed.
+    """The table of a benchmark (`tidy_table`), and the values behind each of its rows.
 
-    `answers` holds the values behind each row of the table, (seeds, items), by the row's `COLUMNS`.
+    `answers` holds them, (seeds, items), by the row's `COLUMNS`.
     """
 
     table: pd.DataFrame
-    failures: list
     answers: dict
 
 
@@ -72,9 +74,10 @@ class Pool:
 def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Outcome:
     """Compute all parts of a benchmark that are not in ``folder/parts`` yet, and write ``folder/results.parquet``.
 
-    A size is left out for a bank that has fewer pairs; it is a failure if all banks have fewer.
+    A size is left out for a bank that has fewer pairs. What is done stays stored if a later part fails.
 
-    Raises `DataError` if a name in the configuration is wrong (`check_configuration`); nothing is computed then.
+    Raises `DataError` for a wrong name in the configuration (`check_configuration`), before anything is computed, and
+    for a part that fails, whose bank and method it names.
 
     Parameters
     ----------
@@ -86,37 +89,46 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
     progress : bool
     """
     check_configuration(configuration)
-    parts, found, reached = Path(folder) / "parts", [], set()
-    parts.mkdir(parents=True, exist_ok=True)
-    run = _Run(configuration, device, progress)
-    draws = range(configuration.splits)
-    groups, own = list(itertools.product(draws, _groups(configuration))), [run.asked_of_yardsticks(i) for i in draws]
+    memory = Memory(Path(folder) / "parts", compress=True, verbose=0)  # compressed files carry a checksum
+    computed = memory.cache(_computed, ignore=["configuration", "pool", "questions", "method", "size"])
+    run, found = _Run(configuration, device, progress), []
+    groups = list(itertools.product(range(configuration.splits), _groups(configuration)))
     each = list(itertools.product(configuration.methods, configuration.sizes))
     count = len(groups) * len(each)
     with progress_bar(total=count, desc="benchmark", unit="part", progress=progress, leave=True) as bar:
-        for i, (draw, about) in enumerate(groups):
-            with run.reported(_words(about)):
+        for draw, about in groups:
+            with _named(_words(about)):
                 pool, questions, about = run.prepare(about, draw)
-                # a bank as large as one of the sizes is asked once, with all its pairs
-                sizes = {size for size in configuration.sizes if size == "all" or size <= len(pool.train[0])}
-                reached |= sizes | {"all"}
-                sizes -= {pool.size} if "all" in sizes else set()
-                for method, size in each:
-                    bar.set_postfix_str(f"{method}, {size} pairs", refresh=sys.stderr.isatty())
-                    for asked in _asked_together(questions, own[draw], method) if size in sizes else ():
-                        with run.reported(f"{_words(about)}, {method}, {size} pairs"):
-                            rows = _stored(parts, configuration, pool, asked, method, size)
-                            named = {**about, "method": method, "wanted": size}
-                            found += [{**named, **row, "rows": asked[row["task"]].rows} for row in rows]
-                    bar.update()
-            bar.update((i + 1) * len(each) - bar.n)  # the parts of a group that failed
-    for size in sorted(set(configuration.sizes) - reached, key=str) if reached else ():
-        run.failures.append((f"{size} pairs", "every bank that could be prepared has fewer pairs to draw from"))
+            # a bank as large as one of the sizes is asked once, with all its pairs
+            sizes = {size for size in configuration.sizes if size == "all" or size <= len(pool.train[0])}
+            sizes -= {pool.size} if "all" in sizes else set()
+            for method, size in each:
+                bar.set_postfix_str(f"{method}, {size} pairs", refresh=sys.stderr.isatty())
+                if size in sizes:
+                    with _named(f"{_words(about)}, {method}, {size} pairs"):
+                        asked = run.asked(questions, method, draw)
+                        key = _key(configuration, pool, asked, method, size)
+                        rows = computed(key, configuration, pool, asked, method, size)
+                    named = {**about, "method": method, "wanted": size}
+                    found += [{**named, **row, "rows": asked[row["task"]].rows} for row in rows]
+                bar.update()
+    if not found:
+        raise DataError("every bank has fewer pairs than the sizes: name smaller ones")
     joined = _joined_draws(found, configuration.splits)
-    table = tidy_table(joined, configuration.methods, configuration.family)
+    table = tidy_table(joined, configuration.methods)
     write_whole(Path(folder) / "results.parquet", table.to_parquet(index=False))
     answers = {tuple(row[name] for name in COLUMNS): np.array(row["values"]) for row in joined}
-    return Outcome(table, list(dict.fromkeys(run.failures)), answers)
+    return Outcome(table, answers)
+
+
+@contextmanager
+def _named(what):
+    """Tell which part failed: what is done stays stored, so the same call goes on there once the fault is mended."""
+    try:
+        yield
+    except Exception as error:
+        kind = "" if isinstance(error, AsifError) else f"{type(error).__name__}: "
+        raise DataError(f"{what}: {kind}{first_line(error)}") from error
 
 
 def _groups(configuration):
@@ -134,14 +146,13 @@ def _words(about):
 def _joined_draws(rows, draws) -> list:
     """Join the rows of all draws of the splits: values one below the other, and the settings that won most often.
 
-    A pair has one place in all draws, with NaN in a draw that does not ask it. What failed in one of the draws is left
-    out: methods are compared on the same questions.
+    A pair has one place in all draws, with NaN in a draw that does not ask it.
     """
     together, joined = {}, []
     for row in rows:
         key = [row[name] for name in (*COLUMNS[:-2], "method")]
         together.setdefault((*key, row.pop("wanted")), []).append(row)
-    for same in (same for same in together.values() if len(same) == draws):
+    for same in together.values():
         tables = [pd.DataFrame(row["values"], columns=list(row.pop("rows"))) for row in same]  # (seeds, pairs asked)
         chosen, times = Counter(json.dumps(row["settings"]) for row in same).most_common(1)[0]
         often = {"chosen in": f"{times} of {draws} splits"} if draws > 1 else {}
@@ -150,22 +161,15 @@ def _joined_draws(rows, draws) -> list:
     return joined
 
 
-def _asked_together(questions, own, method) -> list:
-    """Return the questions of each part of a method: one by one for a probe, which has classes to learn in each."""
-    if method == LINEAR_PROBE:
-        return [{name: question} for name, question in questions.items() if question.load_train]
-    asks = own.get(method, questions)
-    return [{name: asks[name] for name in questions if name in asks}]
-
-
 class _Run:
-    """A run: it prepares banks and questions, and collects what fails."""
+    """A run: it prepares banks and questions, and loads each encoder, data set and bank once."""
 
     def __init__(self, configuration, device, progress):
         self.configuration, self.device, self.progress = configuration, device, progress
         self.load = functools.cache(functools.partial(load_any_encoder, device=device))
         self.load_of = functools.cache(functools.partial(load_encoder_of, device=device))
-        self.bank, self.pairs, self.failures = functools.cache(AnchorBank.load), functools.cache(self.load_pairs), []
+        self.bank, self.pairs = functools.cache(AnchorBank.load), functools.cache(self.load_pairs)
+        self.own = functools.cache(self.asked_of_yardstick)
 
     def load_pairs(self, name):
         """Return the `Pairs` of a data set, or of a stored bank."""
@@ -180,31 +184,23 @@ class _Run:
             raise DataError(f"{source}: the encoder {external[0]} cannot be loaded; ask its bank its own pairs only")
         return [self.load_of(encoder) for encoder in encoders]
 
-    @contextmanager
-    def reported(self, what):
-        """Collect an error, in place of raising it: the next part may succeed."""
-        try:
-            yield
-        except BrokenPicturesError as error:
-            why = f"{len(error.errors)} of the pictures cannot be read, for example {error.errors[0]}"
-            self.failures.append((what, f"{why}; mend or remove them"))
-        except Exception as error:
-            kind = "" if isinstance(error, AsifError) else f"{type(error).__name__}: "
-            self.failures.append((what, kind + first_line(error)))
+    def asked(self, questions, method, draw):
+        """Return the questions of a part by task: a probe is asked about classes, a yardstick in its own embeddings."""
+        if method == LINEAR_PROBE:
+            questions = {name: question for name, question in questions.items() if question.load_train}
+            if not questions:
+                raise DataError("needs classes, and no task is of the kind 'zero-shot'")
+        return self.own(method, draw) if method.startswith(TRANSFORMERS) else questions
 
-    def asked_of_yardsticks(self, draw):
-        """Return for each model that was trained on pairs the questions in its own embeddings; none if it fails."""
-        own = {name: {} for name in self.configuration.methods if name.startswith(TRANSFORMERS)}
-        for name in own:
-            with self.reported(name):
-                own[name] = self.questions(load_contrastive(name.removeprefix(TRANSFORMERS), device=self.device), draw)
-        return own
+    def asked_of_yardstick(self, method, draw):
+        """Return the questions in the embeddings of a model that was trained on pairs."""
+        return self.questions(load_contrastive(method.removeprefix(TRANSFORMERS), device=self.device), draw)
 
     def questions(self, encoders, draw):
-        """Return the questions of all tasks that can be asked, by the task's name."""
+        """Return the questions of all tasks by the task's name."""
         questions = {}
         for name, task in self.configuration.tasks.items():
-            with self.reported(f"task {name}"):
+            with _named(f"task {name}"):
                 loaded = self.loaded(encoders, task.pairs if task.kind == "retrieval" else task.data)
                 questions[name] = prepare_task(task, *loaded, self.progress, draw, self.pairs)
         return questions
@@ -221,8 +217,6 @@ class _Run:
         else:
             encoders = [self.load(kind, about[f"{kind}_encoder"]) for kind in ("image", "text")]
         questions = self.questions(encoders, draw)
-        if not questions:
-            raise DataError("none of its tasks can be asked")
         # labelled pictures have splits of their own, also those of a folder that has captions too
         asked, seen = None, [(None if q.templates else q.source, q.pictures) for q in questions.values()]
         if validation:
@@ -278,38 +272,22 @@ def _code() -> str:
     return digest_of_files(files, library) + digest_of_files(ours, laboratory)
 
 
-@dataclass(frozen=True)
-class StoredPart:
-    """What is stored of a part: the digest of all that it depends on, and its rows."""
-
-    key: str
-    rows: list[dict]
-
-
-def _stored(folder, configuration, pool, questions, method, size) -> list:
-    """Return the rows of a part: as they are stored; else, or if the file was changed, computed and stored."""
-    grid = configuration.grids.get(method, method_of(method).GRID)
+def _key(configuration, pool, questions, method, size) -> str:
+    """Return the SHA-256 of all that the rows of a part depend on."""
+    grid = {key: list(values) for key, values in _grid(configuration, method).items()}
     trained = [list(map(torch.as_tensor, q.train)) if method == LINEAR_PROBE else [] for q in questions.values()]
     asked = {name: [q.digest, digest_of(*z)] for (name, q), z in zip(questions.items(), trained, strict=True)}
-    key = [_code(), pool.digest, asked, method, {k: list(v) for k, v in grid.items()}, size, configuration.seeds]
-    key = hashlib.sha256(json.dumps(key).encode()).hexdigest()
-    file = folder / f"{key[:24]}.json"
-    if file.exists():
-        try:
-            part = read_sealed(file, StoredPart)
-            if part.key == key:
-                return part.rows
-            fault = "it holds another part"
-        except (ValueError, OSError) as error:
-            fault = first_line(error)
-        warnings.warn(f"{file}: {fault}: this part is measured again", stacklevel=3)
-    write_sealed(file, StoredPart(key, _computed(configuration, pool, questions, method_of(method), grid, size)))
-    return read_sealed(file, StoredPart).rows
+    key = [_code(), pool.digest, asked, method, grid, size, configuration.seeds]
+    return hashlib.sha256(json.dumps(key).encode()).hexdigest()
 
 
-def _computed(configuration, pool, questions, make, grid, size) -> list:
+def _grid(configuration, method):
+    return configuration.grids.get(method, method_of(method).GRID)
+
+
+def _computed(key, configuration, pool, questions, method, size) -> list:
     """Choose the settings of a method, fit it once for each seed, and ask it: a row for each task and measure."""
-    n = len(pool.train[0])
+    make, grid, n = method_of(method), _grid(configuration, method), len(pool.train[0])
     drawn = [np.arange(n)]  # of all pairs no lot is drawn, so one fit is enough
     if size != "all":
         drawn = [np.random.default_rng(seed).permutation(n)[:size] for seed in range(configuration.seeds)]

@@ -125,13 +125,8 @@ def measure(arguments, data, folder):
         table["speedup_knn"] = seconds / table["seconds"]
         tuned = choose_effort(table, arguments.margin)
         result = {"data": data, "n": arguments.n, "k": k, "build_seconds": round(build, 2)}
-        result |= {
-            "megabytes": round(
-                sum(index.index.invlists.list_size(i) for i in range(index.index.nlist)) * index.index.code_size / 1e6,
-                1,
-            ),
-            "lists": index.index.nlist,
-        }
+        megabytes = index.index.ntotal * index.index.code_size / 1e6
+        result |= {"megabytes": round(megabytes, 1), "lists": index.index.nlist}
         attrs = {("queries" if key == "n" else key): value for key, value in table.attrs.items()}
         result |= {"knn_seconds": seconds, "knn_kernel": faiss_kernel(), **attrs}
         result |= {"chosen": tuned.effort, "verdict": str(tuned)}

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 from distributed.utils import get_mp_context
-from interpreter import PYTHON
 from made_banks import D_IMAGE, D_TEXT, make, without
 
 from asif_lab.cluster import distributed
@@ -119,14 +118,11 @@ def test_search_equals_one_machine(client, bank, queries, k, shard):
     assert equal(distributed_top_anchors(client, queries, bank, "image", k, shard=shard, progress=False), expected)
 
 
-def test_search_in_blocks_of_queries_and_merged_on_workers(client, bank, queries, monkeypatch):
+def test_search_in_blocks_of_queries(client, bank, queries, monkeypatch):
     monkeypatch.setattr(distributed, "QUERIES", 16)
-    monkeypatch.setattr(distributed, "ARRIVING", 2)
     expected = search.top_anchors(queries, bank.rows("image"), 50)
-    with Kill(client, "_merge", after=-1) as count:
-        found = distributed_top_anchors(client, queries, bank, "image", 50, center=False, shard=150, progress=False)
+    found = distributed_top_anchors(client, queries, bank, "image", 50, center=False, shard=150, progress=False)
     assert equal(found, expected)
-    assert len(count.finished) == 5 * (4 + 1)  # 14 ranges → 4 → 1, for each of 5 blocks
 
 
 def test_text_halves_and_no_queries(client, bank):
@@ -244,7 +240,7 @@ def test_worker_of_another_version(client, bank, queries, tmp_path):
     doctored.mkdir()
     (doctored / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 99.0\n")
     worker = subprocess.Popen(
-        [*PYTHON, "-m", "distributed.cli.dask_worker", client.scheduler.address, "--no-nanny", "--no-dashboard",
+        [sys.executable, "-m", "distributed.cli.dask_worker", client.scheduler.address, "--no-nanny", "--no-dashboard",
          "--nthreads", "1"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])},
         cwd=tmp_path, stderr=subprocess.DEVNULL,
@@ -261,8 +257,12 @@ def test_worker_of_another_version(client, bank, queries, tmp_path):
 
 
 def test_worker_of_another_version_that_joins_later(client):
+    def work(expected):
+        with cluster.working(expected):
+            return True
+
     with pytest.raises(ClusterError, match=r"worker tcp://\S+ has torch .*, the client 0.1"):
-        client.submit(distributed._merge, [], 1, {**cluster.library(), "torch": "0.1"}, pure=False).result()
+        client.submit(work, {**cluster.library(), "torch": "0.1"}, pure=False).result()
 
 
 def test_missing_package_names_its_extra(monkeypatch):
@@ -309,19 +309,14 @@ def many_queries():
     return torch.randn(600, D_IMAGE, generator=torch.Generator().manual_seed(2))
 
 
-@pytest.mark.parametrize("arriving", [None, 1])
-def test_search_goes_on_without_a_worker(whole, bank, many_queries, monkeypatch, arriving):
-    """With one result arriving at a time, all results but the last are on the workers."""
-    if arriving:
-        monkeypatch.setattr(distributed, "ARRIVING", arriving)
+def test_search_goes_on_without_a_worker(whole, bank, many_queries):
     expected = search.top_anchors(many_queries, bank.rows("image"), 30)
     with Kill(whole, "_search", after=20) as kill:
         found = distributed_top_anchors(whole, many_queries, bank, "image", 30, center=False, shard=50, progress=False)
     assert equal(found, expected)
     assert kill.lost  # it was at work
-    if not arriving:
-        assert kill.repeated <= {*kill.kept, *kill.lost}  # what it had finished and not yet sent, or was finishing
-        assert len(set(kill.finished)) == 40
+    assert kill.repeated <= {*kill.kept, *kill.lost}  # what it had finished and not yet sent, or was finishing
+    assert len(set(kill.finished)) == 40
 
 
 def test_task_that_takes_its_workers_down(whole, monkeypatch):

@@ -1,4 +1,4 @@
-"""Search with many machines: each worker searches its rows of the bank, and a tree merges the k best.
+"""Search with many machines: each worker searches its rows of the bank, and the client merges the k best.
 
 The result equals the result of `asif_lib.search.top_anchors` on one machine, bit for bit. (1) The value of a query and
 an anchor does not depend on other rows. (2) The k best of a set are among the k best of its parts. This holds for
@@ -25,9 +25,6 @@ from .workers import ClusterError, check_workers, collect, library, working
 QUERIES = 4_096  # the most queries of one task. They travel with the task, so that a lost worker does not lose them
 ROWS = (65_536, 262_144)  # the fewest and the most rows of a task by default. Each task compares its k best exactly
 TASKS = 8  # tasks for a block of queries. With more tasks a lost worker loses less
-FAN_IN = 4  # results that a worker merges at a time
-ARRIVING = 32
-"""The most results for the same queries that the client receives and merges. Workers merge more of them first."""
 
 
 def distributed_top_anchors(
@@ -76,7 +73,7 @@ def distributed_top_anchors(
     for first in range(0, len(queries), QUERIES):
         # float32, since Dask sends no bfloat16; the result of a task, since scattered data is lost with its worker
         asked = client.submit(torch.Tensor.clone, queries[first : first + QUERIES].float().clone(), pure=False)
-        futures |= dict.fromkeys(_tree(client, asked, (version, side, center), ranges, how), first)
+        futures |= dict.fromkeys(_submitted(client, asked, (version, side, center), ranges, how), first)
     best = {}
     for future, part in collect(client, futures, progress, f"searching on {len(client.nthreads())} workers"):
         first = futures[future]
@@ -113,25 +110,14 @@ def _shard(shard, n, client):
     return int(shard)
 
 
-def _tree(client, asked, where, ranges, how):
-    """Submit the search of all ranges for one block of queries; return at most `ARRIVING` futures."""
+def _submitted(client, asked, where, ranges, how):
+    """Submit the search of all ranges for one block of queries, and return its futures."""
     workers = sorted(client.nthreads())  # each reads its own part of the bank; if it is lost or late, another takes it
-    found = [
+    return [
         client.submit(_search, asked, where, rows, how, library(), pure=False,
                       workers=[workers[i % len(workers)]], allow_other_workers=True)
         for i, rows in enumerate(ranges)
     ]  # fmt: skip
-    while len(found) > arriving(len(ranges)):
-        groups = [found[i : i + FAN_IN] for i in range(0, len(found), FAN_IN)]
-        found = [client.submit(_merge, parts, how["k"], library(), pure=False) for parts in groups]
-    return found
-
-
-def arriving(searches) -> int:
-    """Return how many results for one block of queries reach the client, from the number of searches."""
-    while searches > ARRIVING:
-        searches = -(-searches // FAN_IN)
-    return searches
 
 
 def _best(parts, k):
@@ -151,11 +137,6 @@ def _search(queries, where, positions, how, expected):
         anchors, mean = _held(version).searchable(side, center=center, part=positions)
         values, indices = search(queries, anchors, mean=mean, **{**how, "k": min(how["k"], len(anchors))})
         return values, indices + positions.start
-
-
-def _merge(parts, k, expected):
-    with working(expected):
-        return _best(parts, k)
 
 
 def _opened(version):

@@ -22,7 +22,10 @@ class ValidationError(ValueError):
 
 
 class BaseModel:
-    """A class whose annotations are its fields; none is read in a browser."""
+    """A class whose annotations are its fields."""
+
+    def __init__(self, **fields):
+        vars(self).update(fields)
 
 
 def Field(**limits):
@@ -50,11 +53,12 @@ def checked(value, kind):
         return checked(value, next((one for one in parts if type(value) is one), parts[0]))
     if kind is typing.Any or (origin is typing.Literal and value in parts):
         return value
-    if origin is tuple and type(value) is list and len(value) == len(parts):
-        return tuple(map(checked, value, parts))
+    if origin in (list, tuple) and type(value) is list and (origin is list or len(value) == len(parts)):
+        return origin(map(checked, value, parts * len(value) if origin is list else parts))
     if origin is dict and type(value) is dict:
         return {checked(key, parts[0]): _inside(one, parts[1], key) for key, one in value.items()}
-    if (dataclasses.is_dataclass(kind) or typing.is_typeddict(kind)) and type(value) is dict:
+    fields = dataclasses.is_dataclass(kind) or typing.is_typeddict(kind) or issubclass(origin or kind, BaseModel)
+    if fields and type(value) is dict:
         hints = typing.get_type_hints(kind)  # without `Annotated` and `NotRequired`
         found = {name: _inside(value[name], hint, name) for name, hint in hints.items() if name in value}
         if lacking := sorted(getattr(kind, "__required_keys__", frozenset()) - found.keys()):

@@ -57,7 +57,9 @@ def checked(value, kind):
         return origin(map(checked, value, parts * len(value) if origin is list else parts))
     if origin is dict and type(value) is dict:
         return {checked(key, parts[0]): _inside(one, parts[1], key) for key, one in value.items()}
-    fields = dataclasses.is_dataclass(kind) or typing.is_typeddict(kind) or issubclass(origin or kind, BaseModel)
+    fields = (
+        dataclasses.is_dataclass(kind) or hasattr(kind, "__required_keys__") or issubclass(origin or kind, BaseModel)
+    )
     if fields and type(value) is dict:
         hints = typing.get_type_hints(kind)  # without `Annotated` and `NotRequired`
         found = {name: _inside(value[name], hint, name) for name, hint in hints.items() if name in value}

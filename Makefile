@@ -85,9 +85,9 @@ test: $(TESTER) setup browser
 classroom-kit: setup
 	$(BIN)/python -m asif_book.classroom.handout build/classroom-kit --no-solutions --kit
 
-# files of others are compared with Pyodide's lock; BROWSER_ARGS=--distribution takes them from Pyodide's own server
+# files of others are compared with Pyodide's lock
 browser-edition: setup
-	$(BIN)/python -m asif_book.browser.building build/browser $(BROWSER_ARGS)
+	$(BIN)/python -m asif_book.browser.building build/browser
 	@echo "to read it: $(PYTHON) -m http.server --directory build/browser"
 
 # a Chromium for the tests in a browser: the one that is there, else Debian's; without one they are skipped

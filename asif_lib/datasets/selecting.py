@@ -23,9 +23,6 @@ TOKENIZERS_FILE = "tokenizers.min.cjs"
 PYODIDE_FILES = (
     "pyodide.asm.js", "pyodide.asm.wasm", "pyodide.js", "pyodide.mjs", "pyodide-lock.json", "python_stdlib.zip",
 )  # fmt: skip
-FONT_FILES = (
-    "lohit-devanagari/Lohit-Devanagari.ttf", "vlgothic/VL-PGothic-Regular.ttf", "wqy/wqy-microhei.ttc",
-)  # fmt: skip
 FONT = "NotoColorEmoji.ttf"
 """Of the emoji."""
 BATCHES = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
@@ -195,7 +192,7 @@ def _fits(picture) -> bool:
 SELECT = {
     "stamps": _select_stamps, "cifar10": select_cifar10, "clipart": select_clipart,
     "fashion_mnist": _select_files(FASHION_MNIST_FILES), "onnxruntime_web": _select_files(ONNXRUNTIME_FILES),
-    "tokenizers_web": _select_files([TOKENIZERS_FILE]), "fonts": _select_files(FONT_FILES),
+    "tokenizers_web": _select_files([TOKENIZERS_FILE]),
     "pyodide": _select_files(PYODIDE_FILES),
     "emoji": _select_files([FONT]),  # `draw_emoji` draws later: another version of Pillow may write other bytes
 }  # fmt: skip

@@ -96,7 +96,7 @@ def _page(
 ):
     """Make a page in one file, in which a reader takes anchors out of the model and watches its answers turn."""
     stored_count(bank)  # refuses a bank that is not here before any slow work
-    _need("workbook", "fontTools", "jinja2", "matplotlib", "IPython")
+    _need("workbook", "jinja2", "matplotlib", "IPython")
     from asif_book.page.building import MOST_PAIRS, bank_page
     from asif_lib.bank.anchors import AnchorBank
 

@@ -4,7 +4,7 @@ JupyterLite shows the notebooks, and Pyodide runs their Python within the browse
 a package of one lock, with its SHA-256: Pyodide's own, the workbook's code, pure packages of this environment, and the
 stamps with their embeddings.
 
-    python -m asif_book.browser.building build/browser [--distribution]
+    python -m asif_book.browser.building build/browser
 """
 
 import argparse
@@ -36,8 +36,9 @@ from asif_book.editions.contents import METHOD
 from asif_book.editions.licences import licences_md
 from asif_book.figures.style import STYLE
 from asif_book.figures.templates import TEMPLATES
+from asif_lib.datasets.providers import fetch
 from asif_lib.defaults import DEFAULT_TEMPLATE
-from asif_lib.errors import AsifError
+from asif_lib.errors import AsifError, first_line
 from asif_lib.files import ROOT, sha256_of
 
 from . import files
@@ -52,7 +53,9 @@ PURE = (
     "psygnal", "tqdm", "typing_extensions",
 )  # fmt: skip
 """Packages whose Python files are taken from this environment; each runs without its compiled part."""
-NOT_HERE = f"__pycache__|browser/|report/|page/.*(?<!py)$|chapter_(?!01|{'|'.join(BROWSER_CHAPTERS)})../checks.py"
+NOT_HERE = (
+    f"__pycache__|browser/|report/|page/(?!model.js|ledger.js)|chapter_(?!01|{'|'.join(BROWSER_CHAPTERS)})../checks.py"
+)
 """Own files that no chapter here needs; those of chapter 01 are used by others."""
 ASKED = "comm", "ipykernel", "ipython", "micropip", "piplite", "pyodide_kernel", "sqlite3", "ssl"
 """Packages that the kernel asks for by name; `packing` has put what is needed of them into one archive."""
@@ -74,14 +77,17 @@ PACKED, LEAST = {".js", ".json", ".wasm", ".zip"}, 50_000
 """Endings of the files that have a packed copy beside them, and from how many bytes on."""
 
 
-def build_folder(target: Path, *, distribution=False) -> None:
+def build_folder(target: Path) -> None:
     """Write the folder `target`. Raises `AsifError` with one sentence if a file or a package cannot be had."""
-    core = files.core()
+    try:
+        core = fetch("pyodide")
+    except AsifError as error:
+        raise AsifError(f"The browser's edition needs Pyodide: {first_line(error)}.") from None
     tools = files.jupyterlite()
     extensions = [_extension(name, tools) for name in EXTENSIONS]
-    lock = files.load_lock(core)
+    lock = json.loads((core / "pyodide-lock.json").read_text(encoding="utf-8"))
     names = _with_dependencies(lock, STARTED)
-    packages = files.packages(lock, names, distribution=distribution)
+    packages = files.packages(lock, names)
     left_out = "their tests, stubs, headers and samples are left out, IPython's shell for terminals is one line, "
     left_out += "and Pyodide compiles the rest"
     print(f"{len(names)} packages have the checksums of npm's lock; {left_out}", file=sys.stderr)
@@ -313,10 +319,8 @@ def main(arguments=None) -> int:
     """``python -m asif_book.browser.building FOLDER``: exit status 1, and one sentence, if something is missing."""
     parser = argparse.ArgumentParser(prog="python -m asif_book.browser.building")
     parser.add_argument("target", type=Path)
-    parser.add_argument("--distribution", action="store_true", help="fetch from Pyodide's own distribution")
-    options = parser.parse_args(arguments)
     try:
-        build_folder(options.target, distribution=options.distribution)
+        build_folder(parser.parse_args(arguments).target)
     except AsifError as error:
         print(error, file=sys.stderr)
         return 1

@@ -4,13 +4,14 @@ The npm package ``pyodide`` holds the core, and a lock with the SHA-256 of every
 from Pyodide's own distribution, or from a copy of it within a Python package; the lock decides whether they are right.
 """
 
-import json
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
-from asif_lib.datasets.providers import fetch, scratch_beside
+import pooch
+
+from asif_lib.datasets.providers import scratch_beside
 from asif_lib.errors import AsifError, first_line
 from asif_lib.files import cache_dir, sha256_of
 
@@ -22,41 +23,26 @@ WIDGETS = "jupyterlab_widgets", "3.0.13", "e3cda2c233ce144192f1e29914ad522b2f4c4
 DISTRIBUTION = "https://cdn.jsdelivr.net/pyodide/v0.27.7/full"
 
 
-class MissingFileError(AsifError):
-    """A file of the browser's edition cannot be had, or is not the one that the lock names."""
+def packages(lock, names) -> Path:
+    """Return the folder with the files of these packages, each with the SHA-256 of Pyodide's `lock`.
 
-
-def core() -> Path:
-    """Return the folder with Pyodide's core and lock. Raises `MissingFileError` if it cannot be fetched."""
-    try:
-        return fetch("pyodide")
-    except AsifError as error:
-        raise MissingFileError(f"The browser's edition needs Pyodide: {first_line(error)}.") from None
-
-
-def packages(lock, names, *, distribution=False) -> Path:
-    """Return the folder with the files of these packages, each with the SHA-256 of the lock.
-
-    Raises `MissingFileError` if one cannot be fetched, or has another checksum.
-
-    Parameters
-    ----------
-    lock : dict
-        Pyodide's, as `json.loads` reads it.
-    names : sequence of str
-    distribution : bool
-        Fetch from Pyodide's own distribution, as the published edition does, and not from the copy in the registry.
+    Pyodide's own server is asked first, then the copy in the registry. Raises `AsifError` if a file cannot be had.
     """
     target = cache_dir() / "datasets" / f"pyodide-{lock['info']['version']}-packages"
     wanted = {lock["packages"][name]["file_name"]: lock["packages"][name]["sha256"] for name in names}
     missing = [name for name, digest in wanted.items() if not _is_intact(target / name, digest)]
     if missing:
         with scratch_beside(target) as scratch:
-            (_from_distribution if distribution else _from_mirror)(missing, scratch)
+            try:
+                for name in missing:
+                    pooch.retrieve(f"{DISTRIBUTION}/{name}", None, name, scratch)
+            except Exception as error:  # of any layer of the network
+                print(f"{DISTRIBUTION} gives no {name}: {first_line(error)}", file=sys.stderr)
+                _from_mirror(missing, scratch)
             target.mkdir(exist_ok=True)
             for name in missing:
                 if not _is_intact(scratch / name, wanted[name]):
-                    raise MissingFileError(f"{name} could not be had with the checksum of Pyodide's lock.")
+                    raise AsifError(f"{name} could not be had with the checksum of Pyodide's lock.")
                 (scratch / name).replace(target / name)
     return target
 
@@ -86,13 +72,11 @@ def _pip(what, *arguments):
         subprocess.run(command, check=True, capture_output=True, text=True)
     except subprocess.CalledProcessError as error:
         reason = error.stderr.strip().splitlines()[-1]
-        raise MissingFileError(
-            f"The browser's edition needs {arguments[-1]}, which pip cannot have: {reason}"
-        ) from None
+        raise AsifError(f"The browser's edition needs {arguments[-1]}, which pip cannot have: {reason}") from None
 
 
 def jupyterlite() -> Path:
-    """Return the folder with JupyterLite, installed beside the environment. Raises `MissingFileError` without it."""
+    """Return the folder with JupyterLite, installed beside the environment. Raises `AsifError` without it."""
     target = cache_dir() / "datasets" / "-".join(["jupyterlite", *(one.split("==")[1] for one in JUPYTERLITE)])
     if not target.exists():
         print(f"fetching {' and '.join(JUPYTERLITE)}", file=sys.stderr)
@@ -110,21 +94,6 @@ def widgets() -> Path:
         with scratch_beside(target) as scratch:
             found = _downloaded(package, version, scratch)
             if not _is_intact(found, digest):
-                raise MissingFileError(f"{found.name} is not the one that this edition was tried with.")
+                raise AsifError(f"{found.name} is not the one that this edition was tried with.")
             found.replace(target)
     return target
-
-
-def _from_distribution(names, folder):
-    import pooch
-
-    for name in names:
-        try:
-            pooch.retrieve(f"{DISTRIBUTION}/{name}", None, name, folder)
-        except Exception as error:  # of any layer of the network
-            raise MissingFileError(f"{name} cannot be had from {DISTRIBUTION}: {first_line(error)}.") from None
-
-
-def load_lock(folder) -> dict:
-    """Return Pyodide's lock, from the folder of its core."""
-    return json.loads((folder / "pyodide-lock.json").read_text(encoding="utf-8"))

@@ -31,7 +31,6 @@ function readAddress() {
   read("k", (text) => whole(text, 1, bank.captions.length - 1) && (state.k = Number(text)), `whole number from 1 to ${bank.captions.length - 1}`);
   read("p", (text) => Number(text) >= 0.5 && Number(text) <= 64 && (state.p = Number(text)), "number from 0.5 to 64");
   read("whiten", (text) => Number(text) >= 0.01 && Number(text) <= 1 && (state.whiten = Number(text)), "number from 0.01 to 1");
-  read("language", (text) => Object.hasOwn(bank.translations, text) && (state.language = text), "language of these captions");
   const texts = ["a", "b"].map((name, i) => given.get(name) ?? words[state.words[i]]), chosen = texts.map((text) => words.indexOf(text));
   if (texts[0] === texts[1]) wrong.push("The address names no two sentences.");
   else if (Math.min(...chosen) < 0) waiting = texts;
@@ -43,7 +42,7 @@ function readAddress() {
 
 /** The address of the state, to be sent. */
 function address() {
-  const { question: picture, own, gone, k, p, whiten, language } = state, theirs = [...gone].filter((a) => a < base), [a, b] = [0, 1].map(wordOf);
+  const { question: picture, own, gone, k, p, whiten } = state, theirs = [...gone].filter((a) => a < base), [a, b] = [0, 1].map(wordOf);
   const asked = picture < 0 ? { own: packed(own.z), word: own.word } : { picture };
-  return `#${new URLSearchParams({ bank: bank.digest, ...asked, a, b, k, p, ...(whiten < 1 && { whiten }), ...(theirs.length && { out: theirs.join(",") }), ...(language && { language }) })}`;
+  return `#${new URLSearchParams({ bank: bank.digest, ...asked, a, b, k, p, ...(whiten < 1 && { whiten }), ...(theirs.length && { out: theirs.join(",") }) })}`;
 }

@@ -20,12 +20,8 @@ from PIL import Image
 from asif_book.figures.style import data_address, thumbnail
 from asif_book.figures.templates import filled
 from asif_lib.bank.checks import IMAGE_TEXT
-from asif_lib.datasets.captions import read_translations
-from asif_lib.datasets.pairs import load_pairs
-from asif_lib.datasets.providers import dataset_dir
 from asif_lib.defaults import BARE_TEMPLATE
 from asif_lib.errors import BankError, ParameterError
-from asif_lib.explain.counterfactual import without
 from asif_lib.explain.out_of_distribution import own_coverage
 from asif_lib.explain.removals import Removals
 from asif_lib.files import write_whole
@@ -34,7 +30,6 @@ from asif_lib.zeroshot import ASIF
 
 from ..editions.licences import licences_html
 from .beside import files_beside
-from .fonts import font_faces
 
 MOST_PAIRS, FEWEST_PAIRS = 2_000, 20
 """A page holds all embeddings: 2,000 pairs make about 15 MB."""
@@ -44,34 +39,22 @@ STORY = "animals/marsupials/cartoon/kangaroo-silo.png", "a kangaroo", "a sheep"
 """The picture and the sentences with which a page of the stamps opens, as the README and chapter 00 do."""
 TILE, COLUMNS, LARGE = 64, 32, 280
 """Pixels of an anchor's thumbnail, thumbnails in a row of their sheet, and pixels of a picture that is asked."""
-PREVIEW = 10, 19
-"""Rows and columns of thumbnails in the picture that a message with a link to the page shows."""
 SCRIPTS = (
-    "model", "ledger", "state", "address", "map", "beam", "game", "save", "beside", "own", "words", "teach", "page",
+    "model", "ledger", "state", "address", "map", "beam", "game", "beside", "own", "words", "teach", "page",
 )  # fmt: skip
 """In the order in which they run."""
-LANGUAGES = "ar", "de", "es", "fr", "he", "hi", "it", "ja", "ko", "pt", "ru", "tr", "zh_CN"
-"""In which the captions of the stamps can be read: 0.28 MB."""
 SURE = 2e-3
 """A lead below this is a tie for the page, whose embeddings have half precision."""
 SPREAD = 1_000
 """Half precision holds no larger ratio of the largest to the smallest length of an embedding."""
 
 
-def bank_page(bank, file, *, home=None, own=True) -> dict:
-    """Write the page of a bank of pictures and captions; return its path, counts, and largest ``difference``.
+def bank_page(bank, file, *, home=None) -> dict:
+    """Write the page of a bank of pictures and captions, and three files beside it; return its path and counts.
 
-    This is the difference of a score from the library's in ``tries`` with other k, p and removals. Raises `BankError`
-    if the bank has other sides, too many or too few pairs, lengths of embeddings that differ too much, no pictures or
-    no short captions, and `EncoderError` if its text encoder cannot be loaded.
-
-    Parameters
-    ----------
-    bank, file : AnchorBank, path
-    home : str, optional
-        The address of a book to link.
-    own : bool
-        Whether a reader's own picture and own words can be asked: this writes three more files, by `files_beside`.
+    Raises `BankError` if the bank has other sides, too many or too few pairs, lengths of embeddings that differ too
+    much, no pictures or no short captions, and `EncoderError` if its text encoder cannot be loaded. `home` is the
+    address of a book to link, and the files beside the page are those of `files_beside`.
     """
     name, n = bank.name, len(bank)
     if bank.sides != IMAGE_TEXT:
@@ -99,37 +82,36 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
     asked, turned, (file_name, *pair) = len(found), sum(bool(one["turns"]) for one in found), STORY
     if {*pair} <= {*words} and (rows := [row for row, each in enumerate(pictures) if each.endswith(file_name)]):
         found = [_asked(model, prompts, texts, words, rows[0], *pair), *(one for one in found if one["row"] != rows[0])]
-    shown, sheet = found[:SHOWN], _sheet(pictures)
+    shown = found[:SHOWN]
     order = repr([one["row"] for one in shown]).encode()  # an address of a page with other questions is not read
     scale = [256 / float(bank.matrix(side).abs().max()) for side in bank.sides]  # no cosine changes
     matrices = zip((bank.image, bank.text, prompts), (*scale, scale[1]), strict=True)
     halves = [(z.float() * by).numpy().astype("<f2") for z, by in matrices]
-    image_encoder, text_encoder = (
-        files_beside(bank, Path(file)) if own else [{"why": "this page was made without its encoders"}] * 2
-    )
+    image_encoder, text_encoder = files_beside(bank, Path(file))
     content = {
-        "captions": captions, "translations": captions_by_language(bank),
+        "captions": captions,
         "encoders": [asdict(bank.encoders[side]) for side in IMAGE_TEXT], "template": BARE_TEMPLATE,
         "words": words, "dimensions": [bank.image.shape[1], bank.text.shape[1]],
         "embeddings": [base64.b64encode(half).decode() for half in halves], "scale": scale[0],
         "digest": hashlib.sha256(b"".join([order, *map(bytes, halves)])).hexdigest()[:8],
         "questions": shown, "large": [_webp(thumbnail(pictures[asked["row"]], LARGE), 82) for asked in shown],
-        "tile": TILE, "columns": COLUMNS, "sheet": _webp(sheet, 74), "k": model.k, "p": model.p,
+        "tile": TILE, "columns": COLUMNS, "sheet": _webp(_sheet(pictures), 74), "k": model.k, "p": model.p,
         "encoder": image_encoder, "textEncoder": text_encoder | {"scale": scale[1]},
         "coverage": _coverage(model),
     }  # fmt: skip
-    about = {"page": str(file), "anchors": n, "pictures": len(shown), "words": len(words), "asked": asked}
-    about |= {"turned": turned} | _difference(model, prompts, halves, shown)
+    about = {
+        "page": str(file),
+        "anchors": n,
+        "pictures": len(shown),
+        "words": len(words),
+        "asked": asked,
+        "turned": turned,
+    }
     data = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     parts = ["page.css", *(f"{script}.js" for script in SCRIPTS)]
     style, *scripts = (Path(__file__).with_name(part).read_text(encoding="utf-8") for part in parts)
-    fonts = font_faces(content["translations"])
-    parts = {"style": Markup(f"{style}\n{fonts}"), "script": Markup("\n".join(scripts)), "data": Markup(data)}
-    high, wide = (count * TILE for count in PREVIEW)
-    preview = np.resize(sheet[:, :wide], (high, wide, 3))
-    parts |= {"translated": bool(content["translations"]), "preview": _webp(preview, 40)}
-    shipped = ["fonts"] * bool(fonts) + ["onnxruntime_web", "tokenizers_web"] * own
-    parts["licences"] = licences_html(names=["stamps", *shipped], bank=bank)
+    parts = {"style": Markup(style), "script": Markup("\n".join(scripts)), "data": Markup(data)}
+    parts["licences"] = licences_html(names=["stamps", "onnxruntime_web", "tokenizers_web"], bank=bank)
     before = BARE_TEMPLATE.replace("{}.", "…")
     page = filled("page/page.html.j2", bank=bank, home=home, large=LARGE, before=before, about=about, **parts)
     write_whole(Path(file), page.encode())
@@ -142,18 +124,6 @@ def _coverage(model) -> dict | None:
         return asdict(own_coverage(model, model.bank.image[:1])[0])
     except ParameterError:
         return None
-
-
-def captions_by_language(bank) -> dict:
-    """Return language → the caption of each anchor in it, "" where it lacks one; {} where no stamp is found."""
-    if not dataset_dir("stamps").exists():
-        return {}
-    stamps = load_pairs("stamps")
-    files = {id: picture.path.with_suffix(".txt") for id, picture in zip(stamps.ids, stamps.pictures, strict=True)}
-    found = [read_translations(files[id]) if id in files else {} for id in bank.pairs["id"]]
-    # an id that another picture has, too, does not say that it is the stamp: its caption does
-    own = [each if caption in each.values() else {} for each, caption in zip(found, bank.pairs["caption"], strict=True)]
-    return {code: [each.get(code, "") for each in own] for code in LANGUAGES} if any(own) else {}
 
 
 def _words_of(caption) -> str | None:
@@ -195,31 +165,6 @@ def _asked(model, prompts, texts, words, row, label, rival=None) -> dict:
     leads = -leads if right else leads  # of the answer over the other label
     turns = candidates[1:][leads[1:] < -SURE].tolist() if leads[0] > SURE else []
     return {"row": row, "pair": pair, "right": right, "turns": turns, "least": float(leads.min())}
-
-
-def _difference(model, prompts, halves, shown) -> dict:
-    """The largest ``difference`` of a score between the library and half precision in ``tries``.
-
-    Each question is asked once as the page opens, and twice as a reader may set it. These settings are drawn: k from
-    half to five times the page's, p up to 8, and up to 30 anchors out.
-    """
-    bank, n, draw, differences = model.bank, len(model.bank), np.random.default_rng(0), []
-    image, text, half_prompts = (torch.from_numpy(half.astype("f4")) for half in halves)
-    words = sorted({word for asked in shown for word in asked["pair"]})
-    sides = (bank, prompts[words]), (bank.replace(image=image, text=text), half_prompts[words])
-    for asked in shown:
-        for drawn in (False, True, True):
-            out, k, p = {asked["row"]}, model.k, model.p
-            if drawn:
-                out |= set(draw.choice(n, draw.integers(min(31, n // 2)), replace=False).tolist())
-                k = int(draw.integers(max(1, model.k // 2), min(5 * model.k, n - len(out)) + 1))
-                p = float(draw.integers(1, 9))
-            ours, theirs = (
-                without(ASIF(each, k, p, device="cpu"), each.image[[asked["row"]]], texts, list(out)).scores
-                for each, texts in sides
-            )
-            differences.append(float((ours - theirs).abs().max()))
-    return {"tries": len(differences), "difference": max(differences)}
 
 
 def _sheet(pictures) -> np.ndarray:

@@ -2,7 +2,7 @@
 function say() {
   const name = (i) => quoted(bank.words[state.words[i]]), says = find("says"), { game } = state, playing = blind();
   const out = [...state.gone].filter((a) => !game?.base.has(a)), turned = now.best !== (game ? game.start : first.best);
-  const taken = out.length === 1 ? `Without ${quoted(caption(out[0]))}` : `Without ${out.length} anchors`, least = game && (game.least === 1 ? "" : ` A greedy search needs ${game.least}.`);
+  const taken = out.length === 1 ? `Without ${quoted(bank.captions[out[0]])}` : `Without ${out.length} anchors`, least = game && (game.least === 1 ? "" : ` A greedy search needs ${game.least}.`);
   let text;
   if (lacking()) text = lacking();
   else if (!now.left) text = "All anchors are out, so nobody is left to answer. Put some back.";

@@ -25,7 +25,7 @@ const map = {
     pen.fill();
     this.resize();
     new ResizeObserver(() => this.resize()).observe(this.canvas);
-    for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", () => this.resize());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.resize());
   },
 
   resize() {
@@ -174,11 +174,11 @@ const map = {
   /** The captions of the largest discs, where they cover no disc and no other name. */
   names() {
     const { pen, colours, width } = this, taken = [];
-    Object.assign(pen, { font: `600 13px system-ui, captions-${tagOf(state.language).split("-")[0]}, sans-serif`, textAlign: "center", lineWidth: 4, lineJoin: "round" });
+    Object.assign(pen, { font: "600 13px system-ui, sans-serif", textAlign: "center", lineWidth: 4, lineJoin: "round" });
     const loud = this.dots.filter(({ kind, r }) => kind === "speaks" && r > 11).sort((one, other) => other.product - one.product);
     const discs = this.dots.filter(({ kind, light }) => light > 0.5 && kind !== "gone");
     for (const dot of loud.slice(0, 8)) {
-      const text = `\u2068${caption(dot.a, 34)}\u2069`, half = pen.measureText(text).width / 2 + 4, inside = (x) => Math.min(width - half, Math.max(half, x));
+      const text = `\u2068${bank.captions[dot.a].slice(0, 34)}\u2069`, half = pen.measureText(text).width / 2 + 4, inside = (x) => Math.min(width - half, Math.max(half, x));
       const free = ([x, y]) => y > 34 && y < this.height - this.frame.floor && !taken.some((each) => Math.abs(each.x - x) < each.half + half && Math.abs(each.y - y) < 17)
         && !discs.some((each) => Math.abs(each.x - x) < each.r + half && Math.abs(each.y - y + 5) < each.r + 9);
       const [x, y] = [[inside(dot.x), dot.y + dot.r + 19], [inside(dot.x), dot.y - dot.r - 11], [inside(dot.x - dot.r - half - 8), dot.y + 5], [inside(dot.x + dot.r + half + 8), dot.y + 5]].find(free) ?? [];

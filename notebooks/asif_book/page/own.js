@@ -52,44 +52,6 @@ const imageEncoder = once(async () => {
   return (pixels) => run(["float32", pixels, [1, 3, size, size]]);
 });
 
-/** The orientation that the EXIF of a WebP states, 1 to 8, which is taken out of its bytes; 1 for another file. */
-function takeOrientation(bytes) {
-  const view = new DataView(bytes), word = (at) => (at + 4 <= view.byteLength ? view.getUint32(at) : 0);
-  if (word(0) !== 0x52494646 || word(8) !== 0x57454250) return 1;  // RIFF, WEBP
-  for (let at = 12; at + 8 <= view.byteLength; ) {
-    const size = view.getUint32(at + 4, true);
-    if (word(at) === 0x45584946) {  // EXIF
-      const start = at + (word(at + 8) === 0x45786966 ? 14 : 8), little = view.getUint16(start) === 0x4949;
-      const table = start + view.getUint32(start + 4, little), count = view.getUint16(table, little);
-      view.setUint32(at, 0x4a554e4b);  // JUNK
-      for (let entry = table + 2; entry < table + 2 + 12 * count; entry += 12) {
-        if (view.getUint16(entry, little) === 0x0112) return view.getUint16(entry + 8, little);
-      }
-    }
-    at += 8 + size + (size % 2);
-  }
-  return 1;
-}
-
-/** A picture file, turned upright if it is a WebP: browsers turn other files by their EXIF, and WebP not all of them. */
-async function upright(file) {
-  const bytes = await file.arrayBuffer();
-  let turn = 1;
-  try {
-    turn = takeOrientation(bytes);
-  } catch { }  // an EXIF that cannot be read turns nothing
-  if (!(turn > 1 && turn < 9)) return file;
-  const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/webp" })), { width: w, height: h } = bitmap;
-  const canvas = element("canvas", turn > 4 ? { width: h, height: w } : { width: w, height: h }), pen = canvas.getContext("2d");
-  pen.setTransform(...[
-    [-1, 0, 0, 1, w, 0], [-1, 0, 0, -1, w, h], [1, 0, 0, -1, 0, h], [0, 1, 1, 0, 0, 0],
-    [0, 1, -1, 0, h, 0], [0, -1, -1, 0, h, w], [0, -1, 1, 0, 0, w],
-  ][turn - 2]);
-  pen.drawImage(bitmap, 0, 0);
-  bitmap.close();
-  return new File([await new Promise((done) => canvas.toBlob(done))], file.name);
-}
-
 /** Throw why a file cannot be asked, before its pixels are read; true for an animation, of which the first picture counts. */
 async function checkFile(file) {
   const name = quoted(file.name);
@@ -106,7 +68,7 @@ async function checkFile(file) {
   return /^GIF8[^]*NETSCAPE2|^GIF8[^]*!ù\x04[^]*!ù\x04|ANMF|acTL/.test(start);  // two pictures of a GIF; an animated WebP, or PNG
 }
 
-/** The embedding of an upright picture file, in the scale of the page. */
+/** The embedding of a picture file, in the scale of the page. */
 async function embed(file) {
   const how = { imageOrientation: "from-image", colorSpaceConversion: "none" };
   const bitmap = await createImageBitmap(file, how).catch(() => { throw new Error(`${quoted(file.name)} is broken, or too large for this browser; save it again as JPEG or PNG`); });
@@ -161,7 +123,6 @@ async function ask(file) {
     if (bank.encoder.why) throw new Error(bank.encoder.why);
     says.textContent = imageEncoder.ready ? "Looking …" : "Loading the image encoder. This takes some seconds the first time …";
     const moves = await checkFile(file);
-    file = await upright(file).catch(() => file);  // what cannot be decoded, `embed` names
     const z = await embed(file), picture = question(sides[0], z);
     trouble();
     askOwn({ z, src: URL.createObjectURL(file) }, `${unfamiliar(picture)}${moves ? " Of an animation the first picture is asked." : ""}`);

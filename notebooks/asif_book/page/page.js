@@ -16,11 +16,10 @@ function showPicture() {
 
 function showSettings() {
   for (const name of ["k", "p"]) find(name).value = state[name];
-  if (find("language")) find("language").value = state.language;
   find("k-is").textContent = now.kept || state.k;
   find("p-is").textContent = state.p;
   find("back").disabled = !state.gone.size;
-  find("save").disabled = document.querySelector(".list").hidden = blind();  // both tell the sizes
+  document.querySelector(".list").hidden = blind();  // it tells the sizes
 }
 
 const list = new Ledger(find("list"), named, tile, (a, stays) => toggle(a, stays));
@@ -45,8 +44,6 @@ function listen() {
   });
   for (const id of ["file", "import"]) find(id).addEventListener("click", ({ target }) => { target.value = ""; });  // the same file again is a choice, too
   for (const name of ["k", "p"]) find(name).addEventListener("input", (event) => update({ [name]: Number(event.target.value), game: null }, { again: true }));
-  find("language")?.addEventListener("change", (event) => update({ language: event.target.value }, { again: true }));
-  document.fonts.addEventListener("loadingdone", () => map.draw());  // the names on the map, in the font of their script
   find("back").addEventListener("click", () => update({ gone: new Set(state.game?.base), game: blind() ? state.game : null }));
   addEventListener("hashchange", arrive);
 }
@@ -65,10 +62,6 @@ async function start() {
   find("stage").hidden = false;
   document.body.style.setProperty("--sheet", `url(${bank.sheet})`);
   find("k").max = bank.captions.length - 1;
-  find("language")?.append(...Object.keys(bank.translations).map((value) => {
-    const { language } = new Intl.Locale(tagOf(value)), [name, own] = ["en", language].map((one) => new Intl.DisplayNames([one], { type: "language" }).of(language));
-    return element("option", { value }, `${name} (${own})`);
-  }));
   find("words").append(...bank.words.map((word) => element("option", { value: word })));
   find("gallery").append(...bank.questions.map((question, i) => {
     const radio = element("input", { type: "radio", name: "picture", value: i, "aria-label": `Picture ${i + 1}` });

@@ -50,7 +50,7 @@ function answer({ question: number, own, words, gone, k, p, whiten, alone }) {
 }
 
 const fresh = (number) => ({ question: number, words: [...bank.questions[number].pair], gone: new Set(), whiten: 1, alone: false });
-const state = { ...fresh(0), own: null, k: bank.k, p: bank.p, game: null, language: "" };  // own: { z, src, word } of the reader's picture
+const state = { ...fresh(0), own: null, k: bank.k, p: bank.p, game: null };  // own: { z, src, word } of the reader's picture
 let now = null, first = null, moving = null;  // the decision, the one with all anchors, the change that is being shown
 
 /** Decide after a change, and show it everywhere; `again`: a new question, and not only other anchors. An anchor that goes
@@ -80,17 +80,5 @@ function toggle(anchor, stays = state.gone.has(anchor)) {
   return update({ gone });
 }
 
-/** An anchor's caption as it is read, its first `most` letters. One that the language lacks is the bank's own, and marked. */
-function caption(a, most) {
-  const { language } = state, own = bank.captions[a].slice(0, most);
-  return language ? bank.translations[language][a]?.slice(0, most) || `${own} (not translated)` : own;
-}
-
-/** The tag of a language by its code among the translations. */
-const tagOf = (code) => code.replace("_", "-");
-
-/** A caption as an element, in its own language and direction. */
-function named(a, tag = "span") {
-  const { language } = state, lang = bank.translations[language]?.[a] ? { lang: tagOf(language) } : {};
-  return element(tag, { dir: "auto", ...lang }, caption(a));
-}
+/** A caption as an element, in its own direction. */
+const named = (a, tag = "span") => element(tag, { dir: "auto" }, bank.captions[a]);

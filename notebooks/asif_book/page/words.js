@@ -83,16 +83,3 @@ function offer(...rest) {
     await textEncoder().then(() => { trouble(); return go(); }, (error) => trouble(`The text encoder is not loaded: ${error.message}.`, "The page goes on with its list."));
   });
 }
-
-/** The list of words that fit what is searched. */
-function showList() {
-  const sought = find("word-search").value.trim().toLowerCase(), fit = bank.words.filter((word) => word.toLowerCase().includes(sought));
-  find("word-list").replaceChildren(...fit.map((word) => element("option", {}, word)));
-  find("word-count").textContent = `${fit.length} of ${bank.words.length} words`;
-}
-
-find("all-words").addEventListener("toggle", showList);
-find("word-search").addEventListener("input", showList);
-for (const button of document.querySelectorAll("[data-sentence]")) {
-  button.addEventListener("click", () => { if (find("word-list").value) choose(Number(button.dataset.sentence), find("word-list").value); });
-}

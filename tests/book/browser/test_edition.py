@@ -255,25 +255,27 @@ def test_a_file_that_cannot_be_had_stops_the_build_with_one_sentence(monkeypatch
     def refuse(name):
         raise DataError(f"{name} could not be fetched by any provider\n  npm registry: offline")
 
-    monkeypatch.setattr(files, "fetch", refuse)
+    monkeypatch.setattr(building, "fetch", refuse)
     assert building.main([str(tmp_path / "browser")]) == 1
     told = capsys.readouterr().err
     assert told == "The browser's edition needs Pyodide: pyodide could not be fetched by any provider.\n"
     assert not Path(tmp_path / "browser").exists()
 
 
-def test_the_distribution_of_pyodide_is_asked_for_files_and_compared_with_the_lock(monkeypatch, tmp_path):
+def test_the_server_of_pyodide_is_asked_then_its_copy_and_both_are_compared_with_the_lock(monkeypatch, tmp_path):
     (tmp_path / "full").mkdir()
     for name in ("right", "wrong"):
         (tmp_path / "full" / f"{name}.whl").write_text(name)
     digest = hashlib.sha256(b"right").hexdigest()
     named = {name: {"file_name": f"{name}.whl", "sha256": digest} for name in ("right", "wrong", "lost")}
+    lock, asked = {"info": {"version": "0"}, "packages": named}, []
     monkeypatch.setattr(files, "cache_dir", lambda: tmp_path)
+    monkeypatch.setattr(files, "_from_mirror", lambda names, folder: asked.extend(names))
     with served(tmp_path / "full") as url:
         monkeypatch.setattr(files, "DISTRIBUTION", url)
-        fetch = functools.partial(files.packages, {"info": {"version": "0"}, "packages": named}, distribution=True)
-        assert (fetch(["right"]) / "right.whl").read_text() == "right"
-        with pytest.raises(files.MissingFileError, match="wrong.whl could not be had with the checksum"):
-            fetch(["right", "wrong"])
-        with pytest.raises(files.MissingFileError, match=f"lost.whl cannot be had from {url}: 404"):
-            fetch(["lost"])
+        assert (files.packages(lock, ["right"]) / "right.whl").read_text() == "right" and not asked
+        with pytest.raises(AsifError, match=r"wrong.whl could not be had with the checksum"):
+            files.packages(lock, ["right", "wrong"])
+        with pytest.raises(AsifError, match=r"lost.whl could not be had"):
+            files.packages(lock, ["lost"])
+        assert asked == ["lost.whl"]

@@ -37,7 +37,8 @@ def page(bank, tmp_path_factory):
     file = tmp_path_factory.mktemp("teach") / "bank.html"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("asif_book.page.building.QUESTIONS", 10)
-        bank_page(bank, file, own=False)
+        patch.setattr("asif_book.page.building.files_beside", lambda bank, page: [{"why": "no"}] * 2)
+        bank_page(bank, file)
     return file
 
 
@@ -95,7 +96,7 @@ def test_a_bank_that_is_taught_decides_as_the_library_does(tab, bank):
     """With and without whitening; the page has no switch for hubs."""
     draw, matrices = np.random.default_rng(0), [bank.matrix(side).numpy() for side in bank.sides]
     scales = [256 / np.abs(matrix).max() for matrix in matrices]
-    cases, given = [drawn_case(draw, matrices) for _ in range(230)], []
+    cases, given = [drawn_case(draw, matrices) for _ in range(90)], []
     for case in cases:
         pairs = zip(*map(sent, case["added"], scales), strict=True)
         [z], sentences = sent(case["z"], scales[0]), sent(case["sentences"], scales[1])
@@ -106,9 +107,9 @@ def test_a_bank_that_is_taught_decides_as_the_library_does(tab, bank):
     ))  # fmt: skip
     assert (page - right).abs().max() < 0.011
     best = torch.tensor([answer["best"] for answer in answers])
-    assert (best[right.amax(dim=1) == 0] == -1).all() and (right.amax(dim=1) == 0).sum() > 10
+    assert (best[right.amax(dim=1) == 0] == -1).all() and (right.amax(dim=1) == 0).sum() > 3
     sure = right.diff(dim=1).abs()[:, 0] > 0.02
-    assert sure.sum() > 50 and (best[sure] == right[sure].argmax(dim=1)).float().mean() >= 0.99
+    assert sure.sum() > 15 and (best[sure] == right[sure].argmax(dim=1)).float().mean() >= 0.99
 
 
 # A reader teaches it

@@ -1,14 +1,12 @@
 """Figures of chapter 10: words of any script, which the browser shapes and orders, and a curve of scaling."""
 
 from IPython.display import HTML
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from asif_book.figures import style
 from asif_book.figures.palette import LINES, SERIES, series_style
 from asif_book.figures.style import alt, legend_above, listed, per_cent, subplots
 from asif_book.figures.templates import self_contained
-from asif_book.page.fonts import font_faces
 
 LANGUAGES = {
     "Arabic": "ar", "Chinese": "zh_CN", "Dutch": "nl", "French": "fr", "German": "de", "Greek": "el", "Hindi": "hi",
@@ -28,11 +26,9 @@ def words_of_scripts(head, rows) -> HTML:
     rows : sequence of rows of m cells
         A cell is a str, HTML such as `image_tag` returns, or a text and its language, ``("犬", "Japanese")``.
     """
-    codes, texts = LANGUAGES | OTHERS, {}
+    codes = LANGUAGES | OTHERS
     cells = [[(cell, "") if isinstance(cell, str) else (cell[0], codes[cell[1]]) for cell in row] for row in rows]
-    for text, code in (cell for row in cells for cell in row):
-        texts.setdefault(code, []).append(text)
-    return self_contained("chapters/chapter_10/words", head=head, rows=cells, fonts=Markup(font_faces(texts)))
+    return self_contained("chapters/chapter_10/words", head=head, rows=cells)
 
 
 def scaling(tables, *, ylabel) -> Figure:

@@ -6,21 +6,12 @@ its random numbers, and without gradients, graphics cards and threads. A name th
 
 import contextlib
 import functools
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
-from . import _functions, _making
+from . import _functions, _making, _printing
 from ._tensor import DTYPES, Size, Tensor, device, dtype, lacking_in, promote, result_type, state
-
-
-@functools.cache
-def known(place="torch") -> frozenset:
-    """Return the names that PyTorch has in a place, which the build writes down; none where it wrote none."""
-    file = Path(__file__).with_name("names.txt")
-    lines = file.read_text().splitlines() if file.exists() else []
-    return frozenset(name for line in lines if line.startswith(f"{place} ") for name in line.split()[1:])
 
 
 __version__ = "the browser's edition"
@@ -29,6 +20,7 @@ _no = SimpleNamespace(is_available=lambda: False, is_initialized=lambda: False)
 cuda, backends = _no, SimpleNamespace(mps=_no, mkldnn=_no)
 strided, contiguous_format = "strided", "contiguous"
 globals().update(_functions.METHODS | _making.MADE | DTYPES)
+Tensor.__repr__ = _printing.text_of
 float, double, half, long, int = (DTYPES[name] for name in ("float32", "float64", "float16", "int64", "int32"))
 inf, nan, pi, e = np.inf, np.nan, np.pi, np.e
 from ._functions import cat, combinations, einsum, stack, where  # noqa: E402

@@ -4,6 +4,7 @@ import builtins
 import functools
 import itertools
 import math
+import numbers
 import operator
 from collections import namedtuple
 from types import SimpleNamespace
@@ -511,3 +512,25 @@ def einsum(equation, *operands):
 for _name, _function in METHODS.items():
     setattr(Tensor, _name, _function)
 Tensor.where = lambda self, condition, other: where(condition, self, other)
+
+
+def _operator(name, swapped=False):
+    def method(self, other):
+        if isinstance(other, list | tuple):
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        if not isinstance(other, Tensor | np.ndarray | numbers.Number) or (swapped and isinstance(other, np.ndarray)):
+            return NotImplemented
+        return METHODS[name](*((other, self) if swapped else (self, other)))
+
+    return method
+
+
+for _name, _function in {
+    "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "floordiv": "floor_divide", "mod": "remainder",
+    "pow": "pow", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
+}.items():  # fmt: skip
+    setattr(Tensor, f"__{_name}__", _operator(_function))
+    setattr(Tensor, f"__r{_name}__", _operator(_function, True))
+    setattr(Tensor, f"__i{_name}__", lambda self, other, name=_function: self._become(_operator(name)(self, other)))
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(Tensor, f"__{_name}__", _operator(_name))

@@ -5,6 +5,8 @@ import re
 
 import numpy as np
 
+from ._tensor import BOOL, INT64, state
+
 DIGITS, LINE = 4, 80
 
 
@@ -29,8 +31,6 @@ def _written(seen):
 
 def text_of(tensor) -> str:
     """Return a tensor as PyTorch prints it."""
-    from ._tensor import BOOL, INT64, state
-
     array, notes, seen = tensor._array, [], []
     usual = (state["default"],) if not array.size else (state["default"], INT64, BOOL)
     text = "tensor([]"

@@ -1,6 +1,5 @@
 """Tensors: NumPy arrays under PyTorch's names, with its dtypes, its promotion, its indexing and its errors."""
 
-import numbers
 import operator
 
 import numpy as np
@@ -29,14 +28,10 @@ state = {"default": DTYPES["float32"], "grad": True, "modes": []}
 
 
 def lacking_in(place):
-    """Make a module's ``__getattr__``: a name that only PyTorch has is told in one sentence."""
+    """Make a module's ``__getattr__``, which says that this edition has a part of PyTorch."""
 
     def find(name, thing=f"module {place!r}"):
-        from . import known
-
-        if name in known(place):
-            raise AttributeError(f"`{place}.{name}` is not in the browser's edition; in the full workbook it is")
-        raise AttributeError(f"{thing} has no attribute {name!r}")
+        raise AttributeError(f"{thing} has no attribute {name!r} in the browser's edition, a part of PyTorch")
 
     return find
 
@@ -172,11 +167,6 @@ class Tensor:
     def __format__(self, spec):
         return object.__format__(self, spec) if self.ndim else format(self.item(), spec)
 
-    def __repr__(self):
-        from ._printing import text_of
-
-        return text_of(self)
-
     def __iter__(self):
         return map(wrap, self._array)
 
@@ -234,28 +224,6 @@ def _plain(index):
     return tuple(parts)
 
 
-def _operator(name, swapped=False):
-    def method(self, other):
-        if isinstance(other, list | tuple):
-            raise TypeError("only integer tensors of a single element can be converted to an index")
-        if not isinstance(other, Tensor | np.ndarray | numbers.Number) or (swapped and isinstance(other, np.ndarray)):
-            return NotImplemented
-        from ._functions import METHODS
-
-        return METHODS[name](*((other, self) if swapped else (self, other)))
-
-    return method
-
-
-for _name, _function in {
-    "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "floordiv": "floor_divide", "mod": "remainder",
-    "pow": "pow", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
-}.items():  # fmt: skip
-    setattr(Tensor, f"__{_name}__", _operator(_function))
-    setattr(Tensor, f"__r{_name}__", _operator(_function, True))
-    setattr(Tensor, f"__i{_name}__", lambda self, other, name=_function: self._become(_operator(name)(self, other)))
-for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
-    setattr(Tensor, f"__{_name}__", _operator(_name))
 for _name in ("tolist", "item", "__len__"):
     setattr(Tensor, _name, lambda self, name=_name: getattr(self._array, name)())
 Tensor.__float__, Tensor.__int__ = (lambda self: float(self.item())), (lambda self: int(self.item()))

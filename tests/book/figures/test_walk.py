@@ -120,18 +120,18 @@ def test_own_sentences_are_decided_as_the_library_decides(tab, stamps_bank, text
     add = "([all, z]) => all.forEach((one, i) => addWord(one, Float32Array.from(z[i])))"
     tab.evaluate(add, [SENTENCES, z.tolist()])
     draw, rows, states, library = random.Random(0), tab.evaluate("bank.questions.map(({ row }) => row)"), [], []
-    for _ in range(60):
+    for _ in range(200):
         question, out = draw.randrange(len(rows)), draw.sample(range(793), draw.choice([0, 3, 30]))
         pair, k, p = draw.sample(range(len(SENTENCES)), 2), draw.choice([20, 79, 150]), draw.choice([1, 2, 4])
         states.append({"question": question, "words": [first + i for i in pair], "k": k, "p": p, "out": out})
         model, row = ASIF(stamps_bank, k, p, device="cpu"), rows[question]
         library.append(without(model, stamps_bank.image[[row]], prompts[pair], list({*out, row})).scores[0])
     scores = "(states) => states.map(({ out, ...more }) => answer({ ...more, gone: new Set(out) }).scores)"
-    page, library = torch.tensor(tab.evaluate(scores, states)), torch.stack(library)  # (60, 2)
+    page, library = torch.tensor(tab.evaluate(scores, states)), torch.stack(library)  # (200, 2)
     differences = (page - library).abs()
-    assert differences.quantile(0.98) < 0.02 and differences.max() < 0.05  # a tie at the k-th place may fall otherwise
+    assert differences.quantile(0.99) < 0.02 and differences.max() < 0.05  # a tie at the k-th place may fall otherwise
     sure = library.diff(dim=1).abs()[:, 0] > 0.02
-    assert sure.sum() > 15 and (page[sure].argmax(dim=1) == library[sure].argmax(dim=1)).all()
+    assert sure.sum() > 50 and (page[sure].argmax(dim=1) == library[sure].argmax(dim=1)).float().mean() >= 0.99
     captions = [*stamps_bank.pairs["caption"][:300:15], " ".join(["I am a dog."] * 90)[:1000]]
     cosines = torch.cosine_similarity(embedded(tab, captions), text_encoder.encode(captions))
     assert cosines.mean() > 0.9997 and cosines.min() > 0.999

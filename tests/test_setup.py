@@ -33,8 +33,6 @@ VULNERABLE = {  # the last release before a vulnerability was mended: its CVE, o
     "jupyterlab": "4.6.1",  # GHSA-pppj-hq3g-57pj
     "nbconvert": "7.17.0",  # CVE-2026-39377
     "pygments": "2.19.2",  # CVE-2026-4539
-    "sentencepiece": "0.2.0",  # CVE-2026-1260
-    "protobuf": "6.33.4",  # CVE-2026-0994
     "pytest": "9.0.2",  # CVE-2025-71176
 }
 

@@ -12,7 +12,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "approximate": ["ApproximateIndex", "build_index"],
         "baselines": ["CanonicalCorrelation", "CanonicalSimilarity", "LabelTransfer", "LinearProbe", "Method",
                       "NearestAnchorCaption", "Procrustes", "RelativeRepresentation", "Ridge"],
-        "contrastive": ["load_contrastive"],
         "corrections": ["CORRECTIONS", "corrected"],
         "label_noise": ["AGREEMENT", "detection", "over_seeds", "plant_wrong_captions"],
         "methods": ["METHODS", "Chosen", "choose"],

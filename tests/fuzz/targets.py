@@ -18,7 +18,7 @@ import pandas as pd
 import timm
 import torch
 from conftest import card_folder, draw, make_sentence_transformer, write_table
-from hub_formats import png, write_clip, write_parquet, write_webdataset
+from hub_formats import png, write_parquet, write_webdataset
 from made_banks import ids, make
 
 from asif_book.classroom.overview import class_progress
@@ -26,7 +26,6 @@ from asif_book.widgets.upload import parse_labels, read_upload
 from asif_lab import build_index, build_streamed, open_index, streaming
 from asif_lab.benchmark import read_configuration, run_benchmark
 from asif_lab.benchmark.configuration import check_configuration
-from asif_lab.contrastive import load_contrastive
 from asif_lab.streams import stream_from_hub
 from asif_lib import ASIF, AnchorBank, embed, load_image_encoder, load_pairs, load_text_encoder
 from asif_lib.bank import concatenate, copies, disk
@@ -325,18 +324,15 @@ WRITTEN = {"review": over("review", lambda folder, csv: command("bank", "review"
 
 def make_encoders(folder):
     shutil.copytree(folder.parents[1] / "encoders", folder, dirs_exist_ok=True)
-    write_clip(folder / "clip")
 
 
 def encoded(kind):
     """The identity of each encoder, and embeddings."""
 
     def read(folder):
-        load = {"vit": load_image_encoder, "bert": load_text_encoder, "clip": load_contrastive}[kind]
-        loaded = load(folder / kind, device="cpu")
+        encoder = {"vit": load_image_encoder, "bert": load_text_encoder}[kind](folder / kind, device="cpu")
         items = {"image": [draw("circle", "red")], "text": ["a red cat"]}
-        encoders = loaded if kind == "clip" else [loaded]
-        return [(one.identity.digest, one.encode(items[one.identity.kind]).tolist()) for one in encoders]
+        return encoder.identity.digest, encoder.encode(items[encoder.identity.kind]).tolist()
 
     return read
 
@@ -423,7 +419,7 @@ TARGETS = {
     "unfinished build": Target(make_staging, {"bank.building": stream}),
     "files": Target(make_files, FILES, anything),
     "written files": Target(make_written, WRITTEN, anything),
-    "encoder": Target(make_encoders, {kind: encoded(kind) for kind in ("vit", "bert", "clip")}, same_identity),
+    "encoder": Target(make_encoders, {kind: encoded(kind) for kind in ("vit", "bert")}, same_identity),
     "removal": Target(make_texts, REMOVALS, anything),
     "labels": Target(make_labels, LABEL_LISTS, anything, add_lookalike),
     "question": Target(make_texts, dict.fromkeys(QUESTION, ask), anything),

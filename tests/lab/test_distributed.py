@@ -21,7 +21,7 @@ from asif_lab.cluster import workers as cluster
 from asif_lab.cluster.distributed import distributed_represent, distributed_top_anchors
 from asif_lab.cluster.workers import ClusterError, connect
 from asif_lib import ASIF, AnchorBank
-from asif_lib.errors import BankError, MissingExtraError, ParameterError
+from asif_lib.errors import BankError, ParameterError
 from asif_lib.search import exact as search
 
 
@@ -211,7 +211,7 @@ def forget_banks():
     "where, options, words",
     [
         ("tcp://127.0.0.1:9", {"timeout": 0.5}, r"no scheduler answers at 'tcp://127.0.0.1:9' within 0.5 s"),
-        ("lokal", {"timeout": 0.5}, "no scheduler answers at 'lokal'.*choose one of: local, slurm"),
+        ("lokal", {"timeout": 0.5}, "no scheduler answers at 'lokal'.*or take .local"),
         ("tcp://127.0.0.1:9", {"workers": 5}, "leave out the options"),
     ],
 )
@@ -263,32 +263,6 @@ def test_worker_of_another_version_that_joins_later(client):
 
     with pytest.raises(ClusterError, match=r"worker tcp://\S+ has torch .*, the client 0.1"):
         client.submit(work, {**cluster.library(), "torch": "0.1"}, pure=False).result()
-
-
-def test_missing_package_names_its_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "dask_jobqueue", None)
-    with pytest.raises(MissingExtraError, match="`dask_jobqueue` is not installed; it comes with the extra cluster:"):
-        connect("slurm")
-
-
-def test_slurm(tmp_path, monkeypatch):
-    """A stand-in for SLURM's two commands, which runs the jobs on this machine; the rest is dask-jobqueue's own."""
-    pytest.importorskip("dask_jobqueue")
-    with pytest.raises(ClusterError, match="no sbatch on this machine"):
-        connect("slurm")
-    job = f'cp "$1" {tmp_path}/job\nsetsid bash {tmp_path}/job >{tmp_path}/log 2>&1 &\necho "Submitted batch job $!"'
-    commands = {"sbatch": job, "scancel": 'kill -- "-$1"'}
-    for name, lines in commands.items():
-        (tmp_path / name).write_text(f"#!/bin/bash\n{lines}\n")
-        (tmp_path / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with connect("slurm", workers=1, queue="short", memory="1GB", timeout=60, interface="lo") as client:
-        script = client.cluster.job_script()
-        assert "#SBATCH -p short" in script and "#SBATCH --cpus-per-task=1" in script
-        paused = client.run(lambda: dask.config.get("distributed.worker.memory.pause"))
-        assert list(paused.values()) == [False]
-        assert_keeps_memory(client)
-        cluster.check_workers(client)
 
 
 def assert_keeps_memory(client):

@@ -10,7 +10,7 @@ from asif_lib.evaluation.calibration import mcnemar
 from asif_lib.evaluation.measures import share_with_interval
 from asif_lib.evaluation.similarity import BLOCK, resampled_counts
 
-from .configuration import LINEAR_PROBE, TRANSFORMERS
+from .configuration import LINEAR_PROBE
 
 DRAWS = 5_000
 _counts = functools.lru_cache(maxsize=8)(resampled_counts)  # once for all comparisons of n items
@@ -100,7 +100,7 @@ def tidy_table(rows, methods) -> pd.DataFrame:
     The columns are those of `COLUMNS`, ``n`` items, ``seeds``, ``transductive``, ``needs_labels``, ``chance``,
     ``settings`` as JSON (of a linear probe: C and the number of ``pictures`` that it learned from), ``left_out`` (pairs
     of the bank that show a picture that is asked), those of `compare_paired`, and ``is_winner`` (`name_winner`).
-    Transductive methods, models that were trained on other pairs, and a probe that needs labels cannot win.
+    Transductive methods, and a probe that needs labels, cannot win.
 
     Methods are compared with the first of `methods` that was done, for the same encoders. If there is one method, pairs
     of encoders are compared with the first pair.
@@ -118,7 +118,7 @@ def tidy_table(rows, methods) -> pd.DataFrame:
     table["needs_labels"] = table["method"] == LINEAR_PROBE
     table["settings"] = table["settings"].map(json.dumps)
     table["seeds"], table["n"] = table["values"].map(len), table["values"].map(lambda values: len(values[0]))
-    may_win = ~(table["transductive"] | table["needs_labels"] | table["method"].str.startswith(TRANSFORMERS))
+    may_win = ~(table["transductive"] | table["needs_labels"])
     table["order"] = table["method"].map(methods.index)
     varied, compared = ["method"] if len(methods) > 1 else ENCODERS, []
     for _, group in table.groupby([name for name in COLUMNS if name not in varied], sort=False):

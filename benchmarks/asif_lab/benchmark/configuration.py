@@ -15,15 +15,13 @@ from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER
 from asif_lib.errors import HUB, DataError, first_line, guess
 from asif_lib.files import read_file
 
-TRANSFORMERS = "transformers:"
-"""Stands before the name of a model that was trained on pairs, such as CLIP, where the name of a method is expected."""
 LINEAR_PROBE = "linear probe"
 """Among the methods of a benchmark: a classifier of the image encoder that is fitted on labelled pictures."""
 
 
 @functools.cache
 def known_methods() -> dict:
-    """Return the methods that a file may name, beside the models behind the prefix `TRANSFORMERS`."""
+    """Return the methods that a file may name."""
     from asif_lab.corrections import CORRECTIONS, corrected
     from asif_lab.methods import METHODS
 
@@ -31,13 +29,6 @@ def known_methods() -> dict:
 
     more = {f"ASIF + {name}": corrected(METHODS["ASIF"], correction) for name, correction in CORRECTIONS.items()}
     return {**METHODS, "ASIF (paper)": PaperASIF, LINEAR_PROBE: Probe, **more}
-
-
-def method_of(name):
-    """Return the class of a method that a file names."""
-    from .tasks import Yardstick
-
-    return Yardstick if name.startswith(TRANSFORMERS) else known_methods()[name]
 
 
 def _one_spelling(name):
@@ -156,8 +147,8 @@ def check_configuration(configuration):
     """
     methods = known_methods()
     for name in configuration.methods:
-        if name not in methods and not name.startswith(TRANSFORMERS):
-            known = ", ".join(map(repr, [*methods, f"{TRANSFORMERS}MODEL"]))
+        if name not in methods:
+            known = ", ".join(map(repr, methods))
             raise DataError(f"the method {name!r} is not known; known: {known}{guess(name, methods)}")
     if unused := sorted(set(configuration.grids) - set(configuration.methods)):
         raise DataError(f"[grids.{unused[0]}] {unused[0]!r} is not among the methods, so nothing would be tried")

@@ -21,7 +21,6 @@ from joblib import Memory
 
 import asif_lab
 import asif_lib
-from asif_lab.contrastive import load_contrastive
 from asif_lab.methods import choose
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import load_pairs
@@ -32,7 +31,7 @@ from asif_lib.files import digest_of_files, write_whole
 from asif_lib.machine import progress_bar
 
 from .comparing import COLUMNS, tidy_table
-from .configuration import LINEAR_PROBE, TRANSFORMERS, check_configuration, method_of
+from .configuration import LINEAR_PROBE, check_configuration, known_methods
 from .control_encoders import load_any_encoder
 from .duplicates import identical, showing
 from .tasks import StoredPairs, digest_of, embedded_pairs, prepare_task, redrawn_pairs
@@ -106,7 +105,7 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
                 bar.set_postfix_str(f"{method}, {size} pairs", refresh=sys.stderr.isatty())
                 if size in sizes:
                     with _named(f"{_words(about)}, {method}, {size} pairs"):
-                        asked = run.asked(questions, method, draw)
+                        asked = _asked(questions, method)
                         key = _key(configuration, pool, asked, method, size)
                         rows = computed(key, configuration, pool, asked, method, size)
                     named = {**about, "method": method, "wanted": size}
@@ -161,6 +160,16 @@ def _joined_draws(rows, draws) -> list:
     return joined
 
 
+def _asked(questions, method):
+    """Return the questions of a part by task: a probe is asked about classes only."""
+    if method != LINEAR_PROBE:
+        return questions
+    questions = {name: question for name, question in questions.items() if question.load_train}
+    if not questions:
+        raise DataError("needs classes, and no task is of the kind 'zero-shot'")
+    return questions
+
+
 class _Run:
     """A run: it prepares banks and questions, and loads each encoder, data set and bank once."""
 
@@ -169,7 +178,6 @@ class _Run:
         self.load = functools.cache(functools.partial(load_any_encoder, device=device))
         self.load_of = functools.cache(functools.partial(load_encoder_of, device=device))
         self.bank, self.pairs = functools.cache(AnchorBank.load), functools.cache(self.load_pairs)
-        self.own = functools.cache(self.asked_of_yardstick)
 
     def load_pairs(self, name):
         """Return the `Pairs` of a data set, or of a stored bank."""
@@ -183,18 +191,6 @@ class _Run:
         if external := [encoder for encoder in encoders if encoder.is_external]:
             raise DataError(f"{source}: the encoder {external[0]} cannot be loaded; ask its bank its own pairs only")
         return [self.load_of(encoder) for encoder in encoders]
-
-    def asked(self, questions, method, draw):
-        """Return the questions of a part by task: a probe is asked about classes, a yardstick in its own embeddings."""
-        if method == LINEAR_PROBE:
-            questions = {name: question for name, question in questions.items() if question.load_train}
-            if not questions:
-                raise DataError("needs classes, and no task is of the kind 'zero-shot'")
-        return self.own(method, draw) if method.startswith(TRANSFORMERS) else questions
-
-    def asked_of_yardstick(self, method, draw):
-        """Return the questions in the embeddings of a model that was trained on pairs."""
-        return self.questions(load_contrastive(method.removeprefix(TRANSFORMERS), device=self.device), draw)
 
     def questions(self, encoders, draw):
         """Return the questions of all tasks by the task's name."""
@@ -282,12 +278,12 @@ def _key(configuration, pool, questions, method, size) -> str:
 
 
 def _grid(configuration, method):
-    return configuration.grids.get(method, method_of(method).GRID)
+    return configuration.grids.get(method, known_methods()[method].GRID)
 
 
 def _computed(key, configuration, pool, questions, method, size) -> list:
     """Choose the settings of a method, fit it once for each seed, and ask it: a row for each task and measure."""
-    make, grid, n = method_of(method), _grid(configuration, method), len(pool.train[0])
+    make, grid, n = known_methods()[method], _grid(configuration, method), len(pool.train[0])
     drawn = [np.arange(n)]  # of all pairs no lot is drawn, so one fit is enough
     if size != "all":
         drawn = [np.random.default_rng(seed).permutation(n)[:size] for seed in range(configuration.seeds)]

@@ -22,7 +22,6 @@ from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import HUB, DataError
 from asif_lib.evaluation.measures import RECALLS, ranks, recall_of_each, same_text
-from asif_lib.relative import unit_rows
 from asif_lib.search.inverted import indexed_scores
 from asif_lib.settings import Settings
 from asif_lib.sparse import represent
@@ -58,24 +57,11 @@ class PaperASIF(Method):
         return indexed_scores(pictures, texts, templates, reduce)
 
 
-class Yardstick(Method):
-    """A model that was trained on other pairs, such as CLIP: the cosine of its own embeddings. Nothing is fitted."""
+class Probe(Method):
+    """A linear probe of the image encoder, which `HeldOut` fits on labelled pictures: a ceiling that needs labels."""
 
     def fit(self, image, text, validation=None):
         return self
-
-    def similarity(self, image, text):
-        return unit_rows(image) @ unit_rows(text).T
-
-    def label_scores(self, image, text, templates, reduce):
-        if reduce == "max":
-            return super().label_scores(image, text, templates, reduce)
-        # the mean of the cosines is the product with the mean of a label's rows
-        return unit_rows(image) @ unit_rows(text).reshape(-1, templates, text.shape[1]).mean(dim=1).T
-
-
-class Probe(Yardstick):
-    """A linear probe of the image encoder, which `HeldOut` fits on labelled pictures: a ceiling that needs labels."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import logging
-import shutil
 from concurrent.futures import CancelledError
 from pathlib import Path
 
@@ -15,13 +14,11 @@ from packaging.version import Version
 from threadpoolctl import threadpool_limits
 
 import asif_lib
-from asif_lib.errors import AsifError, first_line, import_extra, version_of
+from asif_lib.errors import AsifError, first_line, version_of
 from asif_lib.files import digest_of_files
 from asif_lib.machine import progress_bar
 
 PACKAGES = ("numpy", "torch", "numba")  # packages whose version can change a number of the search
-QUIET = {f"DASK_DISTRIBUTED__WORKER__MEMORY__{key}": "False" for key in ("TARGET", "SPILL", "PAUSE", "TERMINATE")}
-"""Dask counts the pages of a mapped bank as the worker's memory, although the system can take them back at any time."""
 KEEP = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
 """Freed bytes that glibc keeps. Dask's workers return each block to the system, which maps the next page by page."""
 GIVE_UP = {"distributed.scheduler.no-workers-timeout": 300}
@@ -53,19 +50,20 @@ def connect(where="local", *, workers=2, timeout=30, **options) -> ClusterClient
     Parameters
     ----------
     where : str
-        ``"local"``: processes on this machine. ``"slurm"``: jobs in the queue of a SLURM cluster, through
-        dask-jobqueue. Or the address of a running scheduler, ``"tcp://node17:8786"``.
+        ``"local"``: processes on this machine. Or the address of a running scheduler, ``"tcp://node17:8786"``.
     workers : int
         Processes, of one thread each. A running scheduler keeps its own workers.
     timeout : float
-        Seconds to wait for the scheduler and for the first worker; a queue may need many.
+        Seconds to wait for the scheduler and for the first worker.
     options
-        For `LocalCluster`, or `SLURMCluster` (such as ``queue="short", walltime="02:00:00"``).
+        For `LocalCluster`.
     """
-    if where in KINDS:
+    if where == "local":
+        own = {"threads_per_worker": 1, "memory_limit": 0, "dashboard_address": "localhost:0"}
+        own |= {"n_workers": workers, "silence_logs": logging.CRITICAL, **options}
         environment = {**dask.config.get("distributed.nanny.pre-spawn-environ"), **KEEP}
         with dask.config.set({**GIVE_UP, "distributed.nanny.pre-spawn-environ": environment}):
-            client = ClusterClient(KINDS[where](workers, options))
+            client = ClusterClient(LocalCluster(**own))
     elif workers != 2 or options:
         raise ClusterError(f"{where}: the workers of a running scheduler are its own; leave out the options")
     else:
@@ -73,8 +71,7 @@ def connect(where="local", *, workers=2, timeout=30, **options) -> ClusterClient
             client = ClusterClient(where, timeout=timeout)
         except (OSError, ValueError) as error:
             fault = f"no scheduler answers at {where!r} within {timeout} s ({first_line(error)})"
-            choice = f"start one there (dask scheduler), or choose one of: {', '.join(KINDS)}"
-            raise ClusterError(f"{fault}; {choice}") from None
+            raise ClusterError(f'{fault}; start one there (dask scheduler), or take "local"') from None
     try:
         client.wait_for_workers(1, timeout=timeout)
     except BaseException as error:
@@ -84,26 +81,6 @@ def connect(where="local", *, workers=2, timeout=30, **options) -> ClusterClient
         fault = f"{where}: no worker came within {timeout} s; look for the cause (a queue, a job's log, a firewall)"
         raise ClusterError(f"{fault}, or wait longer (timeout=…)") from None
     return client
-
-
-def _local(workers, options):
-    own = {"threads_per_worker": 1, "memory_limit": 0, "dashboard_address": "localhost:0"}
-    return LocalCluster(n_workers=workers, **{**own, "silence_logs": logging.CRITICAL, **options})
-
-
-def _slurm(workers, options):
-    module = import_extra("dask_jobqueue", "cluster")
-    if shutil.which("sbatch") is None:
-        raise ClusterError("slurm: there is no sbatch on this machine; run this where you submit your jobs")
-    settings = [f"export {key}={value}" for key, value in {**QUIET, **KEEP}.items()]
-    prologue = [*settings, *options.pop("job_script_prologue", ())]
-    own = {"cores": 1, "processes": 1, "memory": "4GB", "job_script_prologue": prologue}
-    cluster = module.SLURMCluster(**{**own, **options})
-    cluster.scale(workers)
-    return cluster
-
-
-KINDS = {"local": _local, "slurm": _slurm}
 
 
 @functools.cache

@@ -10,8 +10,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "approximate": ["ApproximateIndex", "build_index"],
-        "baselines": ["CanonicalCorrelation", "CanonicalSimilarity", "LabelTransfer", "LinearProbe", "Method",
-                      "NearestAnchorCaption", "Procrustes", "RelativeRepresentation", "Ridge"],
+        "baselines": ["CanonicalCorrelation", "CanonicalSimilarity", "LabelTransfer", "Method",
+                      "NearestAnchorCaption", "Procrustes", "RelativeRepresentation", "Ridge", "linear_probe"],
         "corrections": ["CORRECTIONS", "corrected"],
         "label_noise": ["AGREEMENT", "detection", "over_seeds", "plant_wrong_captions"],
         "methods": ["METHODS", "Chosen", "choose"],

@@ -12,9 +12,10 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 from scipy.linalg import orthogonal_procrustes
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.linear_model import Ridge as LinearRidge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer, StandardScaler
 
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import mean_recall
@@ -259,31 +260,12 @@ class RelativeRepresentation(Method):
         return image @ text.T
 
 
-@dataclass(eq=False)
-class LinearProbe(ClassifierMixin, BaseEstimator):
-    """Classify pictures by logistic regression on their embeddings (scikit-learn): a ceiling, since it needs labels.
+def linear_probe(C=10.0):
+    """Return a classifier of pictures: logistic regression on centred unit rows (scikit-learn).
 
-    `C` is the inverse strength of the regularisation.
+    `C` is the inverse strength of the regularisation. The probe is a ceiling, since it needs labels.
     """
-
-    GRID: ClassVar = {"C": (0.1, 1.0, 10.0, 100.0)}
-    C: float = 10.0
-
-    def fit(self, image, labels):
-        """Fit on pictures `image` (n, d_image) with `labels` (n,), and return the probe.
-
-        Raises `ParameterError` if all labels are the same.
-        """
-        if len(set(map(int, labels))) < 2:
-            raise ParameterError("all labels are the same; a linear probe needs at least two classes")
-        self.mean = image.float().mean(dim=0)
-        self.model = LogisticRegression(C=self.C, max_iter=2_000)
-        self.model.fit(unit_rows(image, self.mean).numpy(), [int(label) for label in labels])
-        return self
-
-    def predict(self, image):
-        """Return the labels of pictures `image` (q, d_image), (q,) int64."""
-        return self.model.predict(unit_rows(image, self.mean).numpy())
+    return make_pipeline(StandardScaler(with_std=False), Normalizer(), LogisticRegression(C=C, max_iter=2_000))
 
 
 @dataclass(eq=False)

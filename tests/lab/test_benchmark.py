@@ -13,7 +13,7 @@ import torch
 from hub_formats import write_clip_benchmark
 from PIL import Image, ImageDraw
 
-from asif_lab.baselines import LinearProbe
+from asif_lab.baselines import linear_probe
 from asif_lab.benchmark import running
 from asif_lab.benchmark.comparing import compare_paired, holm, resampled_means, tidy_table
 from asif_lab.benchmark.configuration import (
@@ -432,8 +432,8 @@ def test_how_strongly_a_linear_probe_is_regularised_is_chosen_on_pictures_that_i
     labels = noisy[:90].numpy()  # a weak probe tells the noise by heart, and no better what it was not taught
     right = torch.nn.functional.one_hot(noisy[90:].long(), 2).bool()
     question = HeldOut(image[90:], torch.ones(2, 2), right, templates=1, load_train=lambda: (image[:90], labels))
-    strong = LinearProbe(0.1).fit(image[:90], labels).predict(image[90:]) == noisy[90:].numpy()
-    weak = LinearProbe(100.0).fit(image[:90], labels).predict(image[90:]) == noisy[90:].numpy()
+    strong = linear_probe(0.1).fit(image[:90], labels).predict(image[90:]) == noisy[90:].numpy()
+    weak = linear_probe(100.0).fit(image[:90], labels).predict(image[90:]) == noisy[90:].numpy()
     assert question.ask(Probe())["accuracy"].tolist() == strong.tolist() != weak.tolist()
 
 

@@ -12,7 +12,7 @@ from PIL import ImageOps
 from scipy.stats import hypergeom
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
-from asif_lab.baselines import LinearProbe, Method
+from asif_lab.baselines import Method, linear_probe
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.hub import labelled_from_hub
 from asif_lib.datasets.labelled import load_labelled
@@ -27,6 +27,7 @@ from asif_lib.settings import Settings
 from asif_lib.sparse import represent
 from asif_lib.zeroshot import make_prompts
 
+STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # of a linear probe: the inverse of how strongly it is regularised
 FOLDS = 3  # parts of the labelled pictures that choose how strongly a linear probe is regularised
 
 
@@ -110,17 +111,18 @@ class HeldOut:
 
     def settings_of(self, method) -> dict:
         """Return C of a linear probe and the number of its labelled pictures; nothing for another method."""
-        return {"C": self.probe.C, "pictures": len(self.train[1])} if isinstance(method, Probe) else {}
+        return {"C": self.probe[-1].C, "pictures": len(self.train[1])} if isinstance(method, Probe) else {}
 
     @functools.cached_property
-    def probe(self) -> LinearProbe:
+    def probe(self):
         """A linear probe of the pictures `train`; it is fitted once."""
         image, labels = self.train
         if (most := np.bincount(labels).max()) < FOLDS:
             fault = f"a linear probe needs {FOLDS} train pictures of a class, and has at most {most}; raise the sample"
             raise DataError(f"{self.source}: {fault}")
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-        search = GridSearchCV(LinearProbe(), LinearProbe.GRID, cv=folds, error_score="raise")
+        grid = {"logisticregression__C": STRENGTHS}
+        search = GridSearchCV(linear_probe(), grid, cv=folds, error_score="raise")
         return search.fit(image, labels).best_estimator_
 
     @functools.cached_property

@@ -123,27 +123,27 @@ def measure(arguments, data, folder):
         table = measure_efforts(index, validation, k, 8, rounds=arguments.rounds, progress=sys.stderr.isatty())
         seconds = statistics.median(before + knn.seconds(k, arguments.rounds))
         table["speedup_knn"] = seconds / table["seconds"]
-        tuned = choose_effort(table, arguments.margin)
+        chosen = choose_effort(table, arguments.margin)
         result = {"data": data, "n": arguments.n, "k": k, "build_seconds": round(build, 2)}
         megabytes = index.index.ntotal * index.index.code_size / 1e6
         result |= {"megabytes": round(megabytes, 1), "lists": index.index.nlist}
         attrs = {("queries" if key == "n" else key): value for key, value in table.attrs.items()}
         result |= {"knn_seconds": seconds, "knn_kernel": faiss_kernel(), **attrs}
-        result |= {"chosen": tuned.effort, "verdict": str(tuned)}
-        result["pays_back_after"] = pays_back(tuned, build, seconds)
+        result |= {"chosen": chosen}
+        result["pays_back_after"] = pays_back(table, chosen, build, seconds)
         results.append(result | {"settings": table.to_dict("records")})
         if not arguments.json:
             show(results[-1])
     return results
 
 
-def pays_back(tuned, build, knn_seconds):
+def pays_back(table, chosen, build, knn_seconds):
     """Return the number of queries after which the index has saved the time of its building; None if never."""
-    if tuned.effort is None:
+    if chosen is None:
         return None
-    seconds = tuned.table.set_index("effort").loc[tuned.effort, "seconds"]
-    exact = min(knn_seconds, tuned.table.attrs["exact_seconds"])
-    return round(build / (exact - seconds) * tuned.table.attrs["n"]) if seconds < exact else None
+    seconds = table.set_index("effort").loc[chosen, "seconds"]
+    exact = min(knn_seconds, table.attrs["exact_seconds"])
+    return round(build / (exact - seconds) * table.attrs["n"]) if seconds < exact else None
 
 
 def show(result):
@@ -157,7 +157,7 @@ def show(result):
         shares = f"{row['recall']:6.1%}  {row['short']:6.1%}  {row['agreement']:9.1%}  {lost:26}"
         print(f"  {row['effort']:9}  {shares} {row['speedup']:14.2f} {row['speedup_knn']:12.2f}")
     after = result["pays_back_after"]
-    print(f"  {result['verdict']}; {'never pays back' if after is None else f'pays back after {after:,} queries'}")
+    print(f"  chosen: {result['chosen']}; {'never pays back' if after is None else f'pays back after {after:,} queries'}")
 
 
 def main():

@@ -44,47 +44,16 @@ class ValidationSet:
             raise ParameterError(f"labels from {labels.min()} to {labels.max()} do not count {c} classes from 0")
 
 
-@dataclass(frozen=True)
-class Tuned:
-    """The choice of `choose_effort`."""
-
-    effort: int | None
-    """The smallest setting of the knob that is within the margin; None if no setting is."""
-    margin: float
-    """Accuracy that may be lost, in points."""
-    table: pd.DataFrame
-    """As `measure_efforts` returns it."""
-
-    def __str__(self):
-        knob, n = self.table.attrs["knob"], self.table.attrs["n"]
-        if self.effort is None:
-            least, best = 100 * least_reach(n), self.table.loc[self.table["low"].idxmax()]
-            if least > self.margin:
-                return (
-                    f"{n} pictures cannot show that less than {self.margin:g} points of accuracy are lost: even with "
-                    f"every decision the same the interval reaches {least:.2f}; validate on more, or search exactly"
-                )
-            most = f"at best, at {int(best['effort'])}, it may be {max(0, -100 * best['low']):.2f}"
-            return f"no {knob} keeps the accuracy lost within {self.margin:g} points: {most}; search exactly"
-        row = self.table.set_index("effort").loc[self.effort]
-        difference, low, high = (100 * row[name] for name in ("difference", "low", "high"))
-        short = f"fewer than k found for {row['short']:.1%} of the queries (is k too large?), " if row["short"] else ""
-        pays = "" if row["speedup"] > 1 else ", so it does not pay: search exactly"
-        return (
-            f"{knob} = {self.effort}: accuracy {difference:+.2f} points [{low:+.2f}, {high:+.2f}], "
-            f"recall {row['recall']:.1%}, {short}{row['speedup']:.2f} times as fast as exact search{pays}"
-        )
-
-
-def choose_effort(table, margin) -> Tuned:
+def choose_effort(table, margin) -> int | None:
     """Choose from a table of `measure_efforts` the smallest effort whose whole interval lies above ``-margin`` points.
 
-    Raises `ParameterError` if the margin is not between 0 and 100 points.
+    Returns None if no effort passes: then search exactly, or validate on more pictures. Raises `ParameterError` if the
+    margin is not between 0 and 100 points.
     """
     if not 0 < margin < 100:
         raise ParameterError(f"margin = {margin}: the accuracy that may be lost is between 0 and 100 points")
     within = table[table["low"] > -margin / 100]
-    return Tuned(None if within.empty else int(within["effort"].min()), margin, table)
+    return None if within.empty else int(within["effort"].min())
 
 
 def measure_efforts(index, data, k, p, *, efforts=None, rounds=1, progress=True) -> pd.DataFrame:

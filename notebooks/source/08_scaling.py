@@ -744,9 +744,10 @@ names = world.names(CLASSES, number=2)  # (100, 128), the prompts
 validation = ValidationSet(tried, names, tried_concepts)
 efforts = [1, 2, 4, 8, 16, 32]
 table = measure_efforts(ivf, validation, 800, 8, efforts=efforts, progress=False)
-tuned = choose_effort(table, MARGIN)
-draw.show(draw.knob_curves(table, MARGIN, tuned.effort))
-print(f"k = 800, p = 8, margin {MARGIN:g} points, {len(tried)} pictures: {tuned}")
+chosen_lists = choose_effort(table, MARGIN)
+draw.show(draw.knob_curves(table, MARGIN, chosen_lists))
+print(f"k = 800, p = 8, {len(tried)} pictures. The smallest number of lists that loses")
+print(f"less than {MARGIN:g} points: {chosen_lists or 'none, so search exactly'}")
 
 # %% [markdown]
 # **What you see.** In the upper panel the diamonds are the recall, and the crosses the

@@ -84,32 +84,15 @@ def test_an_index_of_the_texts_searches_the_prompts(bank, validation):
     assert table[["recall", "agreement", "difference"]].iloc[1].tolist() == [1, 1, 0]
 
 
-def made_table(*rows, n=1000):
-    table = pd.DataFrame(rows, columns=["effort", "low", "high", "speedup"])
-    table["short"] = [0.25 if effort == 2 else 0 for effort in table["effort"]]
-    table["difference"], table["recall"] = (table["low"] + table["high"]) / 2, 0.9
-    table.attrs = {"knob": "nprobe", "n": n}
-    return table
-
-
 def test_the_smallest_effort_within_the_margin_is_chosen():
-    table = made_table((1, -0.05, -0.02, 9), (2, -0.012, 0.01, 4), (4, -0.009, 0.01, 3), (8, -0.004, 0.004, 0.5))
-    chosen = {margin: choose_effort(table, margin) for margin in (1, 1.3, 0.5)}
-    assert [found.effort for found in chosen.values()] == [4, 2, 8]
-    assert "nprobe = 4: accuracy +0.05 points [-0.90, +1.00], recall 90.0%, 3.00 times as fast" in str(chosen[1])
-    assert "fewer than k found for 25.0% of the queries" in str(chosen[1.3]) and "fewer" not in str(chosen[1])
-    assert "0.50 times as fast as exact search, so it does not pay: search exactly" in str(chosen[0.5])
-    none = choose_effort(table[:2], 1)
-    assert none.effort is None and "no nprobe keeps the accuracy lost within 1 points: at best, at 2" in str(none)
+    table = pd.DataFrame({"effort": [1, 2, 4, 8], "low": [-0.05, -0.012, -0.009, -0.004]})
+    assert [choose_effort(table, margin) for margin in (1, 1.3, 0.5, 0.1)] == [4, 2, 8, None]
 
 
 def test_too_few_pictures_cannot_show_anything(bank, index, validation):
     few = ValidationSet(validation.pictures[:50], validation.prompts, validation.labels[:50])
     table = measure_efforts(index, few, 60, 2, efforts=[20], progress=False)
-    found = choose_effort(table, margin=1)
-    assert found.effort is None and "50 pictures cannot show that less than 1 points of accuracy are lost" in str(found)
-    assert "the interval reaches 7.11" in str(found)
-    assert choose_effort(table, margin=8).effort == 20
+    assert choose_effort(table, margin=1) is None and choose_effort(table, margin=8) == 20
 
 
 def test_the_interval_is_the_bootstraps_but_never_that_of_certainty():

@@ -157,7 +157,8 @@ def show(result):
         shares = f"{row['recall']:6.1%}  {row['short']:6.1%}  {row['agreement']:9.1%}  {lost:26}"
         print(f"  {row['effort']:9}  {shares} {row['speedup']:14.2f} {row['speedup_knn']:12.2f}")
     after = result["pays_back_after"]
-    print(f"  chosen: {result['chosen']}; {'never pays back' if after is None else f'pays back after {after:,} queries'}")
+    paid = "never pays back" if after is None else f"pays back after {after:,} queries"
+    print(f"  chosen: {result['chosen']}; {paid}")
 
 
 def main():

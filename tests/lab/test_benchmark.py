@@ -32,7 +32,7 @@ from asif_lab.paper import TABLE_1, TASKS, paper_table
 from asif_lib import AnchorBank, load_pairs
 from asif_lib.cli import main
 from asif_lib.datasets.labelled import load_labelled
-from asif_lib.datasets.pairs import Pairs, fixed_splits
+from asif_lib.datasets.pairs import Pairs
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import DataError
 from asif_lib.evaluation.similarity import resampled_counts
@@ -177,76 +177,7 @@ def test_a_pair_counts_in_the_splits_that_ask_it():
     assert resampled_means(values)[:, 1] == pytest.approx(means)
 
 
-OWN = [
-    ('colours = ["{pairs}"]', 'colours = "mine"'), ('validation = "{pairs}"', 'validation = "mine"'),
-    ('pairs = "{pairs}"', 'pairs = "mine"'), ("seeds = 2", "splits = 3"), ('[10, "all"]', '["all"]'),
-    ("[0.1, 0.3]", "[1.0]"), ("alpha = [1.0]", "alpha = [1.0, 9.0]"),
-]  # fmt: skip
-
-
 NO_CLASSES = ('[tasks.name]\nkind = "zero-shot"\ndata = "{labelled}"\n', "")
-
-
-def import_mine(folder, n):
-    """Import n pairs, the texts a noisy turn of the pictures, of which ten stand twice; return both matrices."""
-    random = np.random.default_rng(0)
-    image = random.normal(size=(n, 8))[np.arange(n) % (n - 10)]
-    sides = image, image @ random.normal(size=(8, 6)) + random.normal(size=(n, 6))
-    words = ["--replace", "--captions", str(folder / "c.csv")]
-    (folder / "c.csv").write_text("\n".join(["caption", *(f"caption {i}" for i in range(n))]))
-    for side, z in zip(("image", "text"), sides, strict=True):
-        np.save(folder / f"{side}.npy", z)
-        words += [f"--{side}-embeddings", str(folder / f"{side}.npy")]
-    assert main(["bank", "import", "mine", *words]) == 0
-    return sides
-
-
-def test_splits_of_own_embeddings_are_drawn_and_no_encoder_is_loaded(measured, tmp_path, tmp_cache, monkeypatch):
-    monkeypatch.setattr(running, "load_encoder_of", lambda *_, **__: 1 / 0)
-    sides = import_mine(tmp_path, 60)
-    with pytest.raises(DataError, match="task name: .*its bank its own pairs only"):
-        measured(*OWN)
-    table, right = measured(*OWN, NO_CLASSES).table.set_index(["method", "measure"]), []
-    assert set(table.loc["ridge"]["seeds"]) == {3}
-    for draw in range(3):
-        train, chooses, test = fixed_splits(60 * [""], *((12, 12) if draw else (0.2, 0.25)), seed=draw).values()
-        seen = {i % 50 for i in test}, {i % 50 for i in test + chooses}  # a copy of a question is no anchor
-        anchors = [i for i in train if i % 50 not in seen[1]] + [i for i in chooses if i % 50 not in seen[0]]
-        vectors = []
-        for z in (z - z[anchors].mean(axis=0) for z in sides):
-            z /= np.linalg.norm(z, axis=1, keepdims=True)
-            kept = (z[test] @ z[anchors].T).clip(0)  # k is the number of anchors, and p = 1
-            vectors.append(kept / np.linalg.norm(kept, axis=1, keepdims=True))
-        right += list((vectors[0] @ vectors[1].T).argmax(axis=1) == np.arange(12))
-        assert draw or 0 < 48 - len(anchors) == set(table["left_out"]).pop()
-    assert table.loc["ASIF", "R@1, picture → text"]["value"] == pytest.approx(np.mean(right)) and np.mean(right) > 0.2
-
-
-@pytest.mark.parametrize(
-    "changes, words",
-    [
-        ([('pairs = "mine"', 'pairs = "mine"\nsplit = "train"')], "asks the train pairs of mine, which are anchors or"),
-        (
-            [('validation = "mine"', 'validation = "{pairs}"'), ('pairs = "mine"', 'pairs = "{pairs}"')],
-            "mine.* has none",
-        ),
-        ([('colours = "mine"', 'mine = "mine"\ncolours = ["{pairs}"]')], "not by colour histogram .external, 64 dim"),
-    ],
-)
-def test_a_stored_bank_that_cannot_be_asked_its_own_pairs_is_one_sentence(
-    measured, tmp_path, tmp_cache, changes, words
-):
-    import_mine(tmp_path, 60)
-    with pytest.raises(DataError, match=words):
-        measured(*OWN, NO_CLASSES, *changes)
-
-
-def test_twenty_pairs_are_needed_to_draw_splits_of_a_stored_bank(measured, tmp_path, tmp_cache):
-    import_mine(tmp_path, 19)
-    with pytest.raises(
-        DataError, match="task find: the stored bank 'mine' has 19 pairs; to draw splits, 20 are needed"
-    ):
-        measured(*OWN, NO_CLASSES)
 
 
 def test_a_run_that_stopped_goes_on_and_gives_the_same_table(folders, tmp_path, monkeypatch):

@@ -61,7 +61,7 @@ class RetrievalTask(_Table):
     """Find the text of a held-out picture, and the picture of a text."""
 
     kind: Literal["retrieval"]
-    pairs: Pairs  # a data set of captioned pictures, or its folder; or a stored bank of the file
+    pairs: Pairs  # a data set of captioned pictures, or its folder
     split: str = "test"
 
 
@@ -101,17 +101,11 @@ class Configuration(_Table):
     splits: PositiveInt = 1
     """Draws of train, validation and test pairs: the first is the data set's own, the others have its sizes."""
     validation: Pairs | None = None
-    """The data set, or stored bank, whose validation pairs choose the settings."""
+    """The data set whose validation pairs choose the settings."""
     image_encoders: _list_of(str) = [DEFAULT_IMAGE_ENCODER]
     text_encoders: _list_of(str) = [DEFAULT_TEXT_ENCODER]
     grids: dict[str, dict[str, Annotated[list, Field(min_length=1)]]] = {}
     """The values to try, for methods whose own are not wanted."""
-
-    @property
-    def drawn(self) -> set:
-        """The stored banks whose own pairs are asked or choose settings; a data set of the same name goes first."""
-        named = {self.validation, *(task.pairs for task in self.tasks.values() if task.kind == "retrieval")}
-        return {name for name in self.banks.values() if isinstance(name, str) and name in named - set(catalogue())}
 
 
 def read_configuration(path) -> Configuration:
@@ -156,14 +150,14 @@ def check_configuration(configuration):
         if unknown := sorted(set(grid) - set(methods[name].GRID)):
             known = f"known: {', '.join(methods[name].GRID) or 'none'}{guess(unknown[0], methods[name].GRID)}"
             raise DataError(f"[grids.{name}] the key {unknown[0]!r} is not known; {known}")
-    stored = {source for source in configuration.banks.values() if isinstance(source, str)}
-    if configuration.splits > 1 and (whole := sorted(stored - configuration.drawn)):
-        raise DataError(f"splits: the stored bank {whole[0]!r} has none; name its data sets, or ask its own pairs")
-    anchors = configuration.drawn.union(*(names for names in configuration.banks.values() if isinstance(names, list)))
+    sources = configuration.banks.values()
+    if configuration.splits > 1 and (whole := sorted(source for source in sources if isinstance(source, str))):
+        raise DataError(f"splits: the stored bank {whole[0]!r} has none; name its data sets")
+    anchors = set().union(*(names for names in sources if isinstance(names, list)))
     used = {(name, split) for name in anchors for split in ("train", "validation")}
     used.add((configuration.validation, "validation"))
     asked = {task.pairs for task in configuration.tasks.values() if task.kind == "retrieval"}
-    for name in sorted(asked.union(name for name, _ in used) - configuration.drawn - {None}):
+    for name in sorted(asked.union(name for name, _ in used) - {None}):
         check_known(name, "pairs")
     for name, task in configuration.tasks.items():
         if task.kind == "zero-shot":

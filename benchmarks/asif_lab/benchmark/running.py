@@ -34,7 +34,7 @@ from .comparing import COLUMNS, tidy_table
 from .configuration import LINEAR_PROBE, check_configuration, known_methods
 from .control_encoders import load_any_encoder
 from .duplicates import identical, showing
-from .tasks import StoredPairs, digest_of, embedded_pairs, prepare_task, redrawn_pairs
+from .tasks import digest_of, embedded_pairs, prepare_task, redrawn_pairs
 
 
 class Outcome(NamedTuple):
@@ -177,19 +177,14 @@ class _Run:
         self.configuration, self.device, self.progress = configuration, device, progress
         self.load = functools.cache(functools.partial(load_any_encoder, device=device))
         self.load_of = functools.cache(functools.partial(load_encoder_of, device=device))
-        self.bank, self.pairs = functools.cache(AnchorBank.load), functools.cache(self.load_pairs)
+        self.bank = functools.cache(AnchorBank.load)
 
-    def load_pairs(self, name):
-        """Return the `Pairs` of a data set, or of a stored bank."""
-        is_stored = name in self.configuration.drawn
-        return StoredPairs.of(self.bank(name)) if is_stored else load_pairs(name, progress=self.progress)
-
-    def loaded(self, encoders, source):
-        """Return encoders, to embed a source with; those of a stored bank are identities until this needs them."""
-        if source in self.configuration.drawn or hasattr(encoders[0], "encode"):
+    def loaded(self, encoders):
+        """Return encoders to embed with; those of a stored bank are identities until this needs them."""
+        if hasattr(encoders[0], "encode"):
             return encoders
         if external := [encoder for encoder in encoders if encoder.is_external]:
-            raise DataError(f"{source}: the encoder {external[0]} cannot be loaded; ask its bank its own pairs only")
+            raise DataError(f"the encoder {external[0]} of a stored bank cannot be loaded, so nothing can be asked")
         return [self.load_of(encoder) for encoder in encoders]
 
     def questions(self, encoders, draw):
@@ -197,8 +192,7 @@ class _Run:
         questions = {}
         for name, task in self.configuration.tasks.items():
             with _named(f"task {name}"):
-                loaded = self.loaded(encoders, task.pairs if task.kind == "retrieval" else task.data)
-                questions[name] = prepare_task(task, *loaded, self.progress, draw, self.pairs)
+                questions[name] = prepare_task(task, *self.loaded(encoders), self.progress, draw)
         return questions
 
     def prepare(self, about, draw):
@@ -216,34 +210,31 @@ class _Run:
         # labelled pictures have splits of their own, also those of a folder that has captions too
         asked, seen = None, [(None if q.templates else q.source, q.pictures) for q in questions.values()]
         if validation:
-            pairs = redrawn_pairs(self.pairs(validation), draw).split("validation")
-            asked = (*embedded_pairs(pairs, self.loaded(encoders, validation), self.progress), pairs.captions)
+            pairs = redrawn_pairs(load_pairs(validation, progress=self.progress), draw).split("validation")
+            asked = (*embedded_pairs(pairs, self.loaded(encoders), self.progress), pairs.captions)
             seen.append((validation, pairs.pictures))
-        known = {"validation": [question.image for question in questions.values()]}
-        known["train"] = known["validation"] + ([asked[0]] if asked else [])
-        if stored and source not in self.configuration.drawn:
-            train, more, left_out = self.unseen(stored, seen, known["train"])
+        if stored:
+            known = [question.image for question in questions.values()] + ([asked[0]] if asked else [])
+            train, more, left_out = self.unseen(stored, seen, known)
         else:
-            train, more, left_out = self.joined([source] if stored else source, seen, known, encoders, draw)
+            train, more, left_out = self.joined(source, seen, encoders, draw)
         if not len(train[0]):
             raise DataError(f"no anchor is left to fit: {left_out:,} pairs show pictures that are asked")
         return Pool(train, more, asked), questions, {**about, "left_out": left_out}
 
-    def joined(self, names, seen, known, encoders, draw):
+    def joined(self, names, seen, encoders, draw):
         """Return the train pairs, the validation pairs, and the number of pairs left out.
 
         Pairs of the data set that is asked are in other splits than the questions. A pair of another data set is left
-        out if it shows the drawing of a question; one of a stored bank, if its embedding is `known` to its split.
+        out if it shows the drawing of a question.
         """
         sides, left_out = {"train": [], "validation": []}, 0
         for name in names:
-            pairs = redrawn_pairs(self.pairs(name), draw)
+            pairs = redrawn_pairs(load_pairs(name, progress=self.progress), draw)
             others = [picture for source, pictures in seen if source != name for picture in pictures]
             for split, parts in sides.items():
                 part = pairs.split(split)
                 shown = showing(part.pictures, others, self.progress)
-                if isinstance(part, StoredPairs):
-                    shown |= identical(part.bank.image, torch.cat(known[split]))
                 parts.append(embedded_pairs(part.subset(np.flatnonzero(~shown)), encoders, self.progress))
                 left_out += int(shown.sum())
         return *(tuple(torch.cat(side) for side in zip(*parts, strict=True)) for parts in sides.values()), left_out

@@ -13,10 +13,9 @@ from scipy.stats import hypergeom
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from asif_lab.baselines import Method, linear_probe
-from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.hub import labelled_from_hub
 from asif_lib.datasets.labelled import load_labelled
-from asif_lib.datasets.pairs import Pairs, fixed_splits, load_pairs
+from asif_lib.datasets.pairs import fixed_splits, load_pairs
 from asif_lib.defaults import DEFAULT_TEMPLATE, LARGEST_DEFAULT_K
 from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.pictures import open_picture
@@ -141,32 +140,8 @@ def digest_of(*tensors) -> str:
     return digest.hexdigest()
 
 
-@dataclass(frozen=True, repr=False, eq=False)
-class StoredPairs(Pairs):
-    """The pairs of a stored bank, and the bank with their embeddings: row i is pair i."""
-
-    bank: AnchorBank | None = None
-
-    @classmethod
-    def of(cls, bank):
-        """Draw 60 % train, 20 % validation and 20 % test pairs. Raises `DataError` if there are fewer than 20."""
-        if len(bank) < 20:  # as of a folder
-            raise DataError(f"the stored bank {bank.name!r} has {len(bank)} pairs; to draw splits, 20 are needed")
-        columns = [bank.pairs[name].tolist() for name in ("picture", "caption", "id", "group")]
-        splits = fixed_splits([group.split("/")[0] for group in columns[-1]], 0.2, 0.25)
-        return cls(bank.name, *columns, splits, bank.licence, bank)
-
-    def subset(self, positions):
-        positions = list(positions)
-        return replace(super().subset(positions), bank=self.bank.subset(positions))
-
-
 def embedded_pairs(pairs, encoders, progress):
-    """Embed n `Pairs` into two matrices, (n, d_image) and (n, d_text); `IdentityError` if others made `StoredPairs`."""
-    if isinstance(pairs, StoredPairs):
-        for side, encoder in zip(pairs.bank.sides, encoders, strict=True):
-            pairs.bank.check_encoder(getattr(encoder, "identity", encoder), side)
-        return pairs.bank.image, pairs.bank.text
+    """Embed n `Pairs` into two matrices, (n, d_image) and (n, d_text)."""
     sides = zip(encoders, (pairs.pictures, pairs.captions), strict=True)
     return tuple(embed(encoder, items, progress=progress) for encoder, items in sides)
 
@@ -184,7 +159,7 @@ def redrawn_pairs(pairs, draw):
     return replace(pairs, splits={name: [rows[i] for i in part] for name, part in drawn.items()})
 
 
-def prepare_task(task, image_encoder, text_encoder, progress=False, draw=0, load=load_pairs) -> HeldOut:
+def prepare_task(task, image_encoder, text_encoder, progress=False, draw=0) -> HeldOut:
     """Load and embed what a task of the configuration asks.
 
     Raises `DataError` if the data set or split is missing, there are fewer than two classes, or a class has no picture.
@@ -195,10 +170,9 @@ def prepare_task(task, image_encoder, text_encoder, progress=False, draw=0, load
     image_encoder, text_encoder : encoders, of the library or of your own
     progress : bool
     draw : int, as for `redrawn_pairs`; labelled pictures have one split
-    load : callable that returns the `Pairs` of a name
     """
     if task.kind == "retrieval":
-        everything = redrawn_pairs(load(task.pairs), draw)
+        everything = redrawn_pairs(load_pairs(task.pairs, progress=progress), draw)
         pairs, rows = everything.split(task.split), everything.splits[task.split]
         image, text = embedded_pairs(pairs, (image_encoder, text_encoder), progress)
         return HeldOut(image, text, same_text(pairs.captions, pairs.captions), 0, task.pairs, pairs.pictures, rows)

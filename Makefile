@@ -69,7 +69,7 @@ NUMERICAL := $(addprefix tests/,bank evaluation explain search test_laws.py test
 CHAPTERS := $(addprefix tests/book/test_,notebooks.py report_browser.py)
 TESTER  := $(VENV)/.installed-dev
 
-.PHONY: test classroom-kit browser-edition browser notebooks results lock lint bench coverage mutation
+.PHONY: test classroom-kit browser-edition browser notebooks results lock lint bench
 
 # the packages of the tests first: they include those of the workbook
 test: $(TESTER) setup browser
@@ -113,14 +113,6 @@ lint: $(TESTER)
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/codespell
-
-# lines and branches of the method, the bank, the search and the explanations that their tests reach
-coverage: $(TESTER) setup
-	$(BIN)/python -m pytest -q --cov --cov-context=test $(filter-out %/evaluation,$(NUMERICAL)) tests/test_any_two_sides.py $(PYTEST_ARGS)
-
-# the same by changing their code: an hour; see tests/mutation.py
-mutation: coverage
-	$(BIN)/python -m tests.mutation $(MUTATION_ARGS)
 
 bench: $(TESTER) setup
 	$(BIN)/python benchmarks $(BENCH_ARGS)

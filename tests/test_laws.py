@@ -1,7 +1,6 @@
 """Laws of the method on drawn banks: ties, near-ties, zeros, tiny and huge numbers, in few dimensions and in many.
 
-The draws are the same at every run. ``HYPOTHESIS_PROFILE=thorough`` draws new ones, forty times as many. ``first`` does
-not make small what breaks a law, which takes time: enough for mutants.
+The draws are the same at every run. ``HYPOTHESIS_PROFILE=thorough`` draws new ones, forty times as many.
 """
 
 import os
@@ -9,7 +8,7 @@ import os
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from made_banks import assert_same, without
 
@@ -25,9 +24,7 @@ from asif_lib.settings import Settings
 from asif_lib.sparse import SideAnchors, represent, sparsify
 
 COMMON = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
-QUICK = {"max_examples": 25, "derandomize": True, **COMMON}
-settings.register_profile("quick", **QUICK)
-settings.register_profile("first", **QUICK, phases=[Phase.generate])
+settings.register_profile("quick", max_examples=25, derandomize=True, **COMMON)
 settings.register_profile("thorough", max_examples=1_000, print_blob=True, **COMMON)
 PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 ROUNDING = 1e-6

@@ -77,7 +77,6 @@ test: $(TESTER) setup browser
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/python -m asif_book.editions check
-	$(BIN)/python -m tests.fuzz --seconds 30 --seed 1
 	DEVICE=$(DEVICE) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 20 -m "not notebooks" $(PYTEST_ARGS)
 	$(LAPTOP) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --reverse -m "not once" $(NUMERICAL) $(PYTEST_ARGS)
 	DEVICE=$(DEVICE) $(BIN)/python -m pytest --durations 20 -m notebooks $(CHAPTERS) $(PYTEST_ARGS)

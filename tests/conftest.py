@@ -27,8 +27,6 @@ from asif_lib import AnchorBank, load_image_encoder, load_pairs, load_text_encod
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
 
-collect_ignore = ["fuzz"]
-"""A command: see tests/fuzz/__main__.py."""
 WORDS = [
     *("a", "the", "of", "photo", "picture", "red", "green", "blue"),
     *("square", "circle", "cat", "dog", "otter", "beaver", "sleeping", "small"),

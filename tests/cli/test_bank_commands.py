@@ -1,8 +1,6 @@
 """`asif bank`: builds, edits, joins and checks; what would lose work needs to be asked for."""
 
-import json
 import os
-import re
 
 import numpy as np
 import pandas as pd
@@ -13,9 +11,8 @@ from conftest import card_folder
 from asif_lib import AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
-from asif_lib.cli.command import check_targets
-from asif_lib.encoders.embeddings import read_array
-from asif_lib.errors import DataError, ParameterError
+from asif_lib.encoders.known import read_array
+from asif_lib.errors import DataError
 
 
 @pytest.fixture
@@ -31,8 +28,10 @@ def build(bank, tiny_folders):
     return lambda name, *arguments: bank("build", name, *encoders, "--device", "cpu", *arguments)
 
 
-def test_the_command_edits_a_bank(cards, bank, tmp_path):
-    status, added, _ = bank("add", "cards", cards)
+def test_the_command_edits_a_bank(cards, bank, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cards.rename("stamps")  # a folder with the name of a data set is the folder
+    status, added, _ = bank("add", "cards", "stamps")
     assert (status, added["anchors"], added["version"]) == (0, 7, 2)
     _, removed, _ = bank("remove", "cards", "--where", "group=food")
     assert (removed["anchors"], removed["change"]) == (4, "removed 3 pairs where group = 'food'")
@@ -47,53 +46,35 @@ def test_the_command_edits_a_bank(cards, bank, tmp_path):
         assert (compacted["anchors"], compacted["version"], compacted["change"]) == (4, 4, change)
     _, about, _ = bank("relabel", "cards", "--id", "red.png", "--caption", "A scarlet card.")
     assert (about["version"], about["change"]) == (5, "relabelled red.png")
-    table = AnchorBank.load("cards").pairs
-    assert table["id"].tolist() == ["green.png", "blue.png", "yellow.png", "red.png"]
-    assert table["caption"].iloc[-1] == "A scarlet card."
+    assert AnchorBank.load("cards").pairs[["id", "caption"]].iloc[-1].tolist() == ["red.png", "A scarlet card."]
 
 
-def test_a_review_is_exported_and_its_decisions_are_applied(cards, bank, tmp_path):
-    cards = AnchorBank.load("cards")
-    cards.add(cards.subset([0, 1]).replace(pairs=cards.pairs.head(2).assign(id=["twin", "=1"])))
-    csv = tmp_path / "review.csv"
-    status, rows, said = bank("review", "cards", "--csv", csv)
-    assert status == 0 and f"{len(rows)} rows in {csv}" in said
-    assert bank("apply", "cards", csv)[1]["change"] == "no decision to apply"
-    table = pd.read_csv(csv, dtype=str, keep_default_na=False).query("issue == 'duplicate'").sort_values("other")
-    assert table["id"].tolist() == ["'=1", "twin"]
-    table.assign(decision=["relabel", "drop"], caption_new=["A small red circle.", ""]).to_csv(csv, index=False)
-    assert bank("apply", "cards", csv)[1]["change"] == "relabelled =1, removed 1 pair"
-    assert AnchorBank.load("cards").pairs[["id", "caption"]].iloc[-1].tolist() == ["=1", "A small red circle."]
-    assert bank("undo", "cards")[1]["anchors"] == 6
-    assert "none.csv: is not a readable csv table" in bank("apply", "cards", tmp_path / "none.csv")[2]
-
-
-def test_a_new_review_carries_decisions_over_and_loses_none(cards, bank, tmp_path):
+def test_a_review_is_applied_and_a_new_one_carries_decisions_over_and_loses_none(cards, bank, tmp_path):
     cards = AnchorBank.load("cards")
     twins = cards.subset([0, 1, 2]).replace(pairs=cards.pairs.head(3).assign(id=["twin a", "twin b", "=1"]))
     cards.add(twins)
     csv = tmp_path / "review.csv"
-    bank("review", "cards", "--csv", csv)
+    status, rows, said = bank("review", "cards", "--csv", csv)
+    assert status == 0 and f"{len(rows)} rows in {csv}" in said
+    assert bank("apply", "cards", csv)[1]["change"] == "no decision to apply"
     table = pd.read_csv(csv, dtype=str, keep_default_na=False)
-    rows = table[table["issue"] == "duplicate"].index
-    table.loc[rows, ["decision", "caption_new"]] = [["drop", ""], ["relabel", "A card."], ["keep", ""]]
+    duplicates = table[table["issue"] == "duplicate"].index
+    table.loc[duplicates, ["decision", "caption_new"]] = [["drop", ""], ["relabel", "A card."], ["keep", ""]]
     table.to_csv(csv, index=False)
     decided = csv.read_bytes()
-    with pytest.raises(ParameterError, match="holds the decisions of a review; name another file"):
-        check_targets(csv=csv)
     AnchorBank.load("cards").remove(["twin a"])
-    assert "review it again" in bank("apply", "cards", csv)[2]
-    assert csv.read_bytes() == decided
+    assert "review it again" in bank("apply", "cards", csv)[2] and csv.read_bytes() == decided
     status, _, said = bank("review", "cards", "--csv", csv)
     kept = tmp_path / "review.earlier-1.csv"
     assert status == 0 and f"2 decisions of {csv} are carried over" in said
     assert f"1 decisions are on rows that this review no longer has; they stay in {kept}" in said
     assert kept.read_bytes() == decided
     new = pd.read_csv(csv, dtype=str, keep_default_na=False).query("decision != ''").set_index("id")
-    assert new["decision"].to_dict() == {"twin b": "relabel", "'=1": "keep"} and new.loc["twin b", "caption_new"]
+    assert new["decision"].to_dict() == {"twin b": "relabel", "'=1": "keep"}
+    assert bank("apply", "cards", csv)[1]["change"] == "relabelled twin b"
+    assert AnchorBank.load("cards").pairs[["id", "caption"]].iloc[-1].tolist() == ["twin b", "A card."]
     (tmp_path / "thesis.csv").write_bytes(b"\xff\xfe not a table")
     assert "is there, and no table" in bank("review", "cards", "--csv", tmp_path / "thesis.csv")[2]
-    assert "this command reads" in bank("review", "cards", "--csv", bank_dir("cards") / "bank.json")[2]
 
 
 def test_paths_may_be_long_and_hold_blanks_and_umlauts(bank, build, run_command, tmp_path, monkeypatch):
@@ -101,21 +82,14 @@ def test_paths_may_be_long_and_hold_blanks_and_umlauts(bank, build, run_command,
     place.mkdir(parents=True)
     monkeypatch.setenv("ASIF_CACHE", str(place / "der Cache"))
     cards = card_folder(place / "ein Stapel", ["red", "green", "blue"])
-    table = cards / "metadata.csv"
     for name in ("cards", place / "eine Bank"):
-        status, _, said = build(name, "--from", cards)
-        assert status == 0 and "captions" not in said
+        assert build(name, "--from", cards)[0] == 0
         status, about, _ = bank("info", name)
         assert (status, about["anchors"]) == (0, 3)
         asked = ("classify", cards / "red.png", "--labels", "red, blue", "--bank", name, "--k", 2, "--device", "cpu")
         status, (row,), _ = run_command(*asked)
         assert status == 0 and row["picture"] == str(cards / "red.png") and row["is_anchor"]
-        assert row["familiarity"] is None  # three pictures promise nothing
         assert bank("prepare", name)[0] == bank("verify", name)[0] == 0
-    assert AnchorBank.load("cards").pairs["picture"].tolist()[0] == str(cards / "red.png")
-    table.write_text(table.read_text().replace("A green card.", "A red card."))
-    _, about, said = build("twice", "--from", cards)
-    assert about["anchors"] == 3 and "1 of 3 captions repeat an earlier one; all pairs are kept" in said
 
 
 def test_the_command_names_pictures_that_it_leaves_out(cards, bank):
@@ -141,29 +115,17 @@ def test_a_build_over_edits_or_other_pairs_needs_to_be_asked_for(cards, bank, bu
     assert status == 1 and "bank 'cards' is there already" in said
 
 
-def test_the_command_stores_half_precision_and_prepares(cards, bank, build, tmp_path):
-    _, half, _ = build("half", "--from", tmp_path / "first", "--precision", "float16")
-    _, whole, _ = bank("info", "cards")
-    assert (half["dtype"], whole["dtype"]) == ("float16", "float32")
-    folder = tmp_path / "banks" / "mine"  # a path, from which the name is the last part
-    _, away, _ = build(folder, "--from", tmp_path / "first")
-    assert (away["name"], away["folder"]) == ("mine", str(folder))
-    status, prepared, _ = bank("prepare", "half")
-    half = AnchorBank.load("half")
-    assert (status, prepared["change"]) == (0, f"prepared in {half.index_folder.name}")
-    assert half.searchable("image")[0].rounded.dtype == torch.bfloat16
-
-
-def test_a_build_takes_the_named_splits(cards, build):
+def test_a_build_takes_a_precision_a_folder_and_the_named_splits(cards, build, tmp_path):
     table = pd.read_csv(cards / "metadata.csv").assign(split=["train", "test", "train"])
     table.to_csv(cards / "metadata.csv", index=False)
-    status, about, said = build("more", "--from", cards)
-    assert (status, about["anchors"]) == (0, 3) and "uses all splits: train 2, test 1\n" in said
-    status, about, said = build("more", "--from", cards, "--split", "train", "--replace")
+    folder = tmp_path / "banks" / "mine"  # a path, from which the name is the last part
+    status, about, said = build(folder, "--from", cards, "--precision", "float16")
+    assert (status, about["name"], about["folder"], about["dtype"]) == (0, "mine", str(folder), "float16")
+    assert about["anchors"] == 3 and "uses all splits: train 2, test 1\n" in said
+    status, about, said = build(folder, "--from", cards, "--split", "train", "--replace")
     assert (status, about["anchors"]) == (0, 2) and "splits" not in said
-    assert AnchorBank.load("more").pairs["id"].tolist() == ["black.png", "pink.png"]
-    assert build("more", "--from", cards, "--split", "test", "--split", "train", "--replace")[1]["anchors"] == 3
-    status, _, said = build("more", "--from", cards, "--split", "dev", "--replace")
+    assert AnchorBank.load(folder).pairs["id"].tolist() == ["black.png", "pink.png"]
+    status, _, said = build(folder, "--from", cards, "--split", "dev", "--replace")
     assert status == 1 and "has no split 'dev'; it has: train, test" in said
 
 
@@ -180,52 +142,37 @@ def arrays(tmp_cache, tmp_path):
     return [*build, tmp_path / "b.npy", "--captions", tmp_path / "c.csv"]
 
 
+NAMES = ["--image-encoder", "eye", "--text-encoder", "ear"]
+
+
 def test_the_command_makes_a_bank_of_arrays_joins_and_verifies(arrays, bank, tmp_path):
-    build = [*arrays, "--image-encoder", "eye", "--text-encoder", "ear"]
-    status, about, _ = bank(*build)
+    status, about, _ = bank(*arrays, *NAMES)
     assert (status, about["anchors"], about["image_encoder"]) == (0, 60, "eye (external, 8 dimensions)")
     pairs = AnchorBank.load("mine").pairs
     assert pairs.iloc[3].tolist() == ["dogs/3.png", "a dog 3", str(tmp_path / "dogs" / "3.png"), "pets"]
     (tmp_path / "c.csv").write_text("caption\n" + "\n".join(f"a dog {i}" for i in range(60)))
-    build[1] = "other"
-    assert bank(*build)[0] == 0 and AnchorBank.load("other").pairs["id"].tolist()[:2] == ["0", "1"]
-
-    status, about, said = bank("join", "both", "mine", "other")
+    arrays[1] = "other"
+    assert bank(*arrays, "--encoders-of", "mine")[0] == 0
+    assert AnchorBank.load("other").pairs["id"].tolist()[:2] == ["0", "1"]
+    status, about, _ = bank("join", "both", "mine", "other")
     assert (status, about["anchors"]) == (0, 120)
-    _, rows, said = bank("review", "both")  # each pair of the second bank is a copy of one of the first
-    twins = {row["id"]: row["other"] for row in rows if row["issue"] == "duplicate"}
-    assert twins == {str(i): f"dogs/{i}.png" for i in range(60)}
-    status, rows, _ = bank("list")
+    _, rows, _ = bank("list")
     assert [(row["name"], row["anchors"]) for row in rows] == [("both", 120), ("mine", 60), ("other", 60)]
-    status, about, _ = bank("verify", "both")
-    assert (status, about["files"]) == (0, 4)
+    np.save(tmp_path / "c.npy", np.ones(6))
+    change = "relabel", "other", "--id", "3", "--caption", "A cat.", "--text-embedding"
+    assert "a.npy: has the shape (60, 8); one caption has" in bank(*change, tmp_path / "a.npy")[2]
+    assert bank(*change, tmp_path / "c.npy")[0] == 0 and AnchorBank.load("other").text[-1].tolist() == [1] * 6
+    assert bank("verify", "both")[1]["files"] == 4
     (file,) = bank_dir("both").glob("part-*/text.safetensors")
     file.write_bytes(file.read_bytes()[:-1] + b"!")
-    AnchorBank.load("mine").remove(["dogs/3.png"])
-    for arguments, words in [
-        (["verify", "both"], "text.safetensors is not as it was written: its checksum differs"),
-        (["join", "mine", "other"], "was edited"),
-        (["join", "twice", "other", bank_dir("other")], "is given twice: name each bank once"),
-        (
-            ["relabel", "other", "--id", "3", "--caption", "A cat."],
-            "dimensions) cannot be loaded by its name; bring its embeddings, of new captions with --text-embedding",
-        ),
-        (
-            ["relabel", "other", "--id", "3", "--caption", "A cat.", "--text-embedding", tmp_path / "a.npy"],
-            "a.npy: has the shape (60, 8); one caption has (d,) or (1, d)",
-        ),
-    ]:
-        status, _, said = bank(*arguments)
-        assert status == 1 and words in said
-    np.save(tmp_path / "c.npy", np.ones(6))
-    change = "relabel", "other", "--id", "3", "--caption", "A cat.", "--text-embedding", tmp_path / "c.npy"
-    assert bank(*change)[0] == 0 and AnchorBank.load("other").text[-1].tolist() == [1] * 6
+    status, _, said = bank("verify", "both")
+    assert status == 1 and "text.safetensors is not as it was written: its checksum differs" in said
 
 
-def test_text_of_data_drives_no_terminal(arrays, bank, capsys, tmp_path):
+def test_text_of_data_drives_no_terminal(arrays, bank, capsys):
     """A caption could colour, move or erase what a terminal shows, and feign lines."""
     odd = "dog\x1b[2J\x9b31m\x07\u202e\nasif: all is well\r"
-    assert bank(*arrays, "--image-encoder", "eye", "--text-encoder", "ear")[0] == 0
+    assert bank(*arrays, *NAMES)[0] == 0
     mine = AnchorBank.load("mine")
     pairs = mine.pairs.assign(caption=odd, id=[f"{odd}{i}" for i in range(60)])
     folder = mine.replace(pairs=pairs, licence=odd, name=odd).save(bank_dir("mine"))
@@ -235,22 +182,7 @@ def test_text_of_data_drives_no_terminal(arrays, bank, capsys, tmp_path):
         out = capsys.readouterr().out
         assert not set(out) - {"\n"} & {*map(chr, range(32)), "\x9b", "\u202e"} and out.count("\n") == lines, name
         assert name == "list" or r"dog\u001b[2J\u009b31m\u0007\u202e\u000aasif: all is well\u000d" in out
-    assert bank("info", "mine")[1]["licence"] == odd
-    assert main(["bank", "info", "mine", "--json"]) == 0 and "\x9b" not in capsys.readouterr().out
     assert main(["bank", "remove", "mine", "--id", odd]) == 1 and "\x1b" not in capsys.readouterr().err
-
-
-def test_embeddings_of_the_encoders_of_a_bank_can_be_joined_to_it(arrays, bank, tmp_path):
-    assert bank(*arrays, "--image-encoder", "eye", "--text-encoder", "ear")[0] == 0
-    arrays[1] = "more"
-    status, about, _ = bank(*arrays, "--encoders-of", "mine")
-    assert (status, about["image_encoder"]) == (0, "eye (external, 8 dimensions)")
-    assert bank("join", "both", "mine", "more")[1]["anchors"] == 120
-    table = pd.read_csv(tmp_path / "c.csv").assign(split=["test", "train", "train"] * 20)
-    table.to_csv(tmp_path / "c.csv", index=False)
-    assert bank(*arrays, "--split", "train", "--replace")[1]["anchors"] == 40
-    _, about, said = bank(*arrays, "--replace")
-    assert about["anchors"] == 60 and "uses all splits: test 20, train 40" in said
 
 
 @pytest.fixture
@@ -307,30 +239,16 @@ def test_tensors_of_files_are_joined_as_they_are_and_no_code_of_a_file_runs(tmp_
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("at", [3, 5, 7])
-def test_a_pipe_to_be_read_is_not_waited_for(arrays, bank, at):
-    arrays[at].unlink()
-    os.mkfifo(arrays[at])
-    status, _, error = bank(*arrays, "--image-encoder", "eye", "--text-encoder", "ear")
-    assert status == 1 and re.search(f"{arrays[at].name}: (is a pipe|is not a readable csv table)", error)
-
-
 NO_BANK = {  # what is done to the files of clip-retrieval, or other arguments, and words of the sentence
     "at the end of the name; number 0 is missing": lambda f: (f / "img_emb" / "img_emb_0.npy").unlink(),
     "(40, 6); 60 pairs for bank 'mine' need (60, 6)": lambda f: (f / "text_emb" / "text_emb_1.npy").unlink(),
-    "(60, 8); 40 pairs for bank 'mine' need": lambda f: (f / "metadata" / "metadata_1.parquet").unlink(),
     "of the shapes [(8,), (9,)]; one model": lambda f: np.save(f / "img_emb" / "img_emb_1", np.ones((20, 9))),
     "img_emb: has 3 files with a number at the end of the name; number 1 stands twice":
         lambda f: np.save(f / "img_emb" / "other_1", np.ones((20, 8))),
-    "metadata: has 0 files with a number": lambda f: [file.unlink() for file in (f / "metadata").iterdir()],
     "in place of names of encoders": ["--encoders-of", "mine", "--image-encoder", "eye"],
-    "there is no bank 'nothing'": ["--encoders-of", "nothing"],
     "efficientnet_lite0 is an encoder of this library": ["--image-encoder", "efficientnet_lite0"],
-    "need (60, 8)": ["--encoders-of", "mine", "--image-embeddings", "wide.npy"],
-    "a.npz: is not a matrix that numpy.save or torch.save wrote (it holds several arrays)":
-        ["--image-embeddings", "a.npz"],
-    "no.npy: is not a matrix that numpy.save or torch.save wrote": ["--image-embeddings", "no.npy"],
     "torn.npy: is not a matrix that numpy.save or torch.save wrote": ["--image-embeddings", "torn.npy"],
+    "pipe.npy: is a pipe": ["--image-embeddings", "pipe.npy"],
     "a.npy: a captions table is a file with the ending .csv, .jsonl, .parquet": ["--captions", "a.npy"],
 }  # fmt: skip
 
@@ -338,9 +256,8 @@ NO_BANK = {  # what is done to the files of clip-retrieval, or other arguments, 
 @pytest.mark.parametrize("words", NO_BANK)
 def test_files_that_make_no_bank_are_refused_in_one_sentence(arrays, retrieved, bank, tmp_path, monkeypatch, words):
     monkeypatch.chdir(tmp_path)
-    np.savez("a.npz", a=np.ones(3), b=np.ones(3))
-    np.save("wide.npy", np.ones((60, 9), "float32"))
-    (tmp_path / "torn.npy").write_bytes((tmp_path / "wide.npy").read_bytes().replace(b"}", b" ", 1))
+    os.mkfifo("pipe.npy")
+    (tmp_path / "torn.npy").write_bytes((tmp_path / "a.npy").read_bytes().replace(b"}", b" ", 1))
     asked, change = arrays, NO_BANK[words]
     if callable(change):
         change(tmp_path)
@@ -354,32 +271,15 @@ def test_files_that_make_no_bank_are_refused_in_one_sentence(arrays, retrieved, 
     "arguments, words",
     [
         (["undo", "nothing"], "there is no bank 'nothing'"),
-        (["add", "cards", "nowhere"], "nowhere: there is no such folder"),
         (["add", "cards", "first"], "has these ids already: red.png"),
         (["undo", "cards"], "nothing to undo"),
-        (["remove", "cards", "--id", "purple.png"], "has no pair purple.png"),
-        (["remove", "cards", "--where", "group = 'food'"], "bank 'cards' has no column 'group '; its columns are id, "),
         (["remove", "cards", "--where", "group=hue", "--where", "group=tone"], "--where group=tone: names group twice"),
         (["remove", "cards", "--where", "1"], "--where 1: is not COLUMN=VALUE"),
     ],
 )
 def test_bad_commands_are_refused_in_a_sentence(cards, bank, arguments, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("asif_lib.encoders.identity.load_encoder", None)  # before anything is encoded
+    monkeypatch.setattr("asif_lib.encoders.loading.load_encoder", None)  # before anything is encoded
     status, result, said = bank(*arguments)
-    assert (status, result) == (1, None)
-    assert said.startswith("asif: ") and words in said and said.count("\n") == 1
+    assert (status, result) == (1, None) and said.startswith("asif: ") and words in said and said.count("\n") == 1
     assert AnchorBank.load("cards").version == 1
-
-
-def test_a_folder_with_the_name_of_a_data_set_is_the_folder(cards, bank, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    cards.rename(tmp_path / "stamps")
-    assert bank("add", "cards", "stamps")[1]["anchors"] == 7
-
-
-def test_a_bank_of_an_older_format_is_replaced_if_this_is_said(cards, build, tmp_path):
-    (bank_dir("cards") / "bank.json").write_text(json.dumps({"format": 3, "history": [{}]}))
-    status, _, said = build("cards", "--from", tmp_path / "first")
-    assert status == 1 and "has bank format 3, and this version reads format 4" in said and "--replace" in said
-    assert build("cards", "--from", tmp_path / "first", "--replace")[0] == 0

@@ -1,13 +1,8 @@
 """What the tests share: the real encoders and stamps, once per session, and tiny made ones."""
 
-import contextlib
 import gc
 import json
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -20,7 +15,6 @@ import pytest
 import torch
 import tqdm.auto  # noqa: F401  before a test makes a kernel here: bars would be a notebook's from then on
 from chromium import HOW, find_chromium
-from interpreter import PYTHON, SOCKET, start_server
 from PIL import Image, ImageDraw
 
 from asif_lib import AnchorBank, load_image_encoder, load_pairs, load_text_encoder
@@ -257,34 +251,6 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=executable, args=arguments)
         yield chromium
         chromium.close()
-
-
-@pytest.fixture(scope="session")
-def kernels(tmp_path_factory):
-    """A folder for JUPYTER_PATH: the kernels of Python that start from there have loaded PyTorch already."""
-    spec = tmp_path_factory.mktemp("jupyter") / "kernels" / "python3" / "kernel.json"
-    spec.parent.mkdir(parents=True)
-    argv = [*PYTHON, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    spec.write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}))
-    return str(spec.parents[2])
-
-
-def pytest_configure(config):
-    """Start the server of interpreters, one for all workers of xdist; it loads when the first process asks."""
-    if SOCKET in os.environ or sys.platform != "linux" or config.option.collectonly:
-        return  # a worker, or tests within a test, have one
-    folder = tempfile.mkdtemp()  # short: the path of a socket has 107 letters at most
-    workers = getattr(config.option, "numprocesses", None) or os.cpu_count()  # without xdist: kernels, one for a core
-    threads = {"OMP_NUM_THREADS": str(max(1, os.cpu_count() // workers))}
-    server = start_server(f"{folder}/socket", threads | os.environ)
-
-    @config.add_cleanup
-    def stop():
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            server.communicate(timeout=10)  # it ends at the end of its input
-        server.kill()
-        shutil.rmtree(folder)
-        del os.environ[SOCKET]
 
 
 def pytest_collection_finish():

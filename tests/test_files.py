@@ -3,11 +3,12 @@
 import csv
 import errno
 import io
+import multiprocessing
 import os
-import re
 import signal
 import stat
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +17,12 @@ from unittest.mock import Mock
 import numpy as np
 import pandas as pd
 import pytest
-from forks import child, powerless, status_of
 from hostile import FORMULAS, formulas
-from interpreter import PYTHON
 from pydantic import BaseModel
 
 from asif_lib import files
 from asif_lib.errors import AsifError
 from asif_lib.files import (
-    ROOT,
     LockedError,
     build_dir,
     cache_dir,
@@ -127,13 +125,9 @@ def test_what_is_written_is_read(tmp_path, value, kind):
     [
         ('{"entries": [{"name": "a"}]}', r"^entries\.0\.count: Field required$"),
         ('{"entries": [{"name": "a", "count": "3"}]}', r"^entries\.0\.count: Input should be a valid integer"),
-        ('{"entries": [{"name": "a", "count": 1.0}]}', r"^entries\.0\.count: Input should be a valid integer"),
         ('{"entries": [{"name": 5, "count": 1}]}', r"^entries\.0\.name: Input should be a valid string$"),
-        ('{"entries": [], "share": "half"}', r"^share: Input should be a valid number"),
         ("[]", "^Input should be an object$"),
-        ("null", "^Input should be an object$"),
         ("", "^Invalid JSON: EOF"),
-        ('{"entries": [', "^Invalid JSON: EOF"),
         ("\xff", "^Invalid JSON: "),
     ],
 )
@@ -181,6 +175,18 @@ with locked(sys.argv[1]):
 """
 
 
+def fork(function, *arguments):
+    """Start a function in a copy of this process, which ends with exit status 1 if it raises."""
+    process = multiprocessing.get_context("fork").Process(target=function, args=arguments)
+    process.start()
+    return process
+
+
+def status_of(process):
+    process.join()
+    return process.exitcode
+
+
 def count(counter, times):
     for _ in range(times):
         with locked(counter):
@@ -192,11 +198,10 @@ def test_processes_and_threads_that_count_at_once_lose_nothing(tmp_path):
     counter = tmp_path / "new" / "folder" / "counter"
     with locked(counter):  # which makes the folder
         counter.write_text("0")
-    processes = [child(lambda: count(counter, 25)) for _ in range(2)]
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(count, [counter] * 4, [25] * 4))
-    assert list(map(status_of, processes)) == [0, 0]
-    assert counter.read_text() == str(25 * 6)
+    forks = [fork(count, counter, 25) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(count, [counter] * 2, [25] * 2))
+    assert list(map(status_of, forks)) == [0, 0] and counter.read_text() == str(25 * 4)
 
 
 def test_a_lock_that_is_not_released_is_an_error_and_not_a_wait_for_ever(tmp_path, monkeypatch):
@@ -226,7 +231,7 @@ def test_a_file_system_that_refuses_locks_is_named_at_once(tmp_path, monkeypatch
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
-    command = [*PYTHON, "-c", HOLD, str(tmp_path / "file")]
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "file")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"held\n"
         with pytest.raises(LockedError), locked(tmp_path / "file"):
@@ -246,8 +251,8 @@ def test_a_forked_process_does_not_inherit_the_lock(tmp_path, monkeypatch):
             pass
 
     with locked(tmp_path / "file"):
-        assert status_of(child(refused)) == 0
-        refused()  # the end of the child did not release it
+        assert status_of(fork(refused)) == 0
+        refused()  # the end of the fork did not release it
 
 
 def test_in_a_read_only_folder_there_is_no_lock(tmp_path):
@@ -255,11 +260,12 @@ def test_in_a_read_only_folder_there_is_no_lock(tmp_path):
 
     def refused():
         os.chdir(tmp_path)
-        powerless()
+        if os.geteuid() == 0:  # root may write everywhere
+            os.setuid(65534)
         with pytest.raises(PermissionError), locked(Path("file")):
             pass
 
-    assert status_of(child(refused)) == 0
+    assert status_of(fork(refused)) == 0
     tmp_path.chmod(0o755)
 
 
@@ -274,22 +280,3 @@ def test_a_table_for_spreadsheets_holds_no_formula_and_keeps_its_numbers(tmp_pat
     harmless = ["a red bird", "x = 1", "a - b", "'quoted'", 'say "hi"', "a, b; c", "two\nlines", "ü"]
     text = csv_text(["caption"], [[caption] for caption in harmless])
     assert [row[0] for row in csv.reader(io.StringIO(text, newline=""))][1:] == harmless
-
-
-@pytest.mark.parametrize(
-    "pattern, writers",
-    [
-        (r"\.write_(text|bytes)\(|\bopen\([^)]*\"[wax]b?\"",
-         "building export files files handout made_up new_chapter packing selecting weights workspace"),
-        (r"to_csv|csv\.writer|DictWriter|savetxt", "selecting texts"),
-    ],
-    ids=["files", "tables for spreadsheets"],
-)  # fmt: skip
-def test_every_file_of_a_command_comes_from_one_writer(pattern, writers):
-    """The others write into new folders, rename them when they are whole, or look once more before they replace.
-
-    The captions of the clip art are no table for people: the catalogue names their checksum.
-    """
-    homes = ("asif_lib", "benchmarks/asif_lab", "notebooks/asif_book")
-    sources = [file for home in homes for file in (ROOT / home).rglob("*.py")]
-    assert sorted(file.stem for file in sources if re.search(pattern, file.read_text("utf-8"))) == writers.split()

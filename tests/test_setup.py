@@ -73,21 +73,6 @@ def test_the_lock_holds_a_version_in_each_range_that_is_asked_for(project):
     assert [name for name, fit in fits.items() if not fit] == []
 
 
-def test_conda_hands_pip_only_what_a_requirements_file_may_hold():
-    lines = (ROOT / "environment.yml").read_text().split("  - pip:\n")[1].split("\n")
-    requirements = [line.strip().removeprefix("- ") for line in lines if line.strip()]
-    assert requirements[-1] == "-e ."
-    assert all(re.fullmatch(r"[\w-]+[=<>][=<>\d.,]+(; .+)?", requirement) for requirement in requirements[:-1])
-
-
-def test_the_scale_extra_holds_the_optional_encoders(project):
-    from asif_lib.encoders.identity import MPNET_PACKAGES, REGISTRY_IMAGE_ENCODERS
-
-    extra = set(ranges(project["optional-dependencies"]["scale"]))
-    packages = {entry.package for entry in REGISTRY_IMAGE_ENCODERS.values()}
-    assert extra | set(ranges(project["dependencies"])) >= packages | set(MPNET_PACKAGES)
-
-
 def test_old_python_is_refused_in_words(tmp_path):
     old = tmp_path / "python3"
     pretend = "import sys; sys.version_info, sys.version = (3, 8, 0), '3.8.0 (old)'; exec(sys.argv[1])"

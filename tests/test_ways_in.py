@@ -10,7 +10,6 @@ import tomllib
 import types
 
 import pytest
-import yaml
 from IPython.core.interactiveshell import InteractiveShell
 from packaging.specifiers import SpecifierSet
 
@@ -44,14 +43,6 @@ def test_dev_container_sets_up_with_make(project, tmp_path):
     assert places == sorted(places)
     interpreter = container["customizations"]["vscode"]["settings"]["python.defaultInterpreterPath"]
     assert f"{interpreter.removeprefix('${containerWorkspaceFolder}/')} -m pip install" in run.stdout
-
-
-def test_binder_finds_its_files_at_the_root(project):
-    """A folder `binder` or `.binder` would hide them; a range of Pythons would not choose a base environment."""
-    assert not (ROOT / "binder").exists() and not (ROOT / ".binder").exists()
-    version = re.search(r"^  - python=([\d.]+)$", (ROOT / "environment.yml").read_text(), flags=re.M)[1]
-    assert SpecifierSet(project["requires-python"]).contains(version)
-    assert os.access(ROOT / "postBuild", os.X_OK)
 
 
 @pytest.mark.parametrize(
@@ -111,12 +102,6 @@ def test_colab_cell_installs_and_fetches_on_colab_and_nowhere_else(shell, colab_
     assert fetch == "asif data stamps fashion_mnist" and widgets == "widgets"
 
 
-def test_only_the_list_for_an_owner_asks_for_one(project):
-    command = ["git", "grep", "-l", "OWNER/asif-workbook"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
-    assert set(listed.split()) <= {"notebooks/publish.md", "pyproject.toml", "tests/test_ways_in.py"}
-
-
 def test_badges_of_the_readme_open_chapters_of_this_repository(project):
     owner_and_name = project["urls"]["Repository"].removeprefix("https://github.com/")
     colab = re.findall(r"https://colab\.research\.google\.com/github/([^/]+/[^/]+)/blob/main/([^)\s]+)", README)
@@ -145,17 +130,6 @@ def test_the_five_lines_of_the_readme_print_what_they_say(stamps_bank_saved, cap
 def test_the_workbook_is_cited_with_its_version(project):
     bibtex, page = notice()["bibtex"], (ROOT / "notebooks" / "library.md").read_text(encoding="utf-8")
     assert f"version = {{{project['version']}}},\n" in bibtex and f"```bibtex\n{bibtex}\n" in page
-
-
-def test_the_workflow_publishes_what_make_workbook_writes():
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8"))
-    steps = workflow["jobs"]["book"]["steps"]
-    assert "make workbook" in [step.get("run") for step in steps]
-    upload, deploy = steps[-2:]
-    assert upload["uses"].startswith("actions/upload-pages-artifact@") and upload["with"] == {"path": "build/report"}
-    assert deploy["uses"].startswith("actions/deploy-pages@")
-    assert workflow["permissions"] == {"contents": "read", "pages": "write", "id-token": "write"}
-    assert all(re.search(r"@v\d+$", step["uses"]) for step in steps if "uses" in step)
 
 
 def test_the_first_link_of_the_readme_walks_the_bank_where_the_address_of_the_book_is_set(project):

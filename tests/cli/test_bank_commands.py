@@ -11,7 +11,7 @@ from conftest import card_folder
 from asif_lib import AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
-from asif_lib.encoders.known import read_array
+from asif_lib.encoders.embeddings import read_array
 from asif_lib.errors import DataError
 
 
@@ -279,7 +279,7 @@ def test_files_that_make_no_bank_are_refused_in_one_sentence(arrays, retrieved, 
 )
 def test_bad_commands_are_refused_in_a_sentence(cards, bank, arguments, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("asif_lib.encoders.loading.load_encoder", None)  # before anything is encoded
+    monkeypatch.setattr("asif_lib.encoders.identity.load_encoder", None)  # before anything is encoded
     status, result, said = bank(*arguments)
     assert (status, result) == (1, None) and said.startswith("asif: ") and words in said and said.count("\n") == 1
     assert AnchorBank.load("cards").version == 1

@@ -6,16 +6,14 @@ import signal
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from asif_lib import AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.files import cache_dir
 
 pytestmark = pytest.mark.complete
-MODULE = [sys.executable, "-m", "asif_lib.cli"]
+MODULE = [sys.executable, "-c", "from asif_lib.cli import main; raise SystemExit(main())"]
 SLOW = {"torch", "timm", "transformers", "sentence_transformers", "sklearn", "pandas", "matplotlib"}
 NEVER = {"sentence_transformers", "transformers", "timm", "torchvision", "sympy", "datasets"}
 NEVER |= {"sklearn", "matplotlib", "dask", "IPython"}
@@ -31,7 +29,6 @@ EARLY = [
     (["bank", "build", "new", "--from", "/no/such"], 1, "/no/such"),
     (["bank", "add", "stamps", "/no/such"], 1, "/no/such: there is no such folder"),
     (["bank", "verify", "no-such-bank"], 1, "run: asif bank build no-such-bank"),
-    (["benchmark", "no-such.toml"], 1, "no-such.toml: there is no such file"),
 ]
 EACH = """
 import contextlib, io, json, sys
@@ -83,18 +80,17 @@ sys.exit(main(["data", "emoji"]))
 """
 
 
-@pytest.mark.parametrize("name, status", {"SIGTERM": 143, "SIGHUP": 129, "SIGINT": 130}.items())
-def test_an_ended_command_leaves_no_temporary_folder_and_ctrl_c_is_one_sentence(tmp_path, name, status):
+def test_ctrl_c_is_one_sentence_and_leaves_no_temporary_folder(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", WAITING], env={**os.environ, "ASIF_CACHE": str(tmp_path)}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        preexec_fn=lambda: [signal.signal(one, signal.SIG_DFL) for one in (signal.SIGINT, signal.SIGHUP)],  # of nohup
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores it
     )  # fmt: skip
     assert process.stdout.readline() == "half\n" and len(list((tmp_path / "datasets").iterdir())) == 1
-    process.send_signal(getattr(signal, name))
+    process.send_signal(signal.SIGINT)
     output, error = process.communicate(timeout=60)
-    assert (process.returncode, output, list((tmp_path / "datasets").iterdir())) == (status, "", [])
-    assert ("\nasif: interrupted; " in error) == (name == "SIGINT")
+    assert (process.returncode, output, list((tmp_path / "datasets").iterdir())) == (130, "", [])
+    assert "\nasif: interrupted; " in error
 
 
 WITHOUT_EXTRAS = """
@@ -110,15 +106,6 @@ def test_the_command_works_without_the_laboratory_and_names_an_extra(stamps_bank
     assert run.stdout.splitlines()[-1] == "[0, 2, 1]", run.stderr
     assert run.stderr.startswith("asif: the commands of asif_lab.commands cannot be loaded (")
     assert "asif: `matplotlib` is not installed; it comes with the extra workbook: pip install 'asif-" in run.stderr
-
-
-def test_a_file_that_the_command_prints_into_is_not_replaced(tmp_path):
-    rows = np.random.default_rng(0).standard_normal((12, 8))
-    AnchorBank.from_embeddings(rows, rows, [f"caption {i}" for i in range(12)]).save(tmp_path / "mine")
-    with open(tmp_path / "printed", "w") as printed:
-        command = [*MODULE, "bank", "review", str(tmp_path / "mine"), "--csv", str(tmp_path / "printed")]
-        run = subprocess.run(command, stdout=printed, stderr=subprocess.PIPE, text=True, timeout=120)
-    assert run.returncode == 1 and "this command prints into this file; name another" in run.stderr
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ Lab = namedtuple("Lab", "url token folder")
 
 
 @pytest.fixture(scope="module")
-def lab(browser, tmp_path_factory, kernels):
+def lab(browser, tmp_path_factory):
     """A JupyterLab of the tests' own, with copies of the notebooks; `browser` comes first, to skip without one."""
     home = tmp_path_factory.mktemp("lab")
     folder = home / "notebooks"
@@ -62,7 +62,6 @@ def lab(browser, tmp_path_factory, kernels):
         "ASIF_CACHE": str(cache_dir().resolve()),
         "ASIF_BUILD": str(home / "build"),
         "JUPYTER_CONFIG_PATH": str(ROOT / ".jupyter"),  # as make lab has it
-        "JUPYTER_PATH": kernels,
         **{f"JUPYTER_{what}_DIR": str(home / what.lower()) for what in ("CONFIG", "DATA", "RUNTIME")},
     }
     environment.pop(VARIABLE, None)

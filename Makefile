@@ -2,7 +2,8 @@
 # make lab        set up, open JupyterLab on work/, a student's own copies of the chapters
 # Each does all the set-up that it needs, and reuses what is there.
 # teachers:begin
-# make test       set up, run the tests; they need more packages than a student does
+# make test       set up, run the linters and the tests that a change needs first: five minutes
+# make test-all   the other tests: browsers, clusters, damage, processes and all chapters: twelve minutes
 # make classroom-kit   a folder for a USB stick: make lab in it needs no network
 # make browser-edition   build/browser: the core path for any web server, to read in a browser with nothing installed
 # teachers:end
@@ -63,23 +64,29 @@ clean:
 # test files that run at a time, each in about 2 GB of memory; the tests of a file share a cluster or a browser. They
 # stay in order: by number of tests, the long files with few tests would come last, and one core would wait
 JOBS    ?= 2
+PYTEST  := $(BIN)/python -m pytest --durations 20 $(PYTEST_ARGS)
+SPREAD  := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # the numerical tests run once more as an ordinary laptop computes, in reverse order and with other hashes
 LAPTOP  := MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 PYTHONHASHSEED=1
 NUMERICAL := $(addprefix tests/,bank evaluation explain search test_laws.py test_relative.py test_sparse.py test_zeroshot.py)
 CHAPTERS := $(addprefix tests/book/test_,notebooks.py report_browser.py)
 TESTER  := $(VENV)/.installed-dev
 
-.PHONY: test classroom-kit browser-edition browser notebooks results lock lint bench
+.PHONY: test test-all classroom-kit browser-edition browser notebooks results lock lint bench
 
 # the packages of the tests first: they include those of the workbook
-test: $(TESTER) setup browser
+test: $(TESTER) setup
 	$(BIN)/python -m ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/python -m asif_book.editions check
-	DEVICE=$(DEVICE) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 20 -m "not notebooks" $(PYTEST_ARGS)
-	$(LAPTOP) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --reverse -m "not once" $(NUMERICAL) $(PYTEST_ARGS)
-	DEVICE=$(DEVICE) $(BIN)/python -m pytest --durations 20 -m notebooks $(CHAPTERS) $(PYTEST_ARGS)
+	DEVICE=$(DEVICE) $(PYTEST) $(SPREAD)
+
+# what CI runs in addition
+test-all: $(TESTER) setup browser
+	DEVICE=$(DEVICE) $(PYTEST) $(SPREAD) -m "complete and not notebooks"
+	$(LAPTOP) $(PYTEST) $(SPREAD) --reverse -m "not once and not complete" $(NUMERICAL)
+	DEVICE=$(DEVICE) $(PYTEST) -m notebooks $(CHAPTERS)
 
 classroom-kit: setup
 	$(BIN)/python -m asif_book.classroom.handout build/classroom-kit --no-solutions --kit

@@ -253,6 +253,15 @@ def browser():
         chromium.close()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """A test in a browser, of whole notebooks or of damage is one of `make test-all`."""
+    for item in items:
+        slow = "browser" in getattr(item, "fixturenames", ()) or item.get_closest_marker("notebooks")
+        if slow or "fuzz" in item.path.parts:
+            item.add_marker("complete")
+
+
 def pytest_collection_finish():
     """From now on neither the collector of garbage nor a fork looks through what was imported and collected."""
     gc.collect()

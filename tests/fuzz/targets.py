@@ -19,7 +19,7 @@ from conftest import draw, write_table
 from hub_formats import png, write_parquet, write_webdataset
 from made_banks import ids, make
 
-from asif_lab import build_index, build_streamed, open_index, streaming
+from asif_lab import build_streamed, streaming
 from asif_lab.streams import stream_from_hub
 from asif_lib import ASIF, AnchorBank, embed, load_pairs
 from asif_lib.bank import concatenate, copies, disk
@@ -80,10 +80,9 @@ QUERIES = torch.randn(3, 6, generator=torch.Generator().manual_seed(0))
 
 
 def make_bank(folder):
-    """Two parts and removed rows, prepared and with an index; and another bank of the same encoders."""
+    """Two parts and removed rows, prepared; and another bank of the same encoders."""
     bank = AnchorBank.load(make(0, 60).save(folder / "toy")).add(make(60, 80)).remove(ids(3, 70))
     bank.prepare(progress=False)
-    build_index(bank, "image", progress=False)
     make(100, 110).save(folder / "other")
 
 
@@ -135,7 +134,6 @@ BANK = {
     "undo": edit(lambda folder: toy(folder).undo()),
     "join": copied(joined),
     "search": search,
-    "index": lambda f: [z.tolist() for z in open_index(toy(f), "image").search(QUERIES, 5, 1)],
 }
 
 

@@ -29,7 +29,6 @@ from ..editions.building import CHAPTERS, GUIDE, published_at
 from ..editions.contents import METHOD, METHOD_ALT, put_between
 from ..editions.outline import Chapter, heading
 from ..page import building
-from .api import api_pages
 from .page import BOOK, layout
 from .rendering import render, render_page, to_html
 from .running import PACKAGES, REPORT, ReportError, Runner, digest_of_code, left_out, run_chapters
@@ -42,7 +41,7 @@ WALK = "bank.html"
 MORE = {
     "To learn": ["method_on_a_page", "results", "references", "beyond_one_machine"],
     "To teach": ["classroom", "TUTOR", "teachers_guide", "change_the_course", "publish"],
-    "To use": ["library", "command", "api", "what_you_may_rely_on", "changelog"],
+    "To use": ["library", "command", "what_you_may_rely_on", "changelog"],
 }
 """The pages beside the chapters, by their readers."""
 
@@ -59,8 +58,8 @@ def build_report(
 
     Executed notebooks go into ``build/notebooks``, pages into ``build/report``; those of the solved
     edition into a folder ``solutions`` of each. The Markdown files beside the notebooks become pages too, except
-    that the teacher's guide is part of the solved edition only. The checkout's book has the pages of the API too,
-    and for a student the page *Walk the bank*.
+    that the teacher's guide is part of the solved edition only. A student's book of the checkout has the page *Walk the
+    bank* too.
 
     Raises `ReportError` if there is no such chapter, a page would not stand alone, or a picture has no alternative
     text, and `NotebookError` if a chapter fails; the others are kept and reused next time.
@@ -82,15 +81,14 @@ def build_report(
         raise ReportError(f"There is no edition {edition!r}: choose student or solutions.")
     parameters = PARAMETERS | (parameters or {})
     inner = "" if edition == "student" else "solutions"
-    api = {} if notebooks else api_pages()
     notebooks = Path(notebooks or ROOT / "notebooks")
     folder = notebooks / inner
     runs, pages = build_dir() / "notebooks" / inner, build_dir() / "report" / inner
     book = {path: Chapter.read(path) for path in chapters_in(folder, chapters)}
     whole = chapters is None and not inner and folder == ROOT / "notebooks"  # the student's book, of the default bank
     texts = [path for path in sorted(notebooks.glob("*.md")) if inner or path.name != GUIDE]
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in texts} | api
-    named = {name: heading(markdown) for name, markdown in texts.items() if not name.startswith("api_")}
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in texts}
+    named = {name: heading(markdown) for name, markdown in texts.items()}
     others = sorted(named.keys() - {name for names in MORE.values() for name in names})
     groups = {group: [name for name in names if name in named] for group, names in MORE.items()} | {"Others": others}
     more = [(name, named[name]) for names in groups.values() for name in names]

@@ -254,7 +254,7 @@ class _Renderer(IPythonRenderer):
         return super().link(text, where, title) if where else text
 
     def _relocate(self, url: str) -> str | None:
-        """Turn a link of a notebook into a link of its page; chapters, texts beside them and the API have pages.
+        """Turn a link of a notebook into a link of its page; chapters and texts beside them have pages.
 
         Any other file is in the repository. A workbook that names no repository has no link to it.
         """
@@ -264,9 +264,6 @@ class _Renderer(IPythonRenderer):
         if re.fullmatch(r"(\./)?(\d\d_\w+\.ipynb|\w+\.md)", file):
             return Path(file).with_suffix(".html").name + hash_ + part
         repository, path = published_at(), (self.folder / file).resolve()
-        for page, home in (("api", ROOT / "asif_lib"), ("api_lab", ROOT / "benchmarks" / "asif_lab")):
-            if path.is_relative_to(home) and path.name == "__init__.py":  # it lists the public names of a wing
-                return "_".join([page, *path.relative_to(home).parts[:-1]]) + ".html" + hash_ + part
         if repository is None or not path.is_relative_to(ROOT):
             return None
         kind = "tree" if path.is_dir() else "blob"

@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from asif_book.classroom import handout
-from asif_book.editions import building as editions
-from asif_book.editions import new_chapter, workspace
+from asif_book.editions import workspace
 from asif_book.editions.workspace import RECORD, fill, main
-from asif_book.report import __main__ as report
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, sha256_of
 
@@ -156,12 +153,3 @@ def test_no_folder_for_the_student_is_one_sentence(tmp_path, make):
     make(tmp_path / "mine")
     with pytest.raises(SystemExit, match=rf"^workspace: {tmp_path}/mine.*; make room there\.$"):
         main([str(tmp_path / "mine")])
-
-
-@pytest.mark.parametrize("module", [editions, handout, new_chapter, workspace, report])
-def test_a_command_needs_no_docstring(module, monkeypatch, capsys):
-    """PYTHONOPTIMIZE=2 discards all docstrings."""
-    monkeypatch.setattr(module, "about" if module is report else "__doc__", None)
-    with pytest.raises(SystemExit, match="^0$"):
-        module.main(["--help"])
-    assert "usage: python -m asif_book." in capsys.readouterr().out

@@ -1,10 +1,8 @@
-"""A figure in a page follows the theme, and is drawn off pyplot's list, so that two may be drawn at the same time."""
+"""A figure in a page follows the theme, and `show` displays one picture with its alternative text."""
 
 import io
 import re
-import time
 import xml.etree.ElementTree as ElementTree
-from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import unquote
 
 import matplotlib.pyplot as plt
@@ -83,22 +81,6 @@ def test_one_pair_in_a_cell_stands_out_from_a_dark_page_and_more_pairs_stand_out
     bar = [image.getpixel((round(image.width * (left + right) / 2), round(image.height * at))) for at in heights]
     seen = [contrast("#{:02X}{:02X}{:02X}".format(*pixel), DARK_PAGE) for pixel in bar]
     assert 1.5 < seen[0] < seen[1] < seen[2]
-
-
-def test_threads_render_one_figure_at_a_time():
-    rendering, overlaps = [], []
-
-    class Slow(drawing_class()):
-        def savefig(self, *args, **options):
-            overlaps.append(len(rendering))
-            rendering.append(self)
-            time.sleep(0.05)
-            super().savefig(*args, **options)
-            rendering.remove(self)
-
-    with ThreadPoolExecutor(3) as pool:
-        pages = list(pool.map(lambda _: image_html(Slow((1, 1)), "a blank"), range(3)))
-    assert overlaps == [0, 0, 0] and len(set(pages)) == 1
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from asif_book.editions.building import (
     cards,
     editions,
     lint,
+    main,
     teacher_text,
 )
 from asif_lib.files import ROOT

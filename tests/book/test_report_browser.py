@@ -147,7 +147,12 @@ def test_every_link_of_the_book_leads_somewhere(chapters):
     links = [
         (name, *unquote(link["href"]).partition("#")[::2]) for name in pages for link in pages[name]("a", href=True)
     ]
-    ours = [(name, pages.get(file or name), part) for name, file, part in links if not file.startswith("https:")]
+    not_run = {f"{path.stem}.html" for path in (ROOT / "notebooks").glob(f"{CHAPTERS}.ipynb")} - pages.keys()
+    ours = [
+        (name, pages.get(file or name), part)
+        for name, file, part in links
+        if not file.startswith("https:") and file not in not_run
+    ]
     assert [(name, part) for name, page, part in ours if page is None or (part and not page.find(id=part))] == []
 
 

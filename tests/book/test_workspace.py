@@ -46,27 +46,6 @@ def test_a_tutor_gets_rules_and_a_hub_its_kernel(tmp_path, capsys):
     assert left == (ROOT / "notebooks" / "00_start_here.ipynb").read_bytes()
 
 
-def test_solutions_that_are_there_are_taken_away_but_not_those_with_work(notebooks, tmp_path):
-    work, name = tmp_path / "work", "solutions/00_start.ipynb"
-    checkpoint = work / "solutions/.ipynb_checkpoints/00_start-checkpoint.ipynb"
-    fill(work, notebooks)
-    checkpoint.parent.mkdir()
-    checkpoint.write_bytes((work / name).read_bytes())
-    assert fill(work, notebooks, solutions=False) == [f"{work / name}: removed", f"{checkpoint}: removed"]
-    assert not (work / name).exists() and not checkpoint.exists()
-    fill(work, notebooks, solutions=True)
-    checkpoint.write_text("my notes, as I saved them")
-    assert fill(work, notebooks, solutions=False)[1] == f"{checkpoint} holds your work and stays; delete it yourself"
-    assert checkpoint.read_text() == "my notes, as I saved them"
-    checkpoint.unlink()
-    fill(work, notebooks, solutions=True)
-    (work / name).write_text("my notes")
-    for solutions in (False, None):
-        said = f"{work / name} holds your work and stays; delete it yourself"
-        assert fill(work, notebooks, solutions=solutions) == [said]
-    assert (work / name).read_text() == "my notes"
-
-
 @pytest.mark.parametrize(
     "said, option", [("", ""), ("SOLUTIONS=no", "--no-solutions"), ("SOLUTIONS=yes", "--solutions")]
 )

@@ -3,8 +3,6 @@
 import contextlib
 import os
 import re
-import subprocess
-import sys
 import threading
 from unittest import mock
 
@@ -187,10 +185,3 @@ def test_another_processor_changes_nothing_on_the_page(page):
     assert measure(0.784, 0.961) == measure(0.785, 0.960)
     assert "80.1 %" in measure(0.801, 0.960) and "0.98 AUC" in measure(0.801, 0.980)
     assert page.read_text(encoding="utf-8").endswith(f"{results.END}\n\nrest\n")
-
-
-def test_a_chapter_records_without_the_formats_of_notebooks(tmp_path):
-    """Their grammars take as long to load as a second chapter."""
-    code = "import sys; from asif_book import record; print('nbformat' in sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert run.stdout == "False\n", run.stderr

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -44,15 +43,6 @@ def test_a_tutor_gets_rules_and_a_hub_its_kernel(tmp_path, capsys):
     main([str(tmp_path)])
     left = (tmp_path / "00_start_here.ipynb").read_bytes()
     assert left == (ROOT / "notebooks" / "00_start_here.ipynb").read_bytes()
-
-
-@pytest.mark.parametrize(
-    "said, option", [("", ""), ("SOLUTIONS=no", "--no-solutions"), ("SOLUTIONS=yes", "--solutions")]
-)
-def test_make_says_nothing_of_solutions_unless_it_is_asked(said, option):
-    steps = subprocess.run(["make", "-n", "lab", *said.split()], cwd=ROOT, capture_output=True, text=True, check=True)
-    (line,) = [line for line in steps.stdout.splitlines() if "asif_book.editions.workspace work" in line]
-    assert line.split("asif_book.editions.workspace work")[1].strip() == option
 
 
 def test_an_untouched_copy_follows_the_workbook_and_work_is_never_overwritten(notebooks, tmp_path):

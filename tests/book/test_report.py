@@ -210,8 +210,6 @@ CONTROL, ABOVE = "a control that you can move stands here.", "The figure above"
 @pytest.mark.parametrize(
     ("cells", "there", "gone", "folds"),
     [
-        ([DRAWN, text("Each dot.", "if-drawn")], ["Each dot"], [], []),
-        ([code("draw()"), text("Each dot.", "if-drawn")], ["draw()"], ["Each dot"], []),
         ([code("# Show <it>.\ndraw()", "hide-input", outputs=[FIGURE]), "1"], ["draw()"], [], ["Show <it>."]),
         ([code(STUB, "exercise"), checked("not attempted")], [], ["check_f", "box"], ["To complete: f"]),
         ([code(ATTEMPT, "exercise"), checked("wrong")], ["check_f", "box"], [], []),

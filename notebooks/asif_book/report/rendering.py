@@ -24,7 +24,6 @@ from asif_lib.files import ROOT
 from ..editions.building import NOT_ATTEMPTED, published_at
 from ..editions.outline import (
     FOLDED,
-    IF_DRAWN,
     NEIGHBOURS,
     PROGRESS,
     QUIZ,
@@ -143,8 +142,8 @@ def for_readers(notebook: NotebookNode) -> NotebookNode:
     """Copy what a reader of the page needs.
 
     Widgets become a note, one for each cell. These go: output in JavaScript, progress bars, the set-up, the progress of
-    a student, the checks of exercises that nobody attempted, words about a figure that was not drawn, and the links to
-    neighbours, which a page has of its own. A cell that is folded gets the label that stands for it.
+    a student, the checks of exercises that nobody attempted, and the links to neighbours, which a page has of its own.
+    A cell that is folded gets the label that stands for it.
     """
     notebook, _ = CoalesceStreamsPreprocessor(enabled=True)(copy.deepcopy(notebook), {})
     for number, cell in enumerate(notebook.cells):
@@ -159,8 +158,6 @@ def for_readers(notebook: NotebookNode) -> NotebookNode:
     states = widget_states(notebook)
     above = False  # whether the last cell of code drew something
     for cell in list(notebook.cells):
-        if IF_DRAWN in tags_of(cell) and not above:
-            notebook.cells.remove(cell)
         if cell.cell_type == "markdown":  # the page's script folds what answers a guess
             cell.source = re.sub("(.*?)".join(map(re.escape, WHAT_YOU_SEE)), r"\1", cell.source, flags=re.S)
             cell.source = re.sub(r"\*\*Before you run[^:]*:", "**Before you look:", cell.source)

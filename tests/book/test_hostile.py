@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from asif_book.report.benchmark_page import benchmark_page
 from bs4 import BeautifulSoup
 from conftest import WORDS
 from hostile import HOSTILE, made_of_data

@@ -31,7 +31,7 @@ from ..editions.outline import Chapter, heading
 from ..page import building
 from .page import BOOK, layout
 from .rendering import render, render_page, to_html
-from .running import PACKAGES, REPORT, ReportError, Runner, digest_of_code, left_out, run_chapters
+from .running import PACKAGES, REPORT, ReportError, digest_of_code, left_out, run_chapter, run_chapters
 
 PARAMETERS = {"profile": "offline", "device": "auto", "seed": 0}
 """Parameters of every chapter. Without `fast`, each chapter keeps its own size."""
@@ -101,7 +101,8 @@ def build_report(
 
     ends: dict[str, str] = {}
     beside = partial(walk_the_bank, pages / WALK) if whole else None
-    run_chapters(book, Runner(runs, parameters, reuse), then=make_page, beside=beside)
+    run = partial(run_chapter, runs=runs, parameters=parameters, reuse=reuse)
+    run_chapters(book, run, then=make_page, beside=beside)
     for name, markdown in texts.items():
         if BEGIN in markdown and results_path().exists():
             markdown = put_between(markdown, BEGIN, END, results_table(load_results()))

@@ -1,5 +1,6 @@
 """The scripts of the library's page: a bank of one's own embeddings, and a copy that is asked and edited."""
 
+import importlib
 import re
 import shutil
 
@@ -12,6 +13,7 @@ from asif_lib.datasets.labelled import load_labelled
 from asif_lib.encoders.embeddings import embed
 from asif_lib.files import ROOT
 
+PAGE = ROOT / "notebooks" / "library.md"
 EACH = 20
 """Pictures of a class."""
 
@@ -20,8 +22,19 @@ EACH = 20
 def script(tmp_path, monkeypatch, stamps_bank_saved):
     """The block of the page that holds a word, and a folder to run it in."""
     monkeypatch.chdir(tmp_path)
-    page = (ROOT / "notebooks" / "library.md").read_text(encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
     return lambda word: next(block for block in re.findall(r"```python\n(.*?)```", page, flags=re.S) if word in block)
+
+
+def test_each_name_of_the_page_is_imported_from_the_folder_of_its_file():
+    links = re.findall(
+        r"\[`(\w+)[\w.]*`\]\(\.\./(?:benchmarks/)?([\w/]+)/(\w+)\.py\)", PAGE.read_text(encoding="utf-8")
+    )
+    assert len(links) > 50
+    for name, folder, file in links:
+        package = importlib.import_module(folder.replace("/", "."))
+        module = importlib.import_module(f"{package.__name__}.{file}")
+        assert name in package.__all__ and getattr(package, name) is getattr(module, name), name
 
 
 def test_the_script_of_the_page_runs_on_real_embeddings(script, capsys, image_encoder, text_encoder):

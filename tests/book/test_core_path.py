@@ -3,17 +3,15 @@
 import ast
 import builtins
 import json
-from types import SimpleNamespace
 
 import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
-from IPython.core.interactiveshell import InteractiveShell
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from PIL import Image
 
 from asif_book import record
-from asif_book.chapters import results, running
+from asif_book.chapters import results
 from asif_book.chapters.measuring import scoreboard
 from asif_book.chapters.opening import first_held_out, open_chapter
 from asif_book.editions.building import SourceError, editions
@@ -132,18 +130,3 @@ def test_rows_of_the_bank_are_the_pairs_in_their_order(stamps_bank):
     image_encoder, text_encoder, pairs, bank = open_chapter("offline", "cpu")
     assert bank.pairs.id.tolist() == pairs.ids
     assert (bank.image_encoder, bank.text_encoder) == (image_encoder.identity, text_encoder.identity)
-
-
-def test_a_cell_says_that_it_runs_until_it_ends_but_not_in_a_report(monkeypatch):
-    shell, shown = InteractiveShell(), []
-    show = lambda words, **_: shown.append(words.data) or SimpleNamespace(update=show)  # noqa: E731
-    monkeypatch.setattr(running, "get_ipython", lambda: shell)
-    monkeypatch.setattr(running, "display", show)
-    for in_a_report in (True, False, False):
-        monkeypatch.setenv(running.RUN_VARIABLE, "{}")
-        if not in_a_report:
-            monkeypatch.delenv(running.RUN_VARIABLE)
-        running.show_what_runs()
-        shell.run_cell("# Draw <it>.\n1")
-        shell.run_cell("2")
-    assert shown == ["<em>This cell runs: Draw &lt;it&gt;.</em>", ""] * 2

@@ -7,7 +7,6 @@ from PIL import Image
 
 from asif_book.chapters.chapter_00.lessons import draw_rivals, first_task
 from asif_book.chapters.chapter_01.lessons import (
-    PICTURE_CHANGES,
     encoder_views,
     nearest_others,
     pooled,
@@ -15,7 +14,6 @@ from asif_book.chapters.chapter_01.lessons import (
     word_pieces,
 )
 from asif_book.chapters.chapter_02.lessons import covered_by, effect_left, misplaced, twins
-from asif_book.chapters.chapter_03.lessons import random_rotation
 from asif_lab.benchmark.control_encoders import colour_histogram
 from asif_lib.datasets.pairs import Pairs
 from asif_lib.encoders.pictures import PictureFile
@@ -79,17 +77,6 @@ def test_the_mean_of_the_real_tokens_is_the_encoders_output(text_encoder):
     assert gaps["real tokens"].max() < 1e-5 < 0.1 < gaps["all tokens"][0]
 
 
-def test_changes_of_a_picture_keep_its_size():
-    picture = Image.new("RGB", (30, 20), "white")
-    picture.paste("red", (0, 0, 30, 5))
-    changed = {name: change(picture) for name, change in PICTURE_CHANGES.items()}
-    assert {image.size for image in changed.values()} == {(30, 20)}
-    assert changed["upside down"].getpixel((3, 19)) == (255, 0, 0)
-    assert len(set(changed["without colours"].getpixel((3, 1)))) == 1
-    assert changed["on grey"].getpixel((3, 19)) == (128, 128, 128)
-    assert changed["on grey"].getpixel((3, 1)) == (255, 0, 0)
-
-
 def test_twins_are_told_apart_by_file_and_by_caption(tmp_path):
     paths = [tmp_path / f"{name}.png" for name in "abcd"]
     for path, content in zip(paths, ["same", "same", "other", "fourth"], strict=True):
@@ -129,8 +116,3 @@ def test_coverage_is_the_cosine_of_the_best_anchor_taken():
     found = covered_by(cosines, torch.tensor([0, 2, 1]), [1, 3])
     assert found[:, 0] == pytest.approx([0.2, 0.85])
     assert found[1, 1] == pytest.approx(0.805)
-
-
-def test_rotations_keep_lengths_and_angles():
-    rotation = random_rotation(5, generator())
-    assert torch.allclose(rotation @ rotation.T, torch.eye(5), atol=1e-5)

@@ -58,13 +58,6 @@ def test_piles_at_random_of_equal_size_say_nothing_and_of_unequal_size_give_them
         matched_piles(image, text, np.repeat(["a", "b"], 200), 1)
 
 
-def test_pairs_outside_the_classes_are_no_questions():
-    groups = ["vehicles/cars", "town", "animals/birds", "food/fruit"]
-    pairs = Pairs("p", groups, groups, groups, groups, {})
-    kept, labels = with_classes(pairs, [3, 2, 1, 0], ["bird", "vehicle"])
-    assert kept == [2, 0] and labels.tolist() == [0, 1]
-
-
 def test_pairs_without_a_class_are_asked_for_the_captions_of_those_that_are_no_anchors():
     captions = ["A cow.", "The dog.", "Ein Hund", "A cow."]
     own = Pairs("own", captions, captions, captions, [""] * 4, {"train": [0], "validation": [1, 3], "test": [2]})

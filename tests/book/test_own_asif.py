@@ -184,12 +184,6 @@ def test_a_broken_file_is_one_sentence_and_stays_and_the_chapter_goes_on(folder,
     assert (folder / own.FILE).read_text() == text
 
 
-def test_a_folder_in_the_place_of_the_file_is_a_sentence(folder, bank, capsys):
-    (folder / own.FILE).mkdir()
-    assert "not all of it is yours" in check(bank).message
-    assert f"{own.FILE} cannot be read (Is a directory). It stays as it is" in capsys.readouterr().out
-
-
 def test_an_edited_file_whose_function_fails_is_wrong_and_not_an_error(folder, bank):
     (folder / own.FILE).write_text("def asif(*z): 1 / 0\ndef reasons(): pass\ndef best_caption(): pass\n")
     assert check(bank).message == "my_asif.py raises ZeroDivisionError: division by zero."

@@ -210,8 +210,6 @@ CONTROL, ABOVE = "a control that you can move stands here.", "The figure above"
 @pytest.mark.parametrize(
     ("cells", "there", "gone", "folds"),
     [
-        ([DRAWN, text("Each dot.", "if-drawn")], ["Each dot"], [], []),
-        ([code("draw()"), text("Each dot.", "if-drawn")], ["draw()"], ["Each dot"], []),
         ([code("# Show <it>.\ndraw()", "hide-input", outputs=[FIGURE]), "1"], ["draw()"], [], ["Show <it>."]),
         ([code(STUB, "exercise"), checked("not attempted")], [], ["check_f", "box"], ["To complete: f"]),
         ([code(ATTEMPT, "exercise"), checked("wrong")], ["check_f", "box"], [], []),
@@ -334,7 +332,6 @@ def test_the_whole_report(notebooks, build, kernel, capsys):
     write(notebooks / "01_encoders.ipynb", opening, PARAMETERS_CELL, code("1", outputs=[LEFT_OUT]), *section)
     (notebooks / "drawings").mkdir()
     (notebooks / METHOD).write_bytes((ROOT / "notebooks" / METHOD).read_bytes())
-    write(notebooks / "solutions" / "00_start_here.ipynb", "# Solved", PARAMETERS_CELL)
 
     index = build_report({"device": "cpu"}, notebooks=notebooks)
     assert index == build / "report" / "index.html"
@@ -358,11 +355,6 @@ def test_the_whole_report(notebooks, build, kernel, capsys):
     name, title, (top, section) = searched[1]
     assert (name, title, top[2].split()[:2]) == ("01_encoders", "Encoders & friends", ["first", "words"])
     assert section == ["A-&-b", "A & b", "of k </script> Fold # Fold hidden()"]
-
-    index = build_report(edition="solutions", notebooks=notebooks)
-    assert index == build / "report" / "solutions" / "index.html"
-    assert "Solved" in (index.parent / "00_start_here.html").read_text()
-    assert (index.parent / GUIDE.replace(".md", ".html")).exists()
 
 
 def test_only_what_changed_runs_again(notebooks, build, kernel, capsys):
@@ -434,10 +426,8 @@ def test_a_chapter_is_as_large_as_it_says_itself_unless_one_asks(notebooks, buil
     assert ("not the workbook&#39;s" in (build / "report" / "index.html").read_text()) == bool(options)
 
 
-def test_unknown_chapters_editions_and_empty_folders_are_one_sentence(notebooks, tmp_path, capsys):
+def test_unknown_chapters_and_empty_folders_are_one_sentence(notebooks, tmp_path, capsys):
     assert main(["--notebooks", str(notebooks), "07"]) == 1
     assert main(["--notebooks", str(tmp_path / "nothing")]) == 1
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 2 and errors[0] == "There is no chapter '07': 00_start_here, 01_encoders."
-    with pytest.raises(ReportError, match="no edition 'teacher'"):
-        build_report(edition="teacher", notebooks=notebooks)

@@ -147,7 +147,12 @@ def test_every_link_of_the_book_leads_somewhere(chapters):
     links = [
         (name, *unquote(link["href"]).partition("#")[::2]) for name in pages for link in pages[name]("a", href=True)
     ]
-    ours = [(name, pages.get(file or name), part) for name, file, part in links if not file.startswith("https:")]
+    not_run = {f"{path.stem}.html" for path in (ROOT / "notebooks").glob(f"{CHAPTERS}.ipynb")} - pages.keys()
+    ours = [
+        (name, pages.get(file or name), part)
+        for name, file, part in links
+        if not file.startswith("https:") and file not in not_run
+    ]
     assert [(name, part) for name, page, part in ours if page is None or (part and not page.find(id=part))] == []
 
 
@@ -179,16 +184,9 @@ def test_the_first_chapter_by_keyboard_in_the_light_and_the_dark_and_on_paper(sm
 
     light = background(page)
     page.emulate_media(color_scheme="dark")
-    dark = background(page)
-    assert dark != light
-    page.get_by_role("button", name="Light").click()
-    assert background(page) == light
+    assert background(page) != light
     page.get_by_role("link", name="Next").press("Enter")
     expect(page).to_have_title(re.compile("^01 · Encoders"))
-    expect(page.locator("body")).to_have_css("background-color", light)  # remembered
-    page.get_by_role("button", name="Dark").click()
-    assert background(page) == dark
-
     page.get_by_role("link", name="Previous").press("Enter")
     expect(page).to_have_title(re.compile("^00 · Strangers"))
     visible = "element => element.checkVisibility({ contentVisibilityAuto: true }) && element.offsetHeight > 0"
@@ -207,9 +205,8 @@ def test_the_first_chapter_by_keyboard_in_the_light_and_the_dark_and_on_paper(sm
     page = open_page(small / "index.html")  # in a browser that stores nothing
     page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('refused'); } })")
     page.reload()
-    before = background(page)
-    page.get_by_role("button", name="Dark").click()
-    assert background(page) != before
+    page.get_by_role("button", name="Show all", exact=True).first.click()
+    assert page.get_by_role("button", name="Show all", exact=True).first.get_attribute("aria-pressed") == "true"
 
 
 def test_on_a_phone_code_wraps_the_rest_scrolls_in_its_box_and_contents_are_in_the_bar(small, open_page):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 
 import nbformat
 import psutil
@@ -127,8 +128,8 @@ def test_as_many_chapters_run_at_a_time_as_there_are_cores_and_one_that_measures
     paths = {
         write(tmp_path / f"{name}.ipynb", "1"): Chapter(name, "", "", "", [], alone="one" in name) for name in names
     }
-    runner = running.Runner(tmp_path / "runs", {}, reuse=False)
-    running.run_chapters(paths, runner, then=lambda path: None, beside=both.wait)
+    run = partial(running.run_chapter, runs=tmp_path / "runs", parameters={}, reuse=False)
+    running.run_chapters(paths, run, then=lambda path: None, beside=both.wait)
     assert {*events[:2]} == {"04_d 1", "03_c 1"}  # the last ones first, and no third before one has ended
     assert events[-2:] == ["02_alone 2", "end"] and events.index("01_a 1") > events.index("end")
 

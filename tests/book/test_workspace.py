@@ -2,16 +2,12 @@
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from asif_book.classroom import handout
-from asif_book.editions import building as editions
-from asif_book.editions import new_chapter, workspace
+from asif_book.editions import workspace
 from asif_book.editions.workspace import RECORD, fill, main
-from asif_book.report import __main__ as report
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, sha256_of
 
@@ -47,36 +43,6 @@ def test_a_tutor_gets_rules_and_a_hub_its_kernel(tmp_path, capsys):
     main([str(tmp_path)])
     left = (tmp_path / "00_start_here.ipynb").read_bytes()
     assert left == (ROOT / "notebooks" / "00_start_here.ipynb").read_bytes()
-
-
-def test_solutions_that_are_there_are_taken_away_but_not_those_with_work(notebooks, tmp_path):
-    work, name = tmp_path / "work", "solutions/00_start.ipynb"
-    checkpoint = work / "solutions/.ipynb_checkpoints/00_start-checkpoint.ipynb"
-    fill(work, notebooks)
-    checkpoint.parent.mkdir()
-    checkpoint.write_bytes((work / name).read_bytes())
-    assert fill(work, notebooks, solutions=False) == [f"{work / name}: removed", f"{checkpoint}: removed"]
-    assert not (work / name).exists() and not checkpoint.exists()
-    fill(work, notebooks, solutions=True)
-    checkpoint.write_text("my notes, as I saved them")
-    assert fill(work, notebooks, solutions=False)[1] == f"{checkpoint} holds your work and stays; delete it yourself"
-    assert checkpoint.read_text() == "my notes, as I saved them"
-    checkpoint.unlink()
-    fill(work, notebooks, solutions=True)
-    (work / name).write_text("my notes")
-    for solutions in (False, None):
-        said = f"{work / name} holds your work and stays; delete it yourself"
-        assert fill(work, notebooks, solutions=solutions) == [said]
-    assert (work / name).read_text() == "my notes"
-
-
-@pytest.mark.parametrize(
-    "said, option", [("", ""), ("SOLUTIONS=no", "--no-solutions"), ("SOLUTIONS=yes", "--solutions")]
-)
-def test_make_says_nothing_of_solutions_unless_it_is_asked(said, option):
-    steps = subprocess.run(["make", "-n", "lab", *said.split()], cwd=ROOT, capture_output=True, text=True, check=True)
-    (line,) = [line for line in steps.stdout.splitlines() if "asif_book.editions.workspace work" in line]
-    assert line.split("asif_book.editions.workspace work")[1].strip() == option
 
 
 def test_an_untouched_copy_follows_the_workbook_and_work_is_never_overwritten(notebooks, tmp_path):
@@ -156,12 +122,3 @@ def test_no_folder_for_the_student_is_one_sentence(tmp_path, make):
     make(tmp_path / "mine")
     with pytest.raises(SystemExit, match=rf"^workspace: {tmp_path}/mine.*; make room there\.$"):
         main([str(tmp_path / "mine")])
-
-
-@pytest.mark.parametrize("module", [editions, handout, new_chapter, workspace, report])
-def test_a_command_needs_no_docstring(module, monkeypatch, capsys):
-    """PYTHONOPTIMIZE=2 discards all docstrings."""
-    monkeypatch.setattr(module, "about" if module is report else "__doc__", None)
-    with pytest.raises(SystemExit, match="^0$"):
-        module.main(["--help"])
-    assert "usage: python -m asif_book." in capsys.readouterr().out

@@ -7,7 +7,7 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from asif_book.chapters.chapter_05.lessons import side_by_side, wrong_wins
-from asif_book.chapters.chapter_07.lessons import COPIES, remembered
+from asif_book.chapters.chapter_07.lessons import remembered
 from asif_lab.wrong_captions import CHANGES, wrong_captions
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.errors import DataError
@@ -95,12 +95,3 @@ def test_the_auc_of_the_visitors_is_that_of_scikit_learn():
     table = remembered(*parts(old, asked), {"damaged": noisy}, 1)
     nearest = table[(table.bank == "joined") & (table.sees == "nearest anchor")].auc.item()
     assert nearest.value == pytest.approx(np.mean(means), abs=1e-6)
-
-
-def test_copies_show_the_picture_damaged_and_as_large_an_edge_is_cut_off_on_each_side():
-    picture = Image.effect_noise((100, 60), 80).convert("RGB")
-    made = {name: damage(picture) for name, damage in COPIES.items()}
-    assert {name: copy.size for name, copy in made.items()} == {
-        "JPEG, quality 10": (100, 60), "edges cut off": (82, 42), "blurred": (100, 60)
-    }  # fmt: skip
-    assert all(copy.mode == "RGB" and copy.tobytes() != picture.tobytes() for copy in made.values())

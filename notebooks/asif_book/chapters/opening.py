@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from asif_book.chapters import in_browser, results
-from asif_book.chapters.running import show_what_runs
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import Pairs, load_pairs
 from asif_lib.defaults import DEFAULT_BANK, PROFILES
@@ -33,7 +32,6 @@ def open_chapter(profile="offline", device="auto", pairs=DEFAULT_BANK) -> Openin
     pairs : str or Path
         As for `load_pairs`: a name, or a folder of pictures with captions, at least 20 pairs.
     """
-    show_what_runs()
     if profile not in PROFILES:
         raise ParameterError(f"profile = {profile!r}: the profiles are {', '.join(PROFILES)}")
     if in_browser.is_here():

@@ -50,7 +50,7 @@ of_the_book = True
 """False while this process works with pairs of the reader's own."""
 
 
-def record(name: str, value, ci: tuple | None = None, n: int | None = None, unit="", note="") -> float:
+def record(name: str, value, unit="", note="") -> float:
     """Write one headline number into ``build/results.json`` and return it.
 
     The name is what a reader sees, and the same name replaces the earlier entry. Without a unit the
@@ -58,33 +58,27 @@ def record(name: str, value, ci: tuple | None = None, n: int | None = None, unit
     for anything else. In a run of the report the number counts once the whole chapter has run. A chapter that was
     opened with pairs of the reader's own records nothing.
 
-    Raises `ResultsError` if a number is not finite, an interval is upside down, a fraction is outside ±1, the name
-    is empty, or the file is damaged, and `LockedError` if another process keeps the file locked.
+    Raises `ResultsError` if a number is not finite, a fraction is outside ±1, the name is empty or the file damaged,
+    and `LockedError` if another process keeps the file locked.
 
     Parameters
     ----------
     name : str
     value : float or Measure
-        A `Measure` brings its own `ci` and `n`: ``record(name, 100 * gap, unit="points")``.
-    ci : (float, float), optional
-        The lower and the upper end of the 95 % interval.
-    n : int, optional
-        Items behind the number.
+        A `Measure` brings its interval and its number of items: ``record(name, 100 * gap, unit="points")``.
     unit, note : str
         The table shows the note behind the name: chance, or what may be claimed of a difference.
 
-    >>> record("held-out stamps, caption among 150, R@1", 0.373, ci=(0.30, 0.45), n=150)
+    >>> record("held-out stamps, caption among 150, R@1", 0.373)
     0.373
     """
-    if hasattr(value, "ci"):  # a Measure, whose module is not needed for a plain number
-        value, ci, n = value.value, ci or value.ci, value.n if n is None else n
+    ci, n = getattr(value, "ci", None), getattr(value, "n", None)
+    value = getattr(value, "value", value)  # of a Measure
     for number in (value, *(ci or ())):
         if not math.isfinite(number):
             raise ResultsError(f"{name!r} is {float(number)}, not a finite number.")
     if not name.strip():
         raise ResultsError("A result needs a name.")
-    if ci is not None and (len(ci) != 2 or ci[0] > ci[1]):
-        raise ResultsError(f"The interval of {name!r} must be (low, high), not {ci!r}.")
     if not unit and abs(value) > 1:
         raise ResultsError(f"{name!r} is {value}, which is no fraction: divide by 100, or give a unit.")
     plain = {"ci": ci and tuple(map(float, ci)), "n": None if n is None else int(n)}  # without NumPy's types

@@ -18,8 +18,6 @@ WHAT_YOU_SEE = "<details><summary>Open this after the run</summary>\n\n", "\n\n<
 """Around the paragraph that answers a guess, in a notebook."""
 FOLDED = "hide-input"
 """Tag of a cell whose code only plumbs. A comment in its first line says what it does; the other lines are folded."""
-IF_DRAWN = "if-drawn"
-"""Tag of words about a figure that needs data which are not everywhere; a report without the figure has none."""
 CORE = "core"
 """Tag of the cell that begins a section of the core path. The other numbered sections of its chapter are deeper."""
 OPEN = "open"

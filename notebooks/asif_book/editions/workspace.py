@@ -48,9 +48,10 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None,
         copied, last = {SOLUTIONS: "no"}, [f"{folder / RECORD} was damaged; solutions come only with SOLUTIONS=yes"]
     if solutions is not None:
         copied[SOLUTIONS] = "yes" if solutions else "no"
-    held_back = copied.get(SOLUTIONS) == "no" or not (notebooks / SOLUTIONS).is_dir()
     for source in [*notebooks_in(notebooks), *notebooks.glob(PICTURES), *notebooks.glob(TUTOR)]:
         name = source.relative_to(notebooks).as_posix()
+        if name.startswith(SOLUTIONS) and copied.get(SOLUTIONS) == "no":
+            continue
         content = source.read_bytes()
         if source.suffix == ".ipynb" and kernel:
             notebook = json.loads(content)
@@ -58,12 +59,7 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None,
             content = json.dumps(notebook, ensure_ascii=False, indent=1).encode() + b"\n"
         target, edition, known = folder / name, hashlib.sha256(content).hexdigest(), copied.get(name)
         try:
-            if name.startswith(SOLUTIONS) and held_back:
-                checkpoint = target.parent / ".ipynb_checkpoints" / f"{target.stem}-checkpoint.ipynb"
-                for file in filter(os.path.lexists, (target, checkpoint)):
-                    gone = _replaced(file, [copied.pop(name, known)])
-                    news.append(f"{file}: removed" if gone else f"{file} holds your work and stays; delete it yourself")
-            elif known != edition or not target.is_file():
+            if known != edition or not target.is_file():
                 what = "renewed" if target.exists() else "new"
                 if _replaced(target, [edition, known], content):
                     news.append(f"{target}: {what}")
@@ -82,8 +78,8 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None,
     return news + last
 
 
-def _replaced(target, known, content=None) -> bool:
-    """Put `content`, or nothing, in the place of a copy whose checksum is `known`; False if the file holds work.
+def _replaced(target, known, content) -> bool:
+    """Put `content` in the place of a copy whose checksum is `known`; False if the file holds work.
 
     The copy is moved away before its checksum counts, because a notebook may be saved at any moment.
     """
@@ -94,16 +90,14 @@ def _replaced(target, known, content=None) -> bool:
     target.parent.mkdir(parents=True, exist_ok=True)
     new, old = (target.with_name(f".{target.name}.{os.getpid()}.{age}") for age in ("new", "old"))
     try:
-        if content is not None:
-            new.write_bytes(content)
+        new.write_bytes(content)
         if there:
             os.rename(target, old)
             if sha256_of(old) not in known:  # saved in this moment
                 _put(old, target)
                 return False
             old.unlink()
-        if content is not None:
-            _put(new, target)
+        _put(new, target)
         return True
     except FileExistsError:  # saved in this moment, too
         return False
@@ -127,7 +121,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.prog = "python -m asif_book.editions.workspace"
     parser.add_argument("folder", type=Path)
-    about = "copy them too, or take them away; default: as the last time"
+    about = "copy them too, or not; default: as the last time"
     parser.add_argument("--solutions", action=argparse.BooleanOptionalAction, help=about)
     about = "the name of the kernel that the copies ask for, on a hub with other kernels; default: python3"
     parser.add_argument("--kernel", metavar="NAME", default="", help=about)

@@ -7,7 +7,6 @@ import io
 import re
 import sys
 import textwrap
-import threading
 from collections.abc import Iterator
 from itertools import pairwise
 from urllib.parse import quote
@@ -22,8 +21,6 @@ from asif_lib.errors import ParameterError
 
 from .palette import BAR, DARK, DIM, FAINT, INK, PAPER, SERIES
 
-_DRAWING = threading.Lock()
-"""Matplotlib is not made for threads: one figure is rendered at a time."""
 STYLE = {
     "axes.prop_cycle": f"cycler(color={[colour[1:] for colour in SERIES[:3]]})",
     **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
@@ -83,7 +80,7 @@ def drawing_class():
     class Drawing(Figure):
         """A figure of a size in inches with its alternative text `alt`, which a notebook displays as `show` does.
 
-        Pyplot does not know it. So two threads draw at the same time, and nothing has to be closed.
+        Pyplot does not know it, so nothing has to be closed.
         """
 
         again = None
@@ -243,7 +240,7 @@ def _as_image(figure, inside="") -> tuple[str, Markup]:
 
     _read_dollars(figure)
     svg = io.BytesIO()
-    with _DRAWING, matplotlib.rc_context({"svg.hashsalt": "asif", "svg.fonttype": "none"}):  # each time the same text
+    with matplotlib.rc_context({"svg.hashsalt": "asif", "svg.fonttype": "none"}):  # each time the same text
         figure.savefig(svg, format="svg", facecolor=PAPER, metadata={"Date": None})
     if figure.canvas.manager:  # else pyplot, which is slow to import, does not know it
         from matplotlib import pyplot

@@ -4,7 +4,7 @@
 
 The pages need no network and are complete without scripts: figures are embedded, formulas are MathML, and
 for a widget stands a note. Code that only plumbs is folded. A script of the page's own adds a search in the
-whole book, and a dark theme.
+whole book. Colours follow the system's theme.
 """
 
 import lazy_loader

@@ -22,7 +22,6 @@ def main(arguments: list[str] | None = None) -> int:
     about_fast = "small samples, to see that all runs; --no-fast: chapter 08 at the paper's size"
     parser.add_argument("--fast", action=argparse.BooleanOptionalAction, help=about_fast)
     parser.add_argument("--fresh", action="store_true", help="run unchanged chapters again too")
-    parser.add_argument("--edition", choices=["student", "solutions"], default="student")
     parser.add_argument("--notebooks", type=Path, help="folder of the notebooks, if not the checkout's")
     parser.add_argument("chapters", nargs="*", help="numbers or names; without any, all")
     options = parser.parse_args(arguments)
@@ -34,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ[VARIABLE] = ""  # a run of the whole book is not the progress of a student
     try:
         chosen = options.chapters or None
-        build_report(parameters, options.edition, chosen, notebooks=options.notebooks, reuse=not options.fresh)
+        build_report(parameters, chosen, notebooks=options.notebooks, reuse=not options.fresh)
     except (AsifError, OSError) as error:
         print(*filter(None, [getattr(error, "traceback", ""), str(error)]), sep="\n", file=sys.stderr)
         return 1

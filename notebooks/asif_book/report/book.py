@@ -29,10 +29,9 @@ from ..editions.building import CHAPTERS, GUIDE, published_at
 from ..editions.contents import METHOD, METHOD_ALT, put_between
 from ..editions.outline import Chapter, heading
 from ..page import building
-from .api import api_pages
 from .page import BOOK, layout
 from .rendering import render, render_page, to_html
-from .running import PACKAGES, REPORT, ReportError, Runner, digest_of_code, left_out, run_chapters
+from .running import PACKAGES, REPORT, ReportError, digest_of_code, left_out, run_chapter, run_chapters
 
 PARAMETERS = {"profile": "offline", "device": "auto", "seed": 0}
 """Parameters of every chapter. Without `fast`, each chapter keeps its own size."""
@@ -41,15 +40,14 @@ WALK = "bank.html"
 
 MORE = {
     "To learn": ["method_on_a_page", "results", "references", "beyond_one_machine"],
-    "To teach": ["classroom", "TUTOR", "teachers_guide", "change_the_course", "publish"],
-    "To use": ["library", "command", "api", "what_you_may_rely_on", "changelog"],
+    "To teach": ["classroom", "TUTOR", "change_the_course", "publish"],
+    "To use": ["library", "command", "what_you_may_rely_on", "changelog"],
 }
 """The pages beside the chapters, by their readers."""
 
 
 def build_report(
     parameters: dict | None = None,
-    edition: str = "student",
     chapters: list[str] | None = None,
     *,
     notebooks: Path | str | None = None,
@@ -57,10 +55,8 @@ def build_report(
 ) -> Path:
     """Run the chapters, make a page for each, an index and a search, and return the index's path.
 
-    Executed notebooks go into ``build/notebooks``, pages into ``build/report``; those of the solved
-    edition into a folder ``solutions`` of each. The Markdown files beside the notebooks become pages too, except
-    that the teacher's guide is part of the solved edition only. The checkout's book has the pages of the API too,
-    and for a student the page *Walk the bank*.
+    Executed notebooks go into ``build/notebooks``, pages into ``build/report``. The Markdown files beside the notebooks
+    become pages too, except for the teacher's guide. The whole book of the checkout has the page *Walk the bank* too.
 
     Raises `ReportError` if there is no such chapter, a page would not stand alone, or a picture has no alternative
     text, and `NotebookError` if a chapter fails; the others are kept and reused next time.
@@ -69,8 +65,6 @@ def build_report(
     ----------
     parameters
         For the cells tagged ``parameters``, on top of ``PARAMETERS``.
-    edition
-        "student" or "solutions".
     chapters
         Names or their numbers (``["00", "03_relative"]``), by default all.
     notebooks
@@ -78,19 +72,12 @@ def build_report(
     reuse
         Keep a chapter's last run, if its notebook, parameters and library have not changed since.
     """
-    if edition not in ("student", "solutions"):
-        raise ReportError(f"There is no edition {edition!r}: choose student or solutions.")
-    parameters = PARAMETERS | (parameters or {})
-    inner = "" if edition == "student" else "solutions"
-    api = {} if notebooks else api_pages()
-    notebooks = Path(notebooks or ROOT / "notebooks")
-    folder = notebooks / inner
-    runs, pages = build_dir() / "notebooks" / inner, build_dir() / "report" / inner
-    book = {path: Chapter.read(path) for path in chapters_in(folder, chapters)}
-    whole = chapters is None and not inner and folder == ROOT / "notebooks"  # the student's book, of the default bank
-    texts = [path for path in sorted(notebooks.glob("*.md")) if inner or path.name != GUIDE]
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in texts} | api
-    named = {name: heading(markdown) for name, markdown in texts.items() if not name.startswith("api_")}
+    parameters, notebooks = PARAMETERS | (parameters or {}), Path(notebooks or ROOT / "notebooks")
+    runs, pages = build_dir() / "notebooks", build_dir() / "report"
+    book = {path: Chapter.read(path) for path in chapters_in(notebooks, chapters)}
+    whole = chapters is None and notebooks == ROOT / "notebooks"  # the book of the default bank
+    texts = {path.stem: path.read_text("utf-8") for path in sorted(notebooks.glob("*.md")) if path.name != GUIDE}
+    named = {name: heading(markdown) for name, markdown in texts.items()}
     others = sorted(named.keys() - {name for names in MORE.values() for name in names})
     groups = {group: [name for name in names if name in named] for group, names in MORE.items()} | {"Others": others}
     more = [(name, named[name]) for names in groups.values() for name in names]
@@ -110,23 +97,24 @@ def build_report(
 
     def make_page(path: Path) -> None:
         executed = runs / path.name
-        ends[path.stem] = write(path.stem, [sha256_of(executed)], lambda: render(executed, folder=folder, **around))
+        ends[path.stem] = write(path.stem, [sha256_of(executed)], lambda: render(executed, folder=notebooks, **around))
 
     ends: dict[str, str] = {}
     beside = partial(walk_the_bank, pages / WALK) if whole else None
-    run_chapters(book, Runner(runs, parameters, reuse), then=make_page, beside=beside)
+    run = partial(run_chapter, runs=runs, parameters=parameters, reuse=reuse)
+    run_chapters(book, run, then=make_page, beside=beside)
     for name, markdown in texts.items():
         if BEGIN in markdown and results_path().exists():
             markdown = put_between(markdown, BEGIN, END, results_table(load_results()))
         ends[name] = write(name, [markdown], partial(render_page, notebooks / f"{name}.md", markdown, **around))
     names = [*(path.stem for path in book), *texts]
     write(SEARCH, [ends[name] for name in names], lambda: search_page(pages, names, **around))
-    entries = [_entry(chapter, runs / path.name, folder) for path, chapter in book.items()]
+    entries = [_entry(chapter, runs / path.name, notebooks) for path, chapter in book.items()]
     index = pages / "index.html"
     walk = WALK if (pages / WALK).exists() else None
     method = to_html(f"![{METHOD_ALT}]({METHOD})", notebooks) if (notebooks / METHOD).exists() else ""
     shown = {"entries": entries, "method": method, "walk": walk, "groups": groups}
-    write_whole(index, _index(shown, around, parameters, edition).encode())
+    write_whole(index, _index(shown, around, parameters).encode())
     print(f"report: {index}", flush=True)
     return index
 
@@ -175,11 +163,10 @@ def _entry(chapter: Chapter, executed: Path, folder: Path) -> dict:
     }
 
 
-def _index(shown: dict, around: dict, parameters: dict, edition: str) -> str:
+def _index(shown: dict, around: dict, parameters: dict) -> str:
     facts = {
         "profile": parameters["profile"],
         "device": f"{parameters['device']} ({platform.machine()}, {os.cpu_count()} CPU cores)",
-        "edition": edition,
         "seed": parameters["seed"],
         "pairs": parameters.get("pairs", DEFAULT_BANK),
         "fast": f"{parameters['fast']}: numbers are not the workbook's" if "fast" in parameters else "by chapter",

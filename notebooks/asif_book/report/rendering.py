@@ -24,7 +24,6 @@ from asif_lib.files import ROOT
 from ..editions.building import NOT_ATTEMPTED, published_at
 from ..editions.outline import (
     FOLDED,
-    IF_DRAWN,
     NEIGHBOURS,
     PROGRESS,
     QUIZ,
@@ -143,8 +142,8 @@ def for_readers(notebook: NotebookNode) -> NotebookNode:
     """Copy what a reader of the page needs.
 
     Widgets become a note, one for each cell. These go: output in JavaScript, progress bars, the set-up, the progress of
-    a student, the checks of exercises that nobody attempted, words about a figure that was not drawn, and the links to
-    neighbours, which a page has of its own. A cell that is folded gets the label that stands for it.
+    a student, the checks of exercises that nobody attempted, and the links to neighbours, which a page has of its own.
+    A cell that is folded gets the label that stands for it.
     """
     notebook, _ = CoalesceStreamsPreprocessor(enabled=True)(copy.deepcopy(notebook), {})
     for number, cell in enumerate(notebook.cells):
@@ -159,8 +158,6 @@ def for_readers(notebook: NotebookNode) -> NotebookNode:
     states = widget_states(notebook)
     above = False  # whether the last cell of code drew something
     for cell in list(notebook.cells):
-        if IF_DRAWN in tags_of(cell) and not above:
-            notebook.cells.remove(cell)
         if cell.cell_type == "markdown":  # the page's script folds what answers a guess
             cell.source = re.sub("(.*?)".join(map(re.escape, WHAT_YOU_SEE)), r"\1", cell.source, flags=re.S)
             cell.source = re.sub(r"\*\*Before you run[^:]*:", "**Before you look:", cell.source)
@@ -254,7 +251,7 @@ class _Renderer(IPythonRenderer):
         return super().link(text, where, title) if where else text
 
     def _relocate(self, url: str) -> str | None:
-        """Turn a link of a notebook into a link of its page; chapters, texts beside them and the API have pages.
+        """Turn a link of a notebook into a link of its page; chapters and texts beside them have pages.
 
         Any other file is in the repository. A workbook that names no repository has no link to it.
         """
@@ -264,9 +261,6 @@ class _Renderer(IPythonRenderer):
         if re.fullmatch(r"(\./)?(\d\d_\w+\.ipynb|\w+\.md)", file):
             return Path(file).with_suffix(".html").name + hash_ + part
         repository, path = published_at(), (self.folder / file).resolve()
-        for page, home in (("api", ROOT / "asif_lib"), ("api_lab", ROOT / "benchmarks" / "asif_lab")):
-            if path.is_relative_to(home) and path.name == "__init__.py":  # it lists the public names of a wing
-                return "_".join([page, *path.relative_to(home).parts[:-1]]) + ".html" + hash_ + part
         if repository is None or not path.is_relative_to(ROOT):
             return None
         kind = "tree" if path.is_dir() else "blob"

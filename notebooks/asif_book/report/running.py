@@ -206,40 +206,34 @@ class _Stamp:
     recorded: list[str] = field(default_factory=list)  # names of the numbers
 
 
-@dataclass(frozen=True)
-class Runner:
-    """Runs one chapter, or keeps its last run."""
+def run_chapter(path: Path, at_a_time: int, *, runs: Path, parameters: dict, reuse: bool) -> str:
+    """Run one chapter, or keep its last run in the folder `runs`; return how long it ran, in words.
 
-    runs: Path  # folder of the executed notebooks
-    parameters: dict
-    reuse: bool  # don't run a chapter again whose notebook, parameters and library are those of its last run
-
-    def run(self, path: Path, at_a_time: int) -> str:
-        """Return how long a chapter ran, in words."""
-        executed, key = self.runs / path.name, key_of(path, self.parameters)
-        stamp = executed.with_suffix(".json")
-        if self.reuse and executed.exists() and self._is_of(stamp, key, path.stem):
-            return "unchanged, reused"
-        self.runs.mkdir(parents=True, exist_ok=True)
-        stamp.unlink(missing_ok=True)  # so that a killed run is not kept
-        with run_of(path.stem, self.parameters) as environment:
-            seconds = run_notebook(path, executed, self.parameters, environment | thread_limits(at_a_time))
-        write_json(stamp, _Stamp(key, recorded_by(path.stem)))
-        return f"{seconds:.0f} s"
-
-    def _is_of(self, stamp: Path, key: str, chapter: str) -> bool:
-        """Tell whether the last run had the inputs of this key, and its numbers are all there."""
-        try:
-            last = read_json(stamp, _Stamp)
-        except (OSError, ValueError):
-            return False
-        return last.key == key and set(last.recorded) <= set(recorded_by(chapter))
+    A run is kept with `reuse` if notebook, parameters and library are the same, and its numbers are all there.
+    """
+    executed, key = runs / path.name, key_of(path, parameters)
+    stamp = executed.with_suffix(".json")
+    try:
+        last = read_json(stamp, _Stamp)
+    except (OSError, ValueError):
+        last = _Stamp()
+    if reuse and executed.exists() and last.key == key and set(last.recorded) <= set(recorded_by(path.stem)):
+        return "unchanged, reused"
+    runs.mkdir(parents=True, exist_ok=True)
+    stamp.unlink(missing_ok=True)  # so that a killed run is not kept
+    with run_of(path.stem, parameters) as environment:
+        seconds = run_notebook(path, executed, parameters, environment | thread_limits(at_a_time))
+    write_json(stamp, _Stamp(key, recorded_by(path.stem)))
+    return f"{seconds:.0f} s"
 
 
 def run_chapters(
-    chapters: dict[Path, Chapter], runner: Runner, then: Callable[[Path], None], beside: Callable | None = None
+    chapters: dict[Path, Chapter],
+    run: Callable[[Path, int], str],
+    then: Callable[[Path], None],
+    beside: Callable | None = None,
 ) -> None:
-    """Run chapters, several at a time, and call ``then(path)`` after each.
+    """Call ``run(path, at_a_time)`` for chapters, several at a time, and ``then(path)`` after each.
 
     The last chapters begin, because they take longest. A chapter that measures time or memory (`Chapter.alone`) runs at
     the end, with nothing beside it; ``beside()`` is called once while the others run. A chapter that fails does not
@@ -249,9 +243,9 @@ def run_chapters(
     """
     failed: dict[Path, ReportError] = {}
 
-    def run(path: Path, at_a_time: int) -> None:
+    def run_one(path: Path, at_a_time: int) -> None:
         try:
-            outcome = runner.run(path, at_a_time)
+            outcome = run(path, at_a_time)
             then(path)
         except ReportError as error:
             failed[path], outcome = error, "failed"
@@ -261,7 +255,7 @@ def run_chapters(
 
     def run_all(paths: list[Path], at_a_time: int, beside: Callable | None = None) -> None:
         with ThreadPoolExecutor(at_a_time) as pool:
-            futures = [pool.submit(run, path, at_a_time) for path in paths]
+            futures = [pool.submit(run_one, path, at_a_time) for path in paths]
             try:
                 if beside:
                     beside()

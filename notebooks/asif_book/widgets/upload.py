@@ -1,7 +1,5 @@
 """A widget for your own pictures and your own labels."""
 
-import csv
-
 import anywidget
 import ipywidgets
 import torch
@@ -98,7 +96,7 @@ def your_picture(model, labels=("otter", "beaver"), *, template=DEFAULT_TEMPLATE
         redraw()
         return [f"✔ {len(read)} picture{'' if len(read) == 1 else 's'} added{more}."] if read else []
 
-    words = {"value": write_labels(labels), "description": "Labels, separated by commas"}
+    words = {"value": ", ".join(labels), "description": "Labels, separated by commas"}
     field = ipywidgets.Text(continuous_update=False, **words, **wide("100%", "initial"))
     redraw = answer.follow(page, field)
     return ipywidgets.VBox([Picker(answer, encode, receive), field, answer])
@@ -113,25 +111,14 @@ def read_upload(name, data):
 
 
 def parse_labels(text) -> list:
-    """Read labels from a line of text, separated by commas; a label with a comma goes into double quotes.
+    """Read labels from a line of text, separated by commas; `ParameterError` if the line is empty.
 
-    Raises `ParameterError` if the line is empty, or a label has over 131,072 letters.
-
-    >>> parse_labels('otter,  sea   lion, "salt, pepper"')
-    ['otter', 'sea lion', 'salt, pepper']
+    >>> parse_labels("otter,  sea   lion")
+    ['otter', 'sea lion']
     """
     if not text.strip():
         raise ParameterError("there is no label; write at least one, and put commas between several")
-    try:
-        labels = next(csv.reader([" ".join(text.split())], skipinitialspace=True))  # one line, also with breaks in it
-    except csv.Error as error:
-        raise ParameterError(f"the labels cannot be read ({error}); write shorter ones") from None
-    return [label.strip() for label in labels]
-
-
-def write_labels(labels) -> str:
-    """Return labels as the text that `parse_labels` reads."""
-    return ", ".join('"' + label.replace('"', '""') + '"' if set(label) & set(',"') else label for label in labels)
+    return [" ".join(label.split()) for label in text.split(",")]
 
 
 def answer_html(model, name, picture, vector, labels, template, pictures) -> str:

@@ -79,7 +79,7 @@ told = progress.note("00.1", "wrong", "You added."), progress.note("00.1", "righ
 print([*told, progress.load_progress({str(file)!r})])
 os.environ["ASIF_BUILD"] = {str(tmp_path)!r}
 from asif_book import record
-record("one", 0.5, (0.4, 0.6), n=10), record("two", 0.25)
+record("one", 0.5), record("two", 0.25)
 damage = open({str(file)!r}).read().replace('"tries": 2', '"tries": "two"')
 open({str(file)!r}, "w").write(damage)
 print(progress.note("00.2", "right"))"""

@@ -37,13 +37,6 @@ def test_the_committed_drawing_of_the_method_shows_the_numbers_of_the_model(draw
         assert f"{number:.3f}" in told, "the method has changed: change the drawing"
 
 
-def test_each_question_is_a_square_by_the_methods_that_are_right():
-    mine, other = torch.tensor([[1, 1, 1, 0, 0, 1], [1, 0, 0, 1, 0, 0]]).bool().numpy()
-    page = parsed(figures.paired_squares(mine, other, ("ASIF", "ridge")))
-    assert [len(line.find_all("svg")) for line in page.find_all("p")] == [0, 1, 3, 1, 1, 0]
-    assert "only ASIF: 3" in page.text and "difference is (3 − 1) / 6" in page.text
-
-
 def test_both_banks_hold_the_same_rows_and_only_the_captions_move_with_their_lines(stamps_bank):
     whole, shuffled = parsed(figures.two_matrices(stamps_bank, ROWS, ORDER)).find_all("table")
     captions = stamps_bank.pairs.caption[ROWS].tolist()
@@ -76,14 +69,6 @@ def test_the_matrix_holds_the_cosines_of_the_nearest_anchors(stamps, stamps_bank
     assert torch.allclose(torch.tensor(drawn), relative[:, nearest], atol=1e-6)
     assert [one["alt"] for one in soup.select("thead img")] == anchors.pairs.caption[nearest.tolist()].tolist()
     assert soup.select_one(".meeting").data.get_text() == f"{relative[1, nearest[2]]:.2f}"
-
-
-def test_a_lane_is_as_long_as_its_split(stamps):
-    splits = {name: len(stamps.splits[name]) for name in ("train", "validation", "test")}
-    lanes = {row.b.get_text(): row for row in parsed(figures.who_sees_what(stamps)).select("tbody tr")}
-    for name, row in lanes.items():
-        assert {float(bar["width"]) for bar in row.find_all("rect")} == {splits[name] / max(splits.values())}
-    assert f"together {splits['train'] + splits['validation']}" in lanes["validation"].get_text()
 
 
 def arriving():

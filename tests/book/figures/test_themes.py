@@ -1,20 +1,16 @@
-"""A figure in a page follows the theme, and is drawn off pyplot's list, so that two may be drawn at the same time."""
+"""A figure in a page follows the theme, and `show` displays one picture with its alternative text."""
 
 import io
 import re
-import time
 import xml.etree.ElementTree as ElementTree
-from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import unquote
 
 import matplotlib.pyplot as plt
-import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from pages import contrast
 from PIL import Image
 
 from asif_book import figures
@@ -69,36 +65,6 @@ def test_a_figure_follows_its_page(browser, page):
     tab.set_content(JUPYTERLAB.format("dark") + page[page.index("<img") :])  # of a notebook that nobody trusts
     assert seen(tab) == DARKENED
     tab.close()
-
-
-def test_one_pair_in_a_cell_stands_out_from_a_dark_page_and_more_pairs_stand_out_more(browser):
-    bins = pd.DataFrame({"centre": [0.25], "mean": [0.2], "low": [0.1], "high": [0.3]})
-    figure = figures.similarity_density([0.0, *[0.5] * 300], [0.0, *[0.5] * 300], bins)
-    tab = browser.new_page(color_scheme="dark")
-    tab.set_content(str(image_html(figure, "cells")))
-    image = Image.open(io.BytesIO(tab.locator("img").screenshot())).convert("RGB")
-    tab.close()
-    (left, low), (right, high) = figure.axes[1].get_position().get_points()
-    heights = [1 - low - share * (high - low) for share in (0.05, 0.5, 0.95)]
-    bar = [image.getpixel((round(image.width * (left + right) / 2), round(image.height * at))) for at in heights]
-    seen = [contrast("#{:02X}{:02X}{:02X}".format(*pixel), DARK_PAGE) for pixel in bar]
-    assert 1.5 < seen[0] < seen[1] < seen[2]
-
-
-def test_threads_render_one_figure_at_a_time():
-    rendering, overlaps = [], []
-
-    class Slow(drawing_class()):
-        def savefig(self, *args, **options):
-            overlaps.append(len(rendering))
-            rendering.append(self)
-            time.sleep(0.05)
-            super().savefig(*args, **options)
-            rendering.remove(self)
-
-    with ThreadPoolExecutor(3) as pool:
-        pages = list(pool.map(lambda _: image_html(Slow((1, 1)), "a blank"), range(3)))
-    assert overlaps == [0, 0, 0] and len(set(pages)) == 1
 
 
 @pytest.fixture

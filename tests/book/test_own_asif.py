@@ -145,7 +145,6 @@ def test_a_missing_function_is_named_and_marked_and_the_answers_stay_equal(folde
 @pytest.mark.parametrize("code, reason", [
     ("def shares(image, text):\n    return image * text\n", "the check says of yours: These are the contributions"),
     ("def shares(image, text):\n    return np.array(image)\n", "name 'np' is not defined"),
-    ("def shares(image, text: np.ndarray):\n    return image\n", "the code that was kept raises NameError"),
     ("def shares(image, text):\n    return (\n", "the code that was kept is broken in line 2"),
     ("def share(image, text):\n    return image\n", "the code that was kept does not define shares"),
     ("", "no code of yours was kept: run its check again"),
@@ -165,6 +164,8 @@ def test_a_file_that_was_edited_by_hand_runs_as_it_stands(folder, bank, capsys):
     file.write_text(edited)
     assert "what did you change?" in check(bank).message and "was edited by hand" in capsys.readouterr().out
     assert file.read_text() == edited
+    file.write_text("def asif(*z): 1 / 0\ndef reasons(): pass\ndef best_caption(): pass\n")
+    assert check(bank).message == "my_asif.py raises ZeroDivisionError: division by zero."
     file.unlink()
     assert "not all of it is yours" in check(bank).message and file.exists()
 
@@ -173,8 +174,6 @@ def test_a_file_that_was_edited_by_hand_runs_as_it_stands(folder, bank, capsys):
     ("def asif(:", "is broken in line 1: "),
     ("import torch\n", "does not define asif"),
     ("def asif(): pass\ndef reasons(): pass\ndef best_caption(): pass\nexit(3)\n", "raises SystemExit: 3"),
-    ("import torch\0", "is broken: source code string cannot contain null bytes"),
-    ("def asif(): pass\ndef reasons(): pass\ndef best_caption(): pass\n1 / 0\n", "raises ZeroDivisionError"),
 ])  # fmt: skip
 def test_a_broken_file_is_one_sentence_and_stays_and_the_chapter_goes_on(folder, bank, capsys, text, sentence):
     (folder / own.FILE).write_text(text)
@@ -182,17 +181,6 @@ def test_a_broken_file_is_one_sentence_and_stays_and_the_chapter_goes_on(folder,
     found = capsys.readouterr().out
     assert f"{own.FILE} {sentence}" in found and "It stays as it is: mend it, or rename it" in found
     assert (folder / own.FILE).read_text() == text
-
-
-def test_a_folder_in_the_place_of_the_file_is_a_sentence(folder, bank, capsys):
-    (folder / own.FILE).mkdir()
-    assert "not all of it is yours" in check(bank).message
-    assert f"{own.FILE} cannot be read (Is a directory). It stays as it is" in capsys.readouterr().out
-
-
-def test_an_edited_file_whose_function_fails_is_wrong_and_not_an_error(folder, bank):
-    (folder / own.FILE).write_text("def asif(*z): 1 / 0\ndef reasons(): pass\ndef best_caption(): pass\n")
-    assert check(bank).message == "my_asif.py raises ZeroDivisionError: division by zero."
 
 
 def test_without_progress_no_file_is_made(folder, bank, monkeypatch):

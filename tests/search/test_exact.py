@@ -195,17 +195,6 @@ def test_unit_rows_written_in_one_pass_are_as_near_as_is_said(precision, given):
         assert error == pytest.approx(nearest, rel=1e-2)
 
 
-def test_threads_take_turns_at_the_tiles_and_positions_count_from_wherever_the_anchors_start():
-    z, anchors = unit(1, certified.GROUP + 40), unit(2, n := 3 * certified.TILE + 5)
-    kept = []
-    for threads, start in itertools.product((1, 2, 7), (0, 10, 2**31 - 2_500, 2**32 - n - 1)):
-        sieve, counts = certified.Sieve(z, K, 1_000), []
-        sieve.feed(anchors, start, threads, counts.append)
-        assert sum(counts) == n and max(counts) <= certified.TILE and not sieve.overflown.any()
-        kept.append([sorted(np.asarray(positions, np.int64) - start) for positions in sieve.candidates()])
-    assert all(each == kept[0] for each in kept)
-
-
 # -- the exact comparison --------------------------------------------------------------------------------
 
 
@@ -248,15 +237,6 @@ def test_a_cosine_is_the_same_however_vectors_lie_in_memory(method):
     for other in (lambda x: x.repeat_interleave(2, dim=0)[::2], lambda x: x.T.contiguous().T):
         assert not other(anchors).is_contiguous()
         assert_same(top_anchors(other(z), Rows([other(anchors[:50]), anchors[50:]]), 30, method=method), expected)
-
-
-def test_keys_are_in_the_order_of_the_answer():
-    cosines = np.concatenate([randn(1, 300).numpy(), np.repeat(np.float32([0.0, -0.0, 1e-40, -1e-40, 0.5]), 50)])
-    positions = np.concatenate([np.arange(270), 2**31 + np.arange(180), 2**32 - 1 - np.arange(100)])
-    positions = np.random.default_rng(0).permutation(positions)
-    keys, order = np.sort(passes._keys(cosines, positions)), np.lexsort((positions, -cosines))
-    values, where = passes._unpacked(keys)
-    assert np.array_equal(values, cosines[order]) and np.array_equal(where, positions[order])
 
 
 # -- what is refused, and what it takes ------------------------------------------------------------------

@@ -15,14 +15,6 @@ def pieces():
 WHOLE = MATRIX[[0, 3, *range(4, 17), 18, 19]]
 
 
-@pytest.mark.parametrize("size", [2, 5, 100])
-def test_blocks_are_the_rows_in_order(size):
-    blocks = list(pieces().blocks(size))
-    assert all(0 < len(block) <= size for _, block in blocks)
-    assert [start for start, _ in blocks] == np.cumsum([0, *(len(block) for _, block in blocks)])[:-1].tolist()
-    assert torch.equal(torch.cat([block for _, block in blocks]), WHOLE)
-
-
 @pytest.mark.parametrize("first, stop", [(0, 17), (2, 2), (6, 16)])
 def test_a_part_and_what_is_kept_are_views(first, stop):
     part = pieces().part(first, stop)

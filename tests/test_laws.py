@@ -200,14 +200,6 @@ def test_a_cut_of_a_larger_search_is_the_smaller_search(drawn, hubs, whiten):
     assert torch.equal(cut.indices, small.indices) and torch.equal(cut.values, small.values)
 
 
-@law(drawn=matrices(["plain", "ties", "near ties"]), powers=st.lists(st.integers(-9, 9), min_size=43, max_size=43))
-def test_lengths_change_nothing(drawn, powers):
-    z, anchors, k = drawn
-    factors = 2.0 ** torch.tensor(powers)[:, None]  # which multiply exactly
-    scaled = top_anchors(z * factors[:3], anchors * factors[3 : 3 + len(anchors)], k)
-    assert all(map(torch.equal, scaled, top_anchors(z, anchors, k)))
-
-
 # -- banks -----------------------------------------------------------------------------------------------
 
 
@@ -258,21 +250,3 @@ def test_contributions_add_up_to_the_score(drawn, p, reduce):
         assert difference == pytest.approx((scores[i, 0] - scores[i, 1]).item(), **near)
     together = mean_contributions(images, texts, [0, 1, 2]).contribution.sum()
     assert together == pytest.approx(scores.diagonal().mean().item(), **near)
-
-
-def test_a_cluster_gives_the_same_bits(tmp_path_factory):
-    from distributed import Client
-
-    from asif_lab.cluster.distributed import distributed_top_anchors
-
-    @settings(PROFILE, max_examples=PROFILE.max_examples // 5)
-    @given(drawn=banks(dtypes=DTYPES), shard=st.integers(1, 20), center=st.booleans())
-    def law(drawn, shard, center):
-        z, _, bank, k = drawn
-        bank = AnchorBank.load(bank.save(tmp_path_factory.mktemp("bank") / "bank"))
-        found = distributed_top_anchors(client, z, bank, "image", k, center=center, shard=shard, progress=False)
-        mean = bank.mean("image") if center else None
-        assert all(map(torch.equal, found, top_anchors(z, bank.rows("image"), k, mean=mean)))
-
-    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
-        law()

@@ -1,13 +1,11 @@
 """A bank of anchors: built, kept on disk whole, mapped into memory, and true to its encoders."""
 
 import os
-import shutil
 from unittest.mock import Mock
 
-import pyarrow.parquet as pq
 import pytest
 import torch
-from made_banks import assert_same, seal_again, without
+from made_banks import assert_same, without
 from safetensors.torch import load_file
 
 from asif_lib import AnchorBank, Pairs
@@ -57,14 +55,11 @@ def test_a_saved_bank_comes_back_bit_for_bit_and_is_found_by_its_name(bank, tmp_
     assert all(torch.equal(load_file(part / f"{side}.safetensors")["rows"], bank.matrix(side)) for side in bank.sides)
 
 
-@pytest.mark.parametrize("dtype", [torch.int64, torch.float8_e4m3fn, None])
-def test_another_type_is_refused_in_one_sentence(bank, tmp_path, dtype):
-    with pytest.raises(BankError, match=f"does not keep embeddings in {dtype}; take one of torch.float16, .*float64"):
-        bank.to(dtype)
-    if dtype:
-        with pytest.raises(BankError, match=f"does not keep embeddings in {dtype}"):
-            bank.replace(text=bank.text.to(dtype)).save(tmp_path / "mine")
-        assert not (tmp_path / "mine").exists()
+def test_another_type_is_refused_in_one_sentence(bank, tmp_path):
+    for change in (lambda: bank.to(torch.int64), lambda: bank.replace(text=bank.text.long()).save(tmp_path / "mine")):
+        with pytest.raises(BankError, match="does not keep embeddings in torch.int64; take one of torch.float16, .*64"):
+            change()
+    assert not (tmp_path / "mine").exists()
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
@@ -117,9 +112,8 @@ def test_broken_pictures_stop_a_build_or_are_left_out(pairs, tiny):
         AnchorBank.build(pairs, *tiny, progress=False)
     bank = AnchorBank.build(pairs, *tiny, skip_broken=True, progress=False)
     assert_same(bank, AnchorBank.build(pairs.subset([0, 2, 4, 5]), *tiny, progress=False))
-    for none in (pairs.subset([1, 3]), pairs.subset([])):
-        with pytest.raises(BankError, match="drawings: has no pair"):
-            AnchorBank.build(none, *tiny, skip_broken=True, progress=False)
+    with pytest.raises(BankError, match="drawings: has no pair"):
+        AnchorBank.build(pairs.subset([1, 3]), *tiny, skip_broken=True, progress=False)
 
 
 # -- writing is all or nothing ---------------------------------------------------------------------------
@@ -130,16 +124,8 @@ def changed(bank):
     return bank.replace(image=bank.image + 1, name="changed")
 
 
-STEPS = {
-    "matrices": (bank_writing, "exact_sum"),
-    "table": (pq.ParquetWriter, "write_batch"),
-    "state": (bank_writing, "save"),
-    "last": (os, "replace"),
-}
-
-
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "Ctrl-C"])
-@pytest.mark.parametrize("where", STEPS.values(), ids=STEPS)
+@pytest.mark.parametrize("where", [(bank_writing, "exact_sum"), (os, "replace")], ids=["first", "last"])
 def test_a_write_that_ends_early_leaves_the_old_bank_whole_and_nothing_else(
     bank, changed, tmp_path, monkeypatch, where, error
 ):
@@ -205,34 +191,13 @@ def test_a_prepared_copy_is_found_by_its_own_version(opened, tmp_path):
     assert not isinstance(without(moved, [0]).searchable("text")[0], PreparedAnchors)
 
 
-def test_a_prepared_copy_that_does_not_say_what_it_must_is_refused(opened):
-    file = opened.index_folder / "image-prepared.json"
-    content = file.read_bytes()
-    for wrong, words in (
-        ({"encoder": "0" * 16}, "its encoder is 0000000000000000"),
-        ({"n": 7}, "its n is 7, not 6"),
-        ({"error": -0.1}, "error: Input should be greater than or equal to 0"),
-        ({"state": None}, "its state is None"),
-    ):
-        file.write_bytes(content)
-        seal_again(file, lambda record, wrong=wrong: record.update(wrong))
-        with pytest.raises(BankError, match=f"prepared copy cannot be used .*{words}.*; prepare the bank again"):
-            opened.searchable("image")
-
-
-def test_an_older_version_is_prepared_while_it_is_on_disk(bank, changed, tmp_path):
+def test_an_older_version_is_prepared_while_it_is_on_disk(bank, tmp_path):
     folder = bank.save(tmp_path / "mine")
     view = AnchorBank.load(folder)
     edited = without(AnchorBank.load(folder), [0])
     assert isinstance(view.prepare(progress=False).searchable("image")[0], PreparedAnchors)
-    gone = "version 1, .* no longer on disk; load the bank"
-    for change, words in (
-        (edited.compact, gone),
-        (lambda: changed.save(folder), gone),
-        (lambda: shutil.rmtree(folder), "there is no bank 'drawings'"),
-    ):
-        change()
-        files = sorted(folder.rglob("*"))
-        with pytest.raises(BankError, match=words):
-            view.prepare(progress=False)
-        assert sorted(folder.rglob("*")) == files
+    edited.compact()
+    files = sorted(folder.rglob("*"))
+    with pytest.raises(BankError, match="version 1, .* no longer on disk; load the bank"):
+        view.prepare(progress=False)
+    assert sorted(folder.rglob("*")) == files

@@ -3,7 +3,6 @@
 import json
 import multiprocessing
 import os
-import random
 import shutil
 import signal
 import sys
@@ -15,7 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
-from made_banks import assert_same, ids, make, without
+from made_banks import assert_same, ids, make
 
 from asif_lib import AnchorBank, Pairs, files
 from asif_lib.bank import disk
@@ -41,31 +40,10 @@ def bank(folder):
 # -- an edited bank is the bank that a rebuild would give ------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype, on_disk", [(torch.bfloat16, True), (torch.float32, True), (torch.float32, False)])
-def test_any_sequence_of_edits_gives_what_a_rebuild_gives(tmp_path, dtype, on_disk):
-    rng = random.Random(0)
-    bank, numbers, new = make(0, 40, dtype), list(range(40)), 40
-    if on_disk:
-        bank = AnchorBank.load(bank.save(tmp_path / "toy"))
-    for step in range(12):
-        if step % 3 == 0:
-            bank = bank.add(make(new, new + 7, dtype))
-            numbers += range(new, new + 7)
-            new += 7
-        else:
-            gone = rng.sample(range(len(numbers)), 5)
-            bank = without(bank, gone) if step % 2 else bank.remove(id for id in ids(*(numbers[i] for i in gone)))
-            numbers = [number for i, number in enumerate(numbers) if i not in gone]
-        bank = bank.compact() if step == 7 else bank
-        rebuilt = make(0, new, dtype).subset(numbers)
-        assert_same(bank, rebuilt)
-    assert_same(AnchorBank.load(bank.save(tmp_path / "again")), rebuilt)
-
-
 def test_new_embeddings_take_the_banks_precision_and_must_fit_into_it(tmp_path):
     half = AnchorBank.load(make(0, 5, torch.float16).save(tmp_path / "half"))
     assert_same(half.add(make(5, 8)), make(0, 8, torch.float16))
-    for value, words in ((1e6, "not finite"), (1e-9, "zero")):
+    for value, words in ((float("nan"), "not finite"), (1e6, "not finite"), (1e-9, "zero")):
         with pytest.raises(BankError, match=f"precision torch.float16 the image embedding is {words}"):
             half.add(with_(make(5, 8), image=value))
 
@@ -152,15 +130,8 @@ def test_diff_names_what_changes(bank):
     assert found == {"removed": ids(3, 5), "changed": ids(0, 1), "added": ids(12, 13)}
     assert changes["caption"][3] == "another"
     assert bank.diff(make(0, 12)).empty
-    five = make(0, 5)
-    assert five.diff(five.subset([])).change.tolist() == ["removed"] * 5
-    for other, words in (
-        (five.subset([0, 1, 1]), "more than once among the pairs: id-0001"),
-        (column(five, more=1), "other columns"),
-        (five.replace(image_encoder=replace(five.image_encoder, checksum="c" * 64)), "was made by"),
-    ):
-        with pytest.raises((BankError, IdentityError), match=words):
-            five.diff(other)
+    with pytest.raises(BankError, match="other columns"):
+        bank.diff(column(make(0, 12), more=1))
 
 
 # -- forgetting ------------------------------------------------------------------------------------------
@@ -209,11 +180,9 @@ def test_after_compact_no_byte_of_what_was_removed_is_left(tmp_path):
 # -- values of columns -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("on_disk", [True, False], ids=["on disk", "in memory"])
-def test_values_of_columns_choose_pairs(folder, on_disk):
+def test_values_of_columns_choose_pairs(folder):
     further = {"note": ["a", None, "b"] * 4, "year": [*range(1990, 2002)], "is_new": [True, False] * 6}
     made = column(make(0, 12), **further, tags=[["a"]] * 12)
-    bank = AnchorBank.load(made.save(folder)) if on_disk else made
     for values, numbers in (
         ({"group": "food"}, [0, 3, 6, 9]),
         ({"group": "food", "caption": "caption number 6 of many"}, [6]),
@@ -222,9 +191,9 @@ def test_values_of_columns_choose_pairs(folder, on_disk):
         ({"year": "1991"}, [1]),  # as the command reads it
         ({"is_new": False, "note": "a"}, [3, 9]),
     ):
-        bank = AnchorBank.load(made.save(folder)) if on_disk else made
-        assert bank.remove(**values).pairs["id"].tolist() == ids(*(i for i in range(12) if i not in numbers))
-    bank = AnchorBank.load(made.save(folder)) if on_disk else made
+        for bank in (made, AnchorBank.load(made.save(folder))):
+            assert bank.remove(**values).pairs["id"].tolist() == ids(*(i for i in range(12) if i not in numbers))
+    bank = AnchorBank.load(made.save(folder))
     for values, words in (
         ({"grupp": "food"}, "has no column 'grupp'; its columns are id, caption, picture, group"),
         ({"group": "fod"}, "has no pair with group = 'fod'; nothing"),
@@ -236,9 +205,9 @@ def test_values_of_columns_choose_pairs(folder, on_disk):
         *[({"note": note}, "has no pair with note = ") for note in (None, "None", "nan")],
         ({"tags": "a"}, "has no pair with tags"),
     ):
-        with pytest.raises(BankError, match=words) as refusal:
+        with pytest.raises(BankError, match=words):
             bank.remove(**values)
-        assert "\n" not in str(refusal.value) and bank.version in (1, None)
+    assert AnchorBank.load(folder).version == 1
 
 
 # -- bad input -------------------------------------------------------------------------------------------
@@ -270,7 +239,6 @@ BAD_EDITS = {
     "add what is there": (lambda b: b.add(make(11, 13)), "has these ids already: id-0011;"),
     "add twice": (lambda b: b.add(with_(make(12, 15), id="id-0012")), "more than once among the pairs: id-0012"),
     "add nothing": (lambda b: b.add(make(12, 13).subset([])), "no pair to add"),
-    "add NaN": (lambda b: b.add(with_(make(12, 15), image=float("nan"))), "not finite .* of: id-0013"),
     "add number captions": (lambda b: b.add(column(make(12, 15), caption=[1, 2, 3])), "no text, .*: id-0012, id-0013"),
     "add a null id": (lambda b: b.add(with_(make(12, 15), id=None)), "known by their ids; .*: 1"),
     "add other widths": (lambda b: b.add(make(12, 15).replace(image=torch.ones(3, 5))), r"shape \(3, 5\).* \(3, 6\)"),
@@ -306,15 +274,6 @@ def test_a_bank_of_very_many_parts_asks_to_be_compacted(bank, monkeypatch):
     with pytest.raises(BankError, match="has 3 parts; compact it"):
         bank.add(make(14, 15))
     assert len(bank.compact().add(make(14, 15))) == 15
-
-
-def test_a_bank_that_is_gone_cannot_be_edited(bank, folder):
-    shutil.rmtree(folder)
-    for edit in (lambda: bank.remove(ids(1)), lambda: bank.add(make(12, 13)), bank.compact, bank.undo):
-        with pytest.raises(BankError, match="there is no bank"):
-            edit()
-    assert not folder.exists()
-    assert [found.tolist() for found in bank.find("id", ["other", *ids(4)])] == [[False, True], [4]]  # the view stays
 
 
 # -- several processes, and killed ones ------------------------------------------------------------------
@@ -475,10 +434,12 @@ def test_known_ids_other_encoders_and_broken_pictures_add_nothing(cards, tiny, t
     other = load_image_encoder("test_vit", device="cpu", random_seed=1)
     with monkeypatch.context() as patch:
         patch.setattr("asif_lib.bank.building.encode", None)  # refused before anything is encoded
-        with pytest.raises(BankError, match=r"has these ids already: .*red\.png"):
-            bank.add(load_pairs(tmp_path / "first"), None, None)
-        with pytest.raises(IdentityError, match="cannot be compared"):
-            bank.add(pairs, other, tiny[1])
+        for added, image_encoder, refusal in (
+            (load_pairs(tmp_path / "first"), None, BankError),
+            (pairs, other, IdentityError),
+        ):
+            with pytest.raises(refusal):
+                bank.add(added, image_encoder, tiny[1])
     (cards / "white.png").write_text("no picture")
     with pytest.raises(BrokenPicturesError, match="white.png"):
         bank.add(pairs, *tiny, progress=False)

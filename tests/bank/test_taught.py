@@ -54,16 +54,10 @@ def test_a_forged_file_gets_one_sentence(tmp_path):
     for change, word in (
         (lambda content, _: content.update(ids=["a", "a", "b", "c"]), "occur more than once"),
         (lambda content, _: content.update(captions=["b"]), "4 values of 'id' and 1 captions"),
-        (lambda content, _: content.update(ids=[1, 2, 3, 4]), "valid string"),
         (lambda content, _: content.pop("text_encoder"), "text_encoder: Field required"),
         (lambda content, _: content.update(image_encoder=vars(TEXT)), "needs an `identity` of kind 'image'"),
         (lambda _, matrices: matrices["image"].fill(np.nan), "not finite"),
-        (lambda _, matrices: matrices.update(image=matrices["image"].astype("i4")), "int32"),
         (lambda _, matrices: matrices.pop("text"), "text"),
-        (
-            lambda _, matrices: matrices.update(text=matrices["text"][:, :3].copy()),
-            "text embeddings have the shape (4, 3)",
-        ),
     ):
         with pytest.raises(AsifError) as refused:
             read_taught(exported(tmp_path / "taught.safetensors", change), "mine")
@@ -81,7 +75,6 @@ def test_a_damaged_file_gets_one_sentence(tmp_path):
     changed = exported(file, lambda content, matrices: content.update(captions=list("wxyz")), forged=False)
     with pytest.raises(BankError, match="its checksum differs"):
         read_taught(changed, "mine")
-    for other in (tmp_path, tmp_path / "none", tmp_path / "link"):
-        (tmp_path / "link").symlink_to(file) if other.name == "link" else None
-        with pytest.raises(BankError, match="cannot be read"):
-            read_taught(other, "mine")
+    (tmp_path / "link").symlink_to(file)
+    with pytest.raises(BankError, match="cannot be read"):
+        read_taught(tmp_path / "link", "mine")

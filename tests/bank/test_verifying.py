@@ -1,16 +1,14 @@
 """Checksums of a bank: a bit that flipped anywhere in its files never goes unnoticed."""
 
-import json
 import random
 import shutil
 import warnings
 
-import pyarrow.parquet as pq
 import pytest
 import torch
 from made_banks import ids, make, seal_again, without
 
-from asif_lab.approximate import build_index, open_index
+from asif_lab.approximate import build_index
 from asif_lib import ASIF
 from asif_lib.bank import disk
 from asif_lib.bank.anchors import AnchorBank
@@ -24,10 +22,9 @@ pytestmark = pytest.mark.once
 
 @pytest.fixture
 def folder(tmp_path):
-    """A bank of two parts and three versions, with prepared copies and an index."""
+    """A bank of two parts and three versions, with prepared copies."""
     folder = make(0, 300).save(tmp_path / "toy")
-    bank = AnchorBank.load(folder).add(make(300, 340)).remove(ids(7, 320)).prepare(progress=False)
-    build_index(bank, "image", lists=4, progress=False)
+    AnchorBank.load(folder).add(make(300, 340)).remove(ids(7, 320)).prepare(progress=False)
     return folder
 
 
@@ -42,9 +39,8 @@ def used(folder):
     found = bank.pairs.to_dict("list")
     searches = [bank.searchable(side)[0] for side in bank.sides]
     rounded = [prepared.rounded.float().tolist() for prepared in searches]
-    answer = open_index(bank, "image").search(bank.image[:2], k=3, effort=4)
     about = bank.name, bank.licence, bank.image_encoder, bank.text_encoder.name, bank.history().to_dict("list")
-    return found, bank.image.tolist(), bank.text.tolist(), bank.image_mean.tolist(), rounded, str(answer), str(about)
+    return found, bank.image.tolist(), bank.text.tolist(), bank.image_mean.tolist(), rounded, str(about)
 
 
 def flip(file, generator):
@@ -84,15 +80,6 @@ def test_a_flipped_bit_in_any_file_of_a_bank_is_noticed_when_it_is_used_and_by_v
     assert len(verify(folder)) >= len(files_of(folder)) - 4  # records seal themselves
 
 
-def test_a_view_keeps_what_it_read_when_it_was_opened(folder):
-    """Another program may write into a file of the bank: into that of the removed rows and the sums, for example."""
-    bank, whole = AnchorBank.load(folder), AnchorBank.load(folder)
-    before = whole.image_mean, whole.pairs["id"].tolist()
-    state = folder / bank.disk.record.newest.state
-    state.write_bytes(bytes(state.stat().st_size))
-    assert torch.equal(bank.image_mean, before[0]) and bank.pairs["id"].tolist() == before[1]
-
-
 USES = {
     "the table": ("pairs.parquet", lambda bank: bank.pairs),
     "ids": ("pairs.parquet", lambda bank: bank.remove(ids(3))),
@@ -109,39 +96,20 @@ USES = {
     "represent": ("image.safetensors", lambda bank: ASIF(bank, k=3).images(torch.ones(1, 6))),
     "prepare": ("image.safetensors", lambda bank: bank.prepare(progress=False)),
     "an index is made": ("image.safetensors", lambda bank: build_index(bank, "image", progress=False)),
-    "the index": ("ivf-image-centred.faiss", lambda bank: open_index(bank, "image")),
     "the copy": ("image-prepared.safetensors", lambda bank: bank.searchable("image")),
 }
-
-
-def spoil(file):
-    """Change a bit in the middle of a file."""
-    kept, half = file.read_bytes(), file.stat().st_size // 2
-    file.write_bytes(kept[:half] + bytes([kept[half] ^ 1]) + kept[half + 1 :])
 
 
 @pytest.mark.parametrize("name, use", USES.values(), ids=USES)
 def test_what_is_damaged_after_a_bank_was_opened_is_not_read_copied_or_summed(folder, name, use):
     opened = AnchorBank.load(folder)
     file = (opened.index_folder if "-" in name else opened.disk.parts[0].folder) / name
-    kept = file.read_bytes()
-    spoil(file)
+    kept, half = file.read_bytes(), file.stat().st_size // 2
+    file.write_bytes(kept[:half] + bytes([kept[half] ^ 1]) + kept[half + 1 :])
     with pytest.raises(BankError, match="its checksum differs"):
         use(opened)
     file.write_bytes(kept)
     use(AnchorBank.load(folder))  # and of a whole one, all of it is
-
-
-def test_only_the_parts_that_are_read_are_compared(folder, monkeypatch):
-    """A worker of a cluster reads its own pairs, and an edit those that go: neither waits for the rest of a bank."""
-    monkeypatch.setattr(disk, "SMALL", 0)
-    monkeypatch.setattr(AnchorBank, "index_folder", folder / "none")
-    spoil(AnchorBank.load(folder).disk.parts[0].folder / "image.safetensors")
-    bank = AnchorBank.load(folder)
-    assert len(bank.searchable("image", part=range(299, 338))[0]) == 39
-    assert len(bank.add(make(340, 343)).remove(ids(341, 330))) == 339
-    with pytest.raises(BankError, match="image.safetensors is not as it was written"):
-        bank.searchable("image", part=range(298, 300))
 
 
 def test_a_part_that_is_a_link_is_refused_and_a_bank_that_is_one_is_not(folder, tmp_path):
@@ -162,9 +130,7 @@ def test_verify_names_all_damaged_missing_and_exchanged_files(folder):
         flip(file, random.Random(2))
     gone = max(folder.glob("part-*/pairs.parquet"))
     gone.unlink()
-    with pytest.raises(
-        BankError, match="is damaged; build it again with --replace, or copy it from where it"
-    ) as caught:
+    with pytest.raises(BankError, match="is damaged; build it again with --replace, or copy it") as caught:
         bank.verify(progress=False)
     for file in (*damaged, gone):
         assert file.name in str(caught.value) and file.parent.name in str(caught.value)
@@ -180,15 +146,10 @@ def test_verify_names_all_damaged_missing_and_exchanged_files(folder):
 RECORDS = {
     "a bad checksum": (lambda r: r["parts"][0]["files"].update({"text.safetensors": ""}), "parts.0.files.text"),
     "a part elsewhere": (lambda r: r["parts"][0].update(name="../../etc"), "parts.0.name: String should match pattern"),
-    "another count": (lambda r: r["history"][-1].update(count=7), "do not hold 7 pairs"),
     "a side elsewhere": (lambda r: r["sides"][1].update(name="../x"), "sides.1.name: String should match"),
-    "a third side": (lambda r: r["sides"].append(r["sides"][0]), "at most 2 items"),
-    "one side twice": (lambda r: r["sides"].__setitem__(1, r["sides"][0]), "both sides have one name"),
+    "another count": (lambda r: r["history"][-1].update(count=7), "do not hold 7 pairs"),
     "another precision": (lambda r: r["sides"][1].update(dtype="float16"), "holds torch.float32 .*, not torch.float16"),
-    "another key": (lambda r: r.update(colour="red"), "colour: Extra inputs are not permitted"),
     "an older format": (lambda r: r.update(format=3), "has bank format 3, and this version reads format 4; build the"),
-    "a text": (lambda r: r.update(format="4"), "has bank format 4, and this version reads format 4"),
-    "a tree": (lambda r: r.update(format=json.loads('{"a":' * 90 + "1" + "}" * 90)), "has bank format .{20}, and"),
 }
 
 
@@ -241,11 +202,6 @@ def test_a_few_captions_are_read_without_the_table(tmp_path, monkeypatch):
     """Of removed rows, of several parts, and of several groups of rows; in the order that was asked."""
     monkeypatch.setattr(disk, "BLOCK", 4)
     bank = without(AnchorBank.load(make(0, 12).save(tmp_path / "toy")).add(make(20, 30)), [1, 5, 13])
-    table, read = bank.pairs, []
     opened = AnchorBank.load(tmp_path / "toy")
-    iter_ = pq.ParquetFile.iter_batches
-    monkeypatch.setattr(pq.ParquetFile, "iter_batches", lambda *a, **b: read.append(b["row_groups"]) or iter_(*a, **b))
-    for rows, groups in ([18, 0, 18], 2), ([10], 1), ([3, 4], 1):
-        read.clear()
-        assert opened.pairs_at(rows)["caption"].tolist() == table["caption"].iloc[rows].tolist()
-        assert len(read) == groups
+    for rows in ([18, 0, 18], [10], [3, 4]):
+        assert opened.pairs_at(rows)["caption"].tolist() == bank.pairs["caption"].iloc[rows].tolist()

@@ -114,12 +114,14 @@ def test_each_student_has_one_row(tmp_path, asif, kind):
     assert status == 0 and [(s["student"], s["solved"]) for s in result["students"]] == [(s, 1) for s in students]
 
 
-@pytest.mark.parametrize("name", ["my_progress.json", "my_progress (1).json", "My_progress - Copy.json"])
-def test_a_file_without_a_name_is_no_student(folder, asif, name):
-    hand_in(folder / name, e001=entry())
+def test_a_file_without_a_name_is_no_student(folder, asif):
+    names = ["My_progress - Copy.json", "my_progress (1).json", "my_progress.json"]
+    for name in names:
+        hand_in(folder / name, e001=entry())
     status, result = asif(folder, "--json")
     assert (status, [s["student"] for s in result["students"]]) == (1, ["Anna", "Zoë"])
-    assert result["unreadable"] == [f"{name}: the file names no student; rename it to NAME.json."]
+    says = "the file names no student; rename it to NAME.json."
+    assert sorted(result["unreadable"]) == [f"{name}: {says}" for name in names]
 
 
 def test_chapters_pick_the_columns_the_csv_and_the_exercises(folder, tmp_path, asif):
@@ -142,24 +144,16 @@ def test_a_roster_names_the_absent_and_the_strangers_and_no_one_twice(folder, tm
     told = ["  Not on the roster: Anna.", "  Nothing was handed in by Bob 10, Bob 9."]
     told += ["  Handed in, but not read, see above: Cy."]
     assert remarks.splitlines()[1:] == told
-    roster.write_text("Zoë\nAnna\nZoë\n")
-    assert "has Zoë more than once" in asif(folder, "--roster", roster)[1].err
+    for text, said in (
+        ("Zoë\nAnna\nZoë\n", "has Zoë more than once"),
+        ("Ng, Mai\nNg, Tom\n", "line 1 has a comma, which may belong to the name"),
+        ("name,group\n", "the roster holds no name"),
+    ):
+        roster.write_text(text)
+        assert said in asif(folder, "--roster", roster)[1].err
     os.mkfifo(tmp_path / "pipe")  # and is not waited for
     for no_file in (tmp_path, tmp_path / "pipe"):
         assert "roster cannot be read" in asif(folder, "--roster", no_file)[1].err
-
-
-@pytest.mark.parametrize(
-    "text, said",
-    [
-        ("Ng, Mai\nNg, Tom\n", "line 1 has a comma, which may belong to the name"),
-        ("name,group\n", "the roster holds no name"),
-    ],
-)
-def test_a_roster_whose_names_are_not_clear_is_refused(folder, tmp_path, asif, text, said):
-    (tmp_path / "names.csv").write_text(text)
-    status, printed = asif(folder, "--roster", tmp_path / "names.csv")
-    assert status == 1 and said in printed.err
 
 
 def test_csv_has_a_row_for_each_student_and_exercise(folder, tmp_path, asif):
@@ -174,9 +168,9 @@ def test_csv_has_a_row_for_each_student_and_exercise(folder, tmp_path, asif):
     assert table.query("student == 'Zoë'").status.tolist() == ["right", "not attempted", "wrong"]
 
 
-@pytest.mark.parametrize("text", [*FORMULAS, "=1+1"])
-def test_no_name_and_no_message_becomes_a_formula(tmp_path, asif, text):
-    hand_in(tmp_path / "class" / text / "my_progress.json", e001=entry("wrong", 1, 1, 1, message=text))
+def test_no_name_and_no_message_becomes_a_formula(tmp_path, asif):
+    for text in FORMULAS:
+        hand_in(tmp_path / "class" / text / "my_progress.json", e001=entry("wrong", 1, 1, 1, message=text))
     asif(tmp_path / "class", "--csv", tmp_path / "progress.csv")
     assert formulas(tmp_path / "progress.csv") == []
 
@@ -189,7 +183,6 @@ def test_files_that_cannot_be_read_are_named_and_the_others_counted(folder, asif
     (folder / "Finn" / "my_progress.json").mkdir(parents=True)
     (folder / "Gil.zip").touch()
     (folder / "notes.txt").touch()
-    (folder / ".DS_Store").touch()
     (folder / "__MACOSX").mkdir()
     status, printed = asif(folder)
     assert status == 1
@@ -206,8 +199,6 @@ def test_files_that_cannot_be_read_are_named_and_the_others_counted(folder, asif
         "  Gil.zip: an archive; unpack it.",
     ]
     assert remarks.splitlines() == ["Remarks:", "  notes.txt: no progress file; left alone."]
-    result = asif(folder, "--json")[1]
-    assert (result["ok"], len(result["unreadable"]), len(result["students"])) == (False, 6, 2)
 
 
 def test_only_regular_files_of_some_size_are_read(folder, tmp_path, asif):
@@ -219,7 +210,6 @@ def test_only_regular_files_of_some_size_are_read(folder, tmp_path, asif):
     os.mkfifo(folder / "Eve.json")
     (folder / "Finn.json").write_bytes(b" " * (6 << 20))
     hand_in(folder / "Gil.json", e001=entry("wrong", 1, 1, message="x" * 1_000_000))
-    hand_in(folder / "Hal.json", **{f"e{chapter:02}{n}": entry() for chapter in range(90, 96) for n in range(1_000)})
     status, result = asif(folder, "--json", "--csv", tmp_path / "class.csv")
     assert (status, [student["student"] for student in result["students"]]) == (1, ["Anna", "Zoë"])
     assert (tmp_path / "class.csv").stat().st_size < 20_000
@@ -227,7 +217,7 @@ def test_only_regular_files_of_some_size_are_read(folder, tmp_path, asif):
     assert result["unreadable"] == [
         f"Bob/my_progress.json {leads}", f"Cem/my_progress.json {leads}", f"Dana {leads}",
         f"Eve.json cannot be read: Eve.json {NOT_REGULAR}", "Finn.json cannot be read: Finn.json has more than 5 MB.",
-        f"Gil.json {DAMAGED}", f"Hal.json {DAMAGED}",
+        f"Gil.json {DAMAGED}",
     ]  # fmt: skip
 
 
@@ -289,12 +279,3 @@ def test_a_folder_without_a_class_is_an_error(tmp_path, asif):
     assert asif(tmp_path / "missing")[1].err == f"asif: {tmp_path / 'missing'}: there is no such folder.\n"
     status, printed = asif(tmp_path)
     assert status == 1 and "holds no progress" in printed.err
-
-
-def test_a_folder_called_export_is_read_when_its_path_is_spelt_out(tmp_path, monkeypatch, asif):
-    monkeypatch.chdir(tmp_path)
-    hand_in(tmp_path / "export" / "Anna.json", e001=entry())
-    status, printed = asif("./export")
-    assert status == 0 and "Anna" in printed.out and asif("--json", "./export")[0] == 0
-    status, printed = asif("export")
-    assert status == 2 and "Usage: asif class export" in printed.err

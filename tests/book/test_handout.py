@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from asif_book.classroom import handout as module
-from asif_book.classroom.handout import HandoutError, handout, main
-from asif_book.report.rendering import render_page
+from asif_book.classroom.handout import HandoutError, handout
 from asif_lib import method
 from asif_lib.files import ROOT
 
@@ -54,10 +53,6 @@ def test_a_students_copy_links_to_nothing_and_speaks_of_nothing_that_it_lacks(st
     assert "lab: setup" in makefile and "tests" not in makefile
 
 
-def test_with_solutions_it_is_the_whole_checkout(tmp_path):
-    assert (handout(tmp_path / "all") / "notebooks/solutions/00_start_here.ipynb").exists()
-
-
 def test_make_installs_from_a_kit_alone(students):
     dry = ["make", "--dry-run", "lab"]
     assert "--no-index" not in subprocess.run(dry, cwd=students, capture_output=True, text=True, check=True).stdout
@@ -84,10 +79,7 @@ def kit(tmp_path, monkeypatch):
     return tmp_path / "kit"
 
 
-@pytest.mark.parametrize(
-    "key, value",
-    [("python", "3.9.1"), ("python", f"3.{sys.version_info.minor}.99"), ("system", "Plan9"), ("machine", "pdp11")],
-)
+@pytest.mark.parametrize("key, value", [("python", "3.9.1"), ("system", "Plan9"), ("machine", "pdp11")])
 def test_a_kit_for_another_computer_is_one_sentence(kit, key, value):
     check = [sys.executable, str(kit / "check_kit.py")]
     assert subprocess.run(check, capture_output=True).returncode == 0
@@ -105,9 +97,6 @@ TAMPERED = {
     "kit/wheels/torch.whl is missing": lambda kit: (kit / "wheels/torch.whl").unlink(),
     "kit/wheels/torch-99.whl was added": lambda kit: (kit / "wheels/torch-99.whl").write_text("mine"),
     "kit/cache was added": lambda kit: (kit / "cache").symlink_to("/etc"),
-    "kit/wheels was added": lambda kit: (
-        (kit / "wheels").rename(kit.parent / "w") and (kit / "wheels").symlink_to("../w")
-    ),
     "kit/versions.txt was changed": lambda kit: (kit / "about.json").write_text(
         (kit / "about.json").read_text().replace('"versions.txt": "', '"versions.txt": "0')
     ),
@@ -125,22 +114,15 @@ def test_a_tampered_kit_is_one_sentence_before_anything_is_installed(kit, fault)
     assert (run.returncode, run.stderr.count("\n")) == (1, 1) and run.stderr.startswith(fault)
 
 
-def test_a_folder_that_is_there_or_no_checkout_is_an_error(tmp_path, capsys):
+def test_a_folder_that_is_there_or_no_checkout_is_an_error(tmp_path):
     with pytest.raises(HandoutError, match="is there already"):
         handout(tmp_path)
     with pytest.raises(HandoutError, match="is no checkout"):
         handout(tmp_path / "new", root=tmp_path)
-    with pytest.raises(SystemExit, match="is there already"):
-        main([str(tmp_path)])
 
 
-def test_the_method_on_a_page_is_printed_on_one_sheet_and_its_code_is_the_method(tmp_path, browser):
+def test_the_code_of_the_method_on_a_page_is_the_method():
     source = ROOT / "notebooks" / "method_on_a_page.md"
-    (tmp_path / "page.html").write_text(render_page(source, source.read_text(), chapters=[], more=[]))
-    with browser.new_context() as context:
-        page = context.new_page()
-        page.goto((tmp_path / "page.html").as_uri())
-        assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4", prefer_css_page_size=True))) == 1
     written = {}
     exec(re.search(r"```python\n(.*?)```", source.read_text(), re.S)[1], written)
     draw = torch.Generator().manual_seed(5)

@@ -195,30 +195,6 @@ def test_unit_rows_written_in_one_pass_are_as_near_as_is_said(precision, given):
         assert error == pytest.approx(nearest, rel=1e-2)
 
 
-@pytest.mark.parametrize("half", [False, True])
-def test_keys_grow_with_the_numbers_and_name_the_smallest_of_them(half):
-    every = torch.arange(-(2**15), 2**15).to(torch.int16).view(torch.bfloat16)
-    drawn = torch.cat([randn(1, 500), randn(2, 500) * 1e-6, torch.tensor([-1.0, 1.0])])
-    numbers = (every[every.isfinite() & ((every != 0) | ~every.signbit())] if half else drawn).sort().values
-    bits = numbers.view(torch.int16 if half else torch.int32).tolist()
-    keys = np.array([certified._key(np.int16(b) if half else np.int32(b), half) for b in bits])
-    assert (np.diff(keys) >= 0).all()
-    smallest = torch.tensor([certified._number(np.int16(key), half) for key in keys])
-    assert (smallest == numbers).all() if half else (smallest <= numbers).all()
-    assert [certified._key_of(float(number), half) for number in smallest] == keys.tolist()
-
-
-def test_threads_take_turns_at_the_tiles_and_positions_count_from_wherever_the_anchors_start():
-    z, anchors = unit(1, certified.GROUP + 40), unit(2, n := 3 * certified.TILE + 5)
-    kept = []
-    for threads, start in itertools.product((1, 2, 7), (0, 10, 2**31 - 2_500, 2**32 - n - 1)):
-        sieve, counts = certified.Sieve(z, K, 1_000), []
-        sieve.feed(anchors, start, threads, counts.append)
-        assert sum(counts) == n and max(counts) <= certified.TILE and not sieve.overflown.any()
-        kept.append([sorted(np.asarray(positions, np.int64) - start) for positions in sieve.candidates()])
-    assert all(each == kept[0] for each in kept)
-
-
 # -- the exact comparison --------------------------------------------------------------------------------
 
 
@@ -258,23 +234,9 @@ def test_a_cosine_is_the_same_in_whatever_company(dtype):
 def test_a_cosine_is_the_same_however_vectors_lie_in_memory(method):
     z, anchors = sums_of_nothing_but_errors(5, 90)
     expected = rerank(z, anchors, [np.arange(90)] * 5, 30)
-    for other in (
-        lambda x: torch.cat([x, x], dim=1)[:, : x.shape[1]],
-        lambda x: x.repeat_interleave(2, dim=0)[::2],
-        lambda x: x.T.contiguous().T,
-    ):
+    for other in (lambda x: x.repeat_interleave(2, dim=0)[::2], lambda x: x.T.contiguous().T):
         assert not other(anchors).is_contiguous()
-        for laid in (other(anchors), Rows([other(anchors[:50]), anchors[50:]])):
-            assert_same(top_anchors(other(z), laid, 30, method=method), expected)
-
-
-def test_keys_are_in_the_order_of_the_answer():
-    cosines = np.concatenate([randn(1, 300).numpy(), np.repeat(np.float32([0.0, -0.0, 1e-40, -1e-40, 0.5]), 50)])
-    positions = np.concatenate([np.arange(270), 2**31 + np.arange(180), 2**32 - 1 - np.arange(100)])
-    positions = np.random.default_rng(0).permutation(positions)
-    keys, order = np.sort(passes._keys(cosines, positions)), np.lexsort((positions, -cosines))
-    values, where = passes._unpacked(keys)
-    assert np.array_equal(values, cosines[order]) and np.array_equal(where, positions[order])
+        assert_same(top_anchors(other(z), Rows([other(anchors[:50]), anchors[50:]]), 30, method=method), expected)
 
 
 # -- what is refused, and what it takes ------------------------------------------------------------------
@@ -283,31 +245,25 @@ def test_keys_are_in_the_order_of_the_answer():
 @by_method
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_nan_and_infinity_are_found_in_queries_and_in_any_block(method, bad):
-    many = randn(1, 9_000, D), randn(2, 40, D)
-    for (z, anchors), which, row, memory in (
-        (CASES["plain"](), 1, 3_333, 400_000), (CASES["plain"](), 0, 7, None), (many, 0, 8_500, 2_000_000),
-    ):  # fmt: skip
-        (z, anchors)[which][row, 1] = bad
+    for which, row in ((1, 3_333), (0, 7)):
+        given = CASES["plain"]()
+        given[which][row, 1] = bad
         with pytest.raises(ParameterError, match=rf"row {row} .* NaN or infinity"):
-            top_anchors(z, anchors, 3, method=method, memory=memory)
-    with pytest.raises(ParameterError, match="row 3333 .* NaN or infinity"):
-        prepare(torch.cat([randn(1, 3_333, D), torch.full((2, D), bad)]))
+            top_anchors(*given, 3, method=method, memory=400_000)
+    with pytest.raises(ParameterError, match="row 7 .* NaN or infinity"):
+        prepare(given[0])
 
 
 def test_what_cannot_be_searched_is_refused_in_a_sentence():
     z, anchors = CASES["plain"]()
     mean, one, found = anchors.mean(dim=0), prepare(anchors[:30]), top_anchors(z, anchors, 10)
-    many, last = torch.ones(1, 2).expand(2**32, 2), [np.array([2**32 - 1])]
     for call, words in (
         (lambda: top_anchors(z[:, :5], anchors, K), "not of one space"),
         (lambda: top_anchors(z.long(), anchors, K), "vectors are torch.int64"),
         (lambda: Rows([anchors, anchors.half()]), "shard 1 is torch.float16"),
-        (lambda: Rows([anchors, anchors[:, 1:]]), "shard 1 is .*23"),
-        (lambda: Rows([]), "at least one piece"),
         (lambda: top_anchors(z, anchors, K, method="magic"), "method = 'magic'"),
         *((lambda k=k: top_anchors(z, anchors, k), f"k = {k}: .* a whole number") for k in (0, N + 1, 2.5, True, None)),
         (lambda: top_anchors(z, anchors, K, mean=mean * torch.nan), "the mean holds NaN"),
-        (lambda: top_anchors(z, anchors, K, mean=mean[1:]), r"the mean has shape \(23,\)"),
         (lambda: top_anchors(torch.full((2, D), 3e38), anchors, K, mean=torch.full((D,), -3e38)), "beyond float32"),
         (lambda: PreparedAnchors(Rows([anchors]), None, one.rounded, one.error), "not one of anchors of shape"),
         (lambda: top_anchors(z, one, 3, mean=mean), "prepared with a mean of their own"),
@@ -315,7 +271,6 @@ def test_what_cannot_be_searched_is_refused_in_a_sentence():
         (lambda: merge_top([found, (found[0][:1], found[1][:1])], 20), "different numbers of queries"),
         (lambda: rerank(z, anchors[:10], [np.arange(9)] * Q, 11), "k = 11 of 10 anchors"),
         (lambda: plan_search(1, 2**32, 8, 1), "4,294,967,296 anchors: .* merge_top"),
-        (lambda: rerank(torch.ones(1, 2), many, last, 1), "4,294,967,296 anchors: .* merge_top"),
         (lambda: plan_search(5, 800, 768, 80, device="meta", method="bf16"), "on meta take 'torch'"),
     ):
         with pytest.raises(ParameterError, match=words):

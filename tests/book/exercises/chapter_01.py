@@ -46,10 +46,10 @@ def on_a_canvas(picture):
 
 
 RIGHT = {
-    "01.1": [standardise_by_loop, lambda x, mean, std: ((x.movedim(1, -1) - mean) / std).movedim(-1, 1)],
-    "01.2": [cosine_matrix_by_loop, lambda a, b: torch.einsum("qd,nd->qn", unit(a), unit(b))],
-    "01.3": [nearest, lambda z, m: diagonal_out(unit(z) @ unit(z).T).topk(m).indices],
-    "01.4": [pooled_by_loop, lambda t, m: torch.einsum("ntd,nt->nd", t, m.float()) / m.sum(1, True).clamp_min(1)],
+    "01.1": [standardise_by_loop],
+    "01.2": [cosine_matrix_by_loop],
+    "01.3": [nearest],
+    "01.4": [pooled_by_loop],
     "01.5": [share_by_loop],
     "01.6": [ImageOps.mirror, lambda picture: ImageEnhance.Brightness(picture).enhance(0.75)],
 }
@@ -68,7 +68,6 @@ WRONG = {
         (lambda picture: ImageEnhance.Brightness(picture).enhance(0.95), "so dare more"),
         (lambda picture: picture.filter(ImageFilter.GaussianBlur(2)), "and a cosine of 0.95: change something else"),
         (ImageOps.flip, "the encoder minds"),
-        (lambda picture: Image.new("RGB", picture.size, "white"), "the encoder minds"),
         (lambda picture: np.asarray(picture)[:, ::-1], "returned an ndarray; a PIL picture is wanted"),
         (lambda picture: picture.show, "forget the brackets"),
         (lambda picture: picture.convert("L"), "mode L"),

@@ -132,7 +132,6 @@ RIGHT = {
 WRONG = {
     "03.1": [
         (relative_representation, "library's own"),
-        (lambda z, a: relative_representation(z, a), "call the library's function"),
         (lambda z, a: z @ F.normalize(a, dim=1).T / z.norm(), "one `norm` over everything (in one of 2 places)"),
         (lambda z, a: z @ a.T / z.norm(dim=1) / a.norm(dim=1), "One number for each column is (n,), without keepdim"),
     ],
@@ -141,10 +140,8 @@ WRONG = {
         (lambda z, t, za, ta: best_caption(z, t, anchors.image, anchors.text), "not the `anchors` of the notebook"),
         (lambda z, t, za, ta: RelativeRepresentation().fit(za, ta).similarity(z, t).argmax(1), "library's method"),
     ],
-    "03.4": [(lambda s, k: count_in_a_loop(s, k).float(), "dtype")],
     "03.6": [
         (without("a turn"), "at least two of each"),
-        (without("own length", mirror=OTHERS["mirror"]), "Find one that is not"),
         (without("stretch", clamp=OTHERS["no negative numbers"]), "Find a matrix"),
         (without(again=stretch), "the same change. If a loop"),
         (without("a turn", **{"always another turn": redraws}), "draws new random numbers"),

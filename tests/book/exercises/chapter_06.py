@@ -41,12 +41,6 @@ def without(image, texts, anchor, k, p):
     return with_all(image[keep], texts[:, keep], k, p)
 
 
-def without_by_masking(image, texts, anchor, k, p):
-    image, texts = image.clone(), texts.clone()
-    image[anchor] = texts[:, anchor] = -1
-    return with_all(image, texts, k, p)
-
-
 def lead(scores, winner):
     return float(scores[winner] - max(s for i, s in enumerate(scores) if i != winner))
 
@@ -112,11 +106,6 @@ def solved(task):
     return picture, list(anchors), harmed
 
 
-def solved_with_a_tensor(task):
-    picture, anchors, harmed = evidence()
-    return [torch.tensor(picture), torch.tensor(anchors), np.int64(harmed)]
-
-
 def changed(**parts):
     """The right evidence with some of its parts changed."""
 
@@ -158,9 +147,9 @@ def one_too_many(task, result):
 
 
 RIGHT = {
-    "06.1": [contributions_in_loops], "06.2": [contrast_in_lists], "06.3": [without, without_by_masking],
+    "06.1": [contributions_in_loops], "06.2": [contrast_in_lists], "06.3": [without],
     "06.4": [flip], "06.5": [auc_in_loops, lambda s, w: roc_auc_score(w.numpy(), -s.numpy())],
-    "06.7": [foretelling_by_scipy], "06.6": [solved, solved_with_a_tensor, lambda task: explain(task, 29)],
+    "06.7": [foretelling_by_scipy], "06.6": [solved, lambda task: explain(task, 29)],
 }  # fmt: skip
 
 WRONG = {
@@ -172,7 +161,6 @@ WRONG = {
         (lambda *c: flip(*c) if flip(*c) >= 0 else 5, "On input 6 without your anchor 5"),
         (lambda *c: flip(*c) if flip(*c) != 16 else -1, "On input 2 your function says -1"),
         (lambda *c: flip(*c) if flip(*c) != 16 else first_flip(*c), "the old winner lies further behind"),
-        (lambda *c: float(flip(*c)) + 0.5, "a whole number"),
         (lambda *c: flip(*c) + 24, "the anchors are 0 to 23"),
     ],
     "06.5": [(lambda s, w: auc_in_loops(s, w) + ties(s, w) / 4, "(some scores are tied)")],

@@ -2,8 +2,6 @@
 
 import torch
 
-from asif_book.chapters.chapter_09.checks import inverted_softmax
-
 
 def holm_in_a_loop(p_values):
     values, m, largest = p_values.tolist(), len(p_values), 0.0
@@ -27,10 +25,6 @@ def by_mean_of_exponentials(scores, bank, beta):
     return beta * scores - largest - (beta * bank - largest).exp().mean(dim=0).log()
 
 
-def twice_normalised(scores, bank, beta):
-    return torch.log_softmax(inverted_softmax(scores, bank, beta), dim=1)
-
-
 def row_by_row(weights):
     columns = weights.sum(dim=0)
     return torch.stack([row / columns / (row / columns).sum() for row in weights])
@@ -51,7 +45,7 @@ def looks_for_the_loser(rivals, sizes, measure):
 
 
 RIGHT = {
-    "09.1": [holm_in_a_loop], "09.2": [offsets_in_a_loop], "09.3": [by_mean_of_exponentials, twice_normalised],
+    "09.1": [holm_in_a_loop], "09.2": [offsets_in_a_loop], "09.3": [by_mean_of_exponentials],
     "09.4": [row_by_row], "09.5": [investigates_in_a_loop],
 }  # fmt: skip
 

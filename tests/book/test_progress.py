@@ -4,8 +4,8 @@ import errno
 import json
 import multiprocessing
 import os
+import signal
 from types import SimpleNamespace
-from unittest.mock import Mock
 
 import pytest
 from bs4 import BeautifulSoup
@@ -75,9 +75,10 @@ def test_the_file_names_its_format_and_stands_alone_beside_its_hidden_lock(folde
 
 
 def test_the_variable_names_the_file_or_says_that_none_is_kept(folder, monkeypatch):
-    monkeypatch.setenv(progress.VARIABLE, "anna.json")
+    (folder / "elsewhere").mkdir()
+    monkeypatch.setenv(progress.VARIABLE, "elsewhere/anna.json")
     assert note("04.1", "right") == ""
-    assert list(load_progress("anna.json").exercises) == ["04.1"]
+    assert list(load_progress("elsewhere/anna.json").exercises) == ["04.1"]
     monkeypatch.setenv(progress.VARIABLE, "")
     assert note("04.2", "right") == ""
     assert not (folder / "my_progress.json").exists()
@@ -103,8 +104,10 @@ def stored(number="04.1", **changes):
 @pytest.mark.parametrize(
     "content",
     [
-        stored()[:-30], b"", b"\x89PNG\r\n\x1a\n\xff\xfe", b"[" * 100_000, b'{"exercises": {}}', stored(number="four"),
-        stored(tries="2"), stored(status="wrong"), stored(first_right=None), stored(last="yesterday"), stored(points=3),
+        stored()[:-30], b"", b"\x89PNG\r\n\x1a\n\xff\xfe", b"[" * 100_000, b"[]", b'{"exercises": {}}',
+        b'{"format": "another", "version": 5, "exercises": {}}',
+        b'{"format": "asif-progress", "version": 5, "exercises": ["04.1"]}', stored(number="four"), stored(tries="2"),
+        stored(tries=0), stored(status="wrong"), stored(first_right=None), stored(last="yesterday"), stored(points=3),
     ],
 )  # fmt: skip
 def test_a_damaged_file_is_put_aside_whole_and_a_new_one_begun(folder, content):
@@ -123,7 +126,7 @@ def test_a_damaged_file_is_put_aside_whole_and_a_new_one_begun(folder, content):
     assert note("04.2", "right") == ""
 
 
-@pytest.mark.parametrize("version", [6, 4])
+@pytest.mark.parametrize("version", [6, 4, 1, "5"])
 def test_a_file_of_another_version_is_left_as_it_is(folder, version):
     content = json.dumps({"format": "asif-progress", "version": version, "pupils": []}).encode()
     (folder / "my_progress.json").write_bytes(content)
@@ -131,6 +134,7 @@ def test_a_file_of_another_version_is_left_as_it_is(folder, version):
     assert f"your progress was not saved. my_progress.json is of version {version} and" in remark
     assert (folder / "my_progress.json").read_bytes() == content
     assert {path.name for path in folder.iterdir()} == {"my_progress.json", ".my_progress.json.lock"}
+    assert "rename it to begin a new one" in show_progress("04")._repr_html_()
     with pytest.raises(progress.ProgressError, match="this workbook knows version 5"):
         load_progress("my_progress.json")
 
@@ -141,16 +145,54 @@ def test_where_the_system_refuses_the_verdict_stands_and_the_reason_is_told(fold
     (folder / "my_progress.json").mkdir()
     monkeypatch.delenv(progress.VARIABLE)
     assert "was not saved. my_progress.json cannot be read: my_progress.json is a pipe, dev" in note("04.1", "right")
-    (path := folder / "my_progress.json").rmdir()
+    assert (folder / "my_progress.json").is_dir()
+    with pytest.raises(progress.ProgressError, match="only a regular file is read"):
+        load_progress("my_progress.json")
+
+
+def test_a_read_only_file_or_folder_is_told_and_stays_as_it_is(folder, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
     note("04.1", "right")
+    path = folder / "my_progress.json"
     before = path.read_bytes()
     path.chmod(0o444)
     assert note("04.2", "right").endswith("was not saved. my_progress.json is read-only.")
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (before, 0o444)
     path.chmod(0o644)
-    monkeypatch.setattr(files.os, "replace", Mock(side_effect=OSError(errno.EROFS, os.strerror(errno.EROFS))))
+    path.write_bytes(b"{")
+    monkeypatch.setattr(files.os, "replace", refuse)
     assert note("04.1", "right").endswith("was not saved. my_progress.json: Read-only file system.")
-    assert path.read_bytes() == before
+    assert path.read_bytes() == b"{"
+
+
+def test_a_linked_file_stays_a_link(folder):
+    (folder / "synced").mkdir()
+    (folder / "my_progress.json").symlink_to("synced/mine.json")
+    assert note("04.1", "right") == ""
+    assert (folder / "my_progress.json").is_symlink()
+    assert list(load_progress("synced/mine.json").exercises) == ["04.1"]
+
+
+def killed():
+    def die(descriptor):
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    assert note("04.1", "right") == ""
+    os.fsync = die
+    note("04.2", "right")
+
+
+def test_a_kernel_killed_in_the_middle_of_a_write_loses_that_entry_alone(folder):
+    kernel = multiprocessing.get_context("fork").Process(target=killed)
+    kernel.start()
+    kernel.join(timeout=120)
+    assert kernel.exitcode == -signal.SIGKILL
+    assert list(load_progress("my_progress.json").exercises) == ["04.1"]
+    assert note("04.3", "wrong") == ""  # its lock went with it
+    assert list(load_progress("my_progress.json").exercises) == ["04.1", "04.3"]
 
 
 def many(chapter, barrier):
@@ -192,6 +234,7 @@ def test_overview_of_a_chapter_in_words(exercises):
         "  05  0 of 1 solved\n\n"
         "my_progress.json also holds exercises that this workbook does not have: 09.9."
     )
+    assert str(show_progress()).startswith("All chapters\n")
     with pytest.raises(ParameterError, match=r"chapter '7'; the chapters are 04, 05"):
         show_progress("7")
 
@@ -201,6 +244,7 @@ def test_overview_in_a_notebook_is_readable_by_eye_and_by_ear(exercises):
     note("04.2", "wrong")
     page = BeautifulSoup(show_progress("04")._repr_html_(), "html.parser")
     assert [th["scope"] for th in page.find_all("th")] == ["col"] * 4 + ["row"] * 3 + ["col"] * 3 + ["row"] * 2
+    assert page.caption.get_text() == "Chapter 04: 1 of 3 exercises solved"
     cells = [cell.get_text() for cell in page.find_all(["th", "td"])]
     assert [cell for cell in cells if cell[:1] in set("✔✘○")] == ["✔ solved", "✘ not solved yet", "○ not attempted"]
     assert "Second <b>" in cells

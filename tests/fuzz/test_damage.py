@@ -2,7 +2,7 @@
 
 Each case damages a valid input, and reads it in a process of its own under limits of time and memory. Right is the
 answer of the undamaged input, or one sentence: an `AsifError`. A case has the same damage in each run, and
-``FUZZ_CASES=1000 FUZZ_SEED=7 pytest tests/fuzz`` tries more and other ones.
+``FUZZ_CASES=1000 FUZZ_SEED=7 pytest -m complete tests/fuzz`` tries more and other ones.
 """
 
 import os

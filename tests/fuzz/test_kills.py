@@ -1,7 +1,7 @@
 """Kills: an operation ends with SIGKILL at a random moment, which is the n-th call of a function, of Python or not.
 
 Afterwards the old or the new state opens and agrees with its checksums, and the operation, done again, leads to the new
-one. ``FUZZ_KILLS=50 FUZZ_SEED=7 pytest tests/fuzz`` tries more and other moments.
+one. ``FUZZ_KILLS=50 FUZZ_SEED=7 pytest -m complete tests/fuzz`` tries more and other moments.
 """
 
 import os

@@ -101,6 +101,7 @@ def test_the_command_makes_a_course_of_the_whole_book_and_overwrites_nothing(tmp
         nbgraderformat.MetadataValidator().validate_nb(nbformat.read(path, as_version=4))
 
 
+@pytest.mark.complete
 def test_nbgrader_gives_a_right_solution_its_points_and_a_wrong_one_none(tmp_path, tiny, monkeypatch):
     apps = pytest.importorskip("nbgrader.apps", reason="nbgrader is not installed")
     from nbgrader.api import Gradebook

@@ -101,6 +101,7 @@ torch.save([top_anchors(z, anchors, 50, method=method) for method in METHODS], "
 
 
 @pytest.mark.once
+@pytest.mark.complete
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="other processors have no AVX2")
 def test_a_processor_without_avx2_gives_the_same(tmp_path):
     """Numba, PyTorch and oneDNN use what the first processors of this kind had."""

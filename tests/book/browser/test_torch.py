@@ -14,6 +14,7 @@ from asif_book.chapters.results import Result
 from asif_book.checks.progress import VERSION, load_progress
 from asif_lib.files import read_json
 
+pytestmark = pytest.mark.complete  # the road through a browser's Python
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 SOURCES = [

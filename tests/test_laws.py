@@ -21,7 +21,7 @@ from asif_lib.search.exact import METHODS, plan_search, prepare, top_anchors
 from asif_lib.search.passes import merge_top
 from asif_lib.search.rows import Rows
 from asif_lib.settings import Settings
-from asif_lib.sparse import SideAnchors, represent, sparsify
+from asif_lib.sparse import represent, sparsify
 
 COMMON = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 settings.register_profile("quick", max_examples=25, derandomize=True, **COMMON)
@@ -186,18 +186,6 @@ def test_of_equal_cosines_the_earlier_anchors_are_kept_dense_or_sparse(d, seed, 
         represent(z, anchors, Settings(k, 8, center=False), **SEARCHED),
     ):
         assert vectors.indices.tolist() == [list(range(k))]
-
-
-@law(drawn=matrices(), hubs=st.sampled_from([0, 0.5]), whiten=st.sampled_from([None, 0.8]))
-def test_a_cut_of_a_larger_search_is_the_smaller_search(drawn, hubs, whiten):
-    z, anchors, k = drawn
-    anchors = anchors.clamp(-1e9, 1e9)
-    assume(len(anchors) > 10 or not hubs)
-    settings = Settings(k, 2, hubs=hubs, whiten=whiten)
-    side = SideAnchors(anchors, anchors.mean(dim=0))
-    side = side.whitened(whiten) if whiten else side
-    cut, small = (side.cosines(z, many, hubs=hubs > 0).sparse(settings) for many in (len(anchors), k))
-    assert torch.equal(cut.indices, small.indices) and torch.equal(cut.values, small.values)
 
 
 # -- banks -----------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import re
 import numpy as np
 import pytest
 
-from asif_lab.benchmark.comparing import compare_paired
 from asif_lib.files import ROOT
 
 PAGE = (ROOT / "notebooks" / "results.md").read_text(encoding="utf-8")
@@ -72,21 +71,3 @@ def test_dense_relative_representations_on_the_validation_split(stamps, stamps_b
     found = places(unit(sides[0]) @ unit(sides[1]).T, captions[:, None] == captions[None])
     said = on_the_page("stamps (validation), dense relative representations, caption among 150, R@1 (chance 0.7%)")
     assert 100 * np.mean(found < 1) == pytest.approx(said, abs=0.7)
-
-
-def test_a_column_after_holms_correction(held_out):
-    """ASIF with its own k against other k: McNemar's exact test, and Holm's correction, by hand."""
-    bank, image, text, right = held_out
-    ks = [round(0.1 * len(bank[0])), 1, 5, 30, len(bank[0])]
-    hits = np.array([places(similarities(bank, image, text, k), right) < 10 for k in ks])
-    p_values = []
-    for other in hits[1:]:
-        b, c = int((hits[0] & ~other).sum()), int((~hits[0] & other).sum())
-        tail = sum(math.comb(b + c, i) for i in range(min(b, c) + 1)) / 2 ** (b + c)
-        p_values.append(min(1, 2 * tail))
-    expected, largest = dict.fromkeys(range(len(p_values))), 0
-    for step, i in enumerate(sorted(expected, key=lambda i: p_values[i])):
-        largest = expected[i] = max(largest, min(1, (len(p_values) - step) * p_values[i]))
-    table = compare_paired(hits[:, None, :].astype(float))
-    assert table["p_holm"][1:].tolist() == pytest.approx(list(expected.values()))
-    assert (table["verdict"] == "worse").sum() >= 1  # k = 1 of 643 anchors is too few

@@ -24,6 +24,8 @@ from asif_lib import ASIF, AnchorBank
 from asif_lib.errors import BankError, ParameterError
 from asif_lib.search import exact as search
 
+pytestmark = pytest.mark.complete
+
 
 def made_up(first, last):
     """A bank in memory of pairs number `first` to `last`, every fourth of them a double of another one."""

@@ -613,7 +613,7 @@ draw.show(draw.interval_dots({"": gaps}, **axis, margin=MARGIN, notes=verdicts))
 # forgets the bags, while “bag” stays among the labels. What accuracy will be left on
 # bags: nothing, chance, or the same as before any lesson?
 
-# %%
+# %% tags=["hide-input"]
 # Draw the accuracy of each class before and after the bags are forgotten.
 FORGOTTEN = "bag"
 full = bank.add(lesson(0, sizes[-1]))

@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw
 from asif_lib import AnchorBank, load_image_encoder, load_pairs, load_text_encoder
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
+from asif_lib.cli.banks import must_be_built
 
 WORDS = [
     *("a", "the", "of", "photo", "picture", "red", "green", "blue"),
@@ -71,7 +72,7 @@ def stamps_bank(stamps, image_encoder, text_encoder):
 @pytest.fixture(scope="session")
 def stamps_bank_saved(stamps_bank):
     """The bank `stamps` where the command looks for it."""
-    if not (bank_dir("stamps") / "bank.json").exists():
+    if must_be_built("stamps"):
         stamps_bank.save(bank_dir("stamps"))
     return bank_dir("stamps")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from asif_lib.encoders.identity import EncoderIdentity, checked_identity
+from asif_lib.encoders.identity import EncoderIdentity, checked_identity, other_way
 from asif_lib.errors import BankError, IdentityError
 from asif_lib.relative import as_embeddings
 from asif_lib.search.rows import BLOCK, Rows, as_rows
@@ -271,7 +271,9 @@ class AnchorBank:
     def check_encoder(self, identity, side):
         """Raise `IdentityError` unless `identity` is the encoder of that side."""
         if identity != self.encoder_of(side):
-            fault = f"bank {self.name!r} was made by {self.encoder_of(side)}, not by {identity}"
+            own = self.encoder_of(side)
+            way = other_way(identity, own) if str(identity) == str(own) else ""
+            fault = f"bank {self.name!r} was made by {own}, not by {'this one' if way else identity}{way}"
             advice = "load the bank's own encoder, or build a bank with this one"
             raise IdentityError(f"{fault}: their embeddings cannot be compared; {advice}")
 

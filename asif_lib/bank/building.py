@@ -36,8 +36,7 @@ def encode(pairs, image_encoder, text_encoder, skip_broken, progress) -> tuple:
 
 def path_of(picture) -> str:
     """Return the absolute path of a picture's file, valid from any folder; ``""`` for a picture without a file."""
-    path = getattr(picture, "path", picture)  # of a `PictureFile`
-    return str(Path(path).absolute()) if isinstance(path, str | Path) and str(path) else ""
+    return str(Path(picture).absolute()) if isinstance(picture, str | Path) and str(picture) else ""
 
 
 def cut_positions(captions, text_encoder) -> list:

@@ -19,7 +19,7 @@ from asif_lib.files import picture_files, sha256_of, write_whole
 from asif_lib.settings import Settings
 from asif_lib.texts import as_read
 
-from .banks import build_once
+from .banks import build_once, must_be_built
 from .command import (
     PAGES,
     ModelOptions,
@@ -334,8 +334,8 @@ def _summary(model, answer, labels, measure):
 
 
 def _must_be_built(asked):
-    """Whether the bank is not here yet, and one of the catalogue's, so that it can be built."""
-    return asked.bank in names_of("pairs") and not (bank_dir(asked.bank) / "bank.json").exists()
+    """Whether the bank is one of the catalogue's, so that it can be built, and `must_be_built`."""
+    return asked.bank in names_of("pairs") and must_be_built(asked.bank)
 
 
 def _check_model(asked):

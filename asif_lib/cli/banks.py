@@ -12,7 +12,7 @@ from typer import Argument, Option
 from asif_lib import defaults
 from asif_lib.bank.record import bank_dir, bank_name, read_record, stored_count
 from asif_lib.datasets.providers import catalogue, check_known, dataset_dir, fetch
-from asif_lib.encoders.identity import MULTILINGUAL
+from asif_lib.encoders.identity import MULTILINGUAL, is_outdated
 from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
 from asif_lib.files import cache_dir, free_name, picture_files, write_whole
@@ -119,9 +119,19 @@ def _build(
 
 def build_once(name, **options):
     """Build a bank as ``asif bank build`` does with these options, unless it is here already."""
+    if must_be_built(name):
+        there = (bank_dir(name) / "bank.json").exists()
+        state = "was made when its pictures were prepared in another way" if there else "is not here yet"
+        say(f"bank {name!r} {state}: building it, once")
+        _build(name, replace=there, **options)
+
+
+def must_be_built(name) -> bool:
+    """Whether a bank is not here, or was never edited and its pictures were padded by their data set."""
     if not (bank_dir(name) / "bank.json").exists():
-        say(f"bank {name!r} is not here yet: building it, once")
-        _build(name, **options)
+        return True
+    record = read_record(bank_dir(name), name)
+    return record.newest.version == 1 and any(map(is_outdated, record.encoders.values()))
 
 
 @command(

@@ -26,7 +26,7 @@ class Labelled(WithSplits):
     Attributes
     ----------
     name, licence : str
-    pictures : list of PictureFile, Path or PIL.Image.Image
+    pictures : list of Path or PIL.Image.Image
     labels : ndarray of int64, shape (n,)
         Positions in `classes`.
     classes : list of str

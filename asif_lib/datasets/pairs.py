@@ -11,7 +11,6 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from asif_lib.defaults import DEFAULT_BANK
-from asif_lib.encoders.pictures import PictureFile
 from asif_lib.errors import DataError, first_names
 from asif_lib.files import digest_of_files, visible_files, write_whole
 
@@ -96,7 +95,7 @@ class Pairs(WithSplits):
     Attributes
     ----------
     name, licence : str
-    pictures : list of PictureFile, Path or PIL.Image.Image
+    pictures : list of Path or PIL.Image.Image
     captions, ids, groups : list of str
         `ids` are unique and the same on every machine; `groups` name a taxonomy or source, or are ``""``.
     splits : dict of str to list of int
@@ -154,7 +153,7 @@ def load_pairs(name=DEFAULT_BANK, *, language=None, progress=True) -> Pairs:
 
 def _in_language(pairs, language):
     """The pairs that have a caption in the language, with this caption and in their own splits."""
-    by_language = [read_translations(picture.path.with_suffix(".txt")) for picture in pairs.pictures]
+    by_language = [read_translations(picture.with_suffix(".txt")) for picture in pairs.pictures]
     position = {old: new for new, old in enumerate(i for i, each in enumerate(by_language) if language in each)}
     if not position:
         codes = sorted(set().union(*by_language))
@@ -228,7 +227,7 @@ def draw_emoji(font, folder):
 
 def _cut_outs(name, folder, captions, ids, groups):
     """Pairs of the catalogue whose pictures have no edge, split by the first level of their groups."""
-    pictures = [PictureFile(folder / i, square=True) for i in ids]
+    pictures = [folder / i for i in ids]
     splits = fixed_splits([group.split("/")[0] for group in groups])
     return Pairs(name, pictures, captions, ids, groups, splits, catalogue()[name]["licence"])
 

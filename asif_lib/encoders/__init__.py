@@ -12,7 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "embeddings": ["embed", "embed_readable"],
         "identity": ["REGISTRY_IMAGE_ENCODERS", "EncoderIdentity", "external_identity"],
         "image": ["load_image_encoder"],
-        "pictures": ["PictureFile", "open_picture"],
+        "pictures": ["open_picture", "white_square"],
         "text": ["load_text_encoder"],
     },
 )

@@ -57,7 +57,7 @@ class Encoder:
     def encode(self, items, *, progress=True) -> torch.Tensor:
         """Return the (n, dim) float32 embeddings of n pictures or strings, on the CPU.
 
-        An image encoder takes str, Path, PictureFile or PIL.Image.Image, a text encoder str. Raises
+        An image encoder takes str, Path or PIL.Image.Image, a text encoder str. Raises
         `BrokenPicturesError` if pictures cannot be read (it lists all of them), `EncoderError` if a text is no string,
         and `ParameterError` if the batch size is below 1.
         """

@@ -54,6 +54,8 @@ E5_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 SHIPPED = {"image": tuple(REGISTRY_IMAGE_ENCODERS), "text": ("all-MiniLM-L6-v2", "all-mpnet-base-v2", MULTILINGUAL)}
 """The names of the encoders of this library, by kind."""
 
+PADDED = {True: "padded to a white square", False: "not padded"}
+"""What the preprocessing of an image encoder says of the canvas of a picture."""
 EXTERNAL = "external"
 """The source of an encoder that this library does not load: only its name, or its embeddings, are known."""
 
@@ -93,6 +95,22 @@ class EncoderIdentity:
         if self.is_external:
             return f"{self.name} (external, {self.dim} dimensions)"
         return f"{self.name} ({self.source}, sha256 {self.checksum[:8]}, {self.dim} dimensions)"
+
+
+def is_padded(identity) -> bool | None:
+    """Return whether an image encoder pads pictures to a white square; None if its identity does not say."""
+    return next((padded for padded, words in PADDED.items() if f", {words};" in identity.preprocessing), None)
+
+
+def other_way(now, then) -> str:
+    """Return in words, for an error, how an encoder prepares its input now, and how it did for a bank, or ``""``."""
+    ways = [identity.preprocessing.split(";")[0] for identity in (now, then)]
+    return f": it prepares by “{ways[0]}”, and for the bank by “{ways[1]}”" if ways[0] != ways[1] else ""
+
+
+def is_outdated(identity) -> bool:
+    """Whether an identity is of a time when a data set, and not its encoder, padded pictures."""
+    return identity.name in REGISTRY_IMAGE_ENCODERS and not identity.is_external and is_padded(identity) is None
 
 
 def checked_identity(side, encoder) -> EncoderIdentity:
@@ -176,5 +194,6 @@ def load_encoder_of(identity, *, device="auto"):
         raise EncoderError(f"the encoder {identity} cannot be loaded by its name; bring its embeddings, {ways}")
     encoder = load_encoder(identity.kind, identity.locator, device=device, expected=identity)
     if encoder.identity != identity:
-        raise IdentityError(f"the encoder {identity} computes in another way now; build the bank again with it")
+        fault = f"the encoder {identity} computes in another way now{other_way(encoder.identity, identity)}"
+        raise IdentityError(f"{fault}; build the bank again with it: asif bank build NAME --replace")
     return encoder

@@ -16,9 +16,9 @@ from asif_lib.errors import PictureError
 from asif_lib.machine import resolve_device
 
 from .encoder import Encoder, check_backend, encoder_errors
-from .identity import REGISTRY_IMAGE_ENCODERS, EncoderIdentity
+from .identity import PADDED, REGISTRY_IMAGE_ENCODERS, EncoderIdentity, is_padded
 from .onnx import OnnxModel, efficientnet_lite, packaged_model, shipped_graph
-from .pictures import MAX_PIXELS, open_picture, picture_digest, too_large
+from .pictures import MAX_PIXELS, open_picture, picture_digest, too_large, white_square
 from .weights import check_expected, configuration, folder_checksum, model_folder, short_name
 
 MOST_ELONGATED = 16
@@ -100,7 +100,7 @@ class ImageEncoder(PictureEncoder):
 
     def __init__(self, model, config, identity, device):
         super().__init__(identity, device, 2 if device.type == "cpu" else 64)
-        self.model, self._config = model, config
+        self.model, self._config, self._square = model, config, is_padded(identity)
         if isinstance(model, OnnxModel):
             self._transform = centre_crop(config)
         else:
@@ -115,7 +115,12 @@ class ImageEncoder(PictureEncoder):
         return _timm().data.create_transform(**self._config, is_training=False)
 
     def prepare(self, image) -> torch.Tensor:
-        """Return an RGB PIL image as `transform` makes it; of an elongated one that keeps its centre, the `middle`."""
+        """Return an RGB PIL image, in a white square or as it is, as `transform` makes it.
+
+        Of an elongated picture without a square, whose centre is kept, only the `middle` is scaled.
+        """
+        if self._square:
+            image = white_square(image)
         return self._transform(middle(image) if self._config["crop_mode"] == "center" else image)
 
     def _embed(self, batch):
@@ -125,7 +130,7 @@ class ImageEncoder(PictureEncoder):
 
 
 def load_image_encoder(
-    name=DEFAULT_IMAGE_ENCODER, *, device="auto", random_seed=None, backend="auto", expected=None
+    name=DEFAULT_IMAGE_ENCODER, *, device="auto", square=None, random_seed=None, backend="auto", expected=None
 ) -> ImageEncoder:
     """Load a frozen image encoder.
 
@@ -139,6 +144,9 @@ def load_image_encoder(
         A name of `REGISTRY_IMAGE_ENCODERS` (from the Python package registry), the name of a timm model (from the
         hub), or a folder with a timm ``config.json`` and ``model.safetensors``.
     device : {"auto", "cpu", "cuda", "mps"}
+    square : bool, optional
+        Lay each picture on a white square, so that no crop cuts off its ends. This is part of the identity. Default:
+        as `expected` says; else True for `REGISTRY_IMAGE_ENCODERS`, and False for others, as timm evaluates them.
     random_seed : int, optional
         Leave the weights untrained and draw them with this seed: a control for experiments.
     backend : {"auto", "torch"}
@@ -149,21 +157,26 @@ def load_image_encoder(
     """
     check_backend(backend)
     device = resolve_device(device)
+    if square is None and expected is not None:
+        square = is_padded(expected)
+    if square is None:
+        square = str(name) in REGISTRY_IMAGE_ENCODERS
     if random_seed is not None:
-        return _random_image_encoder(name, random_seed, device, backend)
+        return _random_image_encoder(name, random_seed, device, backend, square)
     if str(name) in REGISTRY_IMAGE_ENCODERS:
         entry = REGISTRY_IMAGE_ENCODERS[str(name)]
         check_expected(expected, entry.sha256)
         on_cpu = backend == "auto" and device.type == "cpu" and entry.lite_config
         model = OnnxModel(*shipped_graph(str(name))) if on_cpu else packaged_model(str(name))
-        return _image_encoder(model, str(name), f"package {entry.package}", entry.sha256, device, entry.lite_config)
+        source = f"package {entry.package}"
+        return _image_encoder(model, str(name), source, entry.sha256, device, square, entry.lite_config)
     folder, source = model_folder(name, "image", expected)
     checksum, settings = folder_checksum(folder, subfolders=False), configuration(folder)
     check_expected(expected, checksum, settings)
     with encoder_errors(name, "timm"):
         model = _timm().create_model(f"local-dir:{folder}", pretrained=True)  # without its head timm lets weights lack
         model.reset_classifier(0)
-        encoder = _image_encoder(model, short_name(name), source, checksum, device, settings=settings)
+        encoder = _image_encoder(model, short_name(name), source, checksum, device, square, settings=settings)
         if math.prod(encoder._config["input_size"]) > MAX_PIXELS:
             raise ValueError(f"it wants pictures of over {MAX_PIXELS:,} pixels")
         encoder._embed(encoder.prepare(Image.new("RGB", (64, 64)))[None])  # settings that cannot work are refused now
@@ -177,15 +190,15 @@ def _timm():
     return timm
 
 
-def _image_encoder(model, name, source, checksum, device, config=None, settings=""):
+def _image_encoder(model, name, source, checksum, device, square, config=None, settings=""):
     config = config or _timm().data.resolve_data_config({}, model=model)
     steps = json.dumps({key: config[key] for key in sorted(config)})
-    preprocessing = f"RGB, upright, transparency over white; timm {steps} {settings}".strip()
+    preprocessing = f"RGB, upright, transparency over white, {PADDED[square]}; timm {steps} {settings}".strip()
     dim = model.dim if isinstance(model, OnnxModel) else model.head_hidden_size
     return ImageEncoder(model, config, EncoderIdentity("image", name, source, checksum, preprocessing, dim), device)
 
 
-def _random_image_encoder(name, seed, device, backend):
+def _random_image_encoder(name, seed, device, backend, square):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         entry = REGISTRY_IMAGE_ENCODERS.get(name)
@@ -196,4 +209,5 @@ def _random_image_encoder(name, seed, device, backend):
     config = entry and entry.lite_config
     if config and (backend, device.type) == ("auto", "cpu"):
         model = OnnxModel(*efficientnet_lite(weights.values()))
-    return _image_encoder(model, f"{name} with random weights", f"seed {seed}", digest.hexdigest(), device, config)
+    name, source = f"{name} with random weights", f"seed {seed}"
+    return _image_encoder(model, name, source, digest.hexdigest(), device, square, config)

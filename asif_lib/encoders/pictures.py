@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import io
+import math
 import os
 import stat
 import warnings
@@ -15,27 +16,12 @@ from asif_lib.errors import PictureError
 from asif_lib.files import sha256_of
 
 MAX_PIXELS = 89_478_485
-"""Pillow's own limit (``Image.MAX_IMAGE_PIXELS``), also for a canvas padded to a square; 4 bytes a pixel in memory."""
+"""Pillow's own limit (``Image.MAX_IMAGE_PIXELS``), also for the canvas of `white_square`; 4 bytes a pixel in memory."""
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "JPEG2000", "PPM", "ICO")
 """The formats that are read. Pillow knows others whose readers start programs, or hardly anybody tests."""
 
 ORIENTATION = 0x0112
 """The EXIF tag that tells how to turn a picture upright."""
-
-
-@dataclass(frozen=True)
-class PictureFile:
-    """A picture on disk, and the way to read its canvas.
-
-    ``square=True`` pads the canvas with white to a square. It is for cut-outs on transparency: their background has
-    no edge, and an encoder's centre crop would cut off both ends of a pencil.
-    """
-
-    path: Path
-    square: bool = False
-
-    def __str__(self):
-        return str(self.path)
 
 
 @dataclass(frozen=True)
@@ -67,7 +53,7 @@ def open_picture(picture) -> Image.Image:
 
     Parameters
     ----------
-    picture : str, Path, PictureFile, PictureBytes or PIL.Image.Image
+    picture : str, Path, PictureBytes or PIL.Image.Image
 
     Examples
     --------
@@ -75,9 +61,6 @@ def open_picture(picture) -> Image.Image:
     >>> open_picture(red).getpixel((0, 0))
     (255, 255, 255)
     """
-    if isinstance(picture, PictureFile):
-        image = open_picture(picture.path)
-        return _pad_to_square(image, picture) if picture.square else image
     with _errors_named(picture):
         if isinstance(picture, Image.Image):
             return _to_rgb(picture, "the picture")
@@ -160,11 +143,17 @@ def _to_rgb(image, name):
     return image.convert("RGB")
 
 
-def _pad_to_square(image, name):
+def white_square(image) -> Image.Image:
+    """Return an RGB image in the middle of a white square, so that a centre crop does not cut off its ends.
+
+    An image whose square would have more than `MAX_PIXELS` is first reduced by a whole number.
+
+    >>> white_square(Image.new("RGB", (6, 2), "black")).getcolors()
+    [(24, (255, 255, 255)), (12, (0, 0, 0))]
+    """
+    if (times := math.ceil(max(image.size) / math.isqrt(MAX_PIXELS))) > 1:
+        image = image.reduce(times)
     side = max(image.size)
-    if side**2 > MAX_PIXELS:
-        fault = f"padded to a square it has over {MAX_PIXELS:,} pixels"
-        raise PictureError(f"{name}: {fault}; scale it down, or leave square=False")
     canvas = Image.new("RGB", (side, side), "white")
     canvas.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
     return canvas
@@ -175,8 +164,6 @@ def picture_digest(picture) -> str:
 
     Raises `PictureError` if the file cannot be read.
     """
-    if isinstance(picture, PictureFile):
-        return picture_digest(picture.path) + ("-square" if picture.square else "")
     if isinstance(picture, PictureBytes):
         return hashlib.sha256(picture.read()).hexdigest()
     if isinstance(picture, Image.Image):

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from asif_lib.encoders.embeddings import embed
-from asif_lib.encoders.pictures import PictureFile, open_picture
+from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import ParameterError
 from asif_lib.machine import chunks_of, progress_bar
 from asif_lib.relative import relative_representation
@@ -85,7 +85,7 @@ class SharedRegions(NamedTuple):
     cosine: float
     question: torch.Tensor  # (rows, cols) float32, the drops for regions of the picture
     anchor: torch.Tensor  # the same for regions of the anchor's picture
-    picture: PictureFile
+    picture: Path
 
 
 def shared_regions(model, picture, anchor, *, grid=GRID, progress=True) -> SharedRegions:
@@ -105,17 +105,15 @@ def shared_regions(model, picture, anchor, *, grid=GRID, progress=True) -> Share
     path = bank.pairs_at([anchor])["picture"].iloc[0]
     if not path or not Path(path).is_file():
         raise ParameterError(f"anchor {anchor}: its picture is not here ({path or 'no file'}), so it has no regions")
-    files = [PictureFile(Path(path), square) for square in (False, True)]  # the bank does not say which it was
-    z = embed(encoder, [open_picture(item) for item in (picture, *files)], progress=False)  # (3, d)
+    z = embed(encoder, [open_picture(item) for item in (picture, path)], progress=False)  # (2, d)
     own = bank.rows(side).take([anchor]).float()  # (1, d)
-    likeness, at = relative_representation(z[1:], own).max(dim=0)
-    if likeness < SAME:
+    if relative_representation(z[1:], own) < SAME:
         raise ParameterError(f"{path}: is not the picture that was encoded as anchor {anchor}; build the bank again")
     drops = [
         occlusion(encoder, item, partial(_cosines, other, mean), grid=grid, progress=progress)
-        for item, other in ((picture, own), (files[int(at)], z[:1]))
+        for item, other in ((picture, own), (path, z[:1]))
     ]
-    return SharedRegions(float(_cosines(own, mean, z[:1])), *drops, files[int(at)])
+    return SharedRegions(float(_cosines(own, mean, z[:1])), *drops, Path(path))
 
 
 def _cosines(other, mean, z):

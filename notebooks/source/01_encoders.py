@@ -99,10 +99,13 @@ pd.DataFrame(about)
 # So each picture is
 #
 # 1. laid over white;
-# 2. padded to a square;
-# 3. scaled, until its shorter side is a little larger than needed;
+# 2. put on a white square, so that long things keep their ends;
+# 3. scaled, until the square is a little larger than needed;
 # 4. cropped at the centre;
 # 5. shifted and scaled in its values.
+#
+# These steps belong to the encoder, and its identity names them. So a stamp, a photo
+# and your own picture are prepared alike, whether you give a path or the pixels.
 #
 # We look at the stamp whose shape is farthest from a square, and at a flower.
 #
@@ -111,21 +114,20 @@ pd.DataFrame(about)
 
 # %% tags=["hide-input"]
 # Draw what the image encoder sees of two pictures.
-files = [getattr(picture, "path", picture) for picture in stamps.pictures]
-sizes = [Image.open(file).size for file in files]
+sizes = [Image.open(file).size for file in stamps.pictures]
 longest = max(range(n), key=lambda i: max(sizes[i]) / min(sizes[i]))
 flower = next((i for i, c in enumerate(stamps.captions) if "flower" in c.lower()), 0)
 views = [encoder_views(image_encoder, stamps.pictures[i]) for i in (longest, flower)]
 draw.show(draw.what_the_encoder_sees(views))
 
 picture = stamps.pictures[longest]
-tensor = image_encoder.transform(open_picture(picture))  # (3, 224, 224)
+tensor = image_encoder.prepare(open_picture(picture))  # (3, 224, 224)
 print(f"{tuple(tensor.shape)}, values from {tensor.min():.2f} to {tensor.max():.2f}")
 
 # %% [markdown]
-# **What you see.** The file (grey: transparent), the picture as we read it, and the
-# input of the encoder: always the same small square. The last picture is the input
-# without the padding: the ends of long things are gone.
+# **What you see.** The file (grey: transparent), the picture on its white square, and
+# the input of the encoder: always the same small square. The last picture is the input
+# without the white square: the ends of long things are gone.
 #
 # The printed line shows the values that really enter. Another preparation gives other
 # embeddings from the same weights, and no error message warns you.

@@ -106,22 +106,27 @@ draw.who_sees_what(stamps)
 captions = stamps.captions
 
 
-def first_place(anchors, positions):
-    """R@1, picture → caption, of these stamps, with an interval."""
-    asked = everything.subset(positions)
+def first_place(anchors, asked):
+    """R@1, picture → caption, of the stamps of a bank, with an interval."""
     texts = asked.pairs.caption.tolist()
     similarity = ASIF(anchors, device=device).similarity(asked.image, asked.text)
     return recall_at(similarity, same_text(texts, texts), 1, seed)
 
 
 board, chance = scoreboard(everything, stamps.splits, seed=seed)
-board["05 · test stamps as questions"] = first_place(small_bank, test)
-board["05 · and validation stamps as anchors"] = first_place(bank, test)
+asked = everything.subset(test)
+board["05 · test stamps as questions"] = first_place(small_bank, asked)
+board["05 · and validation stamps as anchors"] = first_place(bank, asked)
+files = [str(picture) for picture in stamps.split("test").pictures]
+by_path = asked.replace(image=embed(image_encoder, files, progress=False))
+name = "held-out stamps by their paths, caption among 150, R@1 (493 anchors)"
+print(f"{name}: {record(name, first_place(small_bank, by_path)):.1%}")
 xlabel = "R@1, picture → caption, with 95 % interval"
 draw.show(draw.interval_dots({"stamps": board}, xlabel=xlabel, chance=chance))
 
 # %% [markdown]
-# **What you see.** The first step asks other questions. The second step adds anchors,
+# **What you see.** The first step asks other questions, and their paths give the same
+# number, because the encoder prepares every picture. The second step adds anchors,
 # and R@1 falls a little. Bars like these do not tell whether a step is sure (section
 # 5). The last row is the number that this chapter reports.
 

@@ -1,6 +1,7 @@
 """`asif bank`: builds, edits, joins and checks; what would lose work needs to be asked for."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,9 @@ from conftest import card_folder
 from asif_lib import AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
+from asif_lib.cli.banks import must_be_built
 from asif_lib.encoders.embeddings import read_array
+from asif_lib.encoders.identity import PADDED
 from asif_lib.errors import DataError
 
 
@@ -47,6 +50,21 @@ def test_the_command_edits_a_bank(cards, bank, tmp_path, monkeypatch):
     _, about, _ = bank("relabel", "cards", "--id", "red.png", "--caption", "A scarlet card.")
     assert (about["version"], about["change"]) == (5, "relabelled red.png")
     assert AnchorBank.load("cards").pairs[["id", "caption"]].iloc[-1].tolist() == ["red.png", "A scarlet card."]
+
+
+def test_a_bank_of_pictures_that_their_data_set_padded_is_built_again_unless_it_was_edited(
+    stamps_bank, image_encoder, run_command, tmp_cache
+):
+    words = f", {PADDED[True]}"
+    old = replace(image_encoder.identity, preprocessing=image_encoder.identity.preprocessing.replace(words, ""))
+    outdated = stamps_bank.replace(image_encoder=old)
+    outdated.save(bank_dir("stamps"))
+    assert must_be_built("stamps") and must_be_built("birds")
+    AnchorBank.load("stamps").remove([outdated.pairs["id"][0]])
+    assert not must_be_built("stamps")
+    asked = "classify", stamps_bank.pairs["picture"][0], "--labels", "a hen,a ship"
+    status, _, error = run_command(*asked)
+    assert status == 1 and "computes in another way now" in error and "asif bank build NAME --replace" in error
 
 
 def test_a_review_is_applied_and_a_new_one_carries_decisions_over_and_loses_none(cards, bank, tmp_path):

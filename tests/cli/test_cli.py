@@ -155,7 +155,7 @@ def test_no_input_of_a_call_and_no_file_that_is_no_table_is_written_over(clothes
 
 def test_explain_names_both_sides_and_its_page_escapes_all_text(stamps, run, capsys, tmp_path):
     file, page = tmp_path / "<i>kangaroo<i>.png", tmp_path / "why.html"
-    file.write_bytes(stamps.pictures[stamps.ids.index("animals/marsupials/kangaroo.png")].path.read_bytes())
+    file.write_bytes(stamps.pictures[stamps.ids.index("animals/marsupials/kangaroo.png")].read_bytes())
     arguments = ["explain", file, "--labels", "kangaroo,<b>deer</b>", "--top", 3, "--page", page]
     status, row, _ = run(*arguments)
     assert (status, row["best"], row["against"]) == (0, "kangaroo", "<b>deer</b>")
@@ -189,7 +189,7 @@ def test_pictures_unlike_the_bank_are_said_and_anchors_are_left_out_of_a_second_
         (tmp_path / name).mkdir()
     wave = tmp_path / "wave" / "0.png"
     Image.fromarray(((np.sin(x / 3) * np.cos(y / 5) + 1) * 127).astype("uint8")).save(wave)
-    shutil.copy(hen.path, tmp_path / "hen" / "the same file.png")  # without the square, so with another embedding
+    shutil.copy(hen, tmp_path / "hen" / "the same file.png")
     open_picture(hen).save(tmp_path / "hen" / "the same pixels.bmp")
     assert main(["classify", str(wave), "--labels", "a hen,a ship"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("  unlike anything in the bank: cosine 0.")
@@ -200,6 +200,13 @@ def test_pictures_unlike_the_bank_are_said_and_anchors_are_left_out_of_a_second_
     text = capsys.readouterr().out
     assert "unlike anything in the bank: 33% of the pictures (promised: at most 5% of" in text
     assert re.search(r"\n2 of the 3 pictures are anchors of this bank; without them: accuracy .*n = 1", text)
+
+
+def test_an_anchor_that_is_asked_by_its_path_is_itself(stamps, run):
+    koala = stamps.pictures[stamps.ids.index("animals/marsupials/koala.png")]
+    status, (row,), _ = run("classify", koala, "--labels", "a koala,a ship")
+    assert (status, row["is_anchor"]) == (0, True)
+    assert row["familiarity"]["cosine"] == pytest.approx(1, abs=1e-5)
 
 
 def test_broken_pictures_are_listed_and_left_out_only_when_asked(clothes, tmp_path, run):

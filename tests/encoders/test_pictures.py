@@ -7,17 +7,21 @@ import struct
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import timm
+import torch
 from PIL import Image, features
 from PIL.PngImagePlugin import PngImageFile
 
+from asif_lib.datasets.pairs import load_pairs
 from asif_lib.encoders.embeddings import embed_readable
+from asif_lib.encoders.identity import PADDED, is_outdated, is_padded, load_encoder_of
 from asif_lib.encoders.image import load_image_encoder, middle
-from asif_lib.encoders.pictures import MAX_PIXELS, PictureFile, open_picture, picture_digest
-from asif_lib.errors import PictureError
+from asif_lib.encoders.pictures import MAX_PIXELS, PictureBytes, open_picture, picture_digest, white_square
+from asif_lib.errors import IdentityError, PictureError
 
 WHITE = (255, 255, 255)
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n"
@@ -83,13 +87,11 @@ def test_an_animation_gives_its_first_frame(tmp_path):
 
 
 @pytest.mark.parametrize("size, side, black", [((6, 2), 6, (0, 2)), ((2, 6), 6, (2, 0)), ((4, 4), 4, (0, 0))])
-def test_square_pads_with_white_and_keeps_the_picture_whole(tmp_path, size, side, black):
-    Image.new("RGB", size, "black").save(tmp_path / "a.png")
-    square = np.asarray(open_picture(PictureFile(tmp_path / "a.png", square=True)))
+def test_a_white_square_keeps_the_picture_whole(size, side, black):
+    square = np.asarray(white_square(Image.new("RGB", size, "black")))
     assert square.shape == (side, side, 3)
     assert (square == 0).all(axis=2).sum() == size[0] * size[1]
     assert tuple(square[black[1], black[0]]) == (0, 0, 0)
-    assert open_picture(PictureFile(tmp_path / "a.png")).size == size
 
 
 def damage(path, picture, keep, *options):
@@ -164,12 +166,11 @@ def test_large_pictures_below_the_limit_open_without_a_warning(tmp_path, monkeyp
     assert MAX_PIXELS == 89_478_485
 
 
-def test_digest_follows_the_bytes_and_the_canvas_and_not_the_name(tmp_path):
+def test_digest_follows_the_bytes_and_not_the_name(tmp_path):
     Image.new("RGB", (4, 2), "red").save(tmp_path / "a.png")
     shutil.copy(tmp_path / "a.png", tmp_path / "b.png")
     digest = picture_digest(tmp_path / "a.png")
-    assert digest == picture_digest(str(tmp_path / "b.png")) == picture_digest(PictureFile(tmp_path / "a.png"))
-    assert digest != picture_digest(PictureFile(tmp_path / "a.png", square=True))
+    assert digest == picture_digest(str(tmp_path / "b.png"))
     Image.new("RGB", (4, 2), "blue").save(tmp_path / "a.png")
     assert picture_digest(tmp_path / "a.png") != digest
 
@@ -249,10 +250,12 @@ def test_a_decoder_without_memory_says_so(drawings, monkeypatch):
         open_picture(drawings / "red_circle.png")
 
 
-def test_a_square_canvas_has_the_limit_of_a_picture(tmp_path):
-    Image.new("1", (100_000, 2)).save(tmp_path / "a.png")
-    with pytest.raises(PictureError, match=r"a\.png: padded to a square it has over 89,478,485 pixels; scale it down"):
-        open_picture(PictureFile(tmp_path / "a.png", square=True))
+@pytest.mark.parametrize("size", [(9_459, 3), (9_460, 3), (2, 100_000)])
+def test_a_white_square_has_the_limit_of_a_picture_and_still_shows_it_whole(size):
+    square = white_square(Image.new("RGB", size, "black"))
+    assert max(square.size) == min(square.size) > 4_700 and square.width * square.height <= MAX_PIXELS
+    across = np.asarray(square.reduce((square.width // 100, 1)) if size[0] > size[1] else square)
+    assert (across < 255).any(axis=(0 if size[0] > size[1] else 1, 2)).all()  # black from end to end
 
 
 @pytest.mark.parametrize("read", [open_picture, picture_digest])
@@ -263,3 +266,57 @@ def test_a_path_that_is_no_regular_file_is_refused_and_not_waited_for(tmp_path, 
         for path in (tmp_path / "pipe.png", tmp_path / "socket.png", "/dev/zero"):
             with pytest.raises(PictureError, match=f"{path}: is a pipe, a socket or a device, not a picture"):
                 read(path)
+
+
+# -- one way from a picture to the encoder ---------------------------------------------------------------
+
+
+def drawn(number, folder):
+    """A drawn picture of one of many shapes and modes, as a file: long, tall, transparent, turned, two pixels wide."""
+    rng = np.random.default_rng(number)
+    mode = ("RGB", "RGBA", "L", "P", "LA", "CMYK")[number % 6]
+    sides = rng.integers(2, 400, 2) if number % 5 else rng.permutation([2, int(rng.integers(100, 900))])
+    noise = Image.fromarray(rng.integers(0, 256, (7, 9, 4), np.uint8), "RGBA").resize(tuple(map(int, sides)))
+    file = folder / f"{number:03}.{'jpg' if mode in ('L', 'CMYK') else 'png'}"
+    (exif := Image.Exif())[0x0112] = 1 + number % 8
+    (noise.convert(mode) if mode != "CMYK" else noise.convert("RGB").convert(mode)).save(file, exif=exif)
+    return file
+
+
+def test_by_path_bytes_pixels_and_data_set_the_encoder_gets_the_same(image_encoder, tmp_path):
+    files = [drawn(number, tmp_path) for number in range(200)]
+    rows = [f"{file.name},picture {number}\n" for number, file in enumerate(files)]
+    (tmp_path / "metadata.csv").write_text("file_name,caption\n" + "".join(rows))
+    items = load_pairs(tmp_path).pictures
+    wanted = [image_encoder.prepare(open_picture(file)) for file in files]  # (3, 224, 224) each
+    assert all((wanted[i] > 0.99).all(dim=0).any() for i in range(0, 200, 5))  # long ones have white beside them
+    for i, file in enumerate(files):
+        with Image.open(file) as opened:
+            roads = [str(file), PictureBytes(file.read_bytes(), file.name), opened, items[i]]
+            assert all(torch.equal(image_encoder.prepare(open_picture(road)), wanted[i]) for road in roads), file
+    assert torch.equal(image_encoder.encode(items[:20]), image_encoder.encode([open_picture(f) for f in files[:20]]))
+
+
+@pytest.mark.parametrize("square", [True, False])
+def test_the_canvas_belongs_to_the_identity_of_an_encoder(image_encoder, square):
+    other = load_image_encoder(image_encoder.identity.name, device="cpu", square=square)
+    assert (other.identity == image_encoder.identity) == square
+    assert load_encoder_of(other.identity, device="cpu").identity == other.identity
+    long = Image.new("RGB", (400, 40), "red")
+    assert (image_encoder.prepare(long) == other.prepare(long)).all() == square
+
+
+def test_an_identity_without_a_canvas_is_refused_with_what_to_do(image_encoder):
+    words = f", {PADDED[True]}"
+    old = replace(image_encoder.identity, preprocessing=image_encoder.identity.preprocessing.replace(words, ""))
+    with pytest.raises(
+        IdentityError, match=f"prepares by “RGB, .*{words}”, and for the bank by “RGB, .*asif bank build"
+    ):
+        load_encoder_of(old, device="cpu")
+    assert is_outdated(old) and not is_outdated(image_encoder.identity)
+
+
+def test_a_folders_encoder_crops_as_timm_does_unless_it_is_told(timm_folder):
+    cropping, padding = (load_image_encoder(timm_folder, device="cpu", square=square) for square in (None, True))
+    assert [is_padded(each.identity) for each in (cropping, padding)] == [False, True]
+    assert load_encoder_of(padding.identity, device="cpu").identity == padding.identity

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from asif_lib.encoders.identity import REGISTRY_IMAGE_ENCODERS, PackagedModel
 from asif_lib.encoders.image import centre_crop, load_image_encoder
 from asif_lib.encoders.onnx import OnnxModel, efficientnet_lite, shipped_graph
+from asif_lib.encoders.pictures import open_picture
 from asif_lib.encoders.sentence import MeanOfTokens, OnnxSentences, is_mean_of_tokens
 from asif_lib.encoders.text import load_text_encoder
 from asif_lib.errors import EncoderError, MissingExtraError
@@ -128,7 +129,7 @@ def test_one_entry_of_the_registry_adds_an_encoder(tmp_path, monkeypatch, drawin
     files = sorted(drawings.iterdir())
     model.reset_classifier(0)
     with torch.inference_mode():
-        expected = model.eval()(torch.stack([encoder.transform(Image.open(file)) for file in files]))
+        expected = model.eval()(torch.stack([encoder.prepare(open_picture(file)) for file in files]))
     torch.testing.assert_close(encoder.encode(files, progress=False), expected, atol=1e-4, rtol=1e-3)
     for name in ("tiny", "all-mpnet-base-v2"):  # nothing writes a graph of other layers
         with pytest.raises(EncoderError, match=f"{name}: has no graph; efficientnet_lite0, .*L6-v2 have one"):

@@ -9,7 +9,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 
 from asif_lib.encoders.identity import external_identity, load_encoder
 from asif_lib.encoders.image import load_image_encoder
-from asif_lib.encoders.pictures import open_picture
+from asif_lib.encoders.pictures import open_picture, white_square
 from asif_lib.encoders.text import load_text_encoder
 
 RANDOM = ":random"  # the ending of an encoder's name for the same architecture with random weights
@@ -28,7 +28,7 @@ class ColourHistogram:
 
 def colour_histogram(picture) -> np.ndarray:
     """Count 4 × 4 × 4 colours in a small copy of the picture, (64,)."""
-    levels = np.asarray(open_picture(picture).resize((64, 64))) // 64
+    levels = np.asarray(white_square(open_picture(picture)).resize((64, 64))) // 64
     return np.bincount((levels @ np.array([16, 4, 1])).ravel(), minlength=64)
 
 

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from asif_lib.datasets.providers import fetch
 from asif_lib.datasets.selecting import ONNXRUNTIME_FILES, TOKENIZERS_FILE
 from asif_lib.defaults import BARE_TEMPLATE
-from asif_lib.encoders.identity import MINILM_PACKAGE, MINILM_SHA256, REGISTRY_IMAGE_ENCODERS
+from asif_lib.encoders.identity import MINILM_PACKAGE, MINILM_SHA256, REGISTRY_IMAGE_ENCODERS, is_padded
 from asif_lib.encoders.onnx import as_proto, shipped_graph
 from asif_lib.encoders.pictures import MAX_PIXELS
 from asif_lib.encoders.weights import package_file
@@ -64,7 +64,8 @@ def _image_encoder(bank) -> dict:
         return {"why": f"the image encoder of this bank, {identity.name}, is not one that runs in a browser"}
     steps = json.loads(re.search(r"timm (\{.*?\})", identity.preprocessing)[1])
     size, parts = steps["input_size"][1], {"model": _packed_model(identity.name)}
-    return steps | {"side": math.floor(size / steps["crop_pct"]), "size": size, "most": MAX_PIXELS, "parts": parts}
+    sizes = {"side": math.floor(size / steps["crop_pct"]), "size": size, "most": MAX_PIXELS}
+    return steps | sizes | {"square": bool(is_padded(identity)), "parts": parts}
 
 
 def _text_encoder(bank) -> dict:

@@ -1,4 +1,4 @@
-// The reader's own picture: read, cropped as Pillow and timm do, and encoded by ONNX Runtime. It stays on the machine.
+// The reader's own picture: read, padded and cropped as Pillow and timm do, and encoded by ONNX Runtime. It stays on the machine.
 /** Pillow's bicubic filter along one axis, for the outputs `first` … `first + count` of `size` pixels scaled to `scaled`. */
 function weights(size, scaled, first, count) {
   const scale = size / scaled, wide = Math.max(scale, 1), reach = 2 * wide;
@@ -12,9 +12,11 @@ function weights(size, scaled, first, count) {
   });
 }
 
-/** The pixels (3, size, size) of the centre, the shorter edge scaled to `side`, standardised. A picture is read in bands. */
-function crop(bitmap, { side, size, mean, std }) {
-  const { width, height } = bitmap, shorter = Math.min(width, height);
+/** The pixels (3, size, size) of the centre, standardised: of the picture in a white square if the bank's encoder pads, the
+ *  shorter edge scaled to `side`. It is read in bands. */
+function crop(bitmap, { side, size, mean, std, square }) {
+  const longer = Math.max(bitmap.width, bitmap.height), [width, height] = square ? [longer, longer] : [bitmap.width, bitmap.height];
+  const shorter = Math.min(width, height), [right, below] = [width - bitmap.width, height - bitmap.height].map((room) => room >> 1);
   const scaled = [width, height].map((edge) => Math.floor(side * edge / shorter));
   const rounded = (value) => (value % 1 === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));  // as Python does
   const [left, top] = scaled.map((edge) => rounded((edge - size) / 2));
@@ -26,7 +28,7 @@ function crop(bitmap, { side, size, mean, std }) {
     const high = Math.min(band, last - y);
     pen.fillStyle = "#fff";
     pen.fillRect(0, 0, width, band);
-    pen.drawImage(bitmap, 0, y, width, high, 0, 0, width, high);
+    pen.drawImage(bitmap, right, below - y);
     const { data } = pen.getImageData(0, 0, width, high);
     for (let r = 0; r < high; r++) for (let x = 0; x < size; x++) for (let c = 0; c < 3; c++) {
       const { low, taps } = across[x];

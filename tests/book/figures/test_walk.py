@@ -402,7 +402,7 @@ def asked(tab, picture):
 @needs_programs
 def test_an_own_picture_is_encoded_as_the_library_does(tab, image_encoder, stamps_bank, tmp_path):
     pictures = stamps_bank.pairs["picture"].tolist()[::250]
-    for i, size in enumerate([(37, 251), (1200, 900), (2, 90)]):
+    for i, size in enumerate([(37, 251), (1200, 900), (2, 90), (700, 3)]):
         noise = Image.effect_noise((9, 7), 90).resize(size, Image.Resampling.BICUBIC)
         (exif := Image.Exif())[0x0112] = 1 + 5 * (i == 1)  # the second one is turned
         Image.merge("RGB", [noise, noise.rotate(180), noise]).save(tmp_path / f"{i}.jpg", exif=exif)

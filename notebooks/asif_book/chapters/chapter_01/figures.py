@@ -10,12 +10,12 @@ from asif_book.figures.style import alt, subplots
 
 
 def what_the_encoder_sees(rows) -> Figure:
-    """Draw pictures as they are on disk, as read, and as they enter the encoder.
+    """Draw pictures as they are on disk, on a white square, and as they enter the encoder.
 
-    A row is (picture as stored, picture as read, array, array). The arrays are of shape (h, w, 3) in [0, 1]: the
-    encoder's input, and its input without padding to a square.
+    A row is (picture as stored, the same on a white square, array, array). The arrays are of shape (h, w, 3) in [0, 1]:
+    the encoder's input, and its input without padding to a square.
     """
-    heads = ["file\n(grey: transparent)", "as read", "what the encoder sees", "if not padded"]
+    heads = ["file\n(grey: transparent)", "on a white square", "what the encoder sees", "if not padded"]
     figure, axes = subplots(len(rows), 4, figsize=(9, 2.5 * len(rows)), squeeze=False)
     for place, (line, (file, *others)) in enumerate(zip(axes, rows, strict=True)):
         rgba = file.convert("RGBA")

@@ -4,23 +4,19 @@ import numpy as np
 import torch
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from asif_lib.encoders.pictures import open_picture
+from asif_lib.encoders.pictures import open_picture, white_square
 from asif_lib.encoders.sentence import MeanOfTokens
 from asif_lib.encoders.text import load_text_encoder
 from asif_lib.relative import relative_representation, unit_rows
 
 
 def encoder_views(encoder, picture):
-    """Return four views of a picture file: the file, as read, as the encoder sees it, and that without padding."""
-    file = getattr(picture, "path", picture)
-    return Image.open(file), open_picture(picture), _input(encoder, picture), _input(encoder, file)
-
-
-def _input(encoder, picture):
-    """The encoder's input with the last step undone, (h, w, 3) from 0 to 1."""
+    """Return four views of a picture file: as stored, on a white square, as the encoder sees it, and if not padded."""
+    read = open_picture(picture)
     normalise = encoder.transform.transforms[-1]  # (value - mean) / std, for each channel
     mean, std = (torch.as_tensor(v).view(3, 1, 1) for v in (normalise.mean, normalise.std))
-    return (encoder.transform(open_picture(picture)) * std + mean).clamp(0, 1).permute(1, 2, 0).numpy()
+    inputs = encoder.prepare(read), encoder.transform(read)  # (3, h, w) each
+    return Image.open(picture), white_square(read), *((x * std + mean).clamp(0, 1).permute(1, 2, 0) for x in inputs)
 
 
 def word_pieces(encoder, text) -> list:

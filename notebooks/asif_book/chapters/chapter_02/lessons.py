@@ -34,7 +34,7 @@ def twins(pairs, similarity, threshold=0.95) -> pd.DataFrame:
     table = []
     for i, j in zip(rows.tolist(), columns.tolist(), strict=True):
         kind = "two files with one caption" if pairs.captions[i] == pairs.captions[j] else "two captions"
-        if pairs.pictures[i].path.read_bytes() == pairs.pictures[j].path.read_bytes():
+        if pairs.pictures[i].read_bytes() == pairs.pictures[j].read_bytes():
             kind = "one file, filed twice"
         table.append((kind, pairs.ids[i], pairs.ids[j], split_of[i] != split_of[j]))
     return pd.DataFrame(table, columns=["kind", "left", "right", "in two splits"])

@@ -14,14 +14,13 @@ from typer import Argument, Option
 from asif_lib.bank.record import bank_dir, stored_count
 from asif_lib.datasets.providers import names_of
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_BANK, DEFAULT_TEMPLATE
-from asif_lib.errors import BrokenPicturesError, DataError, MissingExtraError, ParameterError, PictureError
-from asif_lib.files import picture_files, sha256_of, write_whole
+from asif_lib.errors import BrokenPicturesError, DataError, ParameterError, PictureError
+from asif_lib.files import picture_files, sha256_of
 from asif_lib.settings import Settings
 from asif_lib.texts import as_read
 
 from .banks import build_once
 from .command import (
-    PAGES,
     ModelOptions,
     Reduce,
     SkipBroken,
@@ -73,7 +72,6 @@ def _classify(
 @command(
     app, "explain",
     'asif explain kangaroo.png --labels "kangaroo,dog,deer" --template "a photo of a {}."',
-    'asif explain kangaroo.png --labels "kangaroo,dog,deer" --page why.html',
 )  # fmt: skip
 def _explain(
     picture: Annotated[str, Argument(metavar="PICTURE")],
@@ -82,19 +80,10 @@ def _explain(
     templates: Templates = (BARE_TEMPLATE,),
     reduce: Reduce = "mean",
     top: Annotated[int, Option(metavar="N", help="anchors to show for each label")] = 5,
-    page: Annotated[str | None, Option(metavar="FILE", help=".html, with the regions of the pictures too")] = None,
 ):
     """Say which anchors decided for a label and not for the next one, and which few could turn the answer."""
     if top < 1:
         raise ParameterError(f"--top {top}: show at least one anchor")
-    if page and len(templates) > 1:
-        raise ParameterError("--page draws one prompt for each label; give one --template")
-    if page and Path(page).suffix != ".html":
-        raise ParameterError(f"--page {page}: a page is an HTML file; give it a name that ends in .html")
-    if page and "explain" not in PAGES:
-        raise MissingExtraError("--page needs the book, asif_book, whose commands are not loaded here")
-    check_targets(picture, bank_dir(asked.bank), page=page)
-    draw_page = PAGES["explain"]() if page else None
     if not Path(picture).exists():
         raise PictureError(f"{picture}: there is no such file")
     _check_model(asked)
@@ -112,26 +101,19 @@ def _explain(
     row = {"picture": picture, "scores": {labels[i]: scores[i] for i in order}, "against": labels[order[1]]}
     row["best"] = labels[order[0]] if scores[order[0]] > 0 else None
     if row["best"] is None:
-        if page:
-            say(f"asif: {page} is not written, since nothing decides")
         return row, _verdict({**row, "anchors": []})
     sides = contrast(vector, *(texts[i] for i in order[:2]), reduce=reduce)
     ends = {"for": sides[sides.difference > 0].head(top), "other": sides[sides.difference < 0].tail(top)[::-1]}
     for name, side in ends.items():
         pairs = model.bank.pairs_at(side.anchor)[["id", "caption"]]
         row[name] = pairs.assign(**side[["difference", "text", "other"]].to_dict("list")).to_dict("records")
-    found = None
     try:
         found = smallest_removal(model, z, labels, templates=templates, reduce=reduce)
         removed = model.bank.pairs_at(list(found.anchors))[["id", "caption"]].to_dict("records")
         row["removal"] = {"anchors": removed, "at_least": found.at_least, "after": found.after}
     except ParameterError as error:
         row["removal"] = {"anchors": [], "why_not": str(error)}
-    if page:
-        two = [labels[i] for i in order[:2]]
-        asked = z, two, model.prompts(two, templates)
-        write_whole(Path(page), draw_page(row, model, asked, int(sides.anchor[0]), found).encode())
-    return row, [*_reasons(row), *([f"open {page}"] if page else [])]
+    return row, _reasons(row)
 
 
 def _labels_and_prompts(labels, templates):

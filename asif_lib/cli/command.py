@@ -135,10 +135,6 @@ def printable(lines) -> str:
     return "\n".join(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", line) for line in lines)
 
 
-PAGES = {}
-"""Command → a function that returns what writes its answer as a page. The book, which holds the templates, adds it."""
-
-
 def existing_folder(folder) -> Path:
     """Return the folder as a path. Raises `DataError` if it does not exist."""
     if not Path(folder).is_dir():

@@ -173,7 +173,7 @@ def _are_anchors(model, pictures, z):
     import torch
 
     from asif_lib.bank.building import path_of
-    from asif_lib.evaluation.similarity import are_copies
+    from asif_lib.evaluation.measures import are_copies
     from asif_lib.sparse import SideAnchors
 
     rows, files = model.bank.rows(model.bank.sides[0]), list(map(path_of, pictures))

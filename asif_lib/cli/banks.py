@@ -450,27 +450,6 @@ def _values_of(where) -> dict:
     return values
 
 
-@command(bank_app, "relabel", 'asif bank relabel birds --id owl.png --caption "A barn owl."')
-def _relabel(
-    name: Name,
-    id: Annotated[str, Option("--id", metavar="ID")],
-    caption: Annotated[str, Option(metavar="TEXT", help="the new one")],
-    text_embedding: Annotated[str | None, Option(metavar="FILE", help="of the new caption, .npy or .pt")] = None,
-    device: Device = "auto",
-):
-    """Give a pair of a bank another caption; only this caption is encoded."""
-    bank = _load(name)
-    from asif_lib.encoders.embeddings import read_array
-    from asif_lib.encoders.identity import load_encoder_of
-
-    if text_embedding:
-        z = read_array(text_embedding)
-        if z.ndim != 1 and (z.ndim != 2 or len(z) != 1):
-            raise ParameterError(f"{text_embedding}: has the shape {tuple(z.shape)}; one caption has (d,) or (1, d)")
-        return _edited(bank.relabel(id, caption, z.reshape(1, -1)), name)
-    return _edited(bank.relabel(id, caption, text_encoder=load_encoder_of(bank.text_encoder, device=device)), name)
-
-
 @command(bank_app, "apply", "asif bank apply birds review.csv")
 def _apply(
     name: Name,

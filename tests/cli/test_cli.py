@@ -66,7 +66,7 @@ def test_help_shows_examples_and_fits_a_screen(command, capsys):
 
 @pytest.mark.parametrize(
     "arguments", [[], ["paint"], ["classify"], ["search", "a cat", "--k", "few"], ["bank", "remove", "stamps"],
-                  ["evaluate", "folder", "--reduce", "median"], ["bank", "import", "mine", "--captions", "c.csv"],
+                  ["bank", "import", "mine", "--captions", "c.csv"],
                   ["bank", "remove", "stamps", "--id", "1", "--where", "2"]],
 )  # fmt: skip
 def test_wrong_usage_is_exit_status_2(arguments, capsys):
@@ -91,33 +91,33 @@ def test_a_plug_in_that_cannot_be_imported_stops_no_other_command(monkeypatch, c
 # Answers ---------------------------------------------------------------------------------------------
 
 
-def test_evaluate_prints_one_json_object_and_writes_a_row_a_picture_and_a_row_a_class(clothes, run, tmp_path):
-    files = tmp_path / "each.csv", tmp_path / "classes.csv"
-    status, result, said = run("evaluate", clothes, "--predictions", files[0], "--csv", files[1])
+def test_evaluate_prints_one_json_object_and_writes_a_row_a_picture(clothes, run, tmp_path):
+    file = tmp_path / "each.csv"
+    status, result, said = run("evaluate", clothes, "--predictions", file)
     expected = {
         "n": 40, "classes": ["ankle boot", "bag", "sandal", "trousers"], "chance": 0.25, "bank": "stamps",
         "k": 79, "p": 2, "hubs": 0, "whiten": None, "center": True, "left_out": 0, "undecided": 0,
         "image_encoder": "efficientnet_lite0", "text_encoder": "all-MiniLM-L6-v2", "folder": str(clothes),
-        "templates": [DEFAULT_TEMPLATE], "reduce": "mean", "device": "cpu", "anchors_asked": 0,
+        "templates": [DEFAULT_TEMPLATE], "device": "cpu", "anchors_asked": 0,
     }  # fmt: skip
     assert {key: result[key] for key in expected} == expected
-    each, classes = map(pd.read_csv, files)
-    assert status == 0 and said.count("rows in") == 2
+    each, classes = pd.read_csv(file), pd.DataFrame(result["per_class"])
+    assert status == 0 and said.count("rows in") == 1
     assert (each.predicted == each.true).mean() == pytest.approx(result["accuracy"]) and result["accuracy"] > 0.25
     assert [*each][:3] == ["picture", "true", "predicted"] and [*each][-1] == "familiarity"
     assert each.filter(like="score ").idxmax(axis=1).str.removeprefix("score ").equals(each.predicted)
     shares = (each.predicted == each.true).groupby(each.true).mean()
     assert classes.set_index("class").accuracy.to_dict() == pytest.approx(shares.to_dict())
     confusion = pd.DataFrame(result["confusion"])
-    assert confusion.sum(axis=1).tolist() == classes.n.tolist() == [row["n"] for row in result["per_class"]]
+    assert confusion.sum(axis=1).tolist() == classes.n.tolist()
     assert sum(confusion[i][i] for i in range(4)) == pytest.approx(40 * result["accuracy"])
 
 
 def test_the_settings_reach_the_model(clothes, run):
     options = "--k", 5, "--p", 8, "--hubs", 0.25, "--whiten", 0.8, "--template", "{}", "--template", "a {}"
-    status, result, _ = run("evaluate", clothes, *options, "--reduce", "max")
+    status, result, _ = run("evaluate", clothes, *options)
     assert (status, result["k"], result["p"], result["templates"]) == (0, 5, 8.0, ["{}", "a {}"])
-    assert (result["hubs"], result["whiten"], result["center"], result["reduce"]) == (0.25, 0.8, True, "max")
+    assert (result["hubs"], result["whiten"], result["center"]) == (0.25, 0.8, True)
     assert run("evaluate", clothes, "--no-center")[1]["center"] is False
 
 
@@ -134,19 +134,17 @@ def test_no_input_of_a_call_and_no_file_that_is_no_table_is_written_over(clothes
     picture, there = next(clothes.glob("bag/*.png")), tmp_path / "thesis.csv"
     (tmp_path / "link").symlink_to(bank_dir("stamps") / "bank.json")
     there.write_text("chapter,words\n1,2,3\n")
-    for option, written, words in [
-        ("--csv", tmp_path / "link", "link: this command reads"),
-        ("--predictions", bank_dir("stamps") / "bank.json", "bank.json: this command reads"),
-        ("--csv", bank_dir("stamps") / "new.csv", "new.csv: this command reads"),
-        ("--csv", there, "thesis.csv: is there, and no table"),
-        ("--csv", picture, "is there, and no table"),
+    for written, words in [
+        (tmp_path / "link", "link: this command reads"),
+        (bank_dir("stamps") / "bank.json", "bank.json: this command reads"),
+        (bank_dir("stamps") / "new.csv", "new.csv: this command reads"),
+        (there, "thesis.csv: is there, and no table"),
+        (picture, "is there, and no table"),
     ]:
         before = written.read_bytes() if written.exists() else None
-        status, _, error = run("evaluate", clothes, option, written)
+        status, _, error = run("evaluate", clothes, "--predictions", written)
         assert status == 1 and words in error and error.count("\n") == 1
         assert (written.read_bytes() if written.exists() else None) == before
-    with pytest.raises(ParameterError, match=r"--output .*thesis\.csv: is a table, and this command writes none there"):
-        check_targets(output=there)
     with monkeypatch.context() as patch, pytest.raises(ParameterError, match="new.csv: cannot be written"):
         patch.setattr("os.access", lambda *_: False)  # root may write everywhere
         check_targets(csv=tmp_path / "new.csv")
@@ -220,9 +218,7 @@ BAD = [
     ("evaluate empty", "no class folders"),
     ("evaluate hollow", "cat"),
     ("evaluate one", "has one class, 'bag', so there is nothing to decide"),
-    ("evaluate hollow --csv empty", "--csv empty: is a folder"),
     ("evaluate hollow --predictions no/each.csv", "--predictions no/each.csv: cannot be written; its folder must be"),
-    ("evaluate hollow --predictions a.csv --csv ./a.csv", "--predictions and --csv name the same file"),
     ("search cat --in empty", "no pictures"),
     ("search cat --device abacus", "abacus"),
     ("search \udcff", ""),

@@ -396,30 +396,11 @@ class AnchorBank:
             gone = positions_with(bank, columns) if columns else positions_of(bank, ids)
             return bank._edited(f"removed {_counted(gone)}{f' where {in_words(columns)}' if columns else ''}", gone)
 
-    def relabel(self, id, caption, text=None, *, text_encoder=None, side="text") -> Self:
-        """Give a pair another caption, in one version; the pair moves to the end, as in a bank built that way.
+    def revise(self, captions, text=None, gone=(), *, side="text") -> Self:
+        """Give pairs other captions, and remove others, in one version; the pairs move to the end, as in a new build.
 
-        Raises `IdentityError` for another encoder; `BankError` without such a pair, or without embedding and encoder.
-
-        Parameters
-        ----------
-        id, caption : str
-        text : Tensor or array of shape (1, d_text), optional
-            The embedding of the caption on `side`; else `text_encoder`, the bank's own, computes it.
-        """
-        own = self.encoder_of(side)
-        checks.check_table(pd.DataFrame({"caption": [caption]}, dtype=object))
-        if text is None:
-            if text_encoder is None:
-                raise BankError(f"pass the embedding of its new caption, or the bank's {side} encoder: {own}")
-            self.check_encoder(checked_identity(side, text_encoder), side)
-            from asif_lib.encoders.embeddings import embed  # needed where a text is encoded only
-
-            text = embed(text_encoder, [caption], progress=False)
-        return self.revise({id: caption}, text, side=side, seen=False)
-
-    def revise(self, captions, text=None, gone=(), *, side="text", seen=True) -> Self:
-        """Relabel pairs, which move to the end, and remove others, in one version. Errors as of `relabel` and `remove`.
+        Raises `BankError` without such a pair, without embeddings that the bank can hold, or if the bank on disk was
+        changed since this view was opened. Nothing is changed then.
 
         Parameters
         ----------
@@ -427,12 +408,9 @@ class AnchorBank:
             New captions by id, and ids of pairs to remove.
         text : Tensor or array of shape (m, d_text), optional
             The embeddings of the captions on `side`; none without captions.
-        seen : bool
-            Raise `BankError` if the bank was changed since this view was opened; else the newest version is edited.
         """
         ids, new = checked_ids([*captions, *gone]), None
-        with self._newest(seen=seen) as bank:  # a pair, or the whole bank, may have changed since this view was opened
-            checks.check_encoders(self, bank)
+        with self._newest(seen=True) as bank:
             rows = positions_of(bank, ids)
             if captions:
                 pairs = bank.subset(rows[pd.Index(bank.pairs["id"].iloc[rows]).get_indexer(list(captions))])

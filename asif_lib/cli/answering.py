@@ -14,16 +14,14 @@ from typer import Argument, Option
 from asif_lib.bank.record import bank_dir, stored_count
 from asif_lib.datasets.providers import names_of
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_BANK, DEFAULT_TEMPLATE
-from asif_lib.errors import BrokenPicturesError, DataError, MissingExtraError, ParameterError, PictureError
-from asif_lib.files import picture_files, sha256_of, write_whole
+from asif_lib.errors import BrokenPicturesError, DataError, ParameterError, PictureError
+from asif_lib.files import picture_files, sha256_of
 from asif_lib.settings import Settings
 from asif_lib.texts import as_read
 
 from .banks import build_once, must_be_built
 from .command import (
-    PAGES,
     ModelOptions,
-    Reduce,
     SkipBroken,
     Templates,
     app,
@@ -47,7 +45,6 @@ def _classify(
     labels: Annotated[str, Option(metavar="A,B,…", help="separated by commas")],
     asked: ModelOptions,
     templates: Templates = (BARE_TEMPLATE,),
-    reduce: Reduce = "mean",
     skip_broken: SkipBroken = False,
 ):
     """Find the best of your labels for each picture, and name the anchors that decided."""
@@ -60,11 +57,11 @@ def _classify(
     z, kept = _embed(model, pictures, skip_broken)
     pictures = [pictures[i] for i in kept]
     vectors, texts_of = model.images(z), dict(zip(labels, _by_label(model.texts(prompts), len(labels)), strict=True))
-    answer = model.classify(vectors, labels, templates=templates, reduce=reduce)
+    answer = model.classify(vectors, labels, templates=templates)
     rows, near, own = [], _familiar(model, z), _are_anchors(model, pictures, z)
     for row, (picture, best, scores) in enumerate(zip(pictures, answer.best, answer.scores.tolist(), strict=True)):
         ranking = sorted(zip(labels, scores, strict=True), key=lambda pair: -pair[1])
-        anchors = [] if best is None else _deciding_anchors(model, vectors[[row]], texts_of[best], reduce)
+        anchors = [] if best is None else _deciding_anchors(model, vectors[[row]], texts_of[best])
         about = {"picture": picture, "best": best, "scores": dict(ranking), "anchors": anchors}
         rows.append({**about, "familiarity": near[row], "is_anchor": bool(own[row])})
     return rows, [line for row in rows for line in _verdict(row)]
@@ -73,28 +70,17 @@ def _classify(
 @command(
     app, "explain",
     'asif explain kangaroo.png --labels "kangaroo,dog,deer" --template "a photo of a {}."',
-    'asif explain kangaroo.png --labels "kangaroo,dog,deer" --page why.html',
 )  # fmt: skip
 def _explain(
     picture: Annotated[str, Argument(metavar="PICTURE")],
     labels: Annotated[str, Option(metavar="A,B,…", help="two or more, separated by commas")],
     asked: ModelOptions,
     templates: Templates = (BARE_TEMPLATE,),
-    reduce: Reduce = "mean",
     top: Annotated[int, Option(metavar="N", help="anchors to show for each label")] = 5,
-    page: Annotated[str | None, Option(metavar="FILE", help=".html, with the regions of the pictures too")] = None,
 ):
     """Say which anchors decided for a label and not for the next one, and which few could turn the answer."""
     if top < 1:
         raise ParameterError(f"--top {top}: show at least one anchor")
-    if page and len(templates) > 1:
-        raise ParameterError("--page draws one prompt for each label; give one --template")
-    if page and Path(page).suffix != ".html":
-        raise ParameterError(f"--page {page}: a page is an HTML file; give it a name that ends in .html")
-    if page and "explain" not in PAGES:
-        raise MissingExtraError("--page needs the book, asif_book, whose commands are not loaded here")
-    check_targets(picture, bank_dir(asked.bank), page=page)
-    draw_page = PAGES["explain"]() if page else None
     if not Path(picture).exists():
         raise PictureError(f"{picture}: there is no such file")
     _check_model(asked)
@@ -107,31 +93,24 @@ def _explain(
     model = _model(asked)
     z, _ = _embed(model, [picture], skip_broken=False)
     vector, texts = model.images(z), _by_label(model.texts(prompts), len(labels))
-    (scores,) = model.classify(vector, labels, templates=templates, reduce=reduce).scores.tolist()
+    (scores,) = model.classify(vector, labels, templates=templates).scores.tolist()
     order = sorted(range(len(labels)), key=lambda i: -scores[i])
     row = {"picture": picture, "scores": {labels[i]: scores[i] for i in order}, "against": labels[order[1]]}
     row["best"] = labels[order[0]] if scores[order[0]] > 0 else None
     if row["best"] is None:
-        if page:
-            say(f"asif: {page} is not written, since nothing decides")
         return row, _verdict({**row, "anchors": []})
-    sides = contrast(vector, *(texts[i] for i in order[:2]), reduce=reduce)
+    sides = contrast(vector, *(texts[i] for i in order[:2]))
     ends = {"for": sides[sides.difference > 0].head(top), "other": sides[sides.difference < 0].tail(top)[::-1]}
     for name, side in ends.items():
         pairs = model.bank.pairs_at(side.anchor)[["id", "caption"]]
         row[name] = pairs.assign(**side[["difference", "text", "other"]].to_dict("list")).to_dict("records")
-    found = None
     try:
-        found = smallest_removal(model, z, labels, templates=templates, reduce=reduce)
+        found = smallest_removal(model, z, labels, templates=templates)
         removed = model.bank.pairs_at(list(found.anchors))[["id", "caption"]].to_dict("records")
         row["removal"] = {"anchors": removed, "at_least": found.at_least, "after": found.after}
     except ParameterError as error:
         row["removal"] = {"anchors": [], "why_not": str(error)}
-    if page:
-        two = [labels[i] for i in order[:2]]
-        asked = z, two, model.prompts(two, templates)
-        write_whole(Path(page), draw_page(row, model, asked, int(sides.anchor[0]), found).encode())
-    return row, [*_reasons(row), *([f"open {page}"] if page else [])]
+    return row, _reasons(row)
 
 
 def _labels_and_prompts(labels, templates):
@@ -163,11 +142,11 @@ def _reasons(row):
     return [*lines, f"  without {size} of the anchors the answer is {after} ({fewest}): {taken}"]
 
 
-def _deciding_anchors(model, vector, prompts, reduce):
+def _deciding_anchors(model, vector, prompts):
     """The anchors with the largest shares of the score of a label, `prompts` being the vectors of its prompts."""
     from asif_lib.explain.contribution import contributions
 
-    table = contributions(vector, prompts, reduce=reduce)
+    table = contributions(vector, prompts)
     top = table.contribution[:ANCHORS_SHOWN] / table.contribution.sum()
     pairs = model.bank.pairs_at(table.anchor[:ANCHORS_SHOWN])[["id", "caption"]]
     return pairs.assign(share=top.tolist()).to_dict("records")
@@ -191,7 +170,7 @@ def _are_anchors(model, pictures, z):
     import torch
 
     from asif_lib.bank.building import path_of
-    from asif_lib.evaluation.similarity import are_copies
+    from asif_lib.evaluation.measures import are_copies
     from asif_lib.sparse import SideAnchors
 
     rows, files = model.bank.rows(model.bank.sides[0]), list(map(path_of, pictures))
@@ -253,23 +232,21 @@ def _search(
 @command(
     app, "evaluate",
     "asif evaluate FOLDER", "asif evaluate FOLDER --json --k 50 --p 4",
-    "asif evaluate FOLDER --csv classes.csv --predictions each.csv",
+    "asif evaluate FOLDER --predictions each.csv",
 )  # fmt: skip
 def _evaluate(
     asked: ModelOptions,
     folder: Annotated[str, Argument(metavar="FOLDER")],
     templates: Templates = (DEFAULT_TEMPLATE,),
-    reduce: Reduce = "mean",
     skip_broken: SkipBroken = False,
     predictions: Annotated[str | None, Option(metavar="FILE", help="a CSV with one row a picture")] = None,
-    csv: Annotated[str | None, Option(metavar="FILE", help="a CSV with one row a class")] = None,
 ):
     """Measure zero-shot accuracy on a folder of class folders, whose names are the labels."""
     start, path = time.perf_counter(), existing_folder(folder)
-    check_targets(bank_dir(asked.bank), predictions=predictions, csv=csv)
+    check_targets(bank_dir(asked.bank), predictions=predictions)
     _check_model(asked)
     from asif_lib.datasets.labelled import load_labelled
-    from asif_lib.evaluation.measures import accuracy, per_class
+    from asif_lib.evaluation.measures import accuracy
     from asif_lib.zeroshot import make_prompts
 
     found = load_labelled(path)
@@ -279,7 +256,7 @@ def _evaluate(
     z, kept = _embed(model, found.pictures, skip_broken)
     data = found.subset(kept)
     data.check_classes()
-    answer = model.classify(z, data.classes, templates=templates, reduce=reduce)
+    answer = model.classify(z, data.classes, templates=templates)
     note, of_each = "", {}
     if any(near := _familiar(model, z)):
         unlike, promised = sum(one["unlike"] for one in near) / len(near), near[0]["false_alarm"]
@@ -294,13 +271,12 @@ def _evaluate(
         note += f"{sum(own)} of the {len(own)} pictures are anchors of this bank; {without}\n"
         of_each["accuracy_without_anchors"] = rest and {"n": rest.n, "accuracy": rest.value, "ci95": list(rest.ci)}
     of_each["anchors_asked"] = int(sum(own))
-    result = _summary(model, answer, data.labels, measure) | {"templates": list(templates), "reduce": reduce}
+    result = _summary(model, answer, data.labels, measure) | {"templates": list(templates)}
     each = answer.to_frame()
     each.insert(0, "true", [data.classes[label] for label in data.labels])
     each.insert(0, "picture", list(map(str, data.pictures)))
     each["familiarity"] = [one and one["cosine"] for one in near]
     write_csv(predictions, each)
-    write_csv(csv, per_class(answer, data.labels))
     seconds = round(time.perf_counter() - start, 2)
     result = {"folder": folder, "left_out": len(found) - len(data), **result, **of_each, "seconds": seconds}
     text = (

@@ -109,7 +109,7 @@ def _build(
 
     pairs = load_pairs(source or name, language=language)
     if source or splits:
-        pairs = _of_splits(pairs, splits, pairs.splits, source or name)
+        pairs = _of_splits(pairs, splits, source or name)
     encoders = load_encoders(image_encoder, text_encoder, device)
     check_replace(name, replace, rebuild=_is_of(name, pairs, encoders))
     bank = AnchorBank.build(pairs, *encoders, skip_broken=skip_broken, name=bank_name(name))
@@ -150,7 +150,6 @@ def _import(
     image_encoder: Model = None,
     text_encoder: Model = None,
     encoders_of: Annotated[str | None, Option(metavar="BANK", help="whose encoders made the embeddings")] = None,
-    splits: Splits = None,
     precision: Precision = "float32",
     replace: Replace = False,
 ):
@@ -185,8 +184,6 @@ def _import(
         columns |= {"ids": table.file_name.tolist(), "pictures": [folder / file for file in table.file_name]}
     encoders = {"image_encoder": image_encoder, "text_encoder": text_encoder}
     bank = AnchorBank.from_embeddings(*matrices, table.caption.tolist(), **columns, **encoders, name=bank_name(name))
-    rows = table.groupby("split").indices if "split" in table else {}
-    bank = _of_splits(bank, splits, {split: rows[split] for split in rows if split}, captions)
     return _saved(bank, name, precision)
 
 
@@ -243,15 +240,15 @@ def _is_of(name, pairs, encoders):
     return same and [bank.image_encoder, bank.text_encoder] == [encoder.identity for encoder in encoders]
 
 
-def _of_splits(pairs, names, splits, source):
-    """The part of `pairs`, or of a bank, in the splits of these names; without names all of it, and a remark."""
+def _of_splits(pairs, names, source):
+    """The part of `pairs` in the splits of these names; without names all of it, and a remark."""
     for name in names or ():
-        if name not in splits:
-            raise DataError(f"{source}: has no split {name!r}; it has: {', '.join(splits) or 'none'}")
+        if name not in pairs.splits:
+            raise DataError(f"{source}: has no split {name!r}; it has: {', '.join(pairs.splits) or 'none'}")
     if names:
-        return pairs.subset([int(row) for name in dict.fromkeys(names) for row in splits[name]])
-    if splits:
-        say("uses all splits: " + ", ".join(f"{name} {len(rows)}" for name, rows in splits.items()))
+        return pairs.subset([row for name in dict.fromkeys(names) for row in pairs.splits[name]])
+    if pairs.splits:
+        say("uses all splits: " + ", ".join(f"{name} {len(rows)}" for name, rows in pairs.splits.items()))
     return pairs
 
 
@@ -347,7 +344,7 @@ def _review(
 
     Decisions in a CSV of an earlier review are carried over.
     """
-    check_targets(bank_dir(name), csv=csv, carries=True)
+    check_targets(bank_dir(name), csv=csv)
     bank = _load(name)
     from asif_lib.explain.review import carry_decisions, read_review, review_bank
     from asif_lib.machine import resolve_device
@@ -458,27 +455,6 @@ def _values_of(where) -> dict:
             raise ParameterError(f"--where {text}: {fault}; write a column and its value once, as in group=gulls")
         values[column] = value
     return values
-
-
-@command(bank_app, "relabel", 'asif bank relabel birds --id owl.png --caption "A barn owl."')
-def _relabel(
-    name: Name,
-    id: Annotated[str, Option("--id", metavar="ID")],
-    caption: Annotated[str, Option(metavar="TEXT", help="the new one")],
-    text_embedding: Annotated[str | None, Option(metavar="FILE", help="of the new caption, .npy or .pt")] = None,
-    device: Device = "auto",
-):
-    """Give a pair of a bank another caption; only this caption is encoded."""
-    bank = _load(name)
-    from asif_lib.encoders.embeddings import read_array
-    from asif_lib.encoders.identity import load_encoder_of
-
-    if text_embedding:
-        z = read_array(text_embedding)
-        if z.ndim != 1 and (z.ndim != 2 or len(z) != 1):
-            raise ParameterError(f"{text_embedding}: has the shape {tuple(z.shape)}; one caption has (d,) or (1, d)")
-        return _edited(bank.relabel(id, caption, z.reshape(1, -1)), name)
-    return _edited(bank.relabel(id, caption, text_encoder=load_encoder_of(bank.text_encoder, device=device)), name)
 
 
 @command(bank_app, "apply", "asif bank apply birds review.csv")

@@ -8,7 +8,6 @@ import re
 import sys
 import warnings
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +25,6 @@ Device = Annotated[str, Option(metavar="NAME", help="auto, cpu, cuda or mps")]
 Templates = Annotated[
     list[str], Option("--template", metavar="TEXT", help="prompt with {} for the label; may be repeated")
 ]
-Reduce = Annotated[StrEnum("Reduce", "mean max"), Option(help="how the scores over templates become one")]
 SkipBroken = Annotated[bool, Option("--skip-broken", help="skip, and name, pictures that cannot be read")]
 Replace = Annotated[bool, Option("--replace", help="replace a bank of that name, its edits included")]
 Json = Annotated[bool, Option("--json", help="print one JSON value")]
@@ -135,10 +133,6 @@ def printable(lines) -> str:
     return "\n".join(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", line) for line in lines)
 
 
-PAGES = {}
-"""Command → a function that returns what writes its answer as a page. The book, which holds the templates, adds it."""
-
-
 def existing_folder(folder) -> Path:
     """Return the folder as a path. Raises `DataError` if it does not exist."""
     if not Path(folder).is_dir():
@@ -146,14 +140,12 @@ def existing_folder(folder) -> Path:
     return Path(folder)
 
 
-def check_targets(*inputs, carries=False, **files):
-    """Raise `ParameterError` unless a file can be written for each option, and each has one of its own.
+def check_targets(*inputs, **files):
+    """Raise `ParameterError` unless the file of each option can be written, and is none of the `inputs`.
 
-    No target is one of the `inputs`, files and folders that the command reads, or holds what it prints. A table
-    replaces nothing but a table, and one with decisions only if the command `carries` them over.
+    The inputs are files and folders that the command reads. A table replaces nothing but a table.
     """
-    targets = {f"--{option}": Path(file) for option, file in files.items() if file}
-    for option, file in targets.items():
+    for option, file in ((f"--{option}", Path(file)) for option, file in files.items() if file):
         folder = Path(os.path.realpath(file)).parent
         if file.exists() and not file.is_file():
             raise ParameterError(f"{option} {file}: is a folder, a pipe or a device; name a file")
@@ -163,33 +155,13 @@ def check_targets(*inputs, carries=False, **files):
             inside = read.is_dir() and folder.is_relative_to(read.resolve())
             if inside or (file.exists() and read.exists() and file.samefile(read)):
                 raise ParameterError(f"{option} {file}: this command reads {read}; name a file elsewhere")
-        if file.is_file() and _is_printed_into(file):
-            raise ParameterError(f"{option} {file}: this command prints into this file; name another")
         if option in ("--csv", "--predictions") and file.is_file() and file.stat().st_size:
-            _check_table(option, file, carries)
-        elif file.is_file() and file.suffix == ".csv":
-            raise ParameterError(f"{option} {file}: is a table, and this command writes none there; name another file")
-    if len({file.resolve() for file in targets.values()}) < len(targets):
-        raise ParameterError(f"{' and '.join(targets)} name the same file; name two")
+            from asif_lib.datasets.captions import read_table  # brings pandas
 
-
-def _is_printed_into(file):
-    try:
-        return any(os.path.samestat(file.stat(), os.fstat(stream)) for stream in (1, 2))
-    except OSError:  # the command was started without output
-        return False
-
-
-def _check_table(option, file, carries):
-    """Raise `ParameterError` if a file is no table, or a review with decisions that nobody `carries` over."""
-    from asif_lib.datasets.captions import read_table  # brings pandas
-
-    try:
-        table = read_table(file)
-    except DataError as error:
-        raise ParameterError(f"{option} {file}: is there, and no table ({error}); name another file") from None
-    if not carries and "decision" in table and table["decision"].str.strip().any():
-        raise ParameterError(f"{option} {file}: holds the decisions of a review; name another file")
+            try:
+                read_table(file)
+            except DataError as error:
+                raise ParameterError(f"{option} {file}: is there, and no table ({error}); name another file") from None
 
 
 def write_csv(file, table):

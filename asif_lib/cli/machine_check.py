@@ -87,12 +87,7 @@ def _data_set(name):
 def _device():
     from asif_lib.machine import resolve_device
 
-    device = resolve_device("auto")
-    if device.type != "cuda":
-        return device
-    import torch
-
-    return f"{device} ({torch.cuda.get_device_name()})"
+    return resolve_device("auto")
 
 
 def _disk():

@@ -1,7 +1,6 @@
 """Captions of pictures, in a table or by language: read strictly, so that each fault is named by its place."""
 
 import csv
-import json
 import re
 from pathlib import Path, PurePosixPath
 
@@ -92,23 +91,7 @@ def _read_csv(file):
 
 
 def _read_jsonl(file):
-    rows = []
-    with open(file, encoding="utf-8-sig") as lines:
-        for line in filter(str.strip, lines):
-            try:
-                rows.append(json.loads(line, object_pairs_hook=_object))
-            except ValueError as error:
-                raise ValueError(f"row {len(rows) + 1}: {first_line(error)}") from None
-            if not isinstance(rows[-1], dict):
-                raise ValueError(f"row {len(rows)} is not an object with the columns as its keys")
-    return pd.DataFrame(rows, dtype=object)
-
-
-def _object(pairs):
-    """Return an object of JSON; of two equal keys, Python's own reader would keep the last in silence."""
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError(f"a key occurs more than once among {', '.join(key for key, _ in pairs)}")
-    return dict(pairs)
+    return pd.read_json(file, lines=True, dtype=False, encoding="utf-8-sig")
 
 
 def _texts(file, table):

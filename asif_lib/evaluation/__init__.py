@@ -1,4 +1,4 @@
-"""Evaluation (chapter 05): accuracy and recall with intervals, agreement of two spaces, calibration, settings.
+"""Evaluation (chapter 05): accuracy and recall with intervals, and settings.
 
 Every measure comes with its number of items and a 95 % interval.
 """
@@ -8,14 +8,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "calibration": ["McNemar", "calibration_error", "calibration_scores", "coverage_curve", "fit_temperature",
-                        "mcnemar", "reliability"],
-        "measures": ["Measure", "accuracy", "auc_with_interval", "confusion_of", "in_points", "mean_recall",
-                     "mean_with_interval", "paired_difference", "per_class", "ranks", "recall_at", "same_text",
-                     "scaling_curve", "share_with_interval"],
+        "measures": ["Measure", "accuracy", "auc_with_interval", "confusion_of", "in_points", "mcnemar",
+                     "mean_recall", "mean_with_interval", "paired_difference", "per_class", "ranks", "recall_at",
+                     "same_text", "scaling_curve", "share_with_interval"],
         "recommending": ["combinations", "measure_settings", "recommend", "sweep"],
-        "similarity": ["Calibrated", "calibrated", "correlation_with_interval", "debiased_cka",
-                       "mutual_neighbours", "nearest_neighbours", "neighbour_mask",
-                       "pair_correlation"],
     },
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """How good a model is, and how sure the number is: accuracy and recall with intervals, and scaling curves."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import torch
 from asif_lib.errors import ParameterError
 
 RESAMPLES = 2_000
+BLOCK = 250  # resamples whose counts are wide at a time: 100 MB for 50,000 items
 RECALLS = (1, 5, 10)  # the k of R@k in mean_recall
 FEW_ITEMS, FEW_HITS, FEW_PAIRS, FEW_CHANGES = 50, 8, 35, 4
 """With fewer items, hits or misses, items of two methods, or of these on which both differ, a bootstrap sees too little
@@ -256,3 +258,52 @@ def confusion_of(answer, labels) -> pd.DataFrame:
     counts = np.zeros((c, c + 1), int)
     np.add.at(counts, (labels, answer.predicted.numpy()), 1)  # -1, undecided, is the last column
     return pd.DataFrame(counts, index=answer.labels, columns=[*answer.labels, "undecided"])
+
+
+def resampled_counts(shape, seed=0) -> np.ndarray:
+    """Draw n items with replacement, and repeat: how often each item is drawn, `shape` (draws, n) uint8."""
+    draws, n = shape
+    rng = np.random.default_rng(seed)
+    blocks = (min(BLOCK, draws - start) for start in range(0, draws, BLOCK))
+    return np.concatenate([rng.multinomial(n, np.full(n, 1 / n), size).astype(np.uint8) for size in blocks])
+
+
+COPY = 1e-3
+"""A distance of unit vectors that rounding alone can make."""
+
+
+def copy_distance(dtype) -> float:
+    """Return the largest distance of unit vectors whose embeddings, rounded to `dtype`, may be copies of one."""
+    return COPY + torch.finfo(dtype).eps / 2
+
+
+def are_copies(cosines, dtype) -> torch.Tensor:
+    """Return which of these cosines of embeddings, rounded to `dtype`, may belong to two copies of one."""
+    return 2 - 2 * cosines <= copy_distance(dtype) ** 2
+
+
+class McNemar(NamedTuple):
+    """The questions on which two methods disagree, and the p-value of `mcnemar`."""
+
+    only_a: int
+    only_b: int
+    p: float
+
+
+def mcnemar(right_a, right_b) -> McNemar:
+    """Test whether two methods are equally good on the same questions, exactly (scipy's ``binomtest``).
+
+    Only questions that one method alone gets right tell anything. If both methods are equally good, each of these
+    questions is a toss of a fair coin. McNemar, Psychometrika 1947.
+
+    Raises `ParameterError` if the numbers of questions differ.
+
+    >>> mcnemar([True, True, True, False], [False, False, False, False])
+    McNemar(only_a=3, only_b=0, p=0.25)
+    """
+    a, b = np.asarray(right_a, dtype=bool), np.asarray(right_b, dtype=bool)
+    if a.shape != b.shape:
+        raise ParameterError(f"a has {a.shape} questions and b {b.shape}; compare both on the same questions")
+    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
+    tosses = only_a + only_b
+    return McNemar(only_a, only_b, float(scipy.stats.binomtest(only_a, tosses).pvalue) if tosses else 1.0)

@@ -25,8 +25,7 @@ from asif_lib.settings import Settings, default_k
 from asif_lib.sparse import SideAnchors
 from asif_lib.zeroshot import ASIF, check_bank
 
-from .measures import Measure, in_points, paired_difference, ranks, recall_of_each, same_text
-from .similarity import are_copies
+from .measures import Measure, are_copies, in_points, paired_difference, ranks, recall_of_each, same_text
 
 FOLDS = 5
 SMALLEST, LARGEST = 60, 6_000

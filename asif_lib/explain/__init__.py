@@ -14,6 +14,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "counterfactual": ["smallest_removal", "without"],
         "audit": ["leave_one_out", "rank_pairs"],
         "review": ["apply_review", "near_distance", "review_bank"],
-        "regions": ["hidden", "occlusion", "shared_regions"],
     },
 )

@@ -131,8 +131,7 @@ def faithfulness_curves(
     back in the same orders. All curves of a picture use the same anchors; only the order differs.
 
     Raises `ParameterError` if `steps` or `orders` is not positive, there is no picture, there are fewer than two
-    labels, nothing decides a picture, or fewer than k would be left. With hubs or whitening each point of a curve
-    represents all anchors again: up to 0.3 s with 600 anchors.
+    labels, nothing decides a picture, fewer than k would be left, or the model corrects for hubs or whitens.
 
     Parameters
     ----------

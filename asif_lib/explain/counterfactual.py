@@ -103,8 +103,6 @@ EXHAUSTIVE = 2
 """The largest sets that `smallest_removal` tries; a bound excludes larger ones."""
 MOST_SCORES = 500_000
 """Scores that it computes for sets of one size: some seconds."""
-MOST_REBUILDS = 200
-"""Sets of one size that it tries if the model corrects for hubs or whitens: up to 0.3 s each with 643 anchors."""
 ALONE = 2_000
 """Anchors that are tried alone, at a time."""
 
@@ -137,10 +135,10 @@ def smallest_removal(
     A greedy search finds a set without a superfluous anchor. Then all smaller sets of all anchors are tried, size by
     size: all single anchors first, also those outside every top k, which move the mean. `Decision.possible` excludes
     sets that cannot change the label. The proof ends where `MOST_SCORES` do not suffice for the sets that are left.
-    With hubs or whitening each set represents all anchors again, so only `MOST_REBUILDS` are tried, and nothing is
-    proven for a larger bank. The search scores sets in float64, and `without` confirms each set that is returned.
+    The search scores sets in float64, and `without` confirms each set that is returned.
 
-    Raises `ParameterError` if there are fewer than two labels, `reduce` is unknown, or nothing decides this picture.
+    Raises `ParameterError` if the model corrects for hubs or whitens, there are fewer than two labels, `reduce` is
+    unknown, or nothing decides this picture.
 
     Parameters
     ----------
@@ -155,9 +153,7 @@ def smallest_removal(
     proven = 0  # no set of this size or smaller changes the label
     for size in range(1, min(room, len(found) - 1 if found else room) + 1):
         sets = decision.possible(size)
-        if sets is None and (
-            decision.is_rebuilt or size > EXHAUSTIVE or math.comb(len(candidates), size) > decision.most_sets
-        ):
+        if sets is None and (size > EXHAUSTIVE or math.comb(len(candidates), size) > decision.most_sets):
             break
         if smaller := _first(decision, torch.combinations(candidates, size) if sets is None else sets, size):
             found = smaller
@@ -174,6 +170,9 @@ class Decision:
     """The label of one picture, (1, d_image), among c labels with their prompts, (c · templates, d_text)."""
 
     def __init__(self, model, z_image, z_text, labels, reduce="mean"):
+        if model.settings.hubs or model.settings.whiten:
+            fault = "with hubs or whitening, each set of anchors to remove would represent all other anchors again"
+            raise ParameterError(f"{fault}; ask ASIF(bank) without them, or remove a set that you name by `without`")
         if len(z_image) != 1:
             raise ParameterError(f"one picture at a time; these are {len(z_image)}")
         if len(labels) < 2:
@@ -216,27 +215,18 @@ class Decision:
         return contributions(self.image, text, reduce=self.reduce).anchor.to_numpy(copy=True)
 
     def candidates(self):
-        """Return the anchors in the top k of the picture or of a prompt of the best two labels, (m,) int64.
-
-        If each set represents all anchors again, these are the anchors that contribute to the label, the best first.
-        """
-        if self.is_rebuilt:
-            return torch.from_numpy(self.anchors()).long()
+        """Return the anchors in the top k of the picture or of a prompt of the best two labels, (m,) int64."""
         best_two = self.scores.topk(2).indices.tolist()
         texts = self.text[[row for label in best_two for row in self.prompts(label)]]
         kept = [v.indices[v.values > 0] for v in (self.image, texts)]
         return torch.cat(kept).unique().long()
 
     def removals(self, candidates, most):
-        return (Rebuilds if self.is_rebuilt else Removals)(self.model, self.z_image, self.z_text, candidates, most)
-
-    @property
-    def is_rebuilt(self):
-        return bool(self.model.settings.hubs or self.model.settings.whiten)
+        return Removals(self.model, self.z_image, self.z_text, candidates, most)
 
     @property
     def most_sets(self):
-        return MOST_REBUILDS if self.is_rebuilt else MOST_SCORES // (1 + len(self.z_text))
+        return MOST_SCORES // (1 + len(self.z_text))
 
     @cached_property
     def _sides(self):
@@ -248,11 +238,8 @@ class Decision:
         Let u be the picture's entries before they get length 1, v those of a label's prompt, and o of a rival's.
         (1) A lead has the sign of the sum, over the anchors that stay, of u · v / |v| - u · o / |o|. (2) The sum falls
         if u, v and |o| take their smallest values in the first term, or u, o and |v| their largest in the second.
-        (3) So the label stays where all terms, minus those of the set, are above 0. Hubs and whitening have no bound:
-        all is 0.
+        (3) So the label stays where all terms, minus those of the set, are above 0.
         """
-        if self.is_rebuilt:
-            return torch.zeros(1, len(self.model.bank))
         (low, high, *_), (v_low, v_high, longest, shortest) = (x.entries(size, self.model.p) for x in self._sides)
         own = low * v_low / longest.clamp_min(1e-300)  # (t, n)
         rival = high * v_high / shortest.clamp_min(1e-300)
@@ -279,27 +266,12 @@ class Decision:
         return Classification(self.labels, self.of_labels(scores)).best[0]
 
 
-class Rebuilds:
-    """As `Removals`, for models that correct for hubs or whiten: `without` scores each set, so that no tie is open."""
-
-    wide, batch = 24, 64
-    """A step of the greedy search tries this number of the first candidates only."""
-
-    def __init__(self, model, z_image, z_text, candidates, most):
-        self.asked, self.candidates = (model, z_image, z_text), candidates
-
-    def scores(self, sets):
-        """Return the (b, t) scores without each of b sets of candidates, and their error by ties, 0, (b,)."""
-        scores = [without(*self.asked, self.candidates[gone].tolist()).scores for gone in sets]
-        return torch.cat(scores), torch.zeros(len(sets))
-
-
 def _greedy(removals, decision, room):
     """Remove the anchor whose removal leaves the smallest lead, again and again; None if the label stays."""
     m = len(removals.candidates)
     gone = torch.zeros(m, dtype=torch.bool)
     for _ in range(min(m, room)):
-        tried = (~gone).nonzero()[:, 0][: removals.wide]
+        tried = (~gone).nonzero()[:, 0]
         sets = gone | torch.eye(m, dtype=torch.bool)[tried]  # one candidate more
         leads, lowest = decision.leads_without(removals, sets)
         best = int(leads.argmin())

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from asif_lib.errors import ParameterError
-from asif_lib.evaluation.similarity import are_copies
+from asif_lib.evaluation.measures import are_copies
 from asif_lib.relative import check_dimensions
 from asif_lib.sparse import SideAnchors
 

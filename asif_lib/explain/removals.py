@@ -6,7 +6,7 @@ Let S be the sum of the n anchors. Without r of them, their mean is m = (S - sum
 
 Each product with m is a sum of products with S and with single anchors, which are computed once. All rows are centred
 by the mean of all n anchors first, so that S is zero up to rounding. If the model does not centre, m stays 0.
-Hubs and whitening depend on all anchors, so models with these have no such shortcut: `counterfactual.Rebuilds`.
+Hubs and whitening depend on all anchors, so models with these have no such shortcut.
 """
 
 import torch
@@ -33,8 +33,6 @@ class Removals:
 
     Each set holds at most `most` of the m `candidates` (int64).
     """
-
-    wide = None
 
     def __init__(self, model, z_image, z_text, candidates, most):
         self.candidates, self.settings, most = candidates, model.settings, min(most, len(candidates))

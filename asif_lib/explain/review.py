@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from asif_lib.datasets.captions import read_table
 from asif_lib.encoders.identity import load_encoder_of
 from asif_lib.errors import BankError, DataError
-from asif_lib.evaluation.similarity import copy_distance
+from asif_lib.evaluation.measures import copy_distance
 from asif_lib.search import top_anchors
 from asif_lib.search.rows import BLOCK
 from asif_lib.texts import csv_plain

@@ -13,16 +13,15 @@ import numpy as np
 import torch
 from scipy.stats import binom, norm
 
+from asif_book.chapters.chapter_02.lessons import correlation_with_interval, mutual_neighbours
+from asif_book.chapters.chapter_05.lessons import calibration_error
 from asif_book.chapters.chapter_07.lessons import auc_of_parts, parts_of_auc
 from asif_book.checks.quiz import gain
 from asif_lab.benchmark.comparing import compare_paired
 from asif_lib import ASIF, AnchorBank
 from asif_lib.evaluation import (
     auc_with_interval,
-    calibration_error,
-    correlation_with_interval,
     mean_with_interval,
-    mutual_neighbours,
     paired_difference,
     share_with_interval,
 )

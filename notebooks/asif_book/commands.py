@@ -10,7 +10,7 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from asif_lib.bank.record import bank_dir, stored_count
-from asif_lib.cli.command import PAGES, app, check_targets, command, group
+from asif_lib.cli.command import app, check_targets, command, group
 from asif_lib.errors import import_extra
 from asif_lib.files import ROOT, build_dir
 
@@ -104,14 +104,3 @@ def _page(
     check_targets(bank_dir(bank), *loaded.pairs["picture"].fillna("").head(MOST_PAIRS), output=output)
     about = bank_page(loaded, Path(output) if output else build_dir() / "bank.html")
     return about, "{anchors} anchors; one removal turns {turned} of {asked} answers\nopen {page}".format(**about)
-
-
-def _explain_page():
-    """Return what draws the answer of ``asif explain``."""
-    _need("workbook", "bs4", "IPython", "jinja2", "matplotlib")
-    from asif_book.report.explain_page import explain_page
-
-    return explain_page
-
-
-PAGES["explain"] = _explain_page

@@ -34,9 +34,10 @@ from torch import Tensor
 
 import asif_book.figures as draw
 from asif_book import record
+from asif_book.chapters.chapter_02.lessons import mutual_neighbours
 from asif_book.chapters.opening import open_chapter
 from asif_lib import AnchorBank, relative_representation
-from asif_lib.evaluation import mean_with_interval, mutual_neighbours
+from asif_lib.evaluation import mean_with_interval
 from asif_lib.relative import unit_rows
 
 draw.use_style()
@@ -212,7 +213,7 @@ draw.show(draw.similarity_density(picture_cosines, caption_cosines, bins))
 
 # %% tags=["hide-input"]
 # Correlate the two similarities, with honest intervals.
-from asif_lib.evaluation import correlation_with_interval
+from asif_book.chapters.chapter_02.lessons import correlation_with_interval
 
 K = 10  # neighbours looked at, further below
 once = bank.pairs.caption.drop_duplicates().index  # the first stamp of each caption
@@ -407,18 +408,22 @@ check_shuffled_correlation(correlation_after_shuffle)
 # Draw the values of real and of shuffled captions.
 from functools import partial
 
-from asif_book.chapters.chapter_02.lessons import neighbour_agreement
-from asif_lib import evaluation
+from asif_book.chapters.chapter_02.lessons import (
+    calibrated,
+    debiased_cka,
+    neighbour_agreement,
+    pair_correlation,
+)
 
 generator = torch.Generator().manual_seed(seed)
 measures = {
-    "Pearson correlation over pairs": evaluation.pair_correlation,
-    "debiased CKA": evaluation.debiased_cka,
+    "Pearson correlation over pairs": pair_correlation,
+    "debiased CKA": debiased_cka,
     f"share of {K} nearest neighbours in common": partial(mutual_neighbours, k=K),
     f"cosine with the {K} nearest": partial(neighbour_agreement, k=K),
 }
 found = {
-    name: evaluation.calibrated(measure, *similarities, shuffles, seed)
+    name: calibrated(measure, *similarities, shuffles, seed)
     for name, measure in measures.items()
 }
 panels = {

@@ -898,7 +898,7 @@ check_wording(my_wording, task)
 
 # %% tags=["hide-input"]
 # Fit the temperatures, and draw what the confidence is worth.
-from asif_lib.evaluation import (
+from asif_book.chapters.chapter_05.lessons import (
     calibration_error,
     calibration_scores,
     coverage_curve,

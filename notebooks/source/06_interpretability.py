@@ -513,7 +513,7 @@ for order, part in quarter.groupby("order"):
 
 # %%
 # Draw the regions that matter in the picture and in the anchor.
-from asif_lib.explain import hidden, occlusion, shared_regions
+from asif_book.chapters.chapter_06.lessons import hidden, occlusion, shared_regions
 
 witness = int(reasons.anchor[0])  # the doe
 found = shared_regions(model, picture, witness, progress=False)  # drops: (8, 8) each

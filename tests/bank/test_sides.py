@@ -39,7 +39,7 @@ def test_a_bank_of_any_sides_lives_as_one_of_pictures_and_texts(sides, tmp_path)
     assert_same(edited.compact(), make(sides, 0, 40).subset(left))
     assert bank.diff(make(sides, 0, 31)).change.tolist() == ["added"]
     z = torch.randn(1, sides[second][1])
-    relabelled = AnchorBank.load(tmp_path / "both").relabel("id-0005", "another", z, side=second)
+    relabelled = AnchorBank.load(tmp_path / "both").revise({"id-0005": "another"}, z, side=second)
     assert torch.equal(relabelled.matrix(second)[-1:], z) and relabelled.pairs.caption.iloc[-1] == "another"
     assert torch.equal(relabelled.matrix(first)[-1], make(sides).matrix(first)[5])
     assert_same(relabelled.undo(), make(sides, 0, 40).subset(left))

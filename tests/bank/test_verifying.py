@@ -84,7 +84,7 @@ USES = {
     "the table": ("pairs.parquet", lambda bank: bank.pairs),
     "ids": ("pairs.parquet", lambda bank: bank.remove(ids(3))),
     "remove": ("image.safetensors", lambda bank: without(bank, [0])),
-    "relabel": ("image.safetensors", lambda bank: bank.relabel("id-0003", "another", torch.ones(1, 4))),
+    "relabel": ("image.safetensors", lambda bank: bank.revise({"id-0003": "another"}, torch.ones(1, 4))),
     "compact": ("image.safetensors", lambda bank: bank.compact()),
     "undo": ("image.safetensors", lambda bank: bank.undo()),
     "verify": ("image.safetensors", lambda bank: bank.verify(progress=False)),

@@ -13,10 +13,9 @@ from asif_book.chapters.chapter_01.lessons import (
     token_vectors,
     word_pieces,
 )
-from asif_book.chapters.chapter_02.lessons import covered_by, effect_left, misplaced, twins
+from asif_book.chapters.chapter_02.lessons import covered_by, effect_left, misplaced, mutual_neighbours, twins
 from asif_lab.benchmark.control_encoders import colour_histogram
 from asif_lib.datasets.pairs import Pairs
-from asif_lib.evaluation.similarity import mutual_neighbours
 from asif_lib.relative import unit_rows
 
 

@@ -47,9 +47,6 @@ def test_the_command_edits_a_bank(cards, bank, tmp_path, monkeypatch):
     for change in ("compacted", "nothing to compact"):
         _, compacted, _ = bank("compact", "cards")
         assert (compacted["anchors"], compacted["version"], compacted["change"]) == (4, 4, change)
-    _, about, _ = bank("relabel", "cards", "--id", "red.png", "--caption", "A scarlet card.")
-    assert (about["version"], about["change"]) == (5, "relabelled red.png")
-    assert AnchorBank.load("cards").pairs[["id", "caption"]].iloc[-1].tolist() == ["red.png", "A scarlet card."]
 
 
 def test_a_bank_of_pictures_that_their_data_set_padded_is_built_again_unless_it_was_edited(
@@ -176,10 +173,6 @@ def test_the_command_makes_a_bank_of_arrays_joins_and_verifies(arrays, bank, tmp
     assert (status, about["anchors"]) == (0, 120)
     _, rows, _ = bank("list")
     assert [(row["name"], row["anchors"]) for row in rows] == [("both", 120), ("mine", 60), ("other", 60)]
-    np.save(tmp_path / "c.npy", np.ones(6))
-    change = "relabel", "other", "--id", "3", "--caption", "A cat.", "--text-embedding"
-    assert "a.npy: has the shape (60, 8); one caption has" in bank(*change, tmp_path / "a.npy")[2]
-    assert bank(*change, tmp_path / "c.npy")[0] == 0 and AnchorBank.load("other").text[-1].tolist() == [1] * 6
     assert bank("verify", "both")[1]["files"] == 4
     (file,) = bank_dir("both").glob("part-*/text.safetensors")
     file.write_bytes(file.read_bytes()[:-1] + b"!")
@@ -194,7 +187,7 @@ def test_text_of_data_drives_no_terminal(arrays, bank, capsys):
     mine = AnchorBank.load("mine")
     pairs = mine.pairs.assign(caption=odd, id=[f"{odd}{i}" for i in range(60)])
     folder = mine.replace(pairs=pairs, licence=odd, name=odd).save(bank_dir("mine"))
-    AnchorBank.load(folder).relabel(f"{odd}7", odd, mine.text[:1])
+    AnchorBank.load(folder).revise({f"{odd}7": odd}, mine.text[:1])
     for name, lines in ("info", 11), ("history", 2), ("list", 1):
         assert main(["bank", name, *["mine"] * (name != "list")]) == 0
         out = capsys.readouterr().out

@@ -10,7 +10,6 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from bs4 import BeautifulSoup
 from PIL import Image, ImageOps
 
 from asif_lib.bank.record import bank_dir
@@ -67,7 +66,7 @@ def test_help_shows_examples_and_fits_a_screen(command, capsys):
 
 @pytest.mark.parametrize(
     "arguments", [[], ["paint"], ["classify"], ["search", "a cat", "--k", "few"], ["bank", "remove", "stamps"],
-                  ["evaluate", "folder", "--reduce", "median"], ["bank", "import", "mine", "--captions", "c.csv"],
+                  ["bank", "import", "mine", "--captions", "c.csv"],
                   ["bank", "remove", "stamps", "--id", "1", "--where", "2"]],
 )  # fmt: skip
 def test_wrong_usage_is_exit_status_2(arguments, capsys):
@@ -92,33 +91,33 @@ def test_a_plug_in_that_cannot_be_imported_stops_no_other_command(monkeypatch, c
 # Answers ---------------------------------------------------------------------------------------------
 
 
-def test_evaluate_prints_one_json_object_and_writes_a_row_a_picture_and_a_row_a_class(clothes, run, tmp_path):
-    files = tmp_path / "each.csv", tmp_path / "classes.csv"
-    status, result, said = run("evaluate", clothes, "--predictions", files[0], "--csv", files[1])
+def test_evaluate_prints_one_json_object_and_writes_a_row_a_picture(clothes, run, tmp_path):
+    file = tmp_path / "each.csv"
+    status, result, said = run("evaluate", clothes, "--predictions", file)
     expected = {
         "n": 40, "classes": ["ankle boot", "bag", "sandal", "trousers"], "chance": 0.25, "bank": "stamps",
         "k": 79, "p": 2, "hubs": 0, "whiten": None, "center": True, "left_out": 0, "undecided": 0,
         "image_encoder": "efficientnet_lite0", "text_encoder": "all-MiniLM-L6-v2", "folder": str(clothes),
-        "templates": [DEFAULT_TEMPLATE], "reduce": "mean", "device": "cpu", "anchors_asked": 0,
+        "templates": [DEFAULT_TEMPLATE], "device": "cpu", "anchors_asked": 0,
     }  # fmt: skip
     assert {key: result[key] for key in expected} == expected
-    each, classes = map(pd.read_csv, files)
-    assert status == 0 and said.count("rows in") == 2
+    each, classes = pd.read_csv(file), pd.DataFrame(result["per_class"])
+    assert status == 0 and said.count("rows in") == 1
     assert (each.predicted == each.true).mean() == pytest.approx(result["accuracy"]) and result["accuracy"] > 0.25
     assert [*each][:3] == ["picture", "true", "predicted"] and [*each][-1] == "familiarity"
     assert each.filter(like="score ").idxmax(axis=1).str.removeprefix("score ").equals(each.predicted)
     shares = (each.predicted == each.true).groupby(each.true).mean()
     assert classes.set_index("class").accuracy.to_dict() == pytest.approx(shares.to_dict())
     confusion = pd.DataFrame(result["confusion"])
-    assert confusion.sum(axis=1).tolist() == classes.n.tolist() == [row["n"] for row in result["per_class"]]
+    assert confusion.sum(axis=1).tolist() == classes.n.tolist()
     assert sum(confusion[i][i] for i in range(4)) == pytest.approx(40 * result["accuracy"])
 
 
 def test_the_settings_reach_the_model(clothes, run):
     options = "--k", 5, "--p", 8, "--hubs", 0.25, "--whiten", 0.8, "--template", "{}", "--template", "a {}"
-    status, result, _ = run("evaluate", clothes, *options, "--reduce", "max")
+    status, result, _ = run("evaluate", clothes, *options)
     assert (status, result["k"], result["p"], result["templates"]) == (0, 5, 8.0, ["{}", "a {}"])
-    assert (result["hubs"], result["whiten"], result["center"], result["reduce"]) == (0.25, 0.8, True, "max")
+    assert (result["hubs"], result["whiten"], result["center"]) == (0.25, 0.8, True)
     assert run("evaluate", clothes, "--no-center")[1]["center"] is False
 
 
@@ -135,36 +134,31 @@ def test_no_input_of_a_call_and_no_file_that_is_no_table_is_written_over(clothes
     picture, there = next(clothes.glob("bag/*.png")), tmp_path / "thesis.csv"
     (tmp_path / "link").symlink_to(bank_dir("stamps") / "bank.json")
     there.write_text("chapter,words\n1,2,3\n")
-    for option, written, words in [
-        ("--csv", tmp_path / "link", "link: this command reads"),
-        ("--predictions", bank_dir("stamps") / "bank.json", "bank.json: this command reads"),
-        ("--csv", bank_dir("stamps") / "new.csv", "new.csv: this command reads"),
-        ("--csv", there, "thesis.csv: is there, and no table"),
-        ("--csv", picture, "is there, and no table"),
+    for written, words in [
+        (tmp_path / "link", "link: this command reads"),
+        (bank_dir("stamps") / "bank.json", "bank.json: this command reads"),
+        (bank_dir("stamps") / "new.csv", "new.csv: this command reads"),
+        (there, "thesis.csv: is there, and no table"),
+        (picture, "is there, and no table"),
     ]:
         before = written.read_bytes() if written.exists() else None
-        status, _, error = run("evaluate", clothes, option, written)
+        status, _, error = run("evaluate", clothes, "--predictions", written)
         assert status == 1 and words in error and error.count("\n") == 1
         assert (written.read_bytes() if written.exists() else None) == before
-    with pytest.raises(ParameterError, match=r"--page .*thesis\.csv: is a table, and this command writes none there"):
-        check_targets(page=there)
     with monkeypatch.context() as patch, pytest.raises(ParameterError, match="new.csv: cannot be written"):
         patch.setattr("os.access", lambda *_: False)  # root may write everywhere
         check_targets(csv=tmp_path / "new.csv")
 
 
-def test_explain_names_both_sides_and_its_page_escapes_all_text(stamps, run, capsys, tmp_path):
-    file, page = tmp_path / "<i>kangaroo<i>.png", tmp_path / "why.html"
-    file.write_bytes(stamps.pictures[stamps.ids.index("animals/marsupials/kangaroo.png")].read_bytes())
-    arguments = ["explain", file, "--labels", "kangaroo,<b>deer</b>", "--top", 3, "--page", page]
-    status, row, _ = run(*arguments)
-    assert (status, row["best"], row["against"]) == (0, "kangaroo", "<b>deer</b>")
+def test_explain_names_both_sides(stamps, run, capsys):
+    file = stamps.pictures[stamps.ids.index("animals/marsupials/kangaroo.png")]
+    arguments = ["explain", file, "--labels", "kangaroo,deer"]
+    status, row, _ = run(*arguments, "--top", 3)
+    assert (status, row["best"], row["against"]) == (0, "kangaroo", "deer")
     assert len(row["for"]) == len(row["other"]) == 3 and row["for"][0]["caption"] == "A red kangaroo."
-    soup = BeautifulSoup(page.read_text(), "html.parser")
-    assert soup.h1.get_text() == "Why “kangaroo” and not “<b>deer</b>”?" and not soup.find("i", string=True)
-    assert main([*map(str, arguments[:6])]) == 0
+    assert main([*map(str, arguments)]) == 0
     text = capsys.readouterr().out
-    assert "for kangaroo and against <b>deer</b>:" in text and "of the anchors the answer is <b>deer</b>" in text
+    assert "for kangaroo and against deer:" in text and "of the anchors the answer is deer" in text
 
 
 def test_text_output_is_a_line_for_each_answer(stamps, run, capsys, tmp_path):
@@ -231,9 +225,7 @@ BAD = [
     ("evaluate empty", "no class folders"),
     ("evaluate hollow", "cat"),
     ("evaluate one", "has one class, 'bag', so there is nothing to decide"),
-    ("evaluate hollow --csv empty", "--csv empty: is a folder"),
     ("evaluate hollow --predictions no/each.csv", "--predictions no/each.csv: cannot be written; its folder must be"),
-    ("evaluate hollow --predictions a.csv --csv ./a.csv", "--predictions and --csv name the same file"),
     ("search cat --in empty", "no pictures"),
     ("search cat --device abacus", "abacus"),
     ("search \udcff", ""),
@@ -242,8 +234,6 @@ BAD = [
     ("bank review stamps --csv empty", "--csv empty: is a folder"),
     ("explain picture.png --labels a", "one label has no rival"),
     ("explain picture.png --labels a,b --top 0", "--top 0: show at least one anchor"),
-    ("explain picture.png --labels a,b --page dot.png", "dot.png: a page is an HTML file; give it a name that"),
-    ("explain picture.png --labels a,b --page nowhere/p.html", "--page nowhere/p.html: cannot be written"),
 ]
 
 

@@ -7,7 +7,7 @@ from scipy.stats import binom, multinomial
 
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation import measures
-from asif_lib.evaluation.measures import mean_with_interval, paired_difference, ranks
+from asif_lib.evaluation.measures import mcnemar, mean_with_interval, paired_difference, ranks, resampled_counts
 from asif_lib.evaluation.recommending import sweep
 
 
@@ -171,3 +171,16 @@ def test_a_scaling_curve_is_nested_and_has_a_row_for_each_size_and_seed():
         assert len(set(subsets[100][seed])) == 100
     assert subsets[20][0] != subsets[20][1]
     assert table.equals(measures.scaling_curve(evaluate, 100, [5, 20, 100], seeds=range(3)))
+
+
+def test_only_disagreements_count():
+    found = mcnemar([1, 1, 1, 1, 1, 0, 1, 0], [0, 0, 0, 0, 0, 0, 1, 1])
+    assert found == (5, 1, pytest.approx(2 * 7 / 64))  # 0 or 1 heads of 6, to either side
+    assert mcnemar([1, 0], [1, 0]).p == 1
+    with pytest.raises(ParameterError, match="same questions"):
+        mcnemar([1, 0], [1])
+
+
+def test_counts_in_blocks_are_those_of_one_draw():
+    whole = np.random.default_rng(5).multinomial(40, np.full(40, 1 / 40), 700)
+    assert (resampled_counts((700, 40), seed=5) == whole).all()

@@ -7,7 +7,7 @@ import torch
 
 from asif_lib import ASIF
 from asif_lib.errors import ParameterError
-from asif_lib.evaluation.similarity import are_copies, copy_distance
+from asif_lib.evaluation.measures import are_copies, copy_distance
 from asif_lib.explain.out_of_distribution import calibrate, familiarity, own_coverage
 from asif_lib.relative import relative_representation
 

@@ -9,7 +9,7 @@ from hostile import FORMULAS
 from asif_lib import AnchorBank
 from asif_lib.bank.joining import concatenate
 from asif_lib.errors import AsifError, BankError
-from asif_lib.evaluation.similarity import copy_distance
+from asif_lib.evaluation.measures import copy_distance
 from asif_lib.explain.review import COLUMNS, apply_review, carry_decisions, near_distance, review_bank
 from asif_lib.texts import csv_plain, csv_text
 

@@ -129,7 +129,7 @@ BANK = {
     "verify": lambda folder: content(toy(folder, verify=True)),
     "add": edit(lambda folder: toy(folder).add(make(200, 205))),
     "remove": edit(lambda folder: toy(folder).remove(group="bird")),
-    "relabel": edit(lambda folder: toy(folder).relabel("id-0007", "another", torch.ones(1, 4))),
+    "relabel": edit(lambda folder: toy(folder).revise({"id-0007": "another"}, torch.ones(1, 4))),
     "compact": edit(lambda folder: toy(folder).compact()),
     "undo": edit(lambda folder: toy(folder).undo()),
     "join": copied(joined),

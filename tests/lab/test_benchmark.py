@@ -35,7 +35,7 @@ from asif_lib.datasets.labelled import load_labelled
 from asif_lib.datasets.pairs import Pairs
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import DataError
-from asif_lib.evaluation.similarity import resampled_counts
+from asif_lib.evaluation.measures import resampled_counts
 from asif_lib.files import ROOT
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 170, 60), "blue": (40, 60, 200), "white": (250, 250, 250)}

@@ -6,9 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from asif_lib.evaluation.calibration import mcnemar
-from asif_lib.evaluation.measures import share_with_interval
-from asif_lib.evaluation.similarity import BLOCK, resampled_counts
+from asif_lib.evaluation.measures import BLOCK, mcnemar, resampled_counts, share_with_interval
 
 from .configuration import LINEAR_PROBE
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import scipy  # scipy.stats takes a second, and loads itself when it is first used
 
-from asif_lib.evaluation.measures import RESAMPLES
-from asif_lib.evaluation.similarity import resampled_counts
+from asif_lib.evaluation.measures import RESAMPLES, resampled_counts
 
 LETTERS, WHICH = "abcd", ("before", "after")
 ENOUGH = 10

@@ -36,14 +36,6 @@ def layout(template: str, **content) -> str:
     )
 
 
-def stand_alone(title: str, content: str) -> str:
-    """Lay out the HTML of a page that is in no book."""
-    body = BeautifulSoup(content, "html.parser")
-    around = {"sections": sections(body), "chapters": (), "more": (), "current": "index"}
-    make_accessible(body)
-    return layout("chapter.html.j2", title=title, body=Markup(body.decode()), previous=None, next=None, **around)
-
-
 def sections(body: BeautifulSoup) -> list[dict]:
     """Give each heading an ``id``, and list the sections below the title: ``id``, ``text``, ``level``, ``pill``."""
     seen: set[str] = set()

@@ -5,8 +5,7 @@ import torch
 from drawn_pages import check_views, opened, parsed, report_page
 
 from asif_book.figures import score_ledger
-from asif_book.report.explain_page import explain_page
-from asif_lib.explain.counterfactual import smallest_removal, without
+from asif_lib.explain.counterfactual import without
 from asif_lib.zeroshot import ASIF
 
 LABELS = ["mathematical symbol", "insect"]
@@ -91,17 +90,3 @@ def test_a_model_that_corrects_for_hubs_or_whitens_has_a_table_without_boxes(ask
     assert soup.script is None and len(soup.select("tbody tr")) == 10
     sums = [float(x["value"]) for x in soup.select("data")]
     assert sums == pytest.approx(model.similarity(z, prompts)[0].tolist(), abs=1e-6)
-
-
-def test_the_page_of_an_explanation_has_no_barriers(browser, tmp_path, stamps_bank, image_encoder, text_encoder):
-    asked, labels = stamps_bank.pairs["caption"].tolist().index("A red kangaroo."), ["deer", "kangaroo"]
-    z, picture, page = stamps_bank.image[[asked]], stamps_bank.pairs["picture"].iloc[asked], tmp_path / "why.html"
-    bank = stamps_bank.subset([i for i in range(len(stamps_bank)) if i != asked])
-    for shown in (bank, bank.replace(pairs=bank.pairs.assign(picture=""))):
-        model = ASIF(shown, device="cpu", image_encoder=image_encoder, text_encoder=text_encoder)
-        scores = model.classify(z, labels).scores[0].tolist()
-        row = {"picture": picture, "scores": dict(zip(labels, scores, strict=True))}
-        first, removal = int(model.images(z).indices[0, 0]), smallest_removal(model, z, labels)
-        page.write_text(explain_page(row, model, (z, labels, model.prompts(labels)), first, removal))
-        check_views(browser, page, "main")
-    assert "its picture is not here (no file)" in page.read_text()

@@ -1,12 +1,17 @@
-"""Probabilities that mean what they say, silence that pays, and a test of two methods on the same questions."""
+"""Probabilities that mean what they say, and silence that pays."""
 
 import numpy as np
 import pytest
 import torch
 
+from asif_book.chapters.chapter_05.lessons import (
+    calibration_error,
+    calibration_scores,
+    coverage_curve,
+    fit_temperature,
+    reliability,
+)
 from asif_lib.errors import ParameterError
-from asif_lib.evaluation import calibration
-from asif_lib.evaluation.calibration import calibration_error, coverage_curve
 from asif_lib.explain import leave_one_out
 
 
@@ -16,7 +21,7 @@ def test_the_temperature_that_made_the_labels_is_found(temperature):
     probabilities = torch.softmax(scores / temperature, dim=1)
     drawn = torch.multinomial(probabilities, 1, generator=torch.Generator().manual_seed(1))
     labels = drawn.squeeze(1)
-    assert calibration.fit_temperature(scores, labels) == pytest.approx(temperature, rel=0.15)
+    assert fit_temperature(scores, labels) == pytest.approx(temperature, rel=0.15)
     answers = probabilities.max(dim=1)
     error, floor = calibration_error(answers.values, answers.indices == labels)
     assert error.value < 0.03 and floor.low < error.value < floor.high
@@ -29,7 +34,7 @@ def test_a_picture_of_the_bank_chooses_among_its_own_caption_and_others(stamps_b
     bank = stamps_bank.subset(range(60))
     images, texts = leave_one_out(bank, 10)
     captions = ["the same"] * 50 + list(bank.pairs.caption[50:])
-    chosen = calibration.calibration_scores(images, texts, captions, 4, seed=3)
+    chosen = calibration_scores(images, texts, captions, 4, seed=3)
     scores = images.similarity(texts)
     own = torch.isclose(chosen[:, :1], scores.diagonal(), atol=1e-6)  # (60, 60): which picture a row may be
     assert own.any(dim=1).all() and own.any(dim=0).all()
@@ -37,15 +42,15 @@ def test_a_picture_of_the_bank_chooses_among_its_own_caption_and_others(stamps_b
         i = int(mine.nonzero()[0])
         allowed = [j for j in range(60) if captions[j] != captions[i]]
         assert mine.sum() > 1 or all(torch.isclose(x, scores[i, allowed], atol=1e-6).any() for x in row[1:])
-    assert torch.equal(calibration.calibration_scores(images, texts, captions, 4, seed=3), chosen)
+    assert torch.equal(calibration_scores(images, texts, captions, 4, seed=3), chosen)
     with pytest.raises(ParameterError, match="c = 12"):
-        calibration.calibration_scores(images, texts, captions, 12)
+        calibration_scores(images, texts, captions, 12)
 
 
 def test_bins_hold_equally_many_answers_and_the_error_is_weighted(monkeypatch):
-    monkeypatch.setattr("asif_lib.evaluation.calibration.BINS", 2)
+    monkeypatch.setattr("asif_book.chapters.chapter_05.lessons.BINS", 2)
     confidence = np.array([0.9, 0.5, 0.5, 0.95, 0.95])
-    table = calibration.reliability(confidence, [True, False, False, False, True], bins=2)
+    table = reliability(confidence, [True, False, False, False, True], bins=2)
     assert table.n.tolist() == [3, 2]
     assert table.accuracy.tolist() == [1 / 3, 0.5]
     error = calibration_error(confidence, [True, False, False, False, True])[0]
@@ -57,7 +62,7 @@ def test_bins_hold_equally_many_answers_and_the_error_is_weighted(monkeypatch):
 def test_the_order_of_equal_confidences_tells_nothing(right):
     error, floor = calibration_error(np.full(100, 0.5), right)
     assert error.low <= error.value <= error.high and floor.low <= error.value <= floor.high
-    assert 0.2 < calibration.reliability(np.full(100, 0.5), right).accuracy.median() < 0.8
+    assert 0.2 < reliability(np.full(100, 0.5), right).accuracy.median() < 0.8
     assert coverage_curve(np.full(100, 0.5), right).accuracy[4] == pytest.approx(0.5, abs=0.1)
 
 
@@ -83,28 +88,3 @@ def test_silence_leaves_the_most_confident_answers():
     curve = coverage_curve([0.2, 0.9, 0.8, 0.1], [False, True, True, False])
     assert curve.n.tolist() == [1, 1, 1, 2, 2, 2, 3, 3, 4, 4] and curve.coverage.iloc[[0, -1]].tolist() == [0.1, 1]
     assert curve.accuracy.round(3).tolist() == [1] * 6 + [0.667] * 2 + [0.5] * 2
-
-
-def test_only_disagreements_count():
-    found = calibration.mcnemar([1, 1, 1, 1, 1, 0, 1, 0], [0, 0, 0, 0, 0, 0, 1, 1])
-    assert found == (5, 1, pytest.approx(2 * 7 / 64))  # 0 or 1 heads of 6, to either side
-    assert calibration.mcnemar([1, 0], [1, 0]).p == 1
-
-
-@pytest.mark.parametrize(
-    "call, words",
-    [
-        *((lambda scores=scores, labels=labels: calibration.fit_temperature(scores, labels), words)
-          for scores, labels, words in (
-              (torch.zeros(3, 2), [0, 1], r"\(3, 2\) for labels of the shape \(2,\)"),
-              (torch.zeros(0, 2), [], r"labels of the shape \(0,\)"),
-              (torch.tensor([[0.2, float("nan")]]), [0], "one is not finite"),
-              (torch.zeros(2, 2), [0, 2], "a label is no column"))),
-        (lambda: calibration.reliability([0.1, 0.9], [True, False, True]), "2 confidences and 3 answers"),
-        (lambda: coverage_curve([], []), "0 confidences and 0 answers"),
-        (lambda: calibration.mcnemar([1, 0], [1]), "same questions"),
-    ],
-)  # fmt: skip
-def test_what_belongs_to_other_questions_is_refused(call, words):
-    with pytest.raises(ParameterError, match=words):
-        call()

@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from asif_book.chapters.chapter_02.lessons import binned_means, neighbour_agreement
-from asif_lib.errors import ParameterError
-from asif_lib.evaluation.similarity import (
+from asif_book.chapters.chapter_02.lessons import (
+    binned_means,
     calibrated,
     correlation_with_interval,
     debiased_cka,
     mutual_neighbours,
     nearest_neighbours,
+    neighbour_agreement,
     pair_correlation,
-    resampled_counts,
 )
+from asif_lib.errors import ParameterError
+from asif_lib.evaluation.measures import resampled_counts
 from asif_lib.relative import unit_rows
 
 PLACES = torch.tensor([0.0, 1.0, 3.0, 7.0])
@@ -65,11 +66,6 @@ def test_two_items_that_changed_places_agree_least():
 def similarity(n, seed):
     x = unit_rows(torch.randn(n, 6, generator=torch.Generator().manual_seed(seed)))
     return x @ x.T
-
-
-def test_counts_in_blocks_are_those_of_one_draw():
-    whole = np.random.default_rng(5).multinomial(40, np.full(40, 1 / 40), 700)
-    assert (resampled_counts((700, 40), seed=5) == whole).all()
 
 
 def test_the_interval_is_that_of_correlations_over_resampled_items():

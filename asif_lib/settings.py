@@ -1,7 +1,7 @@
 """The settings of the method, checked in one place; without PyTorch, so that the command refuses bad ones at once."""
 
 from dataclasses import dataclass, replace
-from numbers import Real
+from numbers import Integral, Real
 
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, LARGEST_DEFAULT_K, NEAREST
 from asif_lib.errors import ParameterError
@@ -75,6 +75,13 @@ def check_k(k, n):
         is_count = False
     if not is_count:
         raise ParameterError(f"k = {k}: the entries to keep must be a whole number from 1 to the {n} anchors")
+
+
+def check_seed(seed) -> int:
+    """Return a seed; raise `ParameterError` unless it is a whole number, 0 or more."""
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
+        raise ParameterError(f"seed = {seed!r}: a seed is a whole number, 0 or more")
+    return int(seed)
 
 
 def check_reduce(reduce, t=1, templates=1):

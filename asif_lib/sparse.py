@@ -13,6 +13,7 @@ import torch
 
 from asif_lib import method
 from asif_lib.defaults import MANY, NEAREST
+from asif_lib.errors import ParameterError
 from asif_lib.relative import as_embeddings, check_dimensions, main_directions, moved, unit_rows, whitening
 from asif_lib.search.rows import PART, as_rows
 from asif_lib.settings import Settings, check_k, check_reduce
@@ -23,6 +24,11 @@ DENSE = 2**22
 """The most entries of dense captions that pictures are compared with."""
 EXTREME = 1e30
 """Numbers from which float32 may not hold a row minus the mean."""
+OFFSET = 300
+"""The mean of anchors may be so many times as long as their spread about it. A score is then 5e-6 off float64, as
+measured; beyond it float32 rounds the mean so coarsely that other anchors enter the k."""
+SAMPLE = 64
+"""Anchors, evenly spaced, whose spread is looked at."""
 ASKED = 4_096
 """Anchors that are searched at a time, for their hubs."""
 
@@ -157,6 +163,18 @@ class SideAnchors:
 
     def __len__(self):
         return len(self.anchors)
+
+    def check_offset(self, name):
+        """Raise `ParameterError`, with the `name` of the anchors, if float32 loses them beside their mean."""
+        n, mean = len(self), self.subtracted
+        if mean is None:
+            return
+        rows = self.rows.take(list(range(0, n, -(-n // SAMPLE))))  # (s, d)
+        spread, length = (rows.double() - mean).norm(dim=1).median(), mean.double().norm()
+        if length > OFFSET * spread > 0:
+            fault = f"the mean of {name} is {float(length / spread):,.0f} times as long as the anchors' spread about it"
+            advice = "subtract a common vector in double precision from all embeddings, and build the bank again"
+            raise ParameterError(f"{fault}, and float32 holds {OFFSET} times at most; {advice}")
 
     def whitened(self, shrinkage) -> "SideAnchors":
         """Return the side with whitened anchors, a copy in memory; vectors are whitened in the same way."""

@@ -61,8 +61,8 @@ class ASIF:
     The order of the bank's rows decides ties: of anchors with equal cosines, such as those of equal captions, the first
     are kept. Another order of the same pairs may change a few labels.
 
-    The method is from Norelli et al., NeurIPS 2023. `images`, `texts`, `search_pictures` and `search_captions` are for
-    a bank of pictures and texts, the rest is for any two sides.
+    The method is from Norelli et al., NeurIPS 2023. `images` and `texts` are for a bank of pictures and texts; for any
+    two sides there is `represent`. What is said of pictures and texts holds for the first and the second side.
 
     Raises `ParameterError` if a setting is out of range, or the bank is not an AnchorBank or has no such side. Raises
     `EncoderError` if an encoder is a name, has no identity, or is of the other kind. Raises `IdentityError` if an
@@ -144,6 +144,7 @@ class ASIF:
         """Return the anchors of a side, ready for its vectors: centred and whitened as the settings say."""
         if side not in self._anchors:
             anchors = SideAnchors(*self.bank.searchable(side, center=self.settings.center), self.device)
+            anchors.check_offset(f"the {side} embeddings of bank {self.bank.name!r}")
             if self.settings.whiten and side == self.bank.sides[0]:
                 anchors = anchors.whitened(self.settings.whiten)
             self._anchors[side] = anchors
@@ -225,17 +226,18 @@ class ASIF:
         return told_apart(labels, self.embeddings(second, texts))
 
     def search_pictures(self, text, pictures=None, *, top=5):
-        """Return the positions and the scores of the `top` pictures for a text.
+        """Return the positions and the scores of the `top` pictures (items of the first side) for a text.
 
         Parameters
         ----------
-        text : str, or Tensor or array of shape (d_text,)
-        pictures : as for `images`, optional
+        text : str or another item of the second side, or Tensor or array of shape (d_text,)
+        pictures : as for `represent`, optional
             Default: the bank's own.
         top : int
         """
-        texts = self.texts(_one(text))
-        return _best(self.images(self.bank.image if pictures is None else pictures).similarity(texts)[:, 0], top)
+        first, second = self.bank.sides
+        own = self.bank.matrix(first) if pictures is None else pictures
+        return _best(self.represent(first, own).similarity(self.represent(second, _one(text)))[:, 0], top)
 
     def search_captions(self, picture, captions=None, *, top=5):
         """Return the positions and the scores of the `top` captions for a picture; the reverse of `search_pictures`.
@@ -244,8 +246,9 @@ class ASIF:
         ----------
         picture, captions, top : as for `search_pictures`, with pictures and texts exchanged
         """
-        pictures = self.images(_one(picture))
-        return _best(pictures.similarity(self.texts(self.bank.text if captions is None else captions))[0], top)
+        first, second = self.bank.sides
+        own = self.bank.matrix(second) if captions is None else captions
+        return _best(self.represent(first, _one(picture)).similarity(self.represent(second, own))[0], top)
 
     def __repr__(self):
         center, hubs, whiten = self.settings.center, self.settings.hubs, self.settings.whiten

@@ -64,6 +64,11 @@ def banks(draw, kinds=("plain", "ties", "near ties"), dtypes=DTYPES[:1]):
         sides.append((matrix * scale).clamp(-most, most).to(dtype))
     bank = AnchorBank.from_embeddings(*sides, [f"caption {i}" for i in range(len(image))], encoders=("eye", "ear"))
     assert bank.dtype == sides[0].dtype
+    for side in bank.sides:  # float32 loses anchors beside a far mean, which a model refuses
+        rows = bank.matrix(side).double()
+        assume(
+            rows.mean(dim=0).norm() <= 100 * (rows - rows.mean(dim=0)).norm(dim=1).median() or (rows == rows[0]).all()
+        )
     return z * scale, text[:3] * scale, bank, k
 
 

@@ -205,7 +205,8 @@ class AnchorBank:
     def unread(self, side) -> Rows:
         """Return what `rows` does, without comparing any file: only the shape and the dtype are to be used."""
         if side not in self._rows:
-            raise BankError(f"bank {self.name!r} has the sides {' and '.join(self.sides)}, and no side {side!r}")
+            fault = f"bank {self.name!r} has the sides {' and '.join(self.sides)}, and no side {side!r}"
+            raise BankError(f"{fault}; name one of them, as in model.represent({self.sides[0]!r}, items)")
         return self._rows[side]
 
     def matrix(self, side) -> torch.Tensor:

@@ -137,7 +137,7 @@ def read_record(folder, name) -> BankRecord:
     try:
         content = read_file(file)
         if (found := parse_json(content, dict[str, Any]).get("format")) != FORMAT_VERSION:
-            fault = f"has bank format {found!s:.20}, and this version reads format {FORMAT_VERSION}"
+            fault = f"has bank format {found!r:.20}, and this version reads format {FORMAT_VERSION}"
             again = f"asif bank build {name} --replace (or import, stream or join it, as it was made)"
             raise BankError(f"{folder}: {fault}; build the bank again: {again}")
         record = unsealed(content, BankRecord)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from asif_lib.errors import DataError, first_names
 from asif_lib.files import is_hidden, visible_files
+from asif_lib.settings import check_seed
 from asif_lib.texts import repeated
 
 from .pairs import WithSplits, fixed_splits
@@ -63,7 +64,7 @@ class Labelled(WithSplits):
         """
         if not 0 <= n <= len(self):
             raise DataError(f"{self.name}: cannot draw {n} of its {len(self)} pictures")
-        order = np.random.default_rng(seed).permutation(len(self))
+        order = np.random.default_rng(check_seed(seed)).permutation(len(self))
         rank = pd.Series(order).groupby(self.labels[order]).cumcount()  # among those of its class, in the order drawn
         return self.subset(np.sort(order[np.argsort(rank, kind="stable")[:n]]).tolist())
 

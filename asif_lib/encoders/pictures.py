@@ -57,9 +57,9 @@ def open_picture(picture) -> Image.Image:
 
     Examples
     --------
-    >>> red = Image.new("RGBA", (4, 2), (255, 0, 0, 0))   # wholly transparent
-    >>> open_picture(red).getpixel((0, 0))
-    (255, 255, 255)
+    >>> grey = Image.new("RGBA", (4, 2), (0, 0, 0, 51))   # a fifth of black over white
+    >>> open_picture(grey).getpixel((0, 0))
+    (204, 204, 204)
     """
     with _errors_named(picture):
         if isinstance(picture, Image.Image):

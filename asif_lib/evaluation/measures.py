@@ -9,6 +9,7 @@ import scipy  # scipy.stats takes a second, and loads itself when it is first us
 import torch
 
 from asif_lib.errors import ParameterError
+from asif_lib.settings import check_seed
 
 RESAMPLES = 2_000
 BLOCK = 250  # resamples whose counts are wide at a time: 100 MB for 50,000 items
@@ -57,7 +58,7 @@ def mean_with_interval(items, seed=0) -> Measure:
         raise ValueError("there are no items to take the mean of")
     if is_share and (n < FEW_ITEMS or min(values.sum(), n - values.sum()) < FEW_HITS):
         return share_with_interval(items, "exact")
-    mean, rng = float(values.mean()), np.random.default_rng(seed)
+    mean, rng = float(values.mean()), np.random.default_rng(check_seed(seed))
     if np.ptp(values) == 0:  # every resample is the same, so the bootstrap sees no spread
         return Measure(mean, mean, mean, n)
     if n >= FEW_ITEMS:
@@ -134,8 +135,9 @@ def ranks(scores, relevant) -> np.ndarray:
     """Return for each query the rank (0 is best) of its best relevant candidate, (q,) int64.
 
     A relevant candidate that ties with others ranks behind them: a tie does not count as found. Each row of `relevant`
-    (q, t), bool, has at least one True; the `scores` are (q, t) too.
+    (q, t), bool, has at least one True; the `scores` are (q, t) too. Both are Tensors or arrays.
     """
+    scores, relevant = torch.as_tensor(scores), torch.as_tensor(relevant, dtype=torch.bool)
     best = scores.masked_fill(~relevant, -torch.inf).amax(dim=1, keepdim=True)
     return (~(scores < best) & ~relevant).sum(dim=1).numpy()  # "not smaller" counts NaN as ahead, too
 
@@ -230,7 +232,7 @@ def scaling_curve(evaluate, n, sizes, seeds=range(5)) -> pd.DataFrame:
     """
     if not all(1 <= size <= n for size in sizes):
         raise ValueError(f"sizes {list(sizes)}: each must be from 1 to the {n} anchors")
-    orders = {seed: np.random.default_rng(seed).permutation(n) for seed in seeds}
+    orders = {seed: np.random.default_rng(check_seed(seed)).permutation(n) for seed in seeds}
     rows = [(size, seed, float(evaluate(orders[seed][:size].tolist()))) for size in sizes for seed in seeds]
     return pd.DataFrame(rows, columns=["size", "seed", "value"])
 
@@ -263,7 +265,7 @@ def confusion_of(answer, labels) -> pd.DataFrame:
 def resampled_counts(shape, seed=0) -> np.ndarray:
     """Draw n items with replacement, and repeat: how often each item is drawn, `shape` (draws, n) uint8."""
     draws, n = shape
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed(seed))
     blocks = (min(BLOCK, draws - start) for start in range(0, draws, BLOCK))
     return np.concatenate([rng.multinomial(n, np.full(n, 1 / n), size).astype(np.uint8) for size in blocks])
 

@@ -21,7 +21,7 @@ from asif_lib.errors import ParameterError
 from asif_lib.machine import for_small_matrices, progress_bar
 from asif_lib.relative import unit_rows
 from asif_lib.search import top_anchors
-from asif_lib.settings import Settings, default_k
+from asif_lib.settings import Settings, check_seed, default_k
 from asif_lib.sparse import SideAnchors
 from asif_lib.zeroshot import ASIF, check_bank
 
@@ -192,8 +192,9 @@ def recommend(bank, task=SAME, *, targets=None, seed=0, progress=True) -> Recomm
         The pictures that will be asked: as the bank's own, or of another kind. The folds are drawn at random for the
         first, and are clusters of pictures for the second.
     targets : sequence of pictures, or Tensor of shape (t, d_image), optional
-        At least `FEW` pictures of another kind, without labels, as they will be asked. They decide about whitening: it
-        stays if they use clearly more anchors with it (`EVIDENCE`), as benchmarks/accuracy/targets.md measures.
+        At least `FEW` different pictures of another kind, without labels, as they will be asked. They decide about
+        whitening: it stays if they use clearly more anchors with it (`EVIDENCE`), as benchmarks/accuracy/targets.md
+        measures.
     seed : int
         Of the folds.
     """
@@ -203,7 +204,7 @@ def recommend(bank, task=SAME, *, targets=None, seed=0, progress=True) -> Recomm
     if len(bank) < SMALLEST:
         raise ParameterError(f"{len(bank)} pairs are too few to choose by; {SMALLEST} are needed: keep the defaults")
     used = None if targets is None else _used_by(bank, task, targets)
-    rows = np.random.default_rng(seed).permutation(len(bank))[:LARGEST]
+    rows = np.random.default_rng(check_seed(seed)).permutation(len(bank))[:LARGEST]
     image, text = (bank.rows(side).take(rows.tolist()).float() for side in bank.sides)
     captions = bank.pairs["caption"].to_numpy()[rows]
     folds = [(fit, asked[:ASKED]) for fit, asked in _folds(task, image, seed)]
@@ -234,8 +235,10 @@ def _used_by(bank, task, targets):
         raise ParameterError(f"targets are pictures of another kind; take the task {ANOTHER!r}")
     models, side = [ASIF(bank, whiten=start["whiten"]) for start in STARTS.values()], bank.sides[0]
     z = models[0].embeddings(side, targets)
-    if len(z) < FEW:
-        raise ParameterError(f"{len(z)} target pictures are too few to decide by; {FEW} are needed")
+    if (different := len(z.unique(dim=0))) < FEW:
+        raise ParameterError(f"{different} different target pictures are too few to decide by; {FEW} are needed")
+    if len(zero := (z == 0).all(dim=1).nonzero()):
+        raise ParameterError(f"the embedding of target {int(zero[0])} is zero, which says nothing; leave it out")
     nearest = top_anchors(z, bank.rows(side), 1)[0][:, 0]
     if known := int(are_copies(nearest, bank.dtypes[side]).sum()):
         raise ParameterError(f"{known} of the {len(z)} target pictures are anchors of the bank; take new pictures")

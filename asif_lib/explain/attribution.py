@@ -5,6 +5,8 @@ enters each list, both lists get length 1 again, and the mean of the bank moves.
 contributions decide most? `faithfulness_curves` test an explanation by deletion and insertion.
 """
 
+from numbers import Integral
+
 import numpy as np
 import pandas as pd
 import torch
@@ -14,7 +16,7 @@ from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import mean_with_interval
 from asif_lib.machine import WORTH_A_LINE, progress_bar
-from asif_lib.method import sharpen
+from asif_lib.settings import check_seed
 
 from .counterfactual import Decision, without
 from .removals import TOLERANCE
@@ -59,16 +61,17 @@ def shapley_values(model, pictures, texts, *, permutations=200, seed=0, progress
         The errors shrink with the root of the number of permutations.
     progress : bool
     """
-    if permutations < 2:
-        raise ParameterError(f"permutations = {permutations}: an error needs 2 or more, and a small one about 200")
+    if not isinstance(permutations, Integral) or permutations < 2:
+        fault = f"permutations = {permutations!r}: give a whole number; an error needs 2 or more"
+        raise ParameterError(f"{fault}, and a small one about 200")
     if model.settings.hubs:
         raise ParameterError(f"hubs = {model.settings.hubs}: hubs depend on who has joined; take a model without them")
     z, n = _pairs(model, pictures, texts), len(model.bank)
     kept = [model.anchors(side).cosines(of_side, n) for side, of_side in zip(model.bank.sides, z, strict=True)]
     ranks = [k.indices.argsort(dim=1).numpy() for k in kept]  # (q, n): the place of each anchor, ties as in the bank
-    sharpened = [sharpen(k.values.double(), model.p) for k in kept]  # (q, n); a scale of each row cancels
-    powers = [torch.zeros_like(s).scatter_(1, k.indices, s).numpy() for s, k in zip(sharpened, kept, strict=True)]
-    random = np.random.default_rng(seed)
+    logs = [model.p * k.values.double().clamp_min(0).log() for k in kept]  # (q, n); a power may underflow, its log not
+    powers = [torch.zeros_like(s).scatter_(1, k.indices, s).numpy() for s, k in zip(logs, kept, strict=True)]
+    random = np.random.default_rng(check_seed(seed))
     orders = np.stack([random.permutation(n) for _ in range(permutations)])
     bar = progress_bar(range(len(z[0])), desc="Shapley", unit="score", delay=WORTH_A_LINE, progress=progress)
     gains = (_joining(orders, model.k, *(x[i] for x in (*ranks, *powers))) for i in bar)  # (permutations, n) each
@@ -86,8 +89,11 @@ def _pairs(model, pictures, texts):
 
 
 @njit(nogil=True, cache=True)
-def _joining(orders, k, rank, other_rank, power, other_power):
-    """Return what each anchor adds to the score when it joins, for each order (r, n): (r, n) float64."""
+def _joining(orders, k, rank, other_rank, log_power, other_log_power):
+    """Return what each anchor adds to the score when it joins, for each order (r, n): (r, n) float64.
+
+    A list's largest entry is 1, as in `sharpen`; the scale of a list cancels in its length.
+    """
     gains = np.empty(orders.shape)
     for r in range(len(orders)):
         members, worst = np.full((2, k), -1), np.zeros(2, np.int64)  # anchors of both lists; the worst of each
@@ -108,12 +114,17 @@ def _joining(orders, k, rank, other_rank, power, other_power):
                         if ranks[members[side, i]] > ranks[members[side, worst[side]]]:
                             worst[side] = i
             if changed:
-                dot, first, second = 0.0, 0.0, 0.0
+                dot, first, second, top, other_top = 0.0, 0.0, 0.0, -np.inf, -np.inf
                 for i in range(min(step + 1, k)):
+                    top, other_top = max(top, log_power[members[0, i]]), max(other_top, other_log_power[members[1, i]])
+                for i in range(min(step + 1, k) if min(top, other_top) > -np.inf else 0):
                     a, b = members[0, i], members[1, i]
-                    first, second = first + power[a] ** 2, second + other_power[b] ** 2
+                    first, second = (
+                        first + np.exp(2 * (log_power[a] - top)),
+                        second + np.exp(2 * (other_log_power[b] - other_top)),
+                    )
                     if inside[1, a]:
-                        dot += power[a] * other_power[a]
+                        dot += np.exp(log_power[a] - top + other_log_power[a] - other_top)
                 after = dot / np.sqrt(first * second) if first * second > 0 else 0.0
             else:
                 after = before
@@ -153,7 +164,7 @@ def faithfulness_curves(
     if not len(z_image):
         raise ParameterError("there are no pictures to draw curves of")
     z_text = model.prompts(labels, templates, prompts)
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(check_seed(seed))
     bar = progress_bar(range(len(z_image)), desc="curves", unit="picture", delay=WORTH_A_LINE)
     tables = [_of_picture(Decision(model, z_image[[i]], z_text, labels), steps, orders, random) for i in bar]
     return pd.concat(tables, keys=range(len(tables)), names=["picture"]).reset_index("picture").reset_index(drop=True)

@@ -15,6 +15,7 @@ from asif_lib.search.rows import BLOCK, QUERY_BLOCK
 from asif_lib.settings import Settings, default_k
 from asif_lib.sparse import KeptCosines, hubness_of
 
+from .contribution import with_columns
 from .removals import cosines_about
 
 HUBS, NEIGHBOURS, BETA = 0.5, 20, 12.0
@@ -118,7 +119,7 @@ def rank_pairs(bank, k=None, p=DEFAULT_P, *, device="cpu") -> pd.DataFrame:
     agreement = np.asarray(images.to_csr().multiply(texts.to_csr()).sum(axis=1)).ravel()
     excess = agreement - (_rivals(images, texts) + _rivals(texts, images)) / 2
     table = pd.DataFrame({"anchor": np.arange(len(bank)), "agreement": agreement, "excess": excess})
-    return table.sort_values("excess", kind="stable", ignore_index=True).join(bank.pairs, on="anchor")
+    return with_columns(table.sort_values("excess", kind="stable", ignore_index=True), bank.pairs, len(bank))
 
 
 def _rivals(vectors, others):

@@ -3,15 +3,19 @@
 import numpy as np
 import pandas as pd
 
+from asif_lib.bank.checks import IMAGE_TEXT
 from asif_lib.errors import ParameterError
 from asif_lib.settings import check_reduce
 from asif_lib.sparse import SparseVectors
 
 
-def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, reduce=None) -> pd.DataFrame:
+def contributions(
+    image: SparseVectors, text: SparseVectors, pairs=None, *, reduce=None, sides=IMAGE_TEXT
+) -> pd.DataFrame:
     """Split the score of one picture and one text, or one label, into the exact contributions of anchors.
 
-    Raises `ParameterError` if either has several rows (a text without `reduce`), or anchors or rows of `pairs` differ.
+    Raises `ParameterError` if either is no SparseVectors or has several rows (a text without `reduce`), anchors or rows
+    of `pairs` differ, or a column of `pairs` is called as one of this table.
 
     Parameters
     ----------
@@ -19,6 +23,8 @@ def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, redu
         With `reduce` ("mean" or "max", as in `ASIF.classify`), the text is the prompts of one label, one a row.
     pairs : DataFrame, optional
         The bank's table, whose columns are added.
+    sides : pair of str
+        The names of the columns with the entries: ``bank.sides``, for a bank of two sides of your own.
 
     Returns
     -------
@@ -26,11 +32,11 @@ def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, redu
         Columns ``anchor``, ``contribution`` (float64: image entry times text entry), ``image``, ``text`` (the entries;
         over several prompts, their mean); the largest contribution first. The contributions add up to the score.
     """
+    _check_same_anchors(image, text)
     if len(image) != 1 or len(text) == 0 or (len(text) > 1 and reduce is None):
         fault = f"one picture and one text at a time; these are {len(image)} and {len(text)}"
         raise ParameterError(f"{fault} (several prompts of one label: say reduce='mean' or 'max')")
     check_reduce(reduce or "mean")
-    _check_same_anchors(image, text)
     if reduce == "max":
         text = text[[int(image.similarity(text)[0].argmax())]]
     # the mean of the products with the prompts is the product with their mean vector
@@ -40,7 +46,7 @@ def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, redu
     table = pd.DataFrame({"anchor": shared, "image": image.values[0][at_image], "text": mean[at_text]})
     table["contribution"] = table.image.astype("float64") * table.text
     table = table[table.contribution > 0].sort_values("contribution", ascending=False, ignore_index=True)
-    return _with_columns(table, pairs, image.n)
+    return with_columns(table.rename(columns=dict(zip(IMAGE_TEXT, sides, strict=True))), pairs, image.n)
 
 
 def contrast(image: SparseVectors, text: SparseVectors, other: SparseVectors, pairs=None, *, reduce=None):
@@ -60,7 +66,7 @@ def contrast(image: SparseVectors, text: SparseVectors, other: SparseVectors, pa
     table = pd.DataFrame({"text": one, "other": two}).fillna(0.0)
     table.insert(0, "difference", table.text - table.other)
     table = table.sort_values("difference", ascending=False, kind="stable").reset_index(names="anchor")
-    return _with_columns(table, pairs, image.n)
+    return with_columns(table, pairs, image.n)
 
 
 def credit(table, by="group") -> pd.Series:
@@ -92,7 +98,7 @@ def credit(table, by="group") -> pd.Series:
     if not isinstance(by, str) or by not in table or by == "contribution":
         others = ", ".join(map(repr, table.columns.drop("contribution", errors="ignore")))
         raise ParameterError(f"by = {by!r} is not one column of the contributions; the columns are {others}")
-    if not len(table):
+    if not table.contribution.sum() > 0:  # NaN is not
         raise ParameterError("nothing contributed to this score, so there is no credit to share")
     if len(gaps := table.index[table[by].isna() | (table[by] == "")]):
         row = f"anchor {table.anchor[gaps[0]]}" if "anchor" in table else f"row {gaps[0]}"
@@ -134,17 +140,24 @@ def mean_contributions(images, prompts, labels, pairs=None, *, against=None) -> 
     table = pd.DataFrame({"contribution": mean, "pictures": pictures, "in_top_k": (entries > 0).sum(axis=0)})
     table = table.rename_axis("anchor")
     table = table[table.in_top_k > 0].sort_values("contribution", ascending=False, kind="stable").reset_index()
-    return _with_columns(table, pairs, images.n)
+    return with_columns(table, pairs, images.n)
 
 
-def _with_columns(table, pairs, n):
+def with_columns(table, pairs, n):
     """Add the columns of `pairs`, the table of a bank of n anchors, to a table with the column ``anchor``."""
+    if pairs is not None and (both := table.columns.intersection(pairs.columns).tolist()):
+        fault = f"the bank's table has a column {both[0]!r}, as the answer has"
+        raise ParameterError(f"{fault}; rename it: pairs.rename(columns={{{both[0]!r}: 'own_{both[0]}'}})")
     if pairs is not None and len(pairs) != n:
         raise ParameterError(f"the table has {len(pairs)} pairs for vectors over {n} anchors; pass their bank's table")
     return table if pairs is None else table.join(pairs.reset_index(drop=True), on="anchor")
 
 
 def _check_same_anchors(image, text):
+    for each in (image, text):
+        if not isinstance(each, SparseVectors):
+            fault = "contributions are of SparseVectors, as model.represent(side, items) returns them"
+            raise ParameterError(f"{fault}, and not of {type(each).__name__}")
     if image.n != text.n:
         raise ParameterError(f"vectors over {image.n} and over {text.n} anchors share no anchors")
 

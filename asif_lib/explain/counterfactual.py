@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from asif_lib.defaults import DEFAULT_TEMPLATE
-from asif_lib.errors import ParameterError
+from asif_lib.errors import ParameterError, first_names
 from asif_lib.settings import check_reduce
 from asif_lib.sparse import SparseVectors
 from asif_lib.zeroshot import ASIF, Classification
@@ -73,8 +73,8 @@ def without(model, pictures, texts, remove) -> Counterfactual:
     ----------
     model : ASIF
     pictures, texts : sequences of items of the bank's two sides, or Tensors of shape (q, d_image) and (t, d_text)
-    remove : sequence of int
-        Positions in the model's bank.
+    remove : sequence of int, or of str
+        Positions in the model's bank, or ids of its pairs.
     """
     removed, bank = _checked_anchors(remove, model), model.bank
     z = [model.embeddings(*side) for side in zip(bank.sides, (pictures, texts), strict=True)]
@@ -86,9 +86,14 @@ def without(model, pictures, texts, remove) -> Counterfactual:
 
 
 def _checked_anchors(remove, model):
-    n, anchors = len(model.bank), {}  # an ordered set
+    n, anchors, remove = len(model.bank), {}, list(remove)  # an ordered set
+    if remove and all(isinstance(anchor, str) for anchor in remove):
+        there, positions = model.bank.find("id", remove)
+        if missing := [id for id, found in zip(remove, there, strict=True) if not found]:
+            raise ParameterError(f"bank {model.bank.name!r} has no pair {first_names(missing)}, or it is named twice")
+        remove = positions.tolist()
     for anchor in remove:
-        if not 0 <= anchor < n or anchor != int(anchor):  # NaN is in no range
+        if isinstance(anchor, str) or not 0 <= anchor < n or anchor != int(anchor):  # NaN is in no range
             raise ParameterError(f"anchor {anchor} is not in the bank, whose anchors are 0 to {n - 1}")
         if anchor in anchors:
             raise ParameterError(f"anchor {anchor} is named twice; name each anchor to remove once")

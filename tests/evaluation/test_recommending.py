@@ -124,7 +124,7 @@ def test_target_pictures_decide_about_whitening():
 def test_target_pictures_that_say_nothing_are_refused():
     bank = made([1.0] * 16, [], n=80)
     for targets, words in (
-        (aside(0.0)[:29], "29 target pictures are too few to decide by; 30 are needed"),
+        (aside(0.0)[:29], "29 different target pictures are too few to decide by; 30 are needed"),
         (torch.cat([aside(0.0), bank.image[:3]]), "3 of the 63 target pictures are anchors of the bank"),
     ):
         with pytest.raises(ParameterError, match=words):

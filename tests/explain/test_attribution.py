@@ -76,3 +76,21 @@ def test_errors_shrink_with_the_root_of_the_permutations():
 def test_what_makes_no_sense_is_refused(call, words):
     with pytest.raises(ParameterError, match=words):
         call()
+
+
+@pytest.mark.parametrize("p", [2, 64, 1_000])
+def test_shapley_values_of_a_sharp_power_do_not_vanish(p):
+    """A power of one cosine may underflow; the list's largest entry is still 1."""
+    bank, asked = make(0, 6), make(100, 101)
+    sharp = ASIF(bank, 6, p, device="cpu")
+    values, errors = shapley_values(sharp, asked.image, asked.text, permutations=2_000)
+    exact, z = np.zeros(6), [asked.matrix(side) - bank.mean(side) for side in bank.sides]
+    for order in itertools.permutations(range(6)):
+        before = 0.0
+        for size, new in enumerate(order, 1):
+            some = list(order[:size])
+            near = [method.relative(a, bank.matrix(s)[some] - bank.mean(s)) for a, s in zip(z, bank.sides, strict=True)]
+            after = float(method.scores(*(method.sparsify(cosines.double(), size, p) for cosines in near)))
+            exact[new] += (after - before) / math.factorial(6)
+            before = after
+    assert (np.abs(values[0].numpy() - exact) <= 5 * errors[0].numpy() + 1e-6).all() and np.abs(exact).max() > 0.01

@@ -113,3 +113,18 @@ def test_credit_is_shared_exactly_by_a_column_of_the_bank():
     table.loc[1, "group"] = None
     with pytest.raises(ParameterError, match=f"empty for 1 of {len(table)} contributing anchors, the first is anchor"):
         credit(table)
+
+
+def test_what_would_be_a_wrong_table_is_refused_in_one_sentence():
+    image, text = sparse(1, 60, 0), sparse(1, 60, 100)
+    pairs = pd.DataFrame({"group": ["x"] * 60})
+    own = contributions(image, text, pairs, sides=("english", "german"))
+    assert {"english", "german"} <= {*own.columns}
+    for call, words in (
+        (lambda: contributions(image, text, pairs.assign(text="x")), "has a column 'text', as the answer has"),
+        (lambda: contributions(image.to_dense().numpy(), text, pairs), "and not of ndarray"),
+        (lambda: credit(own.assign(contribution=float("nan"))), "nothing contributed to this score"),
+        (lambda: credit(own.assign(contribution=0.0)), "nothing contributed to this score"),
+    ):
+        with pytest.raises(ParameterError, match=words):
+            call()

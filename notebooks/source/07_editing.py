@@ -868,7 +868,7 @@ check_harm(my_harm)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. The library has this mean as `mean_contributions`.
+# A ✔ verdict. The chapter's lessons have this mean as `mean_contributions`.
 #
 # </details>
 
@@ -878,13 +878,13 @@ check_harm(my_harm)
 # pairs agree with it.
 
 # %%
-from asif_lib.explain import mean_contributions
+from asif_book.chapters.chapter_07.lessons import mean_contributions
 
 model = ASIF(poisoned, k_short, short_p, device=device)
 images, prompts = model.images(z_tried[victims]), model.texts(labels_text)
 given = images.similarity(prompts).argmax(dim=1).tolist()
 truth = tried.labels[victims].tolist()
-suspects = mean_contributions(images, prompts, given, poisoned.pairs, against=truth)
+suspects = mean_contributions(images, prompts, given, truth, poisoned.pairs)
 harmful = (suspects.contribution > 0).sum()
 print(f"{harmful} of {len(poisoned)} anchors do any harm on ankle boots")
 

@@ -120,20 +120,6 @@ def test_a_bank_that_others_compact_while_it_is_opened_opens_at_their_version(ba
     assert_same(opened, make(0, 15))
 
 
-def test_diff_names_what_changes(bank):
-    other = bank.add(make(12, 14)).remove(ids(3, 5))
-    other = other.replace(image=other.image.clone())
-    other.image[0, 0] += 1
-    other.pairs.loc[1, "caption"] = "another"
-    changes = bank.diff(other)
-    found = changes.groupby("change", sort=False)["id"].agg(list).to_dict()
-    assert found == {"removed": ids(3, 5), "changed": ids(0, 1), "added": ids(12, 13)}
-    assert changes["caption"][3] == "another"
-    assert bank.diff(make(0, 12)).empty
-    with pytest.raises(BankError, match="other columns"):
-        bank.diff(column(make(0, 12), more=1))
-
-
 # -- forgetting ------------------------------------------------------------------------------------------
 
 

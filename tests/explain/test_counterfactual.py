@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
+from asif_book.chapters.chapter_06.lessons import area_between, faithfulness_curves
 from asif_lib import ASIF, AnchorBank, method
 from asif_lib.errors import ParameterError
-from asif_lib.explain.attribution import area_between, faithfulness_curves
 from asif_lib.explain.contribution import contributions
 from asif_lib.explain.counterfactual import Decision, smallest_removal, without
 from asif_lib.explain.removals import Removals

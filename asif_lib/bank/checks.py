@@ -1,4 +1,4 @@
-"""Checks of a bank and of an edit, the choice of pairs to remove, and the difference between two banks.
+"""Checks of a bank and of an edit, and the choice of pairs to remove.
 
 `check_content` looks at everything that a person gives: matrices, table, ids, names. An edit looks at new pairs with it
 once, and compares them with the bank that they join by `check_fits`: on disk under the lock.

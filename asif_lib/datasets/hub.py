@@ -151,19 +151,11 @@ def _columns(repository, table, label, published):
 
 def _with_lists(repository, split):
     """Return (the repository, or a folder with its lists and one split; the names in ``classnames.txt``, or None)."""
-    names, folder = text_beside(repository, "classnames.txt"), repository
-    if names is None:
-        return repository, None
-    if not Path(repository).is_dir():
-        fetch = import_extra("huggingface_hub", "hub").snapshot_download
-        folder = fetch(str(repository), repo_type="dataset", allow_patterns=["*.txt", f"{split}/*"])
-    count, found = text_beside(folder, f"{split}/nshards.txt"), len([*Path(folder, split).glob("*.tar")])
-    if not count:
-        what = f"no file {split}/nshards.txt, which says how many tars there are; compare the split with its page"
-        raise DataError(f"{repository}: has {what}")
-    if count != [str(found)]:
-        raise DataError(f"{repository}, split {split}: {found} of its {count[0]} tars are here; fetch the others")
-    return folder, names
+    names = text_beside(repository, "classnames.txt")
+    if names is None or Path(repository).is_dir():
+        return repository, names
+    fetch = import_extra("huggingface_hub", "hub").snapshot_download
+    return fetch(str(repository), repo_type="dataset", allow_patterns=["*.txt", f"{split}/*"]), names
 
 
 def configured(repository) -> tuple:

@@ -118,8 +118,7 @@ def test_numbered_files_that_are_not_all_here_are_counted(save, tmp_path):
     [
         ([0, 3, 1], {"classnames": "abc"}, "test", "classnames.txt has 3 names, .* class numbers up to 3, from 0"),
         ([0, 1], {}, "test", r"in a file classnames.txt; pictures: .*; classes \(name one as the label\): none"),
-        ([0, 1], {"classnames": "ab"}, "val", "has no file val/nshards.txt, .*; compare the split with its page"),
-        ([0, 1], {"classnames": "ab", "test/nshards": "3"}, "test", "split test: 2 of its 3 tars are here; fetch"),
+        ([0, 1], {"classnames": "ab"}, "val", "split val: cannot be loaded .*; compare name and split with its page"),
     ],
 )
 def test_what_does_not_fit_this_layout_is_one_sentence(save, tmp_path, texts, lists, split, words):

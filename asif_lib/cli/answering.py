@@ -99,7 +99,7 @@ def _explain(
     row["best"] = labels[order[0]] if scores[order[0]] > 0 else None
     if row["best"] is None:
         return row, _verdict({**row, "anchors": []})
-    sides = contrast(vector, *(texts[i] for i in order[:2]))
+    sides = contrast(vector, *(texts[i] for i in order[:2]), reduce="mean")
     ends = {"for": sides[sides.difference > 0].head(top), "other": sides[sides.difference < 0].tail(top)[::-1]}
     for name, side in ends.items():
         pairs = model.bank.pairs_at(side.anchor)[["id", "caption"]]
@@ -146,7 +146,7 @@ def _deciding_anchors(model, vector, prompts):
     """The anchors with the largest shares of the score of a label, `prompts` being the vectors of its prompts."""
     from asif_lib.explain.contribution import contributions
 
-    table = contributions(vector, prompts)
+    table = contributions(vector, prompts, reduce="mean")
     top = table.contribution[:ANCHORS_SHOWN] / table.contribution.sum()
     pairs = model.bank.pairs_at(table.anchor[:ANCHORS_SHOWN])[["id", "caption"]]
     return pairs.assign(share=top.tolist()).to_dict("records")

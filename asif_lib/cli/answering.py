@@ -245,6 +245,8 @@ def _evaluate(
     start, path = time.perf_counter(), existing_folder(folder)
     check_targets(bank_dir(asked.bank), predictions=predictions)
     _check_model(asked)
+    import pandas as pd
+
     from asif_lib.datasets.labelled import load_labelled
     from asif_lib.evaluation.measures import accuracy
     from asif_lib.zeroshot import make_prompts
@@ -272,7 +274,8 @@ def _evaluate(
         of_each["accuracy_without_anchors"] = rest and {"n": rest.n, "accuracy": rest.value, "ci95": list(rest.ci)}
     of_each["anchors_asked"] = int(sum(own))
     result = _summary(model, answer, data.labels, measure) | {"templates": list(templates)}
-    each = answer.to_frame()
+    each = pd.DataFrame(answer.scores.numpy(), columns=[f"score {label}" for label in answer.labels])
+    each.insert(0, "predicted", answer.best)
     each.insert(0, "true", [data.classes[label] for label in data.labels])
     each.insert(0, "picture", list(map(str, data.pictures)))
     each["familiarity"] = [one and one["cosine"] for one in near]

@@ -176,7 +176,7 @@ class Decision:
         if len(labels) < 2:
             raise ParameterError(f"a decision is between two labels or more; there are {len(labels)}")
         self.model, self.labels = model, list(labels)
-        self.z_image, self.z_text = z_image, z_text
+        self.z_image, self.z_text, self.most_sets = z_image, z_text, MOST_SCORES // (1 + len(z_text))
         self.image, self.text = map(model.represent, model.bank.sides, (z_image, z_text))
         self.scores = self.of_labels(self.image.similarity(self.text))[0]
         if self.scores.max() <= 0:
@@ -219,10 +219,6 @@ class Decision:
 
     def removals(self, candidates, most):
         return Removals(self.model, self.z_image, self.z_text, candidates, most)
-
-    @property
-    def most_sets(self):
-        return MOST_SCORES // (1 + len(self.z_text))
 
     @cached_property
     def _sides(self):

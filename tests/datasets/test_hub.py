@@ -1,7 +1,7 @@
 """Labelled data sets of the hub, as folders in its own format; no network."""
 
 import pytest
-from hub_formats import write_clip_benchmark, write_columns, write_parquet
+from hub_formats import write_clip_benchmark, write_columns
 from PIL import Image
 
 from asif_lab.streams import stream_from_hub
@@ -103,14 +103,6 @@ def test_a_tar_that_is_cut_off_between_two_files_loses_no_row_in_silence(save, t
         tar.write_bytes(content)
         with pytest.raises(DataError, match="0.tar: is empty or cut off"):
             load(folder, "test")
-
-
-def test_numbered_files_that_are_not_all_here_are_counted(save, tmp_path):
-    folder = write_parquet(tmp_path / "pairs", 6, shard=2)
-    (folder / "data" / "train-00001-of-00003.parquet").unlink()
-    with pytest.warns(UserWarning, match="data/train: 2 of 3 files are here; rows of the others are missing"):
-        stream = stream_from_hub(folder)
-    assert [len(block) for _, block, _ in stream.blocks(9)] == [4]
 
 
 @pytest.mark.parametrize(

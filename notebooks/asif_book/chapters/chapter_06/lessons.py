@@ -38,22 +38,16 @@ def faithfulness_curves(
     contributions, and in random orders, as by `without`. Insertion starts without all of these anchors and brings them
     back in the same orders. All curves of a picture use the same anchors; only the order differs.
 
-    Raises `ParameterError` if `steps` or `orders` is not positive, there is no picture, there are fewer than two
-    labels, nothing decides a picture, fewer than k would be left, or the model corrects for hubs or whitens.
+    Columns: ``picture``, ``curve`` ("deletion" or "insertion"), ``order`` ("contribution" or "random"), ``repeat`` (the
+    number of the random order), ``fraction`` (of the anchors, removed or brought back), ``anchors`` (their number),
+    ``score`` (of the label, as a share of its score with all anchors), ``stays`` (whether it is highest). Raises
+    `ParameterError` if nothing decides a picture, or as `smallest_removal`.
 
     Parameters
     ----------
     model, pictures, labels, templates, prompts : ASIF, and as for its `classify`
-        A label's score is the mean over its prompts.
     steps, orders, seed : int
         Points of a curve after the first; random orders for each picture, and their seed.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``picture``, ``curve`` ("deletion" or "insertion"), ``order`` ("contribution" or "random"), ``repeat``
-        (number of the random order), ``fraction`` (of the anchors, removed or brought back), ``anchors`` (their
-        number), ``score`` (of the label, as a share of its score with all anchors), ``stays`` (whether it is highest).
     """
     if steps < 1 or orders < 1:
         raise ParameterError(f"steps = {steps}, orders = {orders}: a curve needs at least one of each")

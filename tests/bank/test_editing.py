@@ -20,7 +20,7 @@ from asif_lib import AnchorBank, Pairs, files
 from asif_lib.bank import disk
 from asif_lib.datasets.pairs import load_pairs
 from asif_lib.encoders.image import load_image_encoder
-from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
+from asif_lib.errors import AsifError, BankError, BrokenPicturesError, IdentityError
 
 pytestmark = pytest.mark.once
 Process = multiprocessing.get_context("fork").Process
@@ -287,7 +287,7 @@ def test_a_process_that_does_not_end_and_a_read_only_folder_are_named(bank, fold
     monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
     with files.locked(folder / "bank.json"):
         for edit in (lambda: bank.remove(ids(1)), lambda: make(0, 3).save(folder)):
-            with pytest.raises(files.LockedError, match="another process"):
+            with pytest.raises(AsifError, match="another process"):
                 edit()
     with monkeypatch.context() as patch:
         patch.setattr(disk, "locked", Mock(side_effect=PermissionError(13, "Permission denied")))

@@ -173,15 +173,11 @@ def unsealed(content: bytes, kind):
     return parse_json(body + b"\n}", kind)
 
 
-class LockedError(AsifError):
-    """Another process keeps a file locked, or the file system locks no files."""
-
-
 @contextlib.contextmanager
 def locked(path) -> Iterator[None]:
     """Hold the lock of a file, ``NAME.lock`` beside it.
 
-    It excludes other threads too, and ends with its process. Raises `LockedError` if another process keeps the lock for
+    It excludes other threads too, and ends with its process. Raises `AsifError` if another process keeps the lock for
     `LOCK_SECONDS` seconds, or at once if the file system refuses locks, and `OSError` if the folder is read-only.
     """
     from filelock import FileLock, Timeout  # an answer changes no file
@@ -192,13 +188,13 @@ def locked(path) -> Iterator[None]:
     try:
         held = lock.acquire()
     except Timeout:
-        raise LockedError(f"{lock.lock_file} is held by another process; let it end, and repeat.") from None
+        raise AsifError(f"{lock.lock_file} is held by another process; let it end, and repeat.") from None
     with held:
         yield
 
 
 def _check_locks(file):
-    """Raise `LockedError` if the file system refuses a lock: filelock takes this for the lock of another process."""
+    """Raise `AsifError` if the file system refuses a lock: filelock takes this for the lock of another process."""
     if not hasattr(fcntl, "flock"):  # Windows, a browser
         return
     Path(file).parent.mkdir(parents=True, exist_ok=True)  # as filelock does
@@ -210,7 +206,7 @@ def _check_locks(file):
         pass
     except OSError as error:
         fault = f"the file system does not lock files ({error.strerror}); put the folder on another disk"
-        raise LockedError(f"{file}: {fault}") from None
+        raise AsifError(f"{file}: {fault}") from None
     finally:
         os.close(descriptor)
 

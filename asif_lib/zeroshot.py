@@ -43,14 +43,6 @@ class Classification:
         """The best label of each picture; None if nothing decides."""
         return [self.labels[i] if i >= 0 else None for i in self.predicted.tolist()]
 
-    def to_frame(self):
-        """Return a DataFrame of q rows: ``predicted`` (None if nothing decides), and ``score LABEL`` of each label."""
-        import pandas as pd  # which the command needs only for its answer
-
-        table = pd.DataFrame(self.scores.numpy(), columns=[f"score {label}" for label in self.labels])
-        table.insert(0, "predicted", pd.Series(self.best, dtype=object))
-        return table
-
     def __repr__(self):
         return f"Classification({len(self.scores)} pictures, {len(self.labels)} labels)"
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from made_banks import Dictionary
 
+from asif_book.chapters.chapter_06.lessons import faithfulness_curves
 from asif_lib import ASIF, AnchorBank
 from asif_lib.encoders.identity import external_identity
 from asif_lib.errors import AsifError, IdentityError, ParameterError
-from asif_lib.explain.attribution import faithfulness_curves
 from asif_lib.explain.audit import rank_pairs
 from asif_lib.explain.contribution import contributions
 from asif_lib.explain.counterfactual import smallest_removal, without

@@ -23,7 +23,6 @@ from pydantic import BaseModel
 from asif_lib import files
 from asif_lib.errors import AsifError
 from asif_lib.files import (
-    LockedError,
     build_dir,
     cache_dir,
     locked,
@@ -209,7 +208,7 @@ def test_a_lock_that_is_not_released_is_an_error_and_not_a_wait_for_ever(tmp_pat
     monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
     with locked(tmp_path / "file"):
         words = r"file\.lock is held by another process; let it end, and repeat"
-        with pytest.raises(LockedError, match=words), locked(tmp_path / "file"):
+        with pytest.raises(AsifError, match=words), locked(tmp_path / "file"):
             pass
         with locked(tmp_path / "other"):
             pass
@@ -225,7 +224,7 @@ def test_a_file_system_that_refuses_locks_is_named_at_once(tmp_path, monkeypatch
     monkeypatch.setattr("fcntl.flock", Mock(side_effect=OSError(number, os.strerror(number))))
     monkeypatch.setattr("time.sleep", None)  # nobody waits
     words = rf"file\.lock: the file system does not lock files \({os.strerror(number)}\); put"
-    with pytest.raises(LockedError, match=words), locked(tmp_path / "file"):
+    with pytest.raises(AsifError, match=words), locked(tmp_path / "file"):
         pass
 
 
@@ -234,7 +233,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path, monkeypatch):
     command = [sys.executable, "-c", HOLD, str(tmp_path / "file")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"held\n"
-        with pytest.raises(LockedError), locked(tmp_path / "file"):
+        with pytest.raises(AsifError, match="is held by another process"), locked(tmp_path / "file"):
             pass
         process.send_signal(signal.SIGKILL)
     monkeypatch.setattr(files, "LOCK_SECONDS", 10)
@@ -247,7 +246,7 @@ def test_a_forked_process_does_not_inherit_the_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
 
     def refused():
-        with pytest.raises(LockedError), locked(tmp_path / "file"):
+        with pytest.raises(AsifError, match="is held by another process"), locked(tmp_path / "file"):
             pass
 
     with locked(tmp_path / "file"):

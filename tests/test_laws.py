@@ -15,7 +15,7 @@ from made_banks import assert_same, without
 from asif_lib import ASIF, AnchorBank, method, sparse
 from asif_lib.bank.joining import concatenate
 from asif_lib.errors import ParameterError
-from asif_lib.explain.contribution import contrast, contributions, mean_contributions
+from asif_lib.explain.contribution import contrast, contributions
 from asif_lib.relative import relative_representation
 from asif_lib.search.exact import METHODS, plan_search, prepare, top_anchors
 from asif_lib.search.passes import merge_top
@@ -241,5 +241,3 @@ def test_contributions_add_up_to_the_score(drawn, p, reduce):
         assert label == pytest.approx(getattr(scores[i], reduce)().item(), **near)
         difference = contrast(images[[i]], texts[[0]], texts[[1]]).difference.sum()
         assert difference == pytest.approx((scores[i, 0] - scores[i, 1]).item(), **near)
-    together = mean_contributions(images, texts, [0, 1, 2]).contribution.sum()
-    assert together == pytest.approx(scores.diagonal().mean().item(), **near)

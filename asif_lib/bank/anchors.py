@@ -293,15 +293,6 @@ class AnchorBank:
         found[entries.isna()] = -1
         return np.isin(np.arange(len(values)), found), np.flatnonzero(found >= 0)
 
-    def diff(self, other) -> pd.DataFrame:
-        """Compare this bank with `other`, pair by pair; a pair is known by its id.
-
-        Returns a DataFrame with the columns ``change``, ``id``, ``caption``: the pairs ``removed``, in this bank's
-        order, then in the order of `other` the pairs ``added``, and ``changed`` in embeddings or a column of the table.
-        Raises `IdentityError` or `BankError` if encoders or columns differ, or an id occurs twice in one of the banks.
-        """
-        return checks.difference(self, other)
-
     # -- edited ------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Checks of a bank and of an edit, the choice of pairs to remove, and the difference between two banks.
+"""Checks of a bank and of an edit, and the choice of pairs to remove.
 
 `check_content` looks at everything that a person gives: matrices, table, ids, names. An edit looks at new pairs with it
 once, and compares them with the bank that they join by `check_fits`: on disk under the lock.
@@ -18,7 +18,7 @@ import torch
 from asif_lib.encoders.identity import EXTERNAL, EncoderIdentity, checked_identity, external_identity
 from asif_lib.errors import BankError, first_line, first_names
 from asif_lib.files import parse_json
-from asif_lib.search.rows import BLOCK, PART
+from asif_lib.search.rows import PART
 
 from .matrices import FLOATS, LARGEST, SMALLEST
 from .record import COLUMNS, SIDE, BankRecord
@@ -194,27 +194,3 @@ def positions_with(bank, values) -> np.ndarray:
 def in_words(values) -> str:
     """Write values by column: ``group = 'food' and split = 'train'``."""
     return " and ".join(f"{name} = {value!r}" for name, value in values.items())
-
-
-def difference(before, after) -> pd.DataFrame:
-    """Return the changes from one bank to another, as `AnchorBank.diff` describes them."""
-    check_encoders(before, after)
-    check_columns(before, after)
-    for bank in (before, after):
-        check_ids(bank.pairs)
-    here, there = pd.Index(before.pairs["id"]), pd.Index(after.pairs["id"])
-    position = here.get_indexer(there)  # (n_after,), -1 for an added pair
-    both = position >= 0
-    mine = before.pairs.iloc[position[both]].reset_index(drop=True)
-    theirs = after.pairs.loc[both, list(mine)].reset_index(drop=True)
-    same = both.copy()
-    same[both] = ((mine == theirs) | (mine.isna() & theirs.isna())).all(axis=1)
-    for side in before.sides:
-        ours, new = before.rows(side), after.rows(side)
-        for start in range(0, len(after), BLOCK):
-            block = start + np.flatnonzero(same[start : start + BLOCK])
-            same[block] = (ours.take(position[block]) == new.take(block)).all(dim=1)
-    change = np.where(position < 0, "added", np.where(same, "", "changed"))
-    later = after.pairs[["id", "caption"]].assign(change=change)[change != ""]
-    gone = before.pairs[["id", "caption"]].assign(change="removed")[~here.isin(there)]
-    return pd.concat([gone, later], ignore_index=True)[["change", "id", "caption"]]

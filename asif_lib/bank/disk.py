@@ -282,7 +282,7 @@ def changing(folder, name=None):
     """Hold the lock of a bank's folder during a change, and turn what goes wrong into one sentence.
 
     With the bank's `name`, give its record; without, the bank is to be replaced, whatever it is.
-    Raises `LockedError` if another process does not end its change. Raises `BankError` if the bank is gone or damaged,
+    Raises `AsifError` if another process does not end its change. Raises `BankError` if the bank is gone or damaged,
     the folder is read-only, or the disk is full: the bank is then as it was before. The error says so if the change is
     made, but old files could not be deleted, or the disk does not confirm the change.
     """

@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import BankError, first_line, first_names, guess
@@ -85,13 +85,6 @@ class BankRecord(_Entry):
     sides: Annotated[list[Side], Field(min_length=2, max_length=2)]
     parts: list[PartRecord] = []
     history: list[Version] = []
-
-    @field_validator("sides")
-    @classmethod
-    def _two_names(cls, sides):
-        if sides[0].name == sides[1].name:
-            raise ValueError("both sides have one name")
-        return sides
 
     @property
     def newest(self) -> Version:

@@ -99,7 +99,7 @@ def _explain(
     row["best"] = labels[order[0]] if scores[order[0]] > 0 else None
     if row["best"] is None:
         return row, _verdict({**row, "anchors": []})
-    sides = contrast(vector, *(texts[i] for i in order[:2]))
+    sides = contrast(vector, *(texts[i] for i in order[:2]), reduce="mean")
     ends = {"for": sides[sides.difference > 0].head(top), "other": sides[sides.difference < 0].tail(top)[::-1]}
     for name, side in ends.items():
         pairs = model.bank.pairs_at(side.anchor)[["id", "caption"]]
@@ -146,7 +146,7 @@ def _deciding_anchors(model, vector, prompts):
     """The anchors with the largest shares of the score of a label, `prompts` being the vectors of its prompts."""
     from asif_lib.explain.contribution import contributions
 
-    table = contributions(vector, prompts)
+    table = contributions(vector, prompts, reduce="mean")
     top = table.contribution[:ANCHORS_SHOWN] / table.contribution.sum()
     pairs = model.bank.pairs_at(table.anchor[:ANCHORS_SHOWN])[["id", "caption"]]
     return pairs.assign(share=top.tolist()).to_dict("records")
@@ -245,6 +245,8 @@ def _evaluate(
     start, path = time.perf_counter(), existing_folder(folder)
     check_targets(bank_dir(asked.bank), predictions=predictions)
     _check_model(asked)
+    import pandas as pd
+
     from asif_lib.datasets.labelled import load_labelled
     from asif_lib.evaluation.measures import accuracy
     from asif_lib.zeroshot import make_prompts
@@ -272,7 +274,8 @@ def _evaluate(
         of_each["accuracy_without_anchors"] = rest and {"n": rest.n, "accuracy": rest.value, "ci95": list(rest.ci)}
     of_each["anchors_asked"] = int(sum(own))
     result = _summary(model, answer, data.labels, measure) | {"templates": list(templates)}
-    each = answer.to_frame()
+    each = pd.DataFrame(answer.scores.numpy(), columns=[f"score {label}" for label in answer.labels])
+    each.insert(0, "predicted", answer.best)
     each.insert(0, "true", [data.classes[label] for label in data.labels])
     each.insert(0, "picture", list(map(str, data.pictures)))
     each["familiarity"] = [one and one["cosine"] for one in near]

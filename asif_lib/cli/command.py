@@ -141,7 +141,7 @@ def existing_folder(folder) -> Path:
 
 
 def check_targets(*inputs, **files):
-    """Raise `ParameterError` unless the file of each option can be written, and is none of the `inputs`.
+    """Raise `ParameterError` unless the file of each option can be written, and is not one of the `inputs`.
 
     The inputs are files and folders that the command reads. A table replaces nothing but a table.
     """

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -10,6 +11,7 @@ from asif_lib.errors import DataError, first_line, first_names
 
 TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet")
 COLUMNS = ("file_name", "caption", "text", "group", "split")
+_read_lines = partial(pd.read_json, lines=True, dtype=False, encoding="utf-8-sig")
 
 
 def read_captions(file, *, pictures=True) -> pd.DataFrame:
@@ -20,7 +22,7 @@ def read_captions(file, *, pictures=True) -> pd.DataFrame:
 
     Raises `DataError` if the file is not a table of its kind, or a value cannot be what its column says.
     """
-    table = read_table(file, {".csv": _read_csv, ".jsonl": _read_jsonl, ".parquet": pd.read_parquet}[file.suffix])
+    table = read_table(file, {".csv": _read_csv, ".jsonl": _read_lines, ".parquet": pd.read_parquet}[file.suffix])
     for known in COLUMNS:
         similar = [name for name in map(str, table) if name.strip().lower() == known]
         if similar not in ([], [known]):
@@ -88,10 +90,6 @@ def _read_csv(file):
             fault = f"row {number} has {len(row)} values for {len(names)} columns"
             raise ValueError(f"{fault}: put a text that holds {separator!r} into double quotes")
     return pd.DataFrame(rows, columns=names, dtype=object)
-
-
-def _read_jsonl(file):
-    return pd.read_json(file, lines=True, dtype=False, encoding="utf-8-sig")
 
 
 def _texts(file, table):

@@ -10,7 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "measures": ["Measure", "accuracy", "auc_with_interval", "confusion_of", "in_points", "mcnemar",
                      "mean_recall", "mean_with_interval", "paired_difference", "per_class", "ranks", "recall_at",
-                     "same_text", "scaling_curve", "share_with_interval"],
+                     "same_text", "share_with_interval"],
         "recommending": ["combinations", "measure_settings", "recommend", "sweep"],
     },
 )  # fmt: skip

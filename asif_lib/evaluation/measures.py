@@ -1,4 +1,4 @@
-"""How good a model is, and how sure the number is: accuracy and recall with intervals, and scaling curves."""
+"""How good a model is, and how sure the number is: accuracy and recall with intervals."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -213,28 +213,6 @@ def _score_interval(won, lost, n) -> tuple:
 
     value, beside = (won - lost) / n, 1e-9
     return tuple(scipy.optimize.brentq(excess, *ends) for ends in ((-1, value - beside), (value + beside, 1)))
-
-
-def scaling_curve(evaluate, n, sizes, seeds=range(5)) -> pd.DataFrame:
-    """Evaluate on random subsets of the anchors, several for each size; the subsets of a seed are nested.
-
-    The table has the columns ``size``, ``seed``, ``value``.
-
-    Parameters
-    ----------
-    evaluate : function of a list of anchor positions
-        Returns a number.
-    n : int
-        Number of all anchors.
-    sizes : sequence of int
-        Each from 1 to n; others raise `ValueError`.
-    seeds : sequence of int
-    """
-    if not all(1 <= size <= n for size in sizes):
-        raise ValueError(f"sizes {list(sizes)}: each must be from 1 to the {n} anchors")
-    orders = {seed: np.random.default_rng(check_seed(seed)).permutation(n) for seed in seeds}
-    rows = [(size, seed, float(evaluate(orders[seed][:size].tolist()))) for size in sizes for seed in seeds]
-    return pd.DataFrame(rows, columns=["size", "seed", "value"])
 
 
 def per_class(answer, labels) -> pd.DataFrame:

@@ -108,41 +108,6 @@ def credit(table, by="group") -> pd.Series:
     return shares.sort_values(ascending=False, kind="stable").rename("credit")
 
 
-def mean_contributions(images, prompts, labels, pairs=None, *, against=None) -> pd.DataFrame:
-    """Return the mean contribution of each anchor to the label's score, over a set of pictures.
-
-    Raises `ParameterError` if the numbers do not fit (of `pairs` too), or a label is not one of the c.
-
-    Parameters
-    ----------
-    images, prompts : SparseVectors with q rows, and with c rows, one for each label
-    labels, against : sequences of q int
-        For each picture the label to explain, 0 to c - 1: the predicted one, or the true one. And, if given, another
-        label, whose contributions are subtracted (contrastive).
-    pairs : DataFrame, optional
-        The bank's table, whose columns are added.
-
-    Returns
-    -------
-    DataFrame
-        A row for each anchor in the top k of a picture; the largest contribution first. Columns ``anchor``,
-        ``contribution`` (mean over all q pictures; they add up to the mean score, or the mean difference of scores),
-        ``pictures`` (with a contribution of the anchor), ``in_top_k`` (pictures with the anchor in their top k).
-    """
-    _check_same_anchors(images, prompts)
-    vectors = prompts.to_csr().astype(np.float64)
-    chosen = _vectors_of(labels, vectors, len(images))
-    if against is not None:
-        chosen = chosen - _vectors_of(against, vectors, len(images))
-    entries = images.to_csr().astype(np.float64)
-    products = entries.multiply(chosen).tocsr()
-    mean, pictures = products.sum(axis=0) / len(images), (products != 0).sum(axis=0)
-    table = pd.DataFrame({"contribution": mean, "pictures": pictures, "in_top_k": (entries > 0).sum(axis=0)})
-    table = table.rename_axis("anchor")
-    table = table[table.in_top_k > 0].sort_values("contribution", ascending=False, kind="stable").reset_index()
-    return with_columns(table, pairs, images.n)
-
-
 def with_columns(table, pairs, n):
     """Add the columns of `pairs`, the table of a bank of n anchors, to a table with the column ``anchor``."""
     if pairs is not None and (both := table.columns.intersection(pairs.columns).tolist()):
@@ -160,13 +125,3 @@ def _check_same_anchors(image, text):
             raise ParameterError(f"{fault}, and not of {type(each).__name__}")
     if image.n != text.n:
         raise ParameterError(f"vectors over {image.n} and over {text.n} anchors share no anchors")
-
-
-def _vectors_of(labels, vectors, q):
-    """Return the rows of (c, n) `vectors` for the labels of q pictures."""
-    labels, count = np.asarray(labels), vectors.shape[0]
-    if labels.shape != (q,):
-        raise ParameterError(f"labels of shape {labels.shape} for {q} pictures; give one for each")
-    if len(wrong := labels[(labels < 0) | (labels >= count)]):
-        raise ParameterError(f"label {wrong[0]} is not 0 to {count - 1}; omit pictures that nothing decides (-1)")
-    return vectors[labels.astype(np.int64)]

@@ -14,7 +14,6 @@ import torch
 
 from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.errors import ParameterError, first_names
-from asif_lib.settings import check_reduce
 from asif_lib.sparse import SparseVectors
 from asif_lib.zeroshot import ASIF, Classification
 
@@ -132,9 +131,7 @@ class SmallestRemoval:
         return len(self.anchors)
 
 
-def smallest_removal(
-    model, picture, labels, *, templates=(DEFAULT_TEMPLATE,), prompts=None, reduce="mean"
-) -> SmallestRemoval:
+def smallest_removal(model, picture, labels, *, templates=(DEFAULT_TEMPLATE,), prompts=None) -> SmallestRemoval:
     """Find a small set of anchors whose removal changes the label of a picture, and prove how many are needed.
 
     A greedy search finds a set without a superfluous anchor. Then all smaller sets of all anchors are tried, size by
@@ -142,17 +139,18 @@ def smallest_removal(
     sets that cannot change the label. The proof ends where `MOST_SCORES` do not suffice for the sets that are left.
     The search scores sets in float64, and `without` confirms each set that is returned.
 
-    Raises `ParameterError` if the model corrects for hubs or whitens, there are fewer than two labels, `reduce` is
-    unknown, or nothing decides this picture.
+    Raises `ParameterError` if the model corrects for hubs or whitens, there are fewer than two labels, or nothing
+    decides this picture.
 
     Parameters
     ----------
-    model, labels, templates, prompts, reduce : ASIF, and as for its `classify`
+    model, labels, templates, prompts : ASIF, and as for its `classify`
+        A label's score is the mean over its prompts.
     picture : a picture, or Tensor or array of shape (1, d_image)
     """
     picture = picture if isinstance(picture, torch.Tensor | np.ndarray) else [picture]
     z_image = model.embeddings(model.bank.sides[0], picture)
-    decision = Decision(model, z_image, model.prompts(labels, templates, prompts), labels, reduce)
+    decision = Decision(model, z_image, model.prompts(labels, templates, prompts), labels)
     candidates, room = decision.candidates(), len(model.bank) - model.k
     found = _greedy(decision.removals(candidates, min(len(candidates), room)), decision, room)
     proven = 0  # no set of this size or smaller changes the label
@@ -174,7 +172,7 @@ def smallest_removal(
 class Decision:
     """The label of one picture, (1, d_image), among c labels with their prompts, (c · templates, d_text)."""
 
-    def __init__(self, model, z_image, z_text, labels, reduce="mean"):
+    def __init__(self, model, z_image, z_text, labels):
         if model.settings.hubs or model.settings.whiten:
             fault = "with hubs or whitening, each set of anchors to remove would represent all other anchors again"
             raise ParameterError(f"{fault}; ask ASIF(bank) without them, or remove a set that you name by `without`")
@@ -182,9 +180,8 @@ class Decision:
             raise ParameterError(f"one picture at a time; these are {len(z_image)}")
         if len(labels) < 2:
             raise ParameterError(f"a decision is between two labels or more; there are {len(labels)}")
-        check_reduce(reduce)
-        self.model, self.labels, self.reduce = model, list(labels), reduce
-        self.z_image, self.z_text = z_image, z_text
+        self.model, self.labels = model, list(labels)
+        self.z_image, self.z_text, self.most_sets = z_image, z_text, MOST_SCORES // (1 + len(z_text))
         self.image, self.text = map(model.represent, model.bank.sides, (z_image, z_text))
         self.scores = self.of_labels(self.image.similarity(self.text))[0]
         if self.scores.max() <= 0:
@@ -193,9 +190,8 @@ class Decision:
         self.label = self.labels[self.position]
 
     def of_labels(self, scores):
-        """Reduce the (…, t) scores of prompts to (…, c) scores of labels."""
-        scores = scores.unflatten(-1, (len(self.labels), -1))
-        return scores.amax(dim=-1) if self.reduce == "max" else scores.mean(dim=-1)
+        """Average the (…, t) scores of prompts: (…, c) scores of labels."""
+        return scores.unflatten(-1, (len(self.labels), -1)).mean(dim=-1)
 
     def leads(self, scores):
         """Return the lead (b,) of the decision's label over the best other one, from the (b, c) scores of labels."""
@@ -217,7 +213,7 @@ class Decision:
     def anchors(self):
         """Return the anchors that contribute to the label, the largest contribution first, (m,) int64."""
         text = self.text[self.prompts(self.position)]
-        return contributions(self.image, text, reduce=self.reduce).anchor.to_numpy(copy=True)
+        return contributions(self.image, text, reduce="mean").anchor.to_numpy(copy=True)
 
     def candidates(self):
         """Return the anchors in the top k of the picture or of a prompt of the best two labels, (m,) int64."""
@@ -228,10 +224,6 @@ class Decision:
 
     def removals(self, candidates, most):
         return Removals(self.model, self.z_image, self.z_text, candidates, most)
-
-    @property
-    def most_sets(self):
-        return MOST_SCORES // (1 + len(self.z_text))
 
     @cached_property
     def _sides(self):
@@ -250,8 +242,6 @@ class Decision:
         rival = high * v_high / shortest.clamp_min(1e-300)
         mine = torch.zeros(len(self.z_text), dtype=torch.bool)
         mine[self.prompts(self.position)] = True
-        if self.reduce == "max":
-            return own[mine][own[mine].sum(dim=1).argmax()] - rival[~mine]
         return own[mine].mean(dim=0) - rival[~mine].unflatten(0, (len(self.labels) - 1, -1)).mean(dim=1)
 
     def possible(self, size):

@@ -480,7 +480,7 @@ print(f"accuracy on {len(asked)} validation stamps: {accuracy(given, truth, seed
 
 # %% tags=["full", "hide-input"]
 # Draw the scores while anchors are deleted and inserted.
-from asif_lib.explain import area_between, faithfulness_curves
+from asif_book.chapters.chapter_06.lessons import area_between, faithfulness_curves
 
 some = asked.image[decided[: 12 if fast else None]]
 orders = 2 if fast else 3  # random orders of each picture

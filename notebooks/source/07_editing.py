@@ -165,8 +165,8 @@ print("difference:", in_points(paired_difference(first[1], first[0], seed)))
 # among 150 proves little. So a gain, no change and a small loss are all possible.
 
 # %% [markdown] tags=["full"]
-# On the disk, each edit makes a new **version** of the bank, so `diff` can list what
-# changed, and `undo` can take the edit back.
+# On the disk, each edit makes a new **version** of the bank, so `history` can list the
+# changes, and `undo` can take the last one back.
 
 # %% tags=["full"]
 folder = tempfile.TemporaryDirectory()
@@ -175,8 +175,10 @@ stored = AnchorBank.load(Path(folder.name) / "story")
 edited, took = timed(lambda: stored.add(pair, image_encoder, text_encoder))
 back = edited.undo()
 print(f"version {edited.version}, in {took:.2f} seconds, embeddings from the cache")
-print(f"version {back.version}: equal to the first: {stored.diff(back).empty}")
-stored.diff(edited).style.hide(axis="index")
+equal = torch.equal(back.image, stored.image) and back.pairs.equals(stored.pairs)
+print(f"version {back.version}: equal to the first: {equal}")
+changes = edited.history()[["version", "change", "count"]]
+changes.style.hide(axis="index")
 
 # %% [markdown]
 # ### Your own ASIF
@@ -868,7 +870,7 @@ check_harm(my_harm)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. The library has this mean as `mean_contributions`.
+# A ✔ verdict. The chapter's lessons have this mean as `mean_contributions`.
 #
 # </details>
 
@@ -878,13 +880,13 @@ check_harm(my_harm)
 # pairs agree with it.
 
 # %%
-from asif_lib.explain import mean_contributions
+from asif_book.chapters.chapter_07.lessons import mean_contributions
 
 model = ASIF(poisoned, k_short, short_p, device=device)
 images, prompts = model.images(z_tried[victims]), model.texts(labels_text)
 given = images.similarity(prompts).argmax(dim=1).tolist()
 truth = tried.labels[victims].tolist()
-suspects = mean_contributions(images, prompts, given, poisoned.pairs, against=truth)
+suspects = mean_contributions(images, prompts, given, truth, poisoned.pairs)
 harmful = (suspects.contribution > 0).sum()
 print(f"{harmful} of {len(poisoned)} anchors do any harm on ankle boots")
 

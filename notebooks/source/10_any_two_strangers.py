@@ -553,7 +553,7 @@ pd.DataFrame({"R@1": {name: str(measure) for name, measure in found.items()}})
 
 # %% tags=["hide-input"]
 # Draw R@1 with fewer and fewer anchors, five times each.
-from asif_lib.evaluation import scaling_curve
+from asif_book.chapters.chapter_10.lessons import scaling_curve
 
 tables, sizes = {}, [20, 50, 100, 200, 400]
 for name in ("Hindi", "German", "Japanese"):

@@ -212,7 +212,6 @@ def test_another_caption_is_one_version(tmp_path):
     assert after.pairs["id"].tolist() == [*(str(i) for i in range(N) if i != 3), "3"]
     assert after.pairs["caption"].iloc[-1] == "another" and torch.equal(after.text[-1:], torch.from_numpy(row))
     assert torch.equal(after.image[-1], bank.image[3])
-    assert bank.diff(after)[["change", "id"]].to_numpy().tolist() == [["changed", "3"]]
     assert after.history()["change"].tolist()[1:] == ["relabelled 3"]
     torch.testing.assert_close(after.text_mean, after.text.mean(dim=0))
     assert after.undo().pairs.equals(make().pairs)

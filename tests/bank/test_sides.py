@@ -37,7 +37,6 @@ def test_a_bank_of_any_sides_lives_as_one_of_pictures_and_texts(sides, tmp_path)
     left = [i for i in range(1, 40) if i not in (3, 7, 35)]
     assert_same(edited, make(sides, 0, 40).subset(left))
     assert_same(edited.compact(), make(sides, 0, 40).subset(left))
-    assert bank.diff(make(sides, 0, 31)).change.tolist() == ["added"]
     z = torch.randn(1, sides[second][1])
     relabelled = AnchorBank.load(tmp_path / "both").revise({"id-0005": "another"}, z, side=second)
     assert torch.equal(relabelled.matrix(second)[-1:], z) and relabelled.pairs.caption.iloc[-1] == "another"
@@ -83,7 +82,7 @@ def test_a_side_that_the_bank_does_not_have_is_one_sentence():
 
 def test_banks_of_other_sides_or_encoders_do_not_mix():
     bank, other = make(SIDES[0]), make(SIDES[1], N, 40)
-    for use in (bank.add, bank.diff, lambda other: concatenate([bank, other])):
+    for use in (bank.add, lambda other: concatenate([bank, other])):
         with pytest.raises(BankError, match="sides english and german, and bank 'both' the sides photo and sketch"):
             use(other)
     changed = make(SIDES[0], N, 40).replace(german_encoder=replace(bank.encoders["german"], checksum="another"))

@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 
 from asif_book.chapters.chapter_02.lessons import all_matchings, matched_piles
-from asif_book.chapters.chapter_07.lessons import files_hold, learning_sweep, switch_sweep
+from asif_book.chapters.chapter_07.lessons import files_hold, learning_sweep, mean_contributions, switch_sweep
 from asif_book.chapters.chapter_09.lessons import asked_without, share_of_pairs
+from asif_book.chapters.chapter_10.lessons import scaling_curve
 from asif_book.chapters.classes import captioned, class_names, classes_of, with_classes
 from asif_lab import METHODS
 from asif_lib.bank.anchors import AnchorBank
@@ -18,6 +19,9 @@ from asif_lib.datasets.labelled import Labelled
 from asif_lib.datasets.pairs import Pairs
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import ParameterError
+from asif_lib.explain.contribution import contrast
+from asif_lib.settings import Settings
+from asif_lib.sparse import represent
 from asif_lib.zeroshot import ASIF
 
 WHITE_ON_BLACK = Image.new("L", (28, 28), 0)
@@ -151,3 +155,36 @@ def test_a_picture_is_asked_without_the_anchors_nearby():
     kept = torch.where(left >= left.topk(8, dim=1).values[:, -1:], left, 0) ** 2
     expected = torch.nn.functional.normalize(kept, dim=1) @ texts.T
     assert torch.allclose(ways["none nearby"], expected, atol=1e-5)
+
+
+def test_a_scaling_curve_is_nested_and_has_a_row_for_each_size_and_seed():
+    subsets = {}
+
+    def evaluate(rows):
+        subsets.setdefault(len(rows), []).append(rows)
+        return sum(rows)
+
+    table = scaling_curve(evaluate, 100, [5, 20, 100], seeds=range(3))
+    assert list(table) == ["size", "seed", "value"]
+    assert table.groupby("size").size().to_dict() == {5: 3, 20: 3, 100: 3}
+    for seed in range(3):
+        assert set(subsets[5][seed]) < set(subsets[20][seed]) < set(subsets[100][seed])
+        assert len(set(subsets[100][seed])) == 100
+    assert subsets[20][0] != subsets[20][1]
+    assert table.equals(scaling_curve(evaluate, 100, [5, 20, 100], seeds=range(3)))
+
+
+def test_contributions_for_one_label_and_against_another_are_the_mean_over_pictures():
+    draw, anchors = torch.Generator().manual_seed(0), torch.randn(60, 5, generator=torch.Generator().manual_seed(1))
+    images, prompts = (represent(torch.randn(q, 5, generator=draw), anchors, Settings(12, 2)) for q in (5, 3))
+    labels, others, pairs = [0, 1, 2, 0, 1], [1, 0, 0, 2, 2], pd.DataFrame({"caption": [str(i) for i in range(60)]})
+    table = mean_contributions(images, prompts, labels, others, pairs)
+    expected = pd.Series(0.0, range(60))
+    for i, two in enumerate(zip(labels, others, strict=True)):
+        one = contrast(images[[i]], *(prompts[[label]] for label in two)).set_index("anchor").difference
+        expected = expected.add(one / 5, fill_value=0)
+    found = table.set_index("anchor").contribution
+    assert found.is_monotonic_decreasing and table.caption.tolist() == [str(i) for i in table.anchor]
+    assert found.to_dict() == pytest.approx(expected[found.index].to_dict()) and not expected.drop(found.index).any()
+    scores = images.similarity(prompts)
+    assert found.sum() == pytest.approx((scores[range(5), labels] - scores[range(5), others]).mean().item(), abs=1e-6)

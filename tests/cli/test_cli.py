@@ -150,10 +150,13 @@ def test_no_input_of_a_call_and_no_file_that_is_no_table_is_written_over(clothes
         check_targets(csv=tmp_path / "new.csv")
 
 
+TWO = ["--template", "{}", "--template", "a photo of {}."]
+
+
 def test_explain_names_both_sides(stamps, run, capsys):
     file = stamps.pictures[stamps.ids.index("animals/marsupials/kangaroo.png")]
     arguments = ["explain", file, "--labels", "kangaroo,deer"]
-    status, row, _ = run(*arguments, "--top", 3)
+    status, row, _ = run(*arguments, "--top", 3, *TWO)
     assert (status, row["best"], row["against"]) == (0, "kangaroo", "deer")
     assert len(row["for"]) == len(row["other"]) == 3 and row["for"][0]["caption"] == "A red kangaroo."
     assert main([*map(str, arguments)]) == 0
@@ -165,7 +168,7 @@ def test_text_output_is_a_line_for_each_answer(stamps, run, capsys, tmp_path):
     assert main(["search", "a sail boat", "--top", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 and all(re.match(r"0\.\d{3}  .*\.png  .*boat", line) for line in lines)
-    assert main(["classify", str(stamps.pictures[0]), str(stamps.pictures[1]), "--labels", "a hen,a ship"]) == 0
+    assert main(["classify", str(stamps.pictures[0]), str(stamps.pictures[1]), "--labels", "a hen,a ship", *TWO]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 8 and lines[4].startswith(f"{stamps.pictures[1]}: a ")
     assert re.fullmatch(r"  a \w+ 0\.\d{3}, a \w+ 0\.\d{3}", lines[5]) and lines[6].startswith("  decided by ")

@@ -76,7 +76,6 @@ def test_the_interval_of_a_share_contains_each_share_as_often_as_it_says(n):
         (lambda: measures.share_with_interval([]), "no pictures"),
         (lambda: measures.accuracy([1, 2, 3], [1, 2]), "predictions of the shape .3,. for labels of the shape .2,."),
         (lambda: paired_difference([1, 0, 1], [1]), None),
-        (lambda: measures.scaling_curve(len, 100, [50, 200]), "100"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(call, words):
@@ -154,23 +153,6 @@ def test_a_sweep_tries_every_combination_once():
     assert list(table) == ["fraction", "k", "p", "value"]
     assert seen == [(1, 1), (1, 8), (8, 1), (8, 8), (80, 1), (80, 8)]
     assert (table.value == table.k * table.p).all()
-
-
-def test_a_scaling_curve_is_nested_and_has_a_row_for_each_size_and_seed():
-    subsets = {}
-
-    def evaluate(rows):
-        subsets.setdefault(len(rows), []).append(rows)
-        return sum(rows)
-
-    table = measures.scaling_curve(evaluate, 100, [5, 20, 100], seeds=range(3))
-    assert list(table) == ["size", "seed", "value"]
-    assert table.groupby("size").size().to_dict() == {5: 3, 20: 3, 100: 3}
-    for seed in range(3):
-        assert set(subsets[5][seed]) < set(subsets[20][seed]) < set(subsets[100][seed])
-        assert len(set(subsets[100][seed])) == 100
-    assert subsets[20][0] != subsets[20][1]
-    assert table.equals(measures.scaling_curve(evaluate, 100, [5, 20, 100], seeds=range(3)))
 
 
 def test_only_disagreements_count():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from asif_lib.errors import ParameterError
-from asif_lib.explain.contribution import contrast, contributions, credit, mean_contributions
+from asif_lib.explain.contribution import contrast, contributions, credit
 from asif_lib.settings import Settings
 from asif_lib.sparse import represent
 
@@ -38,7 +38,6 @@ def test_the_table_of_another_bank_is_refused_and_its_index_does_not_count():
     explain = {
         "contributions": lambda pairs: contributions(image, text, pairs),
         "contrast": lambda pairs: contrast(image, text, sparse(1, 20, 3), pairs),
-        "mean_contributions": lambda pairs: mean_contributions(image, text, [0], pairs),
     }
     for table_with in explain.values():
         table = table_with(pairs)
@@ -55,29 +54,6 @@ def test_a_contrast_is_sorted_and_turns_its_sign_with_the_texts():
     assert (table.set_index("anchor").difference + swapped).abs().max() == 0
 
 
-def test_mean_contributions_are_the_mean_of_the_contributions():
-    images, prompts, labels = sparse(7, 12, 1), sparse(4, 12, 2), [0, 3, 3, 1, 0, 2, 2]
-    table = mean_contributions(images, prompts, labels).set_index("anchor")
-    expected, used = pd.Series(0.0, index=range(60)), pd.Series(0, index=range(60))
-    for i, label in enumerate(labels):
-        one = contributions(images[[i]], prompts[[label]]).set_index("anchor").contribution
-        expected = expected.add(one / 7, fill_value=0)
-        used = used.add(one > 0, fill_value=0)
-    pd.testing.assert_series_equal(table.contribution.sort_index(), expected[sorted(table.index)], check_names=False)
-    assert (table.pictures == used[table.index]).all()
-    assert (table.in_top_k == (images.to_dense() > 0).sum(dim=0).numpy()[table.index]).all()
-    assert expected.drop(table.index).abs().max() == 0
-    assert table.contribution.is_monotonic_decreasing
-
-
-def test_contrastive_mean_contributions_add_up_to_the_mean_difference():
-    images, prompts, labels, others = sparse(5, 12, 1), sparse(3, 12, 2), [0, 1, 2, 0, 1], [1, 0, 0, 2, 2]
-    scores = images.similarity(prompts)
-    difference = (scores[range(5), labels] - scores[range(5), others]).mean().item()
-    table = mean_contributions(images, prompts, labels, against=others)
-    assert table.contribution.sum() == pytest.approx(difference, abs=1e-6)
-
-
 @pytest.mark.parametrize(
     "call, words",
     [
@@ -85,10 +61,6 @@ def test_contrastive_mean_contributions_add_up_to_the_mean_difference():
         (lambda: contributions(sparse(1, 10, 1), sparse(2, 10, 2)), "say reduce='mean' or 'max'"),
         (lambda: contributions(sparse(1, 10, 1), sparse(2, 10, 2), reduce="median"), "'median'"),
         (lambda: contributions(sparse(1, 10, 1), sparse(1, 10, 2, 61)), "share no anchors"),
-        *(
-            (lambda y=y: mean_contributions(sparse(3, 10, 1), sparse(3, 10, 2), y), "label")
-            for y in ([0, 1], [0, 1, -1], [0, 1, 3])
-        ),
     ],
 )
 def test_what_cannot_be_compared_is_refused(call, words):

@@ -59,7 +59,7 @@ def record(name: str, value, unit="", note="") -> float:
     opened with pairs of the reader's own records nothing.
 
     Raises `ResultsError` if a number is not finite, a fraction is outside ±1, the name is empty or the file damaged,
-    and `LockedError` if another process keeps the file locked.
+    and `AsifError` if another process keeps the file locked.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def run_of(chapter: str, parameters: dict) -> Iterator[dict[str, str]]:
     """Let kernels with the environment that is yielded record for a chapter.
 
     Their numbers replace all earlier ones of the chapter when the run ends well, so that renamed results don't
-    linger; when it fails, or the machine stops, the earlier ones stay. Raises `LockedError` if another process keeps
+    linger; when it fails, or the machine stops, the earlier ones stay. Raises `AsifError` if another process keeps
     the file locked.
     """
     unfinished = _unfinished_path(chapter)

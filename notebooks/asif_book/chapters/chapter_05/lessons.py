@@ -69,7 +69,8 @@ def wrong_wins(bank, rows, wrong) -> np.ndarray:
 def calibration_scores(images, texts, captions, c, seed=0) -> torch.Tensor:
     """Let each picture of a bank choose among c captions: its own, and c - 1 of other pairs, drawn at random.
 
-    Raises `ParameterError` if there are fewer than c different captions.
+    Returns the scores of m = min(n, `MOST_PAIRS`) pictures, (m, c) float32; the own caption is column 0. Raises
+    `ParameterError` if there are fewer than c different captions.
 
     Parameters
     ----------
@@ -79,11 +80,6 @@ def calibration_scores(images, texts, captions, c, seed=0) -> torch.Tensor:
         A caption that equals the own one is never drawn.
     c : int
         As many as there will be labels to choose from.
-
-    Returns
-    -------
-    Tensor of shape (m, c), float32
-        The scores of m = min(n, `MOST_PAIRS`) pictures. The own caption is column 0.
     """
     rng, captions = np.random.default_rng(seed), np.array(captions, dtype=object)
     if not 2 <= c <= len(set(captions)):

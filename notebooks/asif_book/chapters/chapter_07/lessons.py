@@ -185,3 +185,23 @@ def remembered(old, asked, copies, draws) -> pd.DataFrame:
                     shares.setdefault((name, sees, copy), []).append(found(values[joined], values[~joined], ALARM))
     rows = [(*key, auc_of_parts(parts), np.mean(shares[key])) for key, parts in told.items()]
     return pd.DataFrame(rows, columns=["bank", "sees", "copy", "auc", "found"])
+
+
+def mean_contributions(images, prompts, labels, against, pairs) -> pd.DataFrame:
+    """Return by how much each anchor speaks for one label and against another, as a mean over q pictures.
+
+    The table has a row for each anchor in the top k of a picture, the largest contribution first: ``anchor``,
+    ``contribution`` (they add up to the mean difference of the scores), and the columns of `pairs`.
+
+    Parameters
+    ----------
+    images, prompts : SparseVectors with q rows, and with c rows, one for each label
+    labels, against : sequences of q int
+        Positions of the labels of each picture.
+    pairs : DataFrame, the bank's table
+    """
+    vectors, entries = prompts.to_csr().astype(np.float64), images.to_csr().astype(np.float64)
+    mean = entries.multiply(vectors[labels] - vectors[against]).sum(axis=0) / len(images)  # (n,)
+    table = pd.DataFrame({"anchor": np.arange(images.n), "contribution": mean})[(entries > 0).sum(axis=0) > 0]
+    table = table.sort_values("contribution", ascending=False, kind="stable", ignore_index=True)
+    return table.join(pairs.reset_index(drop=True), on="anchor")

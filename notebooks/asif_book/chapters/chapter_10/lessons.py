@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import ipywidgets
 import numpy as np
+import pandas as pd
 import torch
 from markupsafe import Markup
 
@@ -133,3 +134,23 @@ def asked_in_language(models, stamps, rows, z, questions, top=4):
         tags = (image_tag(stamps.pictures[rows[i]], stamps.captions[rows[i]], 64) for i in found)
         table.append([language, (text, language), *tags])
     return words_of_scripts(["asked in", "words", "best picture", *(f"{n}." for n in range(2, top + 1))], table)
+
+
+def scaling_curve(evaluate, n, sizes, seeds=range(5)) -> pd.DataFrame:
+    """Evaluate on random subsets of the anchors, several for each size; the subsets of a seed are nested.
+
+    The table has the columns ``size``, ``seed``, ``value``.
+
+    Parameters
+    ----------
+    evaluate : function of a list of anchor positions
+        Returns a number.
+    n : int
+        Number of all anchors.
+    sizes : sequence of int
+        Each from 1 to n.
+    seeds : sequence of int
+    """
+    orders = {seed: np.random.default_rng(seed).permutation(n) for seed in seeds}
+    rows = [(size, seed, float(evaluate(orders[seed][:size].tolist()))) for size in sizes for seed in seeds]
+    return pd.DataFrame(rows, columns=["size", "seed", "value"])

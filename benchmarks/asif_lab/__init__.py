@@ -12,11 +12,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "baselines": ["CanonicalCorrelation", "CanonicalSimilarity", "LabelTransfer", "Method",
                       "NearestAnchorCaption", "Procrustes", "RelativeRepresentation", "Ridge", "linear_probe"],
         "corrections": ["CORRECTIONS", "corrected"],
-        "label_noise": ["AGREEMENT", "detection", "over_seeds", "plant_wrong_captions"],
         "methods": ["METHODS", "Chosen", "choose"],
         "paper": ["paper_table"],
         "streaming": ["build_streamed"],
         "streams": ["PairStream", "stream_from_hub"],
         "tuning": ["choose_effort", "compare_decisions", "measure_efforts"],
+        "wrong_captions": ["AGREEMENT", "detection", "over_seeds", "plant_wrong_captions"],
     },
 )  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from asif_lab.baselines import NearestAnchorCaption
-from asif_lab.label_noise import AGREEMENT, detection, over_seeds, plant_wrong_captions
+from asif_lab.wrong_captions import AGREEMENT, detection, over_seeds, plant_wrong_captions
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import Measure
 

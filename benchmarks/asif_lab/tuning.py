@@ -30,7 +30,7 @@ def choose_effort(table, margin) -> int | None:
 def measure_efforts(model, search, pictures, prompts, labels, efforts) -> pd.DataFrame:
     """Measure settings of an approximate search of pictures on a validation set, against exact search.
 
-    Raises `ParameterError` if there is no effort, or not one label for each picture.
+    Raises `ParameterError` unless there is one label for each picture.
 
     Parameters
     ----------
@@ -52,9 +52,8 @@ def measure_efforts(model, search, pictures, prompts, labels, efforts) -> pd.Dat
         so that a tie is no loss; ``agreement``: share of the same decisions; ``accuracy``; ``difference`` to the exact
         accuracy, with its paired 95 % interval ``low`` to ``high``.
     """
-    if not len(efforts) or np.shape(labels) != (len(pictures),):
-        fault = f"{len(efforts)} efforts, {len(pictures)} pictures and labels of shape {np.shape(labels)}"
-        raise ParameterError(f"{fault}: give an effort, and the position of its class for each picture")
+    if np.shape(labels) != (len(pictures),):
+        raise ParameterError(f"labels of shape {np.shape(labels)} for {len(pictures)} pictures: give the class of each")
     first, second = model.bank.sides
     anchors, texts, rows = model.anchors(first), model.represent(second, prompts), []
 

@@ -95,17 +95,10 @@ def test_the_interval_is_the_bootstraps_but_never_that_of_certainty():
     assert compare_decisions(one, a).low < same.low  # one decision lost is no better evidence than none
 
 
-@pytest.mark.parametrize(
-    "labels, efforts, words",
-    [
-        (np.zeros(400, int), [], "0 efforts, 400 pictures .* give an effort"),
-        (np.zeros(399, int), [1], r"400 pictures and labels of shape \(399,\): give .* the position of its class"),
-    ],
-)
-def test_what_does_not_fit_is_refused(bank, validation, labels, efforts, words):
-    pictures, prompts, _ = validation
-    with pytest.raises(ParameterError, match=words):
-        measure_efforts(ASIF(bank, 60, 2, device="cpu"), None, pictures, prompts, labels, efforts)
+def test_labels_that_do_not_fit_are_refused(bank, validation):
+    pictures, prompts, labels = validation
+    with pytest.raises(ParameterError, match=r"labels of shape \(399,\) for 400 pictures: give the class of each"):
+        measure_efforts(ASIF(bank, 60, 2, device="cpu"), None, pictures, prompts, labels[1:], [N])
 
 
 @pytest.mark.parametrize("margin", [0, 100, float("nan")])

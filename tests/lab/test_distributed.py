@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from distributed.utils import get_mp_context
-from made_banks import D_IMAGE, D_TEXT, make, without
+from made_banks import make, without
 
 from asif_lab.cluster import distributed
 from asif_lab.cluster import workers as cluster
@@ -23,6 +23,7 @@ from asif_lib.errors import BankError, ParameterError
 from asif_lib.search import exact as search
 
 pytestmark = pytest.mark.complete
+D_IMAGE, D_TEXT = 24, 16
 
 
 def made_up(first, last):

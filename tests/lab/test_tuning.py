@@ -4,25 +4,39 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from made_banks import bank_of_things, draw_things, exact
 
 from asif_lab.tuning import choose_effort, compare_decisions, measure_efforts
-from asif_lib import ASIF
+from asif_lib import ASIF, AnchorBank
 from asif_lib.errors import ParameterError
-from asif_lib.search import rerank
+from asif_lib.search import rerank, top_anchors
 
 N = 900
 
 
 @pytest.fixture(scope="module")
-def bank():
-    return bank_of_things(N)
+def bank_and_asked():
+    """A bank of things of 20 classes as two encoders see them; further pictures, the prompts, and their labels."""
+    random = np.random.default_rng(0)
+    centres, eye, ear = (random.standard_normal(shape) for shape in ((20, 10), (10, 24), (10, 16)))
+    labels = random.integers(0, 20, N + 400)
+    latent = centres[labels] + 0.9 * random.standard_normal((N + 400, 10))
+    image, text, prompts = (torch.from_numpy(z + 1).float() for z in (latent @ eye, latent @ ear, centres @ ear))
+    bank = AnchorBank.from_embeddings(image[:N].half(), text[:N].half(), [f"caption {i}" for i in range(N)])
+    return bank, (image[N:], prompts, labels[N:])
 
 
 @pytest.fixture(scope="module")
-def validation():
-    pictures, _, labels, prompts = draw_things(400, seed=7)
-    return pictures, prompts, labels
+def bank(bank_and_asked):
+    return bank_and_asked[0]
+
+
+@pytest.fixture(scope="module")
+def validation(bank_and_asked):
+    return bank_and_asked[1]
+
+
+def exact(bank, queries, k, side="image"):
+    return top_anchors(queries, bank.rows(side), k, mean=bank.mean(side))
 
 
 def searched(bank):

@@ -75,7 +75,7 @@ def _held_out_agreement(bank, method, seed):
     return scores
 
 
-def detection(bank, shares, seeds, k=None, *, baselines) -> pd.DataFrame:
+def detection(bank, shares, seeds, *, baselines) -> pd.DataFrame:
     """Measure how well each method finds planted wrong captions.
 
     ASIF is asked for the excess of `rank_pairs`, whose settings come from other plantings in the stamps, and for the
@@ -88,7 +88,6 @@ def detection(bank, shares, seeds, k=None, *, baselines) -> pd.DataFrame:
     bank : AnchorBank
     shares, seeds : sequences of float and of int
         A bank is planted for each share of wrong captions and each seed.
-    k : as for `rank_pairs`
     baselines : dict from name to class
         With ``fit(image, text)`` and ``similarity(image, text)``, as in `asif_lab.baselines`.
 
@@ -104,7 +103,7 @@ def detection(bank, shares, seeds, k=None, *, baselines) -> pd.DataFrame:
         planted = plant_wrong_captions(bank, share, seed)
         if planted.wrong.all():
             raise ParameterError(f"share = {share}: all captions are wrong; leave some right ones to compare with")
-        table = rank_pairs(planted.bank, k).sort_values("anchor")
+        table = rank_pairs(planted.bank).sort_values("anchor")
         scores = {"ASIF": table.excess.to_numpy(), AGREEMENT: table.agreement.to_numpy()}
         scores |= {name: _held_out_agreement(planted.bank, m(), seed) for name, m in baselines.items()}
         count = int(planted.wrong.sum())

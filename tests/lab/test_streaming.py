@@ -121,25 +121,19 @@ def test_nothing_that_can_be_used_is_one_sentence(tiny, tmp_path):
 
 
 def test_rows_that_break_off_cost_no_block_that_is_done(tiny, tmp_path, monkeypatch):
-    source = write_webdataset(tmp_path / "source", 200, shard=50)
+    source, pair = write_webdataset(tmp_path / "source", 200, shard=50), streams.PairStream._pair
     build(source, tmp_path / "whole", tiny)
-    monkeypatch.setattr(streams, "WAITS", ())
-    broken = stream_from_hub(source)
-    load, rows = broken.rows.load_state_dict, iter(broken.rows)
 
-    class Breaking:
-        def __iter__(self):
-            for i, row in enumerate(rows):
-                if i == 110:
-                    raise ConnectionError("the other side hung up")
-                yield row
+    def lost(stream, number, row):
+        if number == 110:
+            raise ConnectionError("the other side hung up")
+        return pair(stream, number, row)
 
-        state_dict, load_state_dict = broken.rows.state_dict, load
-
-    monkeypatch.setitem(vars(broken), "rows", Breaking())
     words = r"source: the rows break off between 100 and 120 \(the hub cannot be reached\)"
-    with pytest.raises(DataError, match=words):
-        build_streamed(broken, tmp_path / "bank", *tiny, block=20, progress=False)
+    with monkeypatch.context() as broken, pytest.raises(DataError, match=words):
+        broken.setattr(streams, "WAITS", ())
+        broken.setattr(streams.PairStream, "_pair", lost)
+        build(source, tmp_path / "bank", tiny)
     assert len(list((tmp_path / "bank.building").glob("*.json"))) == 5
     build(source, tmp_path / "bank", tiny)
     assert checksums(tmp_path / "bank") == checksums(tmp_path / "whole")

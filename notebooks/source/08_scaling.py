@@ -720,7 +720,9 @@ pd.DataFrame(rows, columns=columns).style.hide(axis="index")
 #
 # A search can also look at fewer anchors. **IVF**, an **approximate index**, puts the
 # anchors into lists around centres, and searches only the lists with the nearest
-# centres. Its knob, `nprobe`, is the number of these lists.
+# centres. Its knob, `nprobe`, is the number of these lists. FAISS builds the index. It
+# proposes candidates, and the library's `rerank` computes their exact cosines, so that
+# an anchor may be missing, but no value is wrong.
 #
 # The usual measure is the **recall** of the search: the share of the true $k$ best that
 # the index finds. But an anchor in place 700 of 800 has hardly any weight in a score.
@@ -731,8 +733,7 @@ pd.DataFrame(rows, columns=columns).style.hide(axis="index")
 # points of accuracy will that cost: 40? 10? 1?
 
 # %% tags=["hide-input"]
-# Build an index with FAISS, and search it: it proposes anchors, and `rerank` computes
-# their exact cosines.
+# Build an index with FAISS, and search it.
 import faiss
 
 from asif_lib.search import rerank

@@ -723,17 +723,8 @@ pd.DataFrame(rows, columns=columns).style.hide(axis="index")
 # centres. Its knob, `nprobe`, is the number of these lists. FAISS builds the index. It
 # proposes candidates, and the library's `rerank` computes their exact cosines, so that
 # an anchor may be missing, but no value is wrong.
-#
-# The usual measure is the **recall** of the search: the share of the true $k$ best that
-# the index finds. But an anchor in place 700 of 800 has hardly any weight in a score.
-# So we count decisions that change for the worse.
-#
-# **Before you run the next cell:** IVF on 20,000 made-up anchors, with the paper's
-# $k = 800$ and $p = 8$. If an index finds three fifths of the right anchors, how many
-# points of accuracy will that cost: 40? 10? 1?
 
-# %% tags=["hide-input"]
-# Build an index with FAISS, and search it.
+# %%
 import faiss
 
 from asif_lib.search import rerank
@@ -755,6 +746,15 @@ def search_lists(queries, k, nprobe):
     candidates = ivf.search(asked, k + 100, params=effort)[1]  # half precision errs
     return rerank(queries, rows, candidates, k, mean=mean)
 
+
+# %% [markdown]
+# The usual measure is the **recall** of the search: the share of the true $k$ best that
+# the index finds. But an anchor in place 700 of 800 has hardly any weight in a score.
+# So we count decisions that change for the worse.
+#
+# **Before you run the next cell:** IVF on 20,000 made-up anchors, with the paper's
+# $k = 800$ and $p = 8$. If an index finds three fifths of the right anchors, how many
+# points of accuracy will that cost: 40? 10? 1?
 
 # %% tags=["hide-input"]
 # Draw the recall and the accuracy of the index for each effort.

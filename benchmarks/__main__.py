@@ -22,7 +22,6 @@ QUICK = {
     "encoding": ["--runs", "2", "--pictures", "16"],
     "scale": ["--quick"],
     "paper_scale": ["--n", "20000", "--pictures", "500"],
-    "approximate": ["--n", "4000", "--queries", "100", "--rounds", "1"],
     "cluster": ["--quick"],
     "streaming": ["--pairs", "3000", "--block", "100"],
     "editing": ["--pairs", "20000", "--edited", "500", "--runs", "1"],

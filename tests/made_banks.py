@@ -1,13 +1,11 @@
-"""Made-up banks: numbered pairs with random embeddings, things of some classes, and what makes two banks the same."""
+"""Made-up banks: numbered pairs with random embeddings, and what makes two banks the same."""
 
-import numpy as np
 import pandas as pd
 import torch
 
 from asif_lib import AnchorBank
 from asif_lib.encoders.identity import external_identity
 from asif_lib.files import sealed, unsealed
-from asif_lib.search.exact import top_anchors
 
 SIDES = {"image": ("image", 6), "text": ("text", 4)}
 
@@ -50,45 +48,9 @@ def assert_same(a, b):
     assert (a.sides, a.name, a.licence, a.encoders) == (b.sides, b.name, b.licence, b.encoders)
 
 
-CLASSES, D_IMAGE, D_TEXT = 20, 24, 16
-
-
-def draw_things(rows, seed, spread=0.9):
-    """Embeddings of things as two encoders see them, their classes, and a prompt for each class."""
-    shared = np.random.default_rng(0)
-    centres = shared.standard_normal((CLASSES, 10))
-    eye, ear = shared.standard_normal((10, D_IMAGE)), shared.standard_normal((10, D_TEXT))
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, CLASSES, rows)
-    latent = centres[labels] + spread * rng.standard_normal((rows, 10))
-    image, text = (torch.from_numpy(latent @ see + 1).float() for see in (eye, ear))
-    return image, text, labels, torch.from_numpy(centres @ ear + 1).float()
-
-
-def bank_of_things(n, seed=1, encoder="eye"):
-    """A bank of `n` things in half precision."""
-    image, text, _, _ = draw_things(n, seed)
-    return AnchorBank.from_embeddings(
-        image.half(), text.half(), [f"caption {i}" for i in range(n)], ids=[f"{seed}-{i}" for i in range(n)],
-        encoders=(encoder, "ear"),
-    )  # fmt: skip
-
-
 def without(bank, rows):
     """The bank without the pairs at these positions."""
     return bank.remove(bank.pairs.id.iloc[list(rows)].tolist())
-
-
-def stored_things(folder):
-    """900 things on disk, in three parts and with removed rows."""
-    bank = AnchorBank.load(bank_of_things(500).save(folder / "made"))
-    bank = bank.add(bank_of_things(300, seed=2)).add(bank_of_things(130, seed=3))
-    return without(bank, range(480, 510))
-
-
-def exact(bank, queries, k, side="image"):
-    """The exact answer to compare with."""
-    return top_anchors(queries, bank.rows(side), k, mean=bank.mean(side))
 
 
 def seal_again(file, change):

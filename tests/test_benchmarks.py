@@ -176,7 +176,7 @@ class Parsed(Exception):
 
 
 @pytest.mark.parametrize("quick", [True, False])
-@pytest.mark.parametrize("name", ["encoding", "scale", "paper_scale", "approximate", "cluster", "streaming", "editing"])
+@pytest.mark.parametrize("name", ["encoding", "scale", "paper_scale", "cluster", "streaming", "editing"])
 def test_every_script_takes_the_arguments_of_the_one_command(name, quick, monkeypatch):
     parse = argparse.ArgumentParser.parse_args
 

@@ -14,10 +14,9 @@ from made_banks import assert_same, without
 
 from asif_lib import ASIF, AnchorBank, method, sparse
 from asif_lib.bank.joining import concatenate
-from asif_lib.errors import ParameterError
 from asif_lib.explain.contribution import contrast, contributions
 from asif_lib.relative import relative_representation
-from asif_lib.search.exact import METHODS, plan_search, prepare, top_anchors
+from asif_lib.search.exact import METHODS, prepare, top_anchors
 from asif_lib.search.passes import merge_top
 from asif_lib.search.rows import Rows
 from asif_lib.settings import Settings
@@ -115,17 +114,6 @@ def test_all_routes_of_a_search_give_the_same_bits_and_the_largest_cosines(
     assert (others <= values[:, -1] + ROUNDING).all()
     steps, next_ones = values.diff(dim=1), indices.diff(dim=1)
     assert ((steps < 0) | ((steps == 0) & (next_ones > 0))).all()  # the earlier of equal ones first
-
-
-@law(q=st.integers(1, 10**6), n=st.integers(1, 10**7), d=st.integers(1, 2_000), memory=st.integers(2**16, 2**32))
-def test_the_vectors_of_a_plan_fit_into_the_memory(q, n, d, memory):
-    for engine in METHODS:
-        try:
-            plan = plan_search(q, n, d, min(n, 100), method=engine, memory=memory)
-        except ParameterError:  # which names the memory that is enough
-            continue
-        assert 1 <= plan.queries <= q and 1 <= plan.anchors <= n
-        assert 4 * d * (plan.queries + plan.anchors) <= memory  # in float32, and that is the least
 
 
 SEARCHED = {"method": "float32"}

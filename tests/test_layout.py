@@ -30,7 +30,6 @@ STAND_IN = Path("asif_book/browser/stand_in")  # packages of others, by their na
 PACKAGES = sorted(
     ".".join(path.parent.parts) for path in MODULES if path.name == "__init__.py" and STAND_IN not in path.parents
 )
-BUDGETS = tomllib.loads((ROOT / "tests" / "budgets.toml").read_text(encoding="utf-8"))
 
 
 def twice(named):

@@ -491,7 +491,7 @@ class AnchorBank:
             return self._of(bank.disk.compact())
 
     def verify(self, *, progress=True) -> list:
-        """Compare all files of the bank, its prepared copies and indexes with their checksums; return their paths.
+        """Compare all files of the bank and its prepared copies with their checksums; return their paths.
 
         Raises `BankError` if files are missing or not as they were written, or the bank is in memory only.
         """

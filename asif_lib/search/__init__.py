@@ -1,7 +1,7 @@
 """Search (chapter 08): the k anchors with the largest cosines, and scores of sparse vectors.
 
 This wing knows matrices and no banks. `top_anchors` is exact. A bank keeps prepared anchors on disk: see
-`asif_lib.bank`. Approximate indexes, which may miss anchors, stand in the laboratory: `asif_lab`.
+`asif_lib.bank`. For an approximate index of your own, `rerank` computes exact cosines of its candidates.
 """
 
 import lazy_loader

@@ -297,7 +297,9 @@ class _Trained(Method):
                 same = _alike(text[rows]) if alike is None else alike[rows][:, rows]
                 self._step(image[rows], text[rows], same, scale, optimiser, random)
             if self.validation is not None:
-                recall = self._validate()
+                with torch.no_grad():
+                    scores = self.similarity(*self.validation)
+                recall = mean_recall((scores, scores.T), torch.eye(len(scores), dtype=torch.bool))
                 if recall > best:
                     best, best_epoch, best_heads = recall, epoch, self._copy()
                 elif epoch - best_epoch >= PATIENCE:
@@ -318,11 +320,6 @@ class _Trained(Method):
 
     def _copy(self):
         return [head.detach().clone() for head in self.heads]
-
-    @torch.no_grad()
-    def _validate(self):
-        scores = self.similarity(*self.validation)
-        return mean_recall((scores, scores.T), torch.eye(len(scores), dtype=torch.bool))
 
     def _head(self, z, side):
         return unit_rows(z @ self.heads[side])

@@ -63,8 +63,10 @@ def build_streamed(
     """
     folder, encoders, name = Path(folder).absolute(), (image_encoder, text_encoder), name or stream.name
     check_folder(folder)
-    prefix = begin_of_blocks(folder, stream.digest, name, limit, block, str(dtype), *(e.identity for e in encoders))
-    staging = prefix.parent
+    about = stream.digest, name, limit, block, str(dtype), *(encoder.identity for encoder in encoders)
+    digest = hashlib.sha256(json.dumps(about, default=asdict).encode()).hexdigest()
+    staging = folder.with_name(f"{folder.name}.building")
+    prefix = staging / digest[:24]  # of the files of blocks, before the number of the first row
     staging.parent.mkdir(parents=True, exist_ok=True)
     with locked(staging):
         staging.mkdir(exist_ok=True)
@@ -80,12 +82,6 @@ def build_streamed(
     if not count:
         raise BankError(f"{name}: has no pair to build a bank of")
     return AnchorBank.load(folder)
-
-
-def begin_of_blocks(folder, *about) -> Path:
-    """Return how the files of a build's blocks begin, before the number of their first row, for all they depend on."""
-    digest = hashlib.sha256(json.dumps(about, default=asdict).encode()).hexdigest()
-    return folder.with_name(f"{folder.name}.building") / digest[:24]
 
 
 def _encode(stream, prefix, encoders, name, limit, size, dtype, progress):

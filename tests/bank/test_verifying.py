@@ -8,7 +8,6 @@ import pytest
 import torch
 from made_banks import ids, make, seal_again, without
 
-from asif_lab.approximate import build_index
 from asif_lib import ASIF
 from asif_lib.bank import disk
 from asif_lib.bank.anchors import AnchorBank
@@ -95,7 +94,6 @@ USES = {
     "add it": ("text.safetensors", lambda bank: make(500, 510).add(bank)),
     "represent": ("image.safetensors", lambda bank: ASIF(bank, k=3).images(torch.ones(1, 6))),
     "prepare": ("image.safetensors", lambda bank: bank.prepare(progress=False)),
-    "an index is made": ("image.safetensors", lambda bank: build_index(bank, "image", progress=False)),
     "the copy": ("image-prepared.safetensors", lambda bank: bank.searchable("image")),
 }
 

@@ -376,15 +376,8 @@ def test_one_method_compares_encoders_with_the_first_pair(measured):
     assert table["text_encoder"].tolist() == ["bag of words", "all-MiniLM-L6-v2:random"] * 2
 
 
-def test_the_paper_stands_alone_without_an_own_run():
-    table = paper_table()
-    assert list(table.columns) == ["method", "pairs", *TASKS]
-    assert len(table) == len(TABLE_1)
-    assert table[table.pairs.str.startswith("1.6M")].ImageNet.tolist() == [60.9, 53.0]
-    assert table.ImageNet.notna().all() and table.Pets.notna().sum() == 5
-
-
-def test_own_rows_are_empty_before_the_run_and_hold_its_accuracies_after_it(tmp_path):
+def test_own_rows_of_the_papers_table_are_empty_before_the_run_and_hold_its_accuracies_after_it(tmp_path):
+    assert len(paper_table()) == len(TABLE_1)
     file = tmp_path / "results.parquet"
     assert paper_table(file).tail(2)[list(TASKS)].isna().all(axis=None)
     rows = [

@@ -3,8 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 
@@ -14,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from distributed.utils import get_mp_context
-from made_banks import D_IMAGE, D_TEXT, make, without
+from made_banks import make, without
 
 from asif_lab.cluster import distributed
 from asif_lab.cluster import workers as cluster
@@ -25,6 +23,7 @@ from asif_lib.errors import BankError, ParameterError
 from asif_lib.search import exact as search
 
 pytestmark = pytest.mark.complete
+D_IMAGE, D_TEXT = 24, 16
 
 
 def made_up(first, last):
@@ -237,43 +236,37 @@ def test_scheduler_without_workers():
         connect(empty.scheduler_address, timeout=3)  # enough for the scheduler to answer, also on a busy machine
 
 
-def test_worker_of_another_version(client, bank, queries, tmp_path):
-    doctored = tmp_path / "numpy-99.0.dist-info"
-    doctored.mkdir()
-    (doctored / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 99.0\n")
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli.dask_worker", client.scheduler.address, "--no-nanny", "--no-dashboard",
-         "--nthreads", "1"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])},
-        cwd=tmp_path, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        client.wait_for_workers(3, timeout=60)
-        expected = rf"worker tcp://\S+ has numpy 99.0, this process {np.__version__}; install the same versions"
-        with pytest.raises(ClusterError, match=expected) as error:
-            distributed_top_anchors(client, queries, bank, "image", 5, progress=False)
-        assert str(error.value).count("worker tcp") == 1  # the other two are as they should be
-    finally:
-        worker.terminate()
-        worker.wait()
+def pretend(version):
+    """Say of this worker that it has this version of NumPy, in the dictionary that it keeps."""
+    from asif_lab.cluster.workers import library
+
+    library()["numpy"] = version
 
 
-def test_worker_of_another_version_that_joins_later(client):
-    def work(expected):
-        with cluster.working(expected):
-            return True
+@pytest.fixture
+def another_version(client):
+    """The address of a worker that says that it has another version of NumPy."""
+    worker, *_ = client.nthreads()
+    client.run(pretend, "99.0", workers=[worker])
+    yield worker
+    client.run(pretend, cluster.library()["numpy"], workers=[worker])
 
-    with pytest.raises(ClusterError, match=r"worker tcp://\S+ has torch .*, the client 0.1"):
-        client.submit(work, {**cluster.library(), "torch": "0.1"}, pure=False).result()
 
-
-def assert_keeps_memory(client):
-    for name, value in cluster.KEEP.items():
-        assert set(client.run(os.environ.get, name).values()) == {value}
+def test_a_worker_of_another_version_is_named_before_the_search_and_if_it_joins_later(
+    client, bank, queries, another_version
+):
+    expected = rf"worker {another_version} has numpy 99.0, this process {np.__version__}; install the same versions"
+    with pytest.raises(ClusterError, match=expected) as error:
+        distributed_top_anchors(client, queries, bank, "image", 5, progress=False)
+    assert str(error.value).count("worker tcp") == 1  # the other one is as it should be
+    task = (queries, (bank.index_folder, "image", True), range(9), {"k": 3}, cluster.library())
+    with pytest.raises(ClusterError, match=f"worker {another_version} has numpy 99.0, the client {np.__version__}"):
+        client.submit(distributed._search, *task, pure=False, workers=[another_version]).result()
 
 
 def test_workers_keep_memory_that_they_need_again_and_this_process_is_as_before(client):
-    assert_keeps_memory(client)
+    for name, value in cluster.KEEP.items():
+        assert set(client.run(os.environ.get, name).values()) == {value}
     assert dask.config.get("distributed.nanny.pre-spawn-environ").keys().isdisjoint({"MALLOC_MMAP_THRESHOLD_"})
 
 

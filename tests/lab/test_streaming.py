@@ -5,6 +5,7 @@ import json
 import random
 import re
 import shutil
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -36,6 +37,16 @@ def checksums(folder):
     return part["files"], version["checksum"], version["count"]
 
 
+@pytest.fixture
+def interrupted(tiny, tmp_path, monkeypatch):
+    """A source of 60 pairs, whose build was interrupted when all blocks were encoded."""
+    source = write_parquet(tmp_path / "source", 60)
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr(streaming, "write_bank", Mock(side_effect=KeyboardInterrupt))
+        build(source, tmp_path / "bank", tiny)
+    return source
+
+
 def remarks(folder):
     with open(folder.with_name(f"{folder.name}.rows.csv"), newline="") as lines:
         return list(csv.reader(lines))[1:]
@@ -48,7 +59,7 @@ def test_after_three_interruptions_the_bank_is_the_same_bit_for_bit(write, tiny,
     lot, encoded = random.Random(write.__name__), []
     steps = ["save_file", "write_sealed", "plain_table", "cut_positions"]
 
-    def interrupted(step, after):
+    def fails(step, after):
         def fail(*arguments, **options):
             nonlocal after
             after -= 1
@@ -61,7 +72,7 @@ def test_after_three_interruptions_the_bank_is_the_same_bit_for_bit(write, tiny,
 
     for step in lot.sample(steps, 3):
         with monkeypatch.context() as broken:
-            broken.setattr(streaming, step, interrupted(step, lot.randrange(1, 5)))
+            broken.setattr(streaming, step, fails(step, lot.randrange(1, 5)))
             with pytest.raises(KeyboardInterrupt):
                 build(source, tmp_path / "torn", tiny)
         encoded.append(len(list((tmp_path / "torn.building").glob("*.json"))))
@@ -72,24 +83,6 @@ def test_after_three_interruptions_the_bank_is_the_same_bit_for_bit(write, tiny,
     assert len(bank) == 310 and not (tmp_path / "torn.building").exists()
     assert bank.pairs["id"].tolist() == [str(i) for i in range(310)]
     assert bank.pairs["caption"].tolist() == [caption(i) for i in range(310)]
-
-
-def test_a_block_that_is_done_is_not_encoded_again(tiny, tmp_path, monkeypatch):
-    source, read = write_parquet(tmp_path / "source", 100), []
-    original = type(tiny[0]).encode_readable
-
-    def encode(encoder, pictures):
-        if len(read) == 3:
-            read.append("stop")
-            raise KeyboardInterrupt
-        read.append([str(picture) for picture in pictures])
-        return original(encoder, pictures)
-
-    monkeypatch.setattr(type(tiny[0]), "encode_readable", encode)
-    with pytest.raises(KeyboardInterrupt):
-        build(source, tmp_path / "bank", tiny)
-    build(source, tmp_path / "bank", tiny)
-    assert [name for block in read if block != "stop" for name in block] == [f"row {i}" for i in range(100)]
 
 
 def test_a_stream_gives_the_embeddings_of_the_encoders(tiny, tmp_path):
@@ -128,55 +121,45 @@ def test_nothing_that_can_be_used_is_one_sentence(tiny, tmp_path):
 
 
 def test_rows_that_break_off_cost_no_block_that_is_done(tiny, tmp_path, monkeypatch):
-    source = write_webdataset(tmp_path / "source", 200, shard=50)
+    source, pair = write_webdataset(tmp_path / "source", 200, shard=50), streams.PairStream._pair
     build(source, tmp_path / "whole", tiny)
-    monkeypatch.setattr(streams, "WAITS", ())
-    broken = stream_from_hub(source)
-    load, rows = broken.rows.load_state_dict, iter(broken.rows)
 
-    class Breaking:
-        def __iter__(self):
-            for i, row in enumerate(rows):
-                if i == 110:
-                    raise ConnectionError("the other side hung up")
-                yield row
+    def lost(stream, number, row):
+        if number == 110:
+            raise ConnectionError("the other side hung up")
+        return pair(stream, number, row)
 
-        state_dict, load_state_dict = broken.rows.state_dict, load
-
-    monkeypatch.setitem(vars(broken), "rows", Breaking())
     words = r"source: the rows break off between 100 and 120 \(the hub cannot be reached\)"
-    with pytest.raises(DataError, match=words):
-        build_streamed(broken, tmp_path / "bank", *tiny, block=20, progress=False)
+    with monkeypatch.context() as broken, pytest.raises(DataError, match=words):
+        broken.setattr(streams, "WAITS", ())
+        broken.setattr(streams.PairStream, "_pair", lost)
+        build(source, tmp_path / "bank", tiny)
     assert len(list((tmp_path / "bank.building").glob("*.json"))) == 5
     build(source, tmp_path / "bank", tiny)
     assert checksums(tmp_path / "bank") == checksums(tmp_path / "whole")
 
 
-def test_blocks_of_other_files_or_encoders_are_not_continued(tiny, tmp_path, monkeypatch):
-    source = write_parquet(tmp_path / "source", 60)
-    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr(streaming, "write_bank", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        build(source, tmp_path / "bank", tiny)
-    shutil.rmtree(source / "data")
-    write_parquet(source, 60, picture=lambda n: png(n + 1_000))
-    bank = build(source, tmp_path / "bank", tiny)
-    fresh = build(source, tmp_path / "fresh", tiny)
+def test_blocks_that_are_done_are_not_encoded_again(tiny, tmp_path, interrupted, monkeypatch):
+    monkeypatch.setattr(streaming, "_encode_block", None)
+    assert len(build(interrupted, tmp_path / "bank", tiny)) == 60
+
+
+def test_blocks_of_other_files_or_encoders_are_not_continued(tiny, tmp_path, interrupted):
+    shutil.rmtree(interrupted / "data")
+    write_parquet(interrupted, 60, picture=lambda n: png(n + 1_000))
+    bank, fresh = (build(interrupted, tmp_path / name, tiny) for name in ("bank", "fresh"))
     assert np.array_equal(bank.image, fresh.image) and checksums(tmp_path / "bank") == checksums(tmp_path / "fresh")
 
 
 @pytest.mark.parametrize("ending", [".safetensors", ".json"])
-def test_a_waiting_block_that_is_damaged_is_not_continued(tiny, tmp_path, monkeypatch, ending):
-    source = write_parquet(tmp_path / "source", 60)
-    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr(streaming, "write_bank", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        build(source, tmp_path / "bank", tiny)
+def test_a_waiting_block_that_is_damaged_is_not_continued(tiny, tmp_path, interrupted, ending):
     file = min((tmp_path / "bank.building").glob(f"*{ending}"))
     content = file.read_bytes()
     file.write_bytes(content[:40] + bytes([content[40] ^ 1]) + content[41:])
     with pytest.raises(BankError, match=rf"{file.stem}.json: the block is damaged \(.* differs\); delete it"):
-        build(source, tmp_path / "bank", tiny)
+        build(interrupted, tmp_path / "bank", tiny)
     file.with_suffix(".json").unlink()
-    again, fresh = (build(source, tmp_path / name, tiny).disk.folder for name in ("bank", "fresh"))
+    again, fresh = (build(interrupted, tmp_path / name, tiny).disk.folder for name in ("bank", "fresh"))
     assert checksums(again) == checksums(fresh)
 
 

@@ -280,12 +280,15 @@ def test_what_cannot_be_searched_is_refused_in_a_sentence():
     assert top_anchors(z[:2].numpy(), anchors[:1], 1)[1].tolist() == [[0], [0]]
 
 
-def test_a_memory_below_one_tile_says_what_it_takes():
+def test_a_memory_below_one_tile_says_what_it_takes_and_vectors_fit_into_more():
     for q, n, d, k, method in itertools.product((1, 500), (1, 70_000), (1, 768), (1, 800), METHODS):
         with pytest.raises(ParameterError, match="does not hold one tile") as error:
             plan_search(q, n, d, k, method=method, memory=10)
         enough = int(str(error.value).split("give ")[1].split(" ")[0].replace(",", ""))
-        plan_search(q, n, d, k, method=method, memory=enough)
+        for memory in (enough, 3 * enough, 2**32):
+            plan = plan_search(q, n, d, k, method=method, memory=memory)
+            assert 1 <= plan.queries <= q and 1 <= plan.anchors <= n
+            assert 4 * d * (plan.queries + plan.anchors) <= memory  # in float32, and that is the least
 
 
 MEASURE = """

@@ -29,7 +29,6 @@ CURVES = pd.DataFrame(
 WALKED = pd.DataFrame(
     {"effort": [1, 2], "recall": [0.5, 1], "agreement": [0.6, 1], "difference": [-0.1, 0], "low": -0.2, "high": 0.1}
 )
-WALKED.attrs["knob"] = "nprobe"
 SEEDS = pd.DataFrame({"size": [10, 10, 50], "seed": [0, 1, 0], "value": [0.1, 0.3, 0.4]})
 LESSONS = {0: (MEASURE, [0.3, 0.5]), 5: (MEASURE, [0.4])}
 BENCHMARK = pd.DataFrame(

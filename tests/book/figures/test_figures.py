@@ -98,7 +98,6 @@ def areas(axes):
 BINS = pd.DataFrame({"centre": [0.25, 0.75], "mean": [0.7, 0.2], "low": [0.6, 0.1], "high": [0.9, 0.3]})
 KNOB = {"effort": [1, 2], "recall": [0.5, 0.8], "agreement": [0.7, 0.9], "difference": [-0.08, -0.01]}
 KNOB = pd.DataFrame(KNOB | {"low": [-0.1, -0.02], "high": [-0.06, 0.0]})
-KNOB.attrs["knob"] = "nprobe"
 AT_RANDOM = np.array([[[0.4, 0.1], [0.6, 0.3]], [[0.6, 0.3], [0.8, 0.5]]])
 LESSONS = {0: (Measure(0.2, 0.15, 0.3, 50), [0.2]), 5: (Measure(0.6, 0.5, 0.7, 50), [0.55, 0.65])}
 SEEDS = pd.DataFrame({"size": [10, 10, 50, 50], "seed": [0, 1, 0, 1], "value": [0.1, 0.3, 0.4, 0.6]})

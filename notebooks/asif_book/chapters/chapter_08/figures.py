@@ -160,7 +160,6 @@ def knob_curves(table, margin, chosen=None) -> Figure:
         The setting to mark.
     """
     figure, (above, below) = subplots(2, 1, figsize=(7, 5.4), sharex=True)
-    knob = table.attrs["knob"]
     above.plot(table.effort, table.recall, label="recall of the k anchors", **series_style(0))
     above.plot(table.effort, table.agreement, label="same decision", **series_style(1))
     above.yaxis.set_major_formatter(style.per_cent)
@@ -170,7 +169,7 @@ def knob_curves(table, margin, chosen=None) -> Figure:
     below.errorbar(table.effort, points, yerr=np.abs(ends - points.to_numpy()), fmt="D", color=INK)
     below.axhline(0, color=INK, linewidth=0.8)
     below.axhline(-margin, color=INK, linestyle="--", label=f"margin, {margin:g} points")
-    below.set(ylabel="accuracy minus exact,\npoints, 95 % interval", xlabel=f"{knob} (log scale)")
+    below.set(ylabel="accuracy minus exact,\npoints, 95 % interval", xlabel="nprobe (log scale)")
     below.set_xscale("log", base=2)
     below.set_xticks(table.effort, [str(effort) for effort in table.effort])
     legend_over(below)
@@ -180,7 +179,7 @@ def knob_curves(table, margin, chosen=None) -> Figure:
             axis.axvline(chosen, color=MARK, linewidth=8, alpha=0.35, zorder=0)
     rows = zip(table.effort, table.recall, table.difference, strict=True)
     words = listed(f"{effort}: {recall:.0%}, {100 * lost:+.1f} points" for effort, recall, lost in rows)
-    return alt(figure, f"Recall and accuracy minus exact for each {knob}, margin {margin:g} points. {words}")
+    return alt(figure, f"Recall and accuracy minus exact for each nprobe, margin {margin:g} points. {words}")
 
 
 def cost_curves(sizes, seconds, fit, memory, dense) -> Figure:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from asif_lab.baselines import NearestAnchorCaption
-from asif_lab.label_noise import AGREEMENT, detection, over_seeds, plant_wrong_captions
+from asif_lab.wrong_captions import AGREEMENT, detection, over_seeds, plant_wrong_captions
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import Measure
 
@@ -25,7 +25,7 @@ def test_planted_captions_are_wrong_and_only_these(stamps_bank, share):
 
 
 def test_wrong_captions_on_stamps_are_found_better_than_by_the_nearest_caption(stamps_bank):
-    table = detection(stamps_bank, [0.1], range(5), k=50, baselines={"nearest caption": NearestAnchorCaption})
+    table = detection(stamps_bank, [0.1], range(5), baselines={"nearest caption": NearestAnchorCaption})
     auc = table.pivot(index="seed", columns="method", values="auc")
     assert auc.ASIF.mean() >= 0.955
     assert (auc[AGREEMENT] < auc.ASIF).all()
@@ -53,8 +53,8 @@ def test_a_baseline_never_sees_the_pair_that_it_scores(stamps_bank):
         (lambda bank: plant_wrong_captions(bank, 0), "share = 0"),
         (lambda bank: plant_wrong_captions(bank.subset([0, 0, 0]), 1.0), "same caption"),
         (lambda bank: over_seeds([0.9]), "at least two"),
-        (lambda bank: detection(bank.subset(slice(0, 50)), [1.0], [0], 5, baselines={}), "all captions are wrong"),
-        (lambda bank: detection(bank.subset(slice(0, 8)), [0.5], [0], 2, baselines={"it": object}), "into 10 folds"),
+        (lambda bank: detection(bank.subset(slice(0, 50)), [1.0], [0], baselines={}), "all captions are wrong"),
+        (lambda bank: detection(bank.subset(slice(0, 8)), [0.5], [0], baselines={"it": object}), "into 10 folds"),
         (lambda bank: plant_wrong_captions(bank.subset([0]), 0.5), "no two captions to exchange"),
     ],
 )

@@ -1,4 +1,4 @@
-# %% [markdown] code=["method.py"]
+# %% [markdown]
 # # 00 · Start here: two strangers meet
 #
 # > **Question.** One model has only ever looked at pictures. Another has only ever read

@@ -69,7 +69,10 @@ def small(tmp_path_factory):
     """A report of two small chapters; the first one shows a figure and a table."""
     folder = tmp_path_factory.mktemp("small") / "notebooks"
     long = "total = 0\n" * 9 + "show()  # a long comment that takes the line well beyond what a phone can show of it"
-    cells = code(long, outputs=[FIGURE, shown(CHART), shown(WIDE)]), code("# Add.\n" + "1 + 1\n" * 20 + "2", "hide-input")
+    cells = (
+        code(long, outputs=[FIGURE, shown(CHART), shown(WIDE)]),
+        code("# Add.\n" + "1 + 1\n" * 20 + "2", "hide-input"),
+    )
     write(folder / "00_strangers.ipynb", FIRST, PARAMETERS_CELL, *cells, text("**Before you look:** how many?"), "1")
     lane = code("print(6 * 7)", outputs=[new_output("stream", text="The product: 42\n"), shown(LANE)])
     asked = text("# 01 · Encoders\n\n**Before you run the next cell:** what is six times seven?", "number")

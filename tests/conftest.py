@@ -232,7 +232,7 @@ def tiny(timm_folder, sentence_transformer_folder):
 
 @pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium with a made-up camera, as Playwright's Browser.
+    """A headless Chromium as Playwright's Browser.
 
     Once per module, not per session: while Playwright's synchronous API is open, its event loop counts as running
     in this thread, and other tests could not start one.
@@ -245,7 +245,6 @@ def browser():
 
     expect.set_options(timeout=60_000)
     arguments = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
-    arguments += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     if os.getuid() == 0:  # Chromium's sandbox refuses root
         arguments.append("--no-sandbox")
     with sync_playwright() as playwright:

@@ -1,4 +1,4 @@
-# %% [markdown] code=["method.py"]
+# %% [markdown]
 # # 00 · Start here: two strangers meet
 #
 # > **Question.** One model has only ever looked at pictures. Another has only ever read
@@ -408,8 +408,8 @@ for i in mine.scores[0].argsort(descending=True).tolist():
 # ## 9 · A picture of your own, and the cosine
 
 # %% [markdown] tags=["full"]
-# Try a picture of your own, from a file or the camera, with labels of your own. The
-# pictures stay on this machine.
+# Try a picture of your own, from a file, with labels of your own. The pictures stay on
+# this machine.
 #
 # Teach the page of `asif page stamps` your mug, and ask a second photograph.
 

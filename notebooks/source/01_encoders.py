@@ -1,4 +1,4 @@
-# %% [markdown] code=["encoders/"]
+# %% [markdown]
 # # 01 · Encoders: what each one knows alone
 #
 # > **Question.** What does a frozen encoder know, and what can it not compare?

@@ -1,4 +1,4 @@
-# %% [markdown] code=["datasets/", "bank/"]
+# %% [markdown]
 # # 02 · Anchors: the captioned pictures in between
 #
 # > **Question.** Are captions of similar pictures similar?

@@ -1,4 +1,4 @@
-# %% [markdown] code=["method.py", "relative.py"]
+# %% [markdown]
 # # 03 · Relative representations: described by neighbours
 #
 # > **Question.** What stays the same when coordinates change?

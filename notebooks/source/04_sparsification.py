@@ -1,4 +1,4 @@
-# %% [markdown] code=["method.py", "sparse.py", "search/"]
+# %% [markdown]
 # # 04 · Sparsification
 #
 # > **Question.** Why forget most of the similarities?

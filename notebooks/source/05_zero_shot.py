@@ -1,4 +1,4 @@
-# %% [markdown] code=["zeroshot.py", "evaluation/"]
+# %% [markdown]
 # # 05 · Zero-shot evaluation
 #
 # > **Question.** How good is it, and how sure are we?

@@ -1,4 +1,4 @@
-# %% [markdown] code=["explain/"]
+# %% [markdown]
 # # 06 · Interpretability
 #
 # > **Question.** Which anchors decided?

@@ -1,4 +1,4 @@
-# %% [markdown] code=["bank/"]
+# %% [markdown]
 # # 07 · Editing a model
 #
 # > **Question.** Can a model learn and forget in a second?

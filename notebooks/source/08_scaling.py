@@ -1,4 +1,4 @@
-# %% [markdown] code=["search/","lab/"] cell_seconds=3600 alone=true
+# %% [markdown] cell_seconds=3600 alone=true
 # # 08 · Scaling
 #
 # > **Question.** What does it cost at 1.6 million anchors, and beyond one machine?

@@ -1,4 +1,4 @@
-# %% [markdown] code=["lab/", "evaluation/"]
+# %% [markdown]
 # # 09 · The paper: how good is it really?
 #
 # > **Question.** Is a rival better than ASIF, if all get the same pairs?

@@ -1,4 +1,4 @@
-# %% [markdown] code=["zeroshot.py", "bank/"]
+# %% [markdown]
 # # 10 · Any two strangers
 #
 # > **Question.** One encoder reads English, the other reads Hindi. They share no

@@ -3,8 +3,8 @@
 SCREENS = {"desktop": (1280, 720), "wide": (1920, 1080), "tablet": (820, 1180), "phone": (390, 844)}
 WITHIN = {"desktop": 700, "phone": 800}
 """Pixels above the first figure of a chapter, at most."""
-LEAST = 12
-"""Pixels of the smallest words."""
+LEAST, IN_A_CHART = 12, 9
+"""Pixels of the smallest words, and of the smallest in a chart."""
 MEASURE = """() => {
   const shown = (place) => place.checkVisibility({ contentVisibilityAuto: true }) && place.getClientRects().length;
   const top = (places) => {
@@ -16,36 +16,33 @@ MEASURE = """() => {
     sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
   };
   document.querySelectorAll("main details").forEach((fold) => { fold.open = true; });
-  let least = Infinity, where = "";
-  const note = (size, words) => { if (size < least) [least, where] = [size, words.trim().slice(0, 40)]; };
-  const texts = (root, scale) => {
+  const least = { words: [Infinity], chart: [Infinity] };
+  const texts = (root, kind, scale) => {
     const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
       const words = walker.currentNode, around = words.parentElement;
       if (!words.data.trim() || around.closest("script, style, noscript, title, desc, math")) continue;
       if (!scale && !shown(around)) continue;
       const drawn = !scale && around.closest("svg") ? around.getScreenCTM().a : 1;
-      note(parseFloat(getComputedStyle(around).fontSize) * (scale ?? drawn * around.currentCSSZoom), words.data);
+      const size = parseFloat(getComputedStyle(around).fontSize) * (scale ?? drawn * around.currentCSSZoom);
+      if (size < least[kind][0]) least[kind] = [Math.round(10 * size) / 10, words.data.trim().slice(0, 40)];
     }
   };
-  texts(document.body);
+  texts(document.body, "words");
   for (const picture of [...document.querySelectorAll("main img")].filter(shown)) {
     const width = picture.offsetWidth * picture.currentCSSZoom;
-    // matplotlib draws letters as outlines of 100 points, made smaller
-    const chart = picture.matches(".output .figure img[width]") ? decodeURIComponent(picture.currentSrc) : "";
-    for (const [, points] of chart.matchAll(/scale\\(([\\d.]+) -/g)) {
-      note(width * points * 100 * 96 / 72 / picture.naturalWidth, picture.alt);
-    }
-    const [kind, data] = picture.currentSrc.split(";base64,");
-    if (kind !== "data:image/svg+xml") continue;
+    const data = picture.currentSrc.match(/^data:image\\/svg\\+xml(;base64)?,(.*)$/s);
+    if (!data) continue;
+    const drawn = data[1] ? new TextDecoder().decode(Uint8Array.from(atob(data[2]), (letter) => letter.charCodeAt()))
+      : decodeURIComponent(data[2]);
     const box = document.createElement("div");
-    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt());
-    box.attachShadow({ mode: "open" }).innerHTML = new TextDecoder().decode(bytes);
+    box.attachShadow({ mode: "open" }).innerHTML = drawn;
     document.body.append(box);
-    texts(box.shadowRoot, width / box.shadowRoot.querySelector("svg").viewBox.baseVal.width);
+    const kind = picture.matches(".output img") ? "chart" : "words";
+    texts(box.shadowRoot, kind, width / box.shadowRoot.querySelector("svg").viewBox.baseVal.width);
     box.remove();
   }
-  return { ...found, least: Math.round(10 * least) / 10, where };
+  return { ...found, ...least };
 }"""
 
 

@@ -1,4 +1,4 @@
-"""The workbook as a student meets it: the real JupyterLab in a real browser, with keyboard, files and a camera."""
+"""The workbook as a student meets it: the real JupyterLab in a real browser, with keyboard and files."""
 
 import json
 import os
@@ -278,27 +278,6 @@ def test_uploaded_picture_is_answered_and_what_is_none_is_refused(widgets, red_b
     said = cell.get_by_role("status").filter(has_text="✔ 1 picture").inner_text()
     assert "✘ notes.png: is not a picture" in said
     widgets.screenshot("upload")
-
-
-def test_webcam_picture_is_answered(widgets):
-    cell = widgets.cell("your_picture(")
-    cell.get_by_role("button", name="Open the webcam").press("Enter")
-    widgets.page.wait_for_function("() => [...document.querySelectorAll('video')].some(video => video.videoWidth > 0)")
-    cell.get_by_role("button", name="Take a picture").press("Space")
-    answer = cell.get_by_role("article").filter(has_text="webcam picture 1")
-    answer.get_by_text("Anchors that decided").wait_for()
-    widgets.screenshot("webcam")
-    cell.get_by_role("button", name="Close the webcam").press("Enter")
-    cell.get_by_role("button", name="Open the webcam").wait_for()
-
-
-def test_without_a_webcam_the_widget_says_so(widgets):
-    """As on a machine without one: the browser's list of devices is empty when the widget appears."""
-    widgets.page.evaluate("navigator.mediaDevices.enumerateDevices = async () => []")
-    cell = widgets.cell("your_picture(")
-    widgets.run(cell)
-    cell.get_by_text("offers no webcam").wait_for()
-    expect(cell.get_by_role("button", name="Open the webcam")).to_be_hidden()
 
 
 def test_widgets_leave_no_error_and_ask_nobody_outside(widgets):

@@ -133,8 +133,8 @@ def test_chapters_pick_the_columns_the_csv_and_the_exercises(folder, tmp_path, a
 
 
 def test_a_roster_names_the_absent_and_the_strangers_and_no_one_twice(folder, tmp_path, asif):
-    roster = tmp_path / "names.csv"
-    roster.write_text("name,mail\nZoë,z@x\nBob 10,\nBob 9,\nCy,\n\n", encoding="utf-8-sig")
+    roster = tmp_path / "names.txt"
+    roster.write_text("Zoë\nBob 10\nBob 9\nCy\n\n", encoding="utf-8-sig")
     (folder / "Cy.json").touch()
     status, printed = asif(folder, "--roster", roster)
     table, _, unread, remarks = printed.out.rstrip("\n").split("\n\n")
@@ -146,8 +146,7 @@ def test_a_roster_names_the_absent_and_the_strangers_and_no_one_twice(folder, tm
     assert remarks.splitlines()[1:] == told
     for text, said in (
         ("Zoë\nAnna\nZoë\n", "has Zoë more than once"),
-        ("Ng, Mai\nNg, Tom\n", "line 1 has a comma, which may belong to the name"),
-        ("name,group\n", "the roster holds no name"),
+        ("\n", "the roster holds no name"),
     ):
         roster.write_text(text)
         assert said in asif(folder, "--roster", roster)[1].err

@@ -10,7 +10,7 @@ from asif_book.editions.outline import Chapter
 from asif_lib.files import ROOT
 
 OPENING = """\
-# %% [markdown] code=["sparse.py", "search/"] cell_seconds=3600 alone=true
+# %% [markdown] cell_seconds=3600 alone=true
 # # {}
 #
 # > **Question.** Why {}?
@@ -36,15 +36,11 @@ def read(path):
 
 def test_the_readme_gets_a_row_for_each_chapter_and_the_notebook_how_it_runs(house):
     lines = (house / "README.md").read_text().splitlines()
-    assert lines[:4] == ["# Top", "", contents.BEGIN, "| notebook | question | code | tests |"]
-    assert lines[5] == (
-        "| [91 · First](notebooks/91_first.ipynb) | Why first? "
-        "| [sparse.py](asif_lib/sparse.py), [search/](asif_lib/search/) "
-        "| [test_sparse.py](tests/test_sparse.py), [search/](tests/search/) |"
-    )
+    assert lines[:4] == ["# Top", "", contents.BEGIN, "| notebook | question |"]
+    assert lines[5] == "| [91 · First](notebooks/91_first.ipynb) | Why first? |"
     assert lines[7:] == [contents.END, "", "rest"]
     notebook = read(house / "notebooks" / "91_first.ipynb")
-    assert notebook.metadata.asif == {"code": ["sparse.py", "search/"], "cell_seconds": 3600, "alone": True}
+    assert notebook.metadata.asif == {"cell_seconds": 3600, "alone": True}
 
 
 def test_a_new_chapter_renews_table_and_neighbours_and_check_finds_what_is_stale(house):
@@ -92,4 +88,4 @@ def test_every_path_in_the_readmes_table_is_there():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     table = readme[readme.index(contents.BEGIN) : readme.index(contents.END)]
     paths = [part.split(")")[0] for part in table.split("](")[1:]]
-    assert len(paths) > 30 and [path for path in paths if not (ROOT / path).exists()] == []
+    assert len(paths) >= 12 and [path for path in paths if not (ROOT / path).exists()] == []

@@ -2,11 +2,11 @@
 
 import re
 import shutil
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 from bs4 import BeautifulSoup
-from measured import LEAST, SCREENS, WITHIN, measured
+from measured import IN_A_CHART, LEAST, SCREENS, WITHIN, measured
 from nbformat.v4 import new_markdown_cell, new_output
 from pages import barriers, opened
 from playwright.sync_api import expect
@@ -49,6 +49,8 @@ The zebra is folded, with $p = 2$.
 ### Exercise 00.1 · A part
 """
 WIDE = "<table><tbody><tr><th>a</th>" + "<td>twelve columns</td>" * 12 + "</tr></tbody></table>"
+CHART = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 565 200'><text y='9' font-size='9'>nine</text></svg>"
+CHART = f'<img alt="A chart." width="864" height="306" src="data:image/svg+xml,{quote(CHART)}">'
 LANE = "<svg class='asif-drawn' data-low='40' data-high='60' width='200' height='20'><path d='M20 0V20'/></svg>"
 SEEN = "**What you see.** It is larger than forty.".join(WHAT_YOU_SEE) + "\n\nBy two."
 DEEPER = new_markdown_cell("## 2 · Below · deeper", metadata={"jp-MarkdownHeadingCollapsed": True})
@@ -67,7 +69,10 @@ def small(tmp_path_factory):
     """A report of two small chapters; the first one shows a figure and a table."""
     folder = tmp_path_factory.mktemp("small") / "notebooks"
     long = "total = 0\n" * 9 + "show()  # a long comment that takes the line well beyond what a phone can show of it"
-    cells = code(long, outputs=[FIGURE, shown(WIDE)]), code("# Add.\n" + "1 + 1\n" * 20 + "2", "hide-input")
+    cells = (
+        code(long, outputs=[FIGURE, shown(CHART), shown(WIDE)]),
+        code("# Add.\n" + "1 + 1\n" * 20 + "2", "hide-input"),
+    )
     write(folder / "00_strangers.ipynb", FIRST, PARAMETERS_CELL, *cells, text("**Before you look:** how many?"), "1")
     lane = code("print(6 * 7)", outputs=[new_output("stream", text="The product: 42\n"), shown(LANE)])
     asked = text("# 01 · Encoders\n\n**Before you run the next cell:** what is six times seven?", "number")
@@ -103,10 +108,10 @@ def open_page(browser):
     assert [complaint for tab in tabs for complaint in tab.complaints] == []
 
 
-# what scrolls sideways, or would have to; a formula may that no line can hold, and a table, whose first column stays
+# what scrolls sideways, or would have to; a formula or a chart may that no line can hold, and a table
 SIDEWAYS = """() => [...document.querySelectorAll("main *")]
   .filter((box) => box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX === "auto"
-    && !box.matches("[aria-label='formula'], :has(> table:not(.drawn))"))
+    && !box.matches("[aria-label='formula'], .figure, :has(> table:not(.drawn))"))
   .map((box) => box.textContent.trim().slice(0, 80))"""
 CODE = """() => {
   const code = [...document.querySelectorAll(".code .highlight")];
@@ -128,8 +133,9 @@ def test_no_page_has_a_barrier_small_words_or_a_width_beyond_its_window(request,
         found = measured(page, path)
         assert found["sideways"] == 0, path.stem
         assert screen not in WITHIN or page.evaluate(SIDEWAYS) == [], path.stem
+        assert found["chart"][0] >= IN_A_CHART, (path.stem, found)
         if book == "chapters" and path.name[0].isdigit():
-            assert found["figure"] <= WITHIN.get(screen, height) and found["least"] >= LEAST, (path.stem, found)
+            assert found["figure"] <= WITHIN.get(screen, height) and found["words"][0] >= LEAST, (path.stem, found)
         if screen not in WITHIN:
             continue
         page.goto(path.as_uri())
@@ -216,7 +222,7 @@ def test_on_a_phone_code_wraps_the_rest_scrolls_in_its_box_and_contents_are_in_t
     page.get_by_role("button", name="Show all 10 lines").click()
     assert pre.evaluate("pre => pre.clientHeight") > 200
     page.locator("[data-beyond]:visible").first.wait_for()  # in the first frame, a script looks which boxes scroll
-    for label in ("formula", "table"):
+    for label in ("formula", "figure", "table"):
         box = page.locator(f"main [role=group][aria-label={label}][tabindex='0']:visible").first
         assert box.get_attribute("data-beyond") == "right"
         box.evaluate("box => box.scrollTo(box.scrollWidth, 0)")

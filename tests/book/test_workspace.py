@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from asif_book.editions import workspace
 from asif_book.editions.workspace import RECORD, fill, main
 from asif_lib.errors import AsifError
-from asif_lib.files import ROOT, sha256_of
+from asif_lib.files import ROOT
 
 
 @pytest.fixture
@@ -71,24 +70,6 @@ def test_without_a_record_every_copy_counts_as_work_and_no_solutions_come(notebo
     news = fill(work, notebooks)
     assert "holds your work" in news[0] and (work / "00_start.ipynb").read_text() == "mine"
     assert record is None or ("was damaged" in news[-1] and not (work / "solutions").exists())
-
-
-@pytest.mark.parametrize("moment", ["looked at", "moved"])
-def test_what_is_saved_between_look_and_write_stays(notebooks, tmp_path, monkeypatch, moment):
-    work, mine = tmp_path / "work", tmp_path / "work/00_start.ipynb"
-    fill(work, notebooks)
-    (notebooks / "00_start.ipynb").write_text("edition 2")
-
-    def saved_meanwhile(path):
-        digest = sha256_of(path)
-        if path.parent == work and (path == mine) == (moment == "looked at") and "00_start" in path.name:
-            mine.write_text("saved now")
-        return digest
-
-    monkeypatch.setattr(workspace, "sha256_of", saved_meanwhile)
-    (news,) = fill(work, notebooks)
-    assert "holds your work and stays" in news and mine.read_text() == "saved now"
-    assert sorted(path.name for path in work.iterdir()) == [RECORD, "00_start.ipynb", "01_encoders.ipynb", "solutions"]
 
 
 def test_a_record_that_is_a_link_is_refused_and_nothing_is_written_through_it(notebooks, tmp_path):

@@ -27,8 +27,6 @@ TEACHERS = (
 """What holds solutions, or needs the files that hold them."""
 _PASSAGE = re.compile(r"^.*teachers:begin[\s\S]*?teachers:end.*\n", re.M)
 """Lines of a page, or of the Makefile, that speak of these files."""
-_TESTS = re.compile(r"^(\| \[\d\d .*\|)[^|\n]*\|$", re.M)
-"""A row of the README's table of chapters; its last column, headed "tests", links to them."""
 SHARED_CACHE = ("datasets/stamps", "datasets/fashion_mnist", "embeddings", "banks/stamps")
 KIT = "kit"
 """The folder that `make` looks for in a checkout: it installs from there, and not from the network."""
@@ -59,8 +57,7 @@ def handout(folder: Path | str, *, solutions=True, kit=False, root=ROOT) -> Path
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(Path(root) / name, target)
             if not solutions and (target.suffix == ".md" or target.name == "Makefile"):
-                text = _PASSAGE.sub("", target.read_text(encoding="utf-8")).replace(" tests |\n|---", "\n")
-                target.write_text(_TESTS.sub(r"\1", text), encoding="utf-8")
+                target.write_text(_PASSAGE.sub("", target.read_text(encoding="utf-8")), encoding="utf-8")
     if kit:
         _add_kit(folder)
     return folder

@@ -1,6 +1,5 @@
 """Show teachers the progress of a class."""
 
-import csv
 import re
 import unicodedata
 from collections import Counter
@@ -13,7 +12,7 @@ from asif_book.checks.own_progress import exercise_titles
 from asif_book.checks.progress import FILE, SOLVED, Answers, Entry, ProgressError, in_order, load_progress
 from asif_book.checks.quiz import class_gain
 from asif_lib.errors import AsifError, first_line
-from asif_lib.files import write_whole
+from asif_lib.files import read_file, write_whole
 from asif_lib.texts import csv_text
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
@@ -112,7 +111,7 @@ def class_progress(folder: Path | str, csv_file=None, *, chapters=None, roster=N
     chapters : list of str, optional
         Numbers, ``["00", "01"]``; default all.
     roster : path, optional
-        Has a name on each line, or in the first column; each of these students has a row.
+        Has a name on each line; each of these students has a row.
     """
     found, titles = read_class(folder), exercise_titles()
     if roster is not None:
@@ -163,23 +162,15 @@ def _call(found, roster):
 
 
 def _names_on(roster) -> list[str]:
-    """Return the names of a roster: one on each line, or in the first column below a line that names the columns.
+    """Return the names of a roster, one on each line.
 
-    Raises `ClassError` if the file cannot be read, it holds a name twice, or a comma leaves open where a name ends.
+    Raises `ClassError` if the file cannot be read, or holds no name or one twice.
     """
     try:
-        if Path(roster).exists() and not Path(roster).is_file():
-            raise OSError("it is a folder, a pipe or a device")  # a pipe would be waited for
-        lines = list(csv.reader(Path(roster).read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = read_file(roster).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
         raise ClassError(f"{roster}: the roster cannot be read ({first_line(error)}).") from None
-    lines = [(number, row) for number, row in enumerate(lines, 1) if row and row[0].strip()]
-    if lines and lines[0][1][0].strip().casefold() in ("name", "student"):
-        del lines[0]
-    elif unclear := [number for number, row in lines if any(cell.strip() for cell in row[1:])]:
-        advice = 'put such a name in quotes, "Ng, Mai", or begin the file with a line that names its columns: name,…'
-        raise ClassError(f"{roster}: line {unclear[0]} has a comma, which may belong to the name; {advice}.")
-    names = [written_name(row[0].strip()) for _, row in lines]
+    names = [written_name(line.strip()) for line in text.splitlines() if line.strip()]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ClassError(f"{roster}: the roster has {', '.join(twice)} more than once; give each student a name.")

@@ -14,9 +14,9 @@ sections of the chapter, and ``jupyter nbconvert --to slides`` passes them over.
 
 The line that begins the opening cell may hold settings of the chapter:
 
-    # %% [markdown] code=["sparse.py", "search/"] cell_seconds=3600 alone=true
+    # %% [markdown] cell_seconds=3600 alone=true
 
-``code`` names its modules. ``cell_seconds`` limits the time of a cell, and ``alone`` lets nothing run beside it.
+``cell_seconds`` limits the time of a cell, and ``alone`` lets nothing run beside it.
 
     python -m asif_book.editions build
     python -m asif_book.editions check
@@ -77,7 +77,7 @@ NO_SLIDE = {"parameters", "exercise", "check", PROGRESS, QUIZ, NEIGHBOURS}
 FULL = "full"
 """Tag of a cell that only the full workbook can run."""
 GUIDE = "teachers_guide.md"
-OWN = ("code", "cell_seconds", "alone")
+OWN = ("cell_seconds", "alone")
 """Settings of a chapter in its opening cell."""
 _BEGIN, _END = (rf"^[ \t]*#+[ \t]*{which}[ \t]+SOLUTION\b.*$" for which in ("BEGIN", "END"))
 _SOLUTION = re.compile(rf"(?=(?P<indent>[ \t]*)){_BEGIN}\n(?P<lines>(?:(?!{_BEGIN}|{_END}).*\n)*){_END}\n?", re.M)

@@ -1,15 +1,12 @@
 """Make the lists of chapters: the README's table, and the links to neighbours."""
 
 import re
-from collections.abc import Iterable
-from pathlib import Path
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
 from asif_book.editions.outline import NEIGHBOURS, QUIZ_MINUTES, Chapter
 from asif_lib.errors import AsifError
-from asif_lib.files import ROOT
 
 BEGIN, END = "<!-- chapters:begin -->", "<!-- chapters:end -->"
 METHOD = "drawings/method.svg"
@@ -57,32 +54,14 @@ def with_core_path(chapter: Chapter, opening: str) -> str:
 
 
 def chapters_table(chapters: list[Chapter]) -> str:
-    """Make the README's table of chapters: notebook, question, code and folder, tests."""
-    rows = ["| notebook | question | code | tests |", "|---|---|---|---|"]
+    """Make the README's table of chapters: notebook and question."""
+    rows = ["| notebook | question |", "|---|---|"]
     for chapter in chapters:
-        code = [f"benchmarks/asif_{path}" if path == "lab/" else f"asif_lib/{path}" for path in chapter.code or [""]]
-        folder = f"notebooks/asif_book/chapters/chapter_{chapter.name[:2]}/"
-        notebook = f"[{chapter.title}](notebooks/{chapter.name}.ipynb)"
         question = chapter.question.replace("|", "\\|")
-        rows.append(f"| {notebook} | {question} | {_links([*code, folder])} | {_links(map(_test_of, chapter.code))} |")
+        rows.append(f"| [{chapter.title}](notebooks/{chapter.name}.ipynb) | {question} |")
     if core := [chapter for chapter in chapters if chapter.core]:
         steps = [f"[{c.name[:2]}](notebooks/{c.name}.ipynb) §{', '.join(c.core)}" for c in core]
         total = sum(chapter.core_minutes for chapter in core)
         more = f"{total} minutes with its exercises, {2 * QUIZ_MINUTES} more with both tests"
         rows += ["", f"**Core path**, {more}: {' → '.join(steps)}. The rest goes deeper."]
     return "\n".join(rows)
-
-
-def _links(paths: Iterable[str]) -> str:
-    """Links to those of the paths that are there, without the beginning that most of them share."""
-    begin = re.compile(r"^(notebooks/asif_book/|asif_lib/(?=.)|benchmarks/|tests/)")
-    return ", ".join(f"[{begin.sub('', path)}]({path})" for path in paths if (ROOT / path).exists())
-
-
-def _test_of(code: str) -> str:
-    """
-    >>> _test_of("sparse.py"), _test_of("search/"), _test_of("search/exact.py")
-    ('tests/test_sparse.py', 'tests/search/', 'tests/search/test_exact.py')
-    """
-    path = Path("tests", code)
-    return f"{path}/" if code.endswith("/") else path.with_name(f"test_{path.name}").as_posix()

@@ -41,7 +41,6 @@ class Chapter:
     question: str  # Markdown
     minutes: str  # as the chapter says it, perhaps with words
     goals: list[str]  # Markdown of what a reader can do afterwards
-    code: tuple[str, ...] = ()  # its modules and wings in asif_lib: ("relative.py", "search/")
     alone: bool = False  # it measures time or memory, so nothing else may run beside it
     core: tuple[str, ...] = ()  # the numbers of its sections on the core path: ("1", "2")
     core_minutes: int = 0  # to read these sections and do their exercises, without the test
@@ -61,12 +60,11 @@ class Chapter:
             title = f"{name[:2]} · {title}"
         settings = notebook.metadata.get(SETTINGS, {})
         about = question(notebook), _minutes(markdown[0]), _goals(markdown[0])
-        code, alone = tuple(settings.get("code", ())), settings.get("alone", False)
         core = [cells for cells in sections_of(notebook) if CORE in tags_of(cells[0])]
         numbers = tuple(heading(cells[0].source).split(" ")[0] for cells in core)
         others = {NEIGHBOURS, QUIZ}  # a build changes the one, and a reader may leave out the other
         path = [cell for cell in core_path(notebook)[1:] if not others.intersection(tags_of(cell))]
-        return cls(name, title, *about, code, alone, numbers, sum(minutes(path)) if core else 0)
+        return cls(name, title, *about, settings.get("alone", False), numbers, sum(minutes(path)) if core else 0)
 
 
 def sections_of(notebook: NotebookNode) -> list[list[NotebookNode]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from asif_book.editions.building import notebooks_in
 from asif_book.editions.contents import PICTURES
 from asif_lib.errors import AsifError
-from asif_lib.files import ROOT, parse_json, read_file, sha256_of, size_of_file, write_json
+from asif_lib.files import ROOT, parse_json, read_file, sha256_of, size_of_file, write_json, write_whole
 
 RECORD = ".editions.json"
 """In the student's folder: the checksum of each chapter as it was copied, and whether solutions are wanted."""
@@ -79,42 +79,14 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None,
 
 
 def _replaced(target, known, content) -> bool:
-    """Put `content` in the place of a copy whose checksum is `known`; False if the file holds work.
-
-    The copy is moved away before its checksum counts, because a notebook may be saved at any moment.
-    """
-    if there := os.path.lexists(target):
+    """Put `content` in the place of a copy whose checksum is `known`; False if the file holds work."""
+    if os.path.lexists(target):
         size_of_file(target)  # a pipe would be waited for
         if sha256_of(target) not in known:
             return False
     target.parent.mkdir(parents=True, exist_ok=True)
-    new, old = (target.with_name(f".{target.name}.{os.getpid()}.{age}") for age in ("new", "old"))
-    try:
-        new.write_bytes(content)
-        if there:
-            os.rename(target, old)
-            if sha256_of(old) not in known:  # saved in this moment
-                _put(old, target)
-                return False
-            old.unlink()
-        _put(new, target)
-        return True
-    except FileExistsError:  # saved in this moment, too
-        return False
-    finally:
-        new.unlink(missing_ok=True)
-
-
-def _put(file, target):
-    """Rename a file; FileExistsError where there is a `target`."""
-    try:
-        os.link(file, target)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        os.rename(file, target)
-    else:
-        os.unlink(file)
+    write_whole(target, content)
+    return True
 
 
 def main(arguments=None):

@@ -27,15 +27,6 @@ _NAMES = {
 }
 _MODULES = {name if "." in name else f"chapters.chapter_{name}.figures": names for name, names in _NAMES.items()}
 
-_load, __dir__, __all__ = lazy_loader.attach(
+__getattr__, __dir__, __all__ = lazy_loader.attach(
     "asif_book", submod_attrs={module: names.split() for module, names in _MODULES.items()}
 )
-
-
-def __getattr__(name):
-    from .style import in_two_forms
-
-    found = _load(name)
-    if name in __all__:
-        found = globals()[name] = in_two_forms(found)
-    return found

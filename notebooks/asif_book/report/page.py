@@ -126,7 +126,7 @@ def make_accessible(body: BeautifulSoup) -> None:
     for picture in body.select(".text p > :is(img, picture):only-child"):
         picture.parent["class"] = "drawing"
     for picture in body.select(".output img:not(table img, .asif-drawn img)"):  # these belong to a larger whole
-        (picture.find_parent("picture") or picture).wrap(body.new_tag("div", attrs={"class": "figure"}))
+        picture.wrap(body.new_tag("div", attrs=_SCROLLS | {"class": "scroll figure", "aria-label": "figure"}))
 
 
 def keep_together(body: BeautifulSoup) -> None:

@@ -18,7 +18,6 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from nbformat import NotebookNode
 
-from asif_book.figures.style import two_forms
 from asif_lib.files import ROOT
 
 from ..editions.building import NOT_ATTEMPTED, published_at
@@ -238,7 +237,8 @@ class _Renderer(IPythonRenderer):
     def image(self, text: str, url: str, title: str | None = None) -> str:
         """Embed a picture, and beside it its upright form for a phone, if there is one: ``name_upright.svg``."""
         image, upright = super().image(text, url, title), self._src_to_base64(url.replace(".svg", "_upright.svg"))
-        return two_forms(Markup(image), upright) if upright and url.endswith(".svg") else image
+        source = f'<source media="screen and (max-width: 63.99rem)" srcset="{upright}">'
+        return f"<picture>{source}{image}</picture>" if upright and url.endswith(".svg") else image
 
     def _src_to_base64(self, src: str) -> str | None:
         """Embed a picture of the notebook's folder, or of the one above, whose pictures the solved edition shares."""

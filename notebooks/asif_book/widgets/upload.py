@@ -24,7 +24,7 @@ MOST_ANCHORS = 4
 
 
 class Picker(anywidget.AnyWidget):
-    """A file input and, if the machine has one, a webcam; each picture arrives as its own message.
+    """A file input; each picture arrives as its own message.
 
     The FileUpload of ipywidgets sends all files in one message. A message above the limit of the server closes the
     connection without an error.

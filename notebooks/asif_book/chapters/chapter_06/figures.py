@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from asif_book.figures.palette import ANCHOR, FAINT, INK, LINES, MARK, PAPER, SERIES, series_style
 from asif_book.figures.pictures import bar, cell, named_bars, rows_of_pictures
-from asif_book.figures.style import alt, legend_above, listed, narrow, per_cent, subplots
+from asif_book.figures.style import alt, legend_above, listed, per_cent, subplots
 from asif_lib.encoders.pictures import open_picture
 
 
@@ -54,8 +54,7 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
 
 
 def wrapped(text, width, lines=3):
-    """Wrap each line of a text to lines of `width` characters; the rest is cut. In a narrow form, 20 are most."""
-    width, lines = (20, lines + 1) if narrow() and width > 20 else (width, lines)
+    """Wrap each line of a text to lines of `width` characters; the rest is cut."""
     parts = str(text).split("\n")
     return "\n".join("\n".join(textwrap.wrap(part, width, max_lines=lines, placeholder=" …")) for part in parts)
 

@@ -1,7 +1,5 @@
 """Figures of chapter 08, scaling."""
 
-import textwrap
-
 import numpy as np
 from IPython.display import HTML
 from matplotlib.figure import Figure
@@ -10,7 +8,7 @@ from matplotlib.ticker import LogLocator
 from asif_book.figures import style
 from asif_book.figures.common import in_thousands
 from asif_book.figures.palette import ANCHOR, BAR, FAINT, INK, MARK, MARKERS, ON_LIGHT, SERIES, series_style
-from asif_book.figures.style import alt, drawn_pairs, image_tag, legend_above, legend_over, listed, narrow, subplots
+from asif_book.figures.style import alt, drawn_pairs, image_tag, legend_above, legend_over, listed, subplots
 from asif_book.figures.templates import self_contained
 from asif_lib.errors import ParameterError
 
@@ -20,7 +18,6 @@ LISTS = 8
 
 def rows_down(axis, names, **font):
     """Name the rows 0, 1, … of an axis from top to bottom."""
-    names = [textwrap.fill(name, 14) for name in names] if narrow() else names
     axis.set_yticks(range(len(names)), names, **font)
     axis.set_ylim(len(names) - 0.5, -0.5)
 
@@ -230,7 +227,7 @@ def cluster_timeline(tasks, killed=None) -> Figure:
     for worker, number, start, stop in tasks:
         row = workers.index(worker)
         axis.barh(row, stop - start, left=start, height=0.7, color=BAR, edgecolor=INK, linewidth=0.8)
-        if stop - start > (0.06 if narrow() else 0.025) * end:  # else there is no room
+        if stop - start > 0.025 * end:  # else there is no room
             axis.text((start + stop) / 2, row, str(number), ha="center", va="center", fontsize=8, color=ON_LIGHT)
     if killed:
         worker, second = killed

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from asif_book.figures.palette import CONTROL, INK, PAPER, series_style
-from asif_book.figures.style import alt, legend_above, listed, log_axis, narrow, per_cent, subplots
+from asif_book.figures.style import alt, legend_above, listed, log_axis, per_cent, subplots
 
 REFERENCE, RIVAL = series_style(0) | {"color": INK}, series_style(1)
 
@@ -16,11 +16,10 @@ def curves_by_method(table, *, ylabel) -> Figure:
     """
     methods = list(dict.fromkeys(table["method"]))
     reference, rivals = table[table["method"] == methods[0]], methods[1:] or methods
-    columns, width = (2, 2.2) if narrow() else (3, 2.8)
-    columns = min(columns, len(rivals))
+    columns = min(3, len(rivals))
     rows = -(-len(rivals) // columns)
     figure, axes = subplots(
-        rows, columns, figsize=(width * columns + 0.6, 2.5 * rows + 0.4), squeeze=False, sharex=True, sharey=True
+        rows, columns, figsize=(2.8 * columns + 0.6, 2.5 * rows + 0.4), squeeze=False, sharex=True, sharey=True
     )
     for axis in axes.flat[len(rivals) :]:
         axis.set_axis_off()
@@ -34,11 +33,9 @@ def curves_by_method(table, *, ylabel) -> Figure:
             certain = rival[rival["verdict"].isin(["better", "worse"])]
             axis.plot(certain["size"], certain["value"], ls="", marker=RIVAL["marker"], color=RIVAL["color"])
         _axis(axis, table)
-        if narrow():  # each second number has room
-            log_axis(axis, sorted(set(table["size"]))[::-2][::-1])
         axis.set_title(marked(next(rival.itertuples())).replace(" (", "\n("), fontsize=10)
     axes.flat[0].set_ylim(0, None)  # of all panels, so only once all curves are drawn
-    if len(rivals) % columns and not narrow():  # the key stands in the free place
+    if len(rivals) % columns:  # the key stands in the free place
         key = {"title": "band: 95 % interval\nfilled mark: differs from ASIF", "alignment": "left", "fontsize": 10}
         axes.flat[-1].legend(*axes.flat[0].get_legend_handles_labels(), loc="center", frameon=False, **key)
     else:

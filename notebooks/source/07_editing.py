@@ -185,9 +185,10 @@ changes.style.hide(axis="index")
 #
 # Exercises 03.1 and 03.2 compare and centre, 04.2
 # shortens the lists (with 04.1, if your code calls it), 00.2 gives reasons. 03.3 stands
-# beside them: it finds captions without the four steps. The next cell puts your kept
-# solutions into `my_asif.py`, a file that imports only torch, and prints its folder. If
-# a function is missing or wrong, the library's takes its place.
+# beside them: it finds captions without the four steps. The next cell takes your solved
+# functions from the saved notebooks of this folder and puts them into `my_asif.py`, a
+# file that imports only torch. It prints the folder of this file. If a function is
+# missing or wrong, the library's takes its place.
 #
 # The library adds the same numbers in another order, so rounding may differ. The second
 # cell compares the scores of 150 test pictures.

@@ -1,10 +1,13 @@
-"""The reader's own ASIF: made of kept solutions, compared with the library, and never lost."""
+"""The reader's own ASIF: made of the notebooks' solutions, compared with the library, and never lost."""
 
 import functools
+import inspect
 import json
+import os
 
 import pytest
 import torch
+from nbformat.v4 import new_code_cell, new_notebook, writes
 from torch import Tensor
 
 from asif_book import show_progress
@@ -72,18 +75,22 @@ def solved() -> str:
 
 
 def solve(*functions):
-    """Write down that these functions are solved, by default all."""
+    """Write down that these functions, by default all, are solved, and save the notebook that defines them."""
     content = json.loads(solved())
     numbers = [own.NUMBERS[function.__name__] for function in functions or FUNCTIONS]
     content["exercises"] = {number: content["exercises"][number] for number in numbers}
     own.progress_path().write_text(json.dumps(content))
+    save("00_start_here.ipynb", "%time 1", *map(inspect.getsource, functions or FUNCTIONS))
+
+
+def save(name, *cells):
+    """Save a notebook; of two that define a function, the first right one counts."""
+    own.progress_path().with_name(name).write_text(writes(new_notebook(cells=[*map(new_code_cell, cells)])))
 
 
 def keep(name, code):
-    """Put other code in the place of what a check kept."""
-    content = json.loads((file := own.progress_path()).read_text())
-    content["exercises"][own.NUMBERS[name]]["solution"] = code
-    file.write_text(json.dumps(content))
+    """Put other code in the place of a function of the notebook."""
+    save("00_start_here.ipynb", *(inspect.getsource(f) for f in FUNCTIONS if f.__name__ != name), code)
 
 
 @pytest.fixture(scope="module")
@@ -143,12 +150,12 @@ def test_a_missing_function_is_named_and_marked_and_the_answers_stay_equal(folde
 
 
 @pytest.mark.parametrize("code, reason", [
-    ("def shares(image, text):\n    return image * text\n", "the check says of yours: These are the contributions"),
+    ("def shares(image, text):\n    return image * text\n", "not pass its check: These are the contributions"),
     ("def shares(image, text):\n    return np.array(image)\n", "name 'np' is not defined"),
-    ("def shares(image, text: np.ndarray):\n    return image\n", "the code that was kept raises NameError"),
-    ("def shares(image, text):\n    return (\n", "the code that was kept is broken in line 2"),
-    ("def share(image, text):\n    return image\n", "the code that was kept does not define shares"),
-    ("", "no code of yours was kept: run its check again"),
+    ("def shares(image, text: np.ndarray):\n    return image\n", "yours raises NameError: name 'np'"),
+    ("@(_ for _ in ()).throw(KeyboardInterrupt)\ndef shares(image, text): ...\n", "yours raises KeyboardInterrupt"),
+    ("def shares(image, text):\n    return (\n", "no saved notebook of this folder defines it: save yours"),
+    ("def share(image, text):\n    return image\n", "no saved notebook of this folder defines it: save yours"),
 ])  # fmt: skip
 def test_a_wrong_function_is_named_with_the_reason(folder, bank, capsys, code, reason):
     solve(shares)
@@ -156,6 +163,49 @@ def test_a_wrong_function_is_named_with_the_reason(folder, bank, capsys, code, r
     assert "solve 00.2, " in check(bank).message
     (found,) = (line for line in capsys.readouterr().out.splitlines() if "shares" in line)
     assert found.startswith("✘ 00.2 shares: the library's, since ") and reason in found
+
+
+@pytest.mark.parametrize("code", [
+    "def shares(image, text=open('ran', 'w')):\n    return image\n",
+    "@lambda f: open('ran', 'w') and f\ndef shares(image, text):\n    return image\n",
+    "class Mine:\n    ran = open('ran', 'w')\ndef shares(image, text):\n    return image\n",
+])  # fmt: skip
+def test_no_code_of_a_progress_file_runs(folder, bank, capsys, code):
+    solve()
+    content = json.loads((file := own.progress_path()).read_text())
+    content["exercises"]["00.2"]["solution"] = code  # as an earlier edition kept it
+    file.write_text(json.dumps(content))
+    assert check(bank).status == "right" and not (folder / "ran").exists()
+    (folder / "00_start_here.ipynb").unlink()
+    assert "solve 00.2, " in check(bank).message and not (folder / "ran").exists()
+    assert "no saved notebook of this folder defines it" in capsys.readouterr().out
+    assert EXERCISES["00.2"](shares).note == "" and "ran" not in file.read_text()  # and none is kept
+
+
+@pytest.mark.parametrize("opening", [
+    '"""The shares."""; contribution = image * text',
+    '"""The\f shares."""  # \f\n    contribution = image * text',
+    'marks = """\n    ###"""\n    contribution = image * text * (marks[-1] == "#")',
+    '"""The shares."""\n    "and more"\n    contribution = image * text',
+])  # fmt: skip
+def test_only_a_docstring_that_stands_alone_is_left_out(folder, bank, capsys, opening):
+    solve()
+    keep("shares", inspect.getsource(shares).replace("contribution = image * text", opening))
+    assert check(bank).status == "right"
+
+
+def test_the_first_right_one_of_several_notebooks_counts_and_what_is_no_notebook_is_passed_over(folder, bank):
+    solve()
+    save("00_copy.ipynb", "def shares(image, text):\n    return image\n")
+    (folder / "00_damaged.ipynb").write_text('{"cells": [{"cell_type"')
+    os.mkfifo(folder / "00_pipe.ipynb")  # and is not waited for
+    assert check(bank).status == "right"
+
+
+def test_a_pipe_in_the_place_of_the_file_is_not_waited_for(folder, bank, capsys):
+    os.mkfifo(folder / own.FILE)
+    assert "not all of it is yours" in check(bank).message
+    assert "my_asif.py cannot be read (my_asif.py is a pipe, device or folder" in capsys.readouterr().out
 
 
 def test_a_file_that_was_edited_by_hand_runs_as_it_stands(folder, bank, capsys):

@@ -35,7 +35,7 @@ import types
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 
-from asif_book.checks.progress import KEPT, LONGEST_SOLUTION, note
+from asif_book.checks.progress import note
 from asif_lib.errors import first_line
 
 from .calling import Printed, random_states_kept
@@ -52,8 +52,7 @@ class Check:
 
     def __call__(self, function, *task) -> Verdict:
         verdict = replace(judge(self.verdict, function, *task), exercise=f"Exercise {self.number}")
-        solution = code_of(function) if verdict.solved and self.number in KEPT else ""
-        return replace(verdict, note=note(self.number, verdict.status, verdict.message, solution))
+        return replace(verdict, note=note(self.number, verdict.status, verdict.message))
 
 
 @dataclass(eq=False)
@@ -165,15 +164,6 @@ def investigation(number, title, task=None) -> Callable[[Callable], Investigatio
         Has a class method ``made_up``; the notebook gives the check a task of its own data.
     """
     return lambda look: Investigation(number, title, look, task)
-
-
-def code_of(function) -> str:
-    """Return the code of a function as its cell has it; an empty string where nothing is found, or far too much."""
-    try:
-        code = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))
-    except (OSError, TypeError):  # made by no cell
-        return ""
-    return code if len(code) <= LONGEST_SOLUTION else ""
 
 
 def loops(code) -> bool:

@@ -18,7 +18,7 @@ from asif_lib.files import locked, parse_json, put_aside, read_file, write_json
 
 VERSION = 5
 KEPT = ("00.2", "03.1", "03.2", "03.3", "04.1", "04.2")
-"""Exercises whose right solutions are kept: chapter 07 makes the reader's own ASIF of them."""
+"""Exercises whose solutions chapter 07 makes the reader's own ASIF of."""
 OWN_ASIF = "07.7"  # the number under which this counts; it has no card
 RESULT = "a result, not a proof"
 """What a check says of an honest investigation that gains nothing sure: it counts as solved."""
@@ -28,7 +28,6 @@ MOST_BYTES, MOST_EXERCISES = 5 << 20, 500
 """Of a progress file; one with all exercises of the book has about 20,000 bytes."""
 LONGEST = 1_000
 """Characters of a message that are kept; the longest of a check has 600."""
-LONGEST_SOLUTION = 5_000
 VARIABLE = "ASIF_PROGRESS"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -53,7 +52,7 @@ class Entry:
     first_right: str | None
     last: str  # when the check last ran
     message: Annotated[str, Field(max_length=LONGEST)] = ""  # of the last wrong try
-    solution: Annotated[str, Field(max_length=LONGEST_SOLUTION)] = ""  # the code of the last right try, if it is `KEPT`
+    solution: Annotated[str, Field(max_length=5_000)] = ""  # code in a file of an earlier edition: nothing uses it
 
     def __post_init__(self):
         if not 0 <= self.wrong <= self.tries:
@@ -103,15 +102,15 @@ def progress_path() -> Path | None:
     return Path(name).expanduser() if name else None
 
 
-def note(exercise: str, status: str, message: str = "", solution: str = "") -> str:
+def note(exercise: str, status: str, message: str = "") -> str:
     """Write down what a check said, and return a remark for the student where something is amiss; see `change`.
 
     `exercise` is a number, ``"04.1"``; `status` is that of an `Entry`, or "not attempted", which changes nothing;
-    `message` is the message of the verdict, and `solution` the code of a right function.
+    `message` is the message of the verdict.
     """
 
     def entered(progress):
-        entry = _after(progress.exercises.get(exercise), status, message, solution)
+        entry = _after(progress.exercises.get(exercise), status, message)
         return replace(progress, exercises=progress.exercises | {exercise: entry})
 
     return "" if status == "not attempted" else change(entered, "The verdict stands, but your progress was not saved.")
@@ -184,13 +183,13 @@ def in_order(number: str) -> tuple[int, ...]:
     return tuple(map(int, number.split(".")))
 
 
-def _after(entry, status, message, solution):
+def _after(entry, status, message):
     """Return the entry after a check with this status and message."""
     time, solved = now(), status in SOLVED
     entry = entry or Entry("wrong", 0, 0, None, time)
     if entry.first_right:  # running all cells once more is no further try
         status = "right" if "right" in (status, entry.status) else RESULT
-        return replace(entry, status=status, last=time, solution=solution or entry.solution)
+        return replace(entry, status=status, last=time, solution="")
     last_wrong = entry.message if solved else message[:LONGEST]
     when = time if solved else None, time
-    return Entry(status, entry.tries + 1, entry.wrong + (not solved), *when, last_wrong, solution)
+    return Entry(status, entry.tries + 1, entry.wrong + (not solved), *when, last_wrong)

@@ -1,12 +1,18 @@
 """Your own ASIF: the functions that a reader wrote in chapters 00, 03 and 04 become one file, ``my_asif.py``.
 
-The checks keep the code of right functions in the progress file. `make_my_asif` checks each function once more and puts
-them together, beside the progress file. A file that was edited by hand is never overwritten. Where a function is
-missing or wrong, the library's takes its place, and the file says so.
+`make_my_asif` takes the functions from the reader's saved notebooks in the kernel's folder, checks each once more and
+puts them together, beside the progress file. No code comes from the progress file, which may be another person's: it
+only says which exercises are solved. A file that was edited by hand is never overwritten. Where a function is missing
+or wrong, the library's takes its place, and the file says so.
 """
 
 import ast
+import contextlib
 import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 from asif_book.checks import EXERCISES
@@ -17,7 +23,7 @@ from asif_book.figures.templates import filled
 from asif_lib import ASIF, method
 from asif_lib.defaults import DEFAULT_P
 from asif_lib.errors import first_line
-from asif_lib.files import write_whole
+from asif_lib.files import read_file, write_whole
 from asif_lib.settings import default_k
 
 FILE = "my_asif.py"
@@ -26,6 +32,8 @@ NUMBERS = dict(zip(_NAMES.split(), KEPT, strict=True))
 """The functions that a reader wrote, each with its exercise."""
 GOALS = "asif", "reasons", "best_caption"
 """What the file is asked for. It holds what these rest on."""
+PARTS = {*NUMBERS, "relative_representation", "unit_rows", "describe", *GOALS}
+"""All functions that the file can hold."""
 TOLERANCE = 1e-5
 """How far a score may be from the library's."""
 MADE = "# made by chapter 07, unchanged: "
@@ -38,9 +46,10 @@ def make_my_asif() -> tuple[ModuleType, dict[str, str]]:
     """
     path, there = progress_path() and progress_path().with_name(FILE), ""
     try:
-        there = path.read_text("utf-8", "replace") if path and path.exists() else ""
-    except OSError as error:
-        print(f"{FILE} cannot be read ({error.strerror}). It stays as it is: rename it and run this again. Until then:")
+        there = read_file(os.path.realpath(path)).decode(errors="replace") if path and path.exists() else ""
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", error)
+        print(f"{FILE} cannot be read ({reason}). It stays as it is: rename it and run this again. Until then:")
         path = None
     if there.strip() and there != _sealed(there.rpartition(MADE)[0]):
         try:
@@ -51,12 +60,6 @@ def make_my_asif() -> tuple[ModuleType, dict[str, str]]:
             print(f"{FILE} {error}. It stays as it is: mend it, or rename it and run this cell again. Until then:")
             path = None
     own, missing = _solutions()
-    module = _run(_text(own))
-    for name in own.keys() & _needed(own):
-        verdict = judge(EXERCISES[NUMBERS[name]].verdict, getattr(module, name))
-        if not verdict.solved:
-            missing[name] = f"the check says of yours: {verdict.message}"
-    own = {name: code for name, code in own.items() if name not in missing}
     text, needed = _text(own), _needed(own)
     missing = {name: why for name, why in missing.items() if name in needed}
     for name in (name for name in NUMBERS if name in needed):
@@ -118,33 +121,57 @@ def check_my_asif(mine, missing, bank, questions) -> Verdict:
 
 
 def _solutions():
-    """Return the code of each solved function by its name, and for each other one the reason."""
+    """Return the code of each solved function that is right by its name, and for each other one the reason."""
     own, missing, entries, path = {}, dict.fromkeys(NUMBERS, "the exercise is not solved yet"), {}, progress_path()
     try:
         entries = load_progress(path).exercises if path and path.exists() else {}
-    except ProgressError as error:
+    except (OSError, ProgressError) as error:
         print(error)
-    for name, entry in ((name, entries[number]) for name, number in NUMBERS.items() if number in entries):
-        if entry.solution:
+    solved = {name for name, number in NUMBERS.items() if number in entries and entries[number].first_right}
+    missing |= dict.fromkeys(solved, "no saved notebook of this folder defines it: save yours, and run this cell again")
+    for name, code in _written():
+        if name in solved - own.keys():
             try:
-                own[name] = _shortened(entry.solution, name)
+                own[name] = _right(code, name)
                 del missing[name]
             except Exception as error:
-                missing[name] = f"the code that was kept {first_line(error)}"
-        elif entry.first_right:
-            missing[name] = "no code of yours was kept: run its check again"
+                missing[name] = f"yours {error}"
     return own, missing
 
 
-def _shortened(code, name) -> str:
-    """Return a function without its docstring and the marks of a solution; `ValueError` if it is no `name`."""
+def _written() -> Iterator[tuple[str, str]]:
+    """Yield name and code of each function in `NUMBERS` that a notebook in the kernel's folder defines."""
+    for path in sorted(Path().glob("*.ipynb")):
+        sources = []
+        with contextlib.suppress(Exception):  # a file that is no notebook
+            cells = json.loads(read_file(path))["cells"]
+            sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        for source in sources:
+            with contextlib.suppress(SyntaxError, ValueError):  # a cell with a command of IPython, or half written
+                for part in ast.parse(source).body:
+                    if isinstance(part, ast.FunctionDef) and part.name in NUMBERS:
+                        first = min(line.lineno for line in [part, *part.decorator_list])
+                        yield part.name, "\n".join(source.split("\n")[first - 1 : part.end_lineno]) + "\n"
+
+
+def _right(code, name) -> str:
+    """Return a function without its docstring and the marks of a solution; a `ValueError` continues a sentence.
+
+    The function runs here, in the file without the reader's other functions, and its check must find it right.
+    """
     tree = _parsed(code, (name,))
-    lines, body = code.splitlines(), tree.body[-1].body
+    lines, body = code.split("\n"), tree.body[-1].body  # a form feed ends no line of Python
     if ast.get_docstring(tree.body[-1]) is not None and len(body) > 1:
         lines[body[0].lineno - 1 : body[0].end_lineno] = []
-    short = "\n".join(line for line in lines if not line.lstrip().startswith("###")) + "\n"
-    _run(_text({name: short}))  # what its annotations and defaults need is there
-    return short
+        del body[0]
+    short = "\n".join(line for line in lines if not line.lstrip().startswith("###"))
+    with contextlib.suppress(SyntaxError):
+        if ast.dump(ast.parse(short)) == ast.dump(tree):  # no code stood on the lines that are gone
+            code = short
+    verdict = judge(EXERCISES[NUMBERS[name]].verdict, getattr(_run(_text({name: code}, PARTS)), name))
+    if not verdict.solved:
+        raise ValueError(f"does not pass its check: {verdict.message}")
+    return code
 
 
 def _text(own, needed=None) -> str:
@@ -155,13 +182,12 @@ def _text(own, needed=None) -> str:
 
 def _needed(own) -> set:
     """Return the names of the functions that the file's `GOALS` rest on."""
-    everything = {*NUMBERS, "relative_representation", "unit_rows", "describe", *GOALS}
-    parts = {getattr(part, "name", ""): part for part in ast.parse(_text(own, everything)).body}
+    parts = {getattr(part, "name", ""): part for part in ast.parse(_text(own, PARTS)).body}
     needed, more = set(), {*GOALS}
     while more:
         needed |= more
         names = {node.id for name in more for node in ast.walk(parts[name]) if isinstance(node, ast.Name)}
-        more = everything & names - needed
+        more = PARTS & names - needed
     return needed
 
 
@@ -184,7 +210,7 @@ def _run(text) -> ModuleType:
     module = ModuleType("my_asif")
     try:
         exec(compile(text, FILE, "exec"), vars(module))
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # stopped by hand, the chapter goes on
         raise ValueError(f"raises {type(error).__name__}: {first_line(error)}") from None
     return module
 

@@ -139,7 +139,7 @@ def test_own_sentences_are_decided_as_the_library_decides(tab, stamps_bank, text
 
 @needs_programs
 def test_tokens_are_those_of_the_library_in_many_scripts(tab, stamps, text_encoder):
-    texts = [text for each in stamps.pictures for text in read_translations(each.path.with_suffix(".txt")).values()]
+    texts = [text for each in stamps.pictures for text in read_translations(each.with_suffix(".txt")).values()]
     odd = ["", "a\u200bb\tc", "x" * 150, "[CLS] ½ ﬁ", "e\u0301te\u0301 🐱", "don't"]
     texts = random.Random(0).sample(texts, 300) + odd
     tokens = "async (all) => { const { tokens } = await textEncoder(); return all.map((each) => [...tokens(each)]); }"

@@ -22,7 +22,7 @@ def model(stamps_bank, stamps, image_encoder, text_encoder):
 
 @pytest.fixture(scope="module")
 def beaver(stamps):
-    return stamps.pictures[stamps.ids.index("animals/mammals/rodents/beaver.png")].path.read_bytes()
+    return stamps.pictures[stamps.ids.index("animals/mammals/rodents/beaver.png")].read_bytes()
 
 
 def encoded(image, kind="PNG"):

@@ -23,7 +23,9 @@ BIN     := $(VENV)/bin
 CACHE   := "$$($(BIN)/python -c 'from asif_lib.files import cache_dir; print(cache_dir())')"
 ASIF    := $(BIN)/asif
 DATA    := stamps fashion_mnist
-STUDENT := $(VENV)/.installed-workbook
+# a set-up with the lock has a mark of its own, because one without the lock may have installed other versions
+LOCK    := $(if $(filter yes,$(LOCKED)),.locked)
+STUDENT := $(VENV)/.installed-workbook$(LOCK)
 
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
@@ -46,16 +48,16 @@ setup: $(STUDENT)
 	@if [ -d $(CACHE)/banks/stamps ] && $(ASIF) bank info stamps > /dev/null 2>&1; then echo "bank stamps: already here"; \
 	else $(ASIF) bank build stamps --device $(DEVICE); fi
 
-$(VENV)/.installed-%: pyproject.toml
+$(VENV)/.installed-%$(LOCK): pyproject.toml $(if $(LOCK),requirements.lock)
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("the workbook needs Python 3.11 or newer; this is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.12")'
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(if $(KIT),$(PYTHON) kit/check_kit.py)
 	@echo "installing packages into $(VENV): the first time about a minute"
 	@$(if $(KIT),,$(BIN)/python -m pip install --quiet "pip>=26" || echo "the pip of Python itself needs twice as long")
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(KIT),--no-index --find-links kit/wheels)$(if $(filter yes,$(LOCKED)),--constraint requirements.lock) -e ".[$*]" --no-compile
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(KIT),--no-index --find-links kit/wheels)$(if $(LOCK),--constraint requirements.lock) -e ".[$*]" --no-compile
 	@$(BIN)/python -c 'import torch; from asif_lib.search import top_anchors; top_anchors(torch.eye(2), torch.eye(2), 1)' & search=$$!; \
 	$(if $(KIT),,$(ASIF) data $(DATA) > /dev/null;) wait $$search  # the bank finds compiled code
-	@touch $(STUDENT) $@
+	@touch $(STUDENT) $(STUDENT:.locked=) $@ $(@:.locked=)
 
 clean:
 	rm -rf build $(VENV)
@@ -70,7 +72,7 @@ SPREAD  := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 LAPTOP  := MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 PYTHONHASHSEED=1
 NUMERICAL := $(addprefix tests/,bank evaluation explain search test_laws.py test_relative.py test_sparse.py test_zeroshot.py)
 CHAPTERS := $(addprefix tests/book/test_,notebooks.py report_browser.py)
-TESTER  := $(VENV)/.installed-dev
+TESTER  := $(VENV)/.installed-dev$(LOCK)
 
 .PHONY: test test-all classroom-kit browser-edition browser notebooks results lock lint bench
 

@@ -101,6 +101,22 @@ def test_the_cache_of_make_may_have_blanks(tmp_path):
     assert [folder.name for folder in cache.iterdir()] == ["banks"] and sorted(tmp_path.glob("der*")) == [cache.parent]
 
 
+def test_locked_after_an_unlocked_set_up_installs_the_lock_once(tmp_path):
+    (tmp_path / "bin").mkdir()
+    for name in ("python", "asif"):
+        (tmp_path / "bin" / name).symlink_to("/bin/true")
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+
+    def installs(*options):
+        make = ["make", "setup", "VENV=.", "PYTHON=bin/python", *options]
+        return "installing" in subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    assert [installs(), installs(), installs("LOCKED=yes"), installs("LOCKED=yes")] == [True, False, True, False]
+    os.utime(tmp_path / "requirements.lock")
+    assert installs("LOCKED=yes") and not installs()
+
+
 def test_a_wheel_carries_the_catalogue_and_all_templates(tmp_path):
     from hatchling.builders.wheel import WheelBuilder
 

@@ -114,6 +114,21 @@ def test_each_student_has_one_row(tmp_path, asif, kind):
     assert status == 0 and [(s["student"], s["solved"]) for s in result["students"]] == [(s, 1) for s in students]
 
 
+def test_a_wrong_place_and_two_spellings_are_told_and_nobody_who_handed_in_is_absent(folder, tmp_path, asif):
+    (tmp_path / "names.txt").write_text("Anna\nZoë\nBob\nCem")
+    hand_in(folder / "00_Start_here" / "Bob" / "my_progress.json", e001=entry())
+    hand_in(folder / unicodedata.normalize("NFD", "Zoë.json"), e002=entry())
+    for name in ("00_start_here.ipynb", "Bob.ipynb", "Cem.tar.gz"):
+        (folder / name).touch()
+    status, result = asif(folder, "--json", "--roster", tmp_path / "names.txt")
+    says = "is named as a chapter; put it into the folder of its student."
+    assert status == 1 and {f"{name} {says}" for name in ("00_Start_here", "00_start_here.ipynb")} < {
+        *result["unreadable"]
+    }
+    told = ["Zoë: spelt in 2 ways, one row; rename one if they are two students."]
+    assert result["remarks"][1:] == [*told, "Handed in, but not read, see above: Bob, Cem."]
+
+
 def test_a_file_without_a_name_is_no_student(folder, asif):
     names = ["My_progress - Copy.json", "my_progress (1).json", "my_progress.json"]
     for name in names:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from traitlets.config import PyFileConfigLoader
 
 from asif_book.checks import EXERCISES
 from asif_book.checks.progress import VARIABLE
@@ -101,12 +102,23 @@ def test_the_command_makes_a_course_of_the_whole_book_and_overwrites_nothing(tmp
         nbgraderformat.MetadataValidator().validate_nb(nbformat.read(path, as_version=4))
 
 
+def test_a_hand_in_in_the_wrong_place_is_named_by_the_configuration(tmp_path, tiny, capsys, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "mine.json")  # which nbgrader's configuration sets
+    export(course := tmp_path / "course", sources=tiny)
+    wrong = "00_tiny.ipynb", "Bob/00_Tiny/00_tiny.ipynb", "Cem/00_tiny.ipynb", "Dana/00_tiny/00_Tiny.ipynb"
+    for place in (*wrong, "Ana/00_tiny/00_tiny.ipynb", "Ana/00_tiny/scratch.ipynb", "Eve/other.ipynb"):
+        (course / "submitted" / place).parent.mkdir(parents=True, exist_ok=True)
+        (course / "submitted" / place).touch()
+    PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
+    put = "is not read there; put it at submitted/STUDENT/00_tiny/00_tiny.ipynb"
+    assert capsys.readouterr().out.splitlines() == [f"submitted/{place} {put}" for place in wrong]
+
+
 @pytest.mark.complete
 def test_nbgrader_gives_a_right_solution_its_points_and_a_wrong_one_none(tmp_path, tiny, monkeypatch):
     apps = pytest.importorskip("nbgrader.apps", reason="nbgrader is not installed")
     from nbgrader.api import Gradebook
     from nbgrader.coursedir import CourseDirectory
-    from traitlets.config import PyFileConfigLoader
 
     monkeypatch.setenv(VARIABLE, "mine.json")  # which nbgrader's configuration sets
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # nbgrader calls alembic by name

@@ -1,6 +1,7 @@
 """The folder that a class gets: no solution in it, and a kit that says where it does not fit."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -96,6 +97,8 @@ TAMPERED = {
     "kit/wheels/torch.whl was changed": lambda kit: (kit / "wheels/torch.whl").write_text("another"),
     "kit/wheels/torch.whl is missing": lambda kit: (kit / "wheels/torch.whl").unlink(),
     "kit/wheels/torch-99.whl was added": lambda kit: (kit / "wheels/torch-99.whl").write_text("mine"),
+    "kit/wheels/pipe.whl was added": lambda kit: os.mkfifo(kit / "wheels/pipe.whl"),
+    "kit/wheels/about.json was added": lambda kit: (kit / "wheels/about.json").write_text("{}"),
     "kit/cache was added": lambda kit: (kit / "cache").symlink_to("/etc"),
     "kit/versions.txt was changed": lambda kit: (kit / "about.json").write_text(
         (kit / "about.json").read_text().replace('"versions.txt": "', '"versions.txt": "0')
@@ -112,6 +115,19 @@ def test_a_tampered_kit_is_one_sentence_before_anything_is_installed(kit, fault)
     TAMPERED[fault](kit)
     run = subprocess.run(check, capture_output=True, text=True)
     assert (run.returncode, run.stderr.count("\n")) == (1, 1) and run.stderr.startswith(fault)
+
+
+ODD = {"python": None}, {"python": "new"}, {"system": []}, {"files": [[1, "a"], ["b", 2]]}, {"files": {"a": {}}}
+
+
+@pytest.mark.parametrize("odd", [*ODD, "[" * 100_000, None])
+def test_a_kit_with_an_odd_list_is_one_sentence(kit, odd):
+    about = kit / "about.json"
+    text = json.dumps(json.loads(about.read_text()) | odd) if isinstance(odd, dict) else odd
+    about.unlink()
+    about.write_text(text) if text else os.mkfifo(about)  # a pipe is not waited for
+    run = subprocess.run([sys.executable, kit / "check_kit.py"], capture_output=True, text=True, timeout=60)
+    assert run.stderr == "kit/about.json or a file of the kit cannot be read: copy the whole kit again\n"
 
 
 def test_a_folder_that_is_there_or_no_checkout_is_an_error(tmp_path):

@@ -84,7 +84,6 @@ def solve(*functions):
 
 
 def save(name, *cells):
-    """Save a notebook; of two that define a function, the first right one counts."""
     own.progress_path().with_name(name).write_text(writes(new_notebook(cells=[*map(new_code_cell, cells)])))
 
 
@@ -109,6 +108,9 @@ def check(bank, made=None):
 
 def test_solved_functions_make_a_file_that_imports_only_torch_and_equals_the_library(folder, bank, capsys):
     solve()
+    save("00_copy.ipynb", "def shares(image, text):\n    return image\n")  # what is wrong or no notebook is passed over
+    (folder / "00_damaged.ipynb").write_text('{"cells": [{"cell_type"')
+    os.mkfifo(folder / "00_pipe.ipynb")
     verdict = check(bank)
     assert verdict.status == "right" and "this model is yours" in verdict.message
     printed = capsys.readouterr().out
@@ -129,7 +131,7 @@ def test_a_tie_at_the_last_place_may_be_broken_either_way(folder, bank, capsys):
         "my_sparsify",
         """\
 def my_sparsify(relative, k, p):
-    values, places = relative.flip(1).topk(k, dim=1)  # of equal values the later comes first
+    'of equal values the later comes first'; values, places = relative.flip(1).topk(k, dim=1)  # \f
     values = F.normalize(values.clamp_min(0) ** p, dim=1)
     return torch.zeros_like(relative).scatter(1, relative.shape[1] - 1 - places, values)
 """,
@@ -154,8 +156,7 @@ def test_a_missing_function_is_named_and_marked_and_the_answers_stay_equal(folde
     ("def shares(image, text):\n    return np.array(image)\n", "name 'np' is not defined"),
     ("def shares(image, text: np.ndarray):\n    return image\n", "yours raises NameError: name 'np'"),
     ("@(_ for _ in ()).throw(KeyboardInterrupt)\ndef shares(image, text): ...\n", "yours raises KeyboardInterrupt"),
-    ("def shares(image, text):\n    return (\n", "no saved notebook of this folder defines it: save yours"),
-    ("def share(image, text):\n    return image\n", "no saved notebook of this folder defines it: save yours"),
+    ("def shares(image, text):\n    return (\n\ndef share(): ...\n", "no saved notebook of this folder defines it"),
 ])  # fmt: skip
 def test_a_wrong_function_is_named_with_the_reason(folder, bank, capsys, code, reason):
     solve(shares)
@@ -170,42 +171,19 @@ def test_a_wrong_function_is_named_with_the_reason(folder, bank, capsys, code, r
     "@lambda f: open('ran', 'w') and f\ndef shares(image, text):\n    return image\n",
     "class Mine:\n    ran = open('ran', 'w')\ndef shares(image, text):\n    return image\n",
 ])  # fmt: skip
-def test_no_code_of_a_progress_file_runs(folder, bank, capsys, code):
+def test_no_code_of_a_progress_file_runs(folder, bank, code):
     solve()
     content = json.loads((file := own.progress_path()).read_text())
     content["exercises"]["00.2"]["solution"] = code  # as an earlier edition kept it
     file.write_text(json.dumps(content))
-    assert check(bank).status == "right" and not (folder / "ran").exists()
+    assert check(bank).status == "right"
     (folder / "00_start_here.ipynb").unlink()
     assert "solve 00.2, " in check(bank).message and not (folder / "ran").exists()
-    assert "no saved notebook of this folder defines it" in capsys.readouterr().out
-    assert EXERCISES["00.2"](shares).note == "" and "ran" not in file.read_text()  # and none is kept
-
-
-@pytest.mark.parametrize("opening", [
-    '"""The shares."""; contribution = image * text',
-    '"""The\f shares."""  # \f\n    contribution = image * text',
-    'marks = """\n    ###"""\n    contribution = image * text * (marks[-1] == "#")',
-    '"""The shares."""\n    "and more"\n    contribution = image * text',
-])  # fmt: skip
-def test_only_a_docstring_that_stands_alone_is_left_out(folder, bank, capsys, opening):
-    solve()
-    keep("shares", inspect.getsource(shares).replace("contribution = image * text", opening))
-    assert check(bank).status == "right"
-
-
-def test_the_first_right_one_of_several_notebooks_counts_and_what_is_no_notebook_is_passed_over(folder, bank):
-    solve()
-    save("00_copy.ipynb", "def shares(image, text):\n    return image\n")
-    (folder / "00_damaged.ipynb").write_text('{"cells": [{"cell_type"')
-    os.mkfifo(folder / "00_pipe.ipynb")  # and is not waited for
-    assert check(bank).status == "right"
 
 
 def test_a_pipe_in_the_place_of_the_file_is_not_waited_for(folder, bank, capsys):
     os.mkfifo(folder / own.FILE)
-    assert "not all of it is yours" in check(bank).message
-    assert "my_asif.py cannot be read (my_asif.py is a pipe, device or folder" in capsys.readouterr().out
+    assert "not all of it is yours" in check(bank).message and "is a pipe, device or folder" in capsys.readouterr().out
 
 
 def test_a_file_that_was_edited_by_hand_runs_as_it_stands(folder, bank, capsys):

@@ -142,6 +142,8 @@ def test_a_file_of_another_version_is_left_as_it_is(folder, version):
 def test_where_the_system_refuses_the_verdict_stands_and_the_reason_is_told(folder, monkeypatch):
     monkeypatch.setenv(progress.VARIABLE, "missing/anna.json")
     assert note("04.1", "right").endswith("was not saved. anna.json: No such file or directory.")
+    monkeypatch.setenv(progress.VARIABLE, "~nobody.here/x")
+    assert note("04.1", "right").endswith("was not saved. x: No such file or directory.") and show_progress()
     (folder / "my_progress.json").mkdir()
     monkeypatch.delenv(progress.VARIABLE)
     assert "was not saved. my_progress.json cannot be read: my_progress.json is a pipe, dev" in note("04.1", "right")
@@ -165,6 +167,17 @@ def test_a_read_only_file_or_folder_is_told_and_stays_as_it_is(folder, monkeypat
     monkeypatch.setattr(files.os, "replace", refuse)
     assert note("04.1", "right").endswith("was not saved. my_progress.json: Read-only file system.")
     assert path.read_bytes() == b"{"
+
+
+@pytest.mark.parametrize("exercises", [
+    {"04.1": ENTRY | {"status": "wrong", "first_right": None, "tries": 10**6}},
+    {f"10.{n}": ENTRY for n in range(progress.MOST_EXERCISES)},
+])  # fmt: skip
+def test_what_could_not_be_read_again_is_not_written(folder, exercises):
+    file = folder / "my_progress.json"
+    file.write_text(json.dumps({"exercises": exercises, "format": "asif-progress", "version": 5}))
+    before = load_progress(file)
+    assert "your progress was not saved. exercises" in note("04.1", "wrong") and load_progress(file) == before
 
 
 def test_a_linked_file_stays_a_link(folder):

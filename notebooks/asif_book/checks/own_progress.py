@@ -43,10 +43,10 @@ def show_progress(chapter: str | None = None) -> "Overview":
     path, entries, remark = progress_path(), {}, ""
     if path is None:
         remark = f"No progress is kept here, since {VARIABLE} is empty."
-    elif path.exists():
+    else:
         try:
-            entries = load_progress(path).exercises
-        except ProgressError as error:
+            entries = load_progress(path).exercises if path.exists() else {}
+        except (OSError, ProgressError) as error:
             remark = str(error)
     unknown = sorted(entries.keys() - titles.keys(), key=in_order)
     if unknown:

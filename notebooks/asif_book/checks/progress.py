@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from asif_lib.errors import AsifError
 from asif_lib.files import locked, parse_json, put_aside, read_file, write_json
@@ -99,7 +99,7 @@ class _Head:
 def progress_path() -> Path | None:
     """The progress file of this kernel, or None where no progress is kept."""
     name = os.environ.get(VARIABLE, FILE)
-    return Path(name).expanduser() if name else None
+    return Path(os.path.expanduser(name)) if name else None  # where ~name is nobody, no such folder
 
 
 def note(exercise: str, status: str, message: str = "") -> str:
@@ -137,7 +137,11 @@ def change(changed, not_saved: str) -> str:
             except DamagedProgressError:
                 kept = put_aside(path).name
                 remark = f"{path.name} was damaged: it now stands as {kept}, and your progress starts afresh."
-            write_json(path, changed(progress))
+            progress = changed(progress)
+            parse_json(
+                TypeAdapter(Progress).dump_json(progress), Progress
+            )  # what `load_progress` refuses is not written
+            write_json(path, progress)
     except Exception as error:  # whatever happened to the file, the student must be answered
         reason = f"{path.name}: {error.strerror}." if isinstance(error, OSError) else str(error)
         remark += f" {not_saved} {reason}"

@@ -17,11 +17,19 @@ print(verdict)
 assert verdict.solved, verdict.message"""
 _CONFIG = f"""\
 import os
+from pathlib import Path
 
 c = get_config()
 c.CourseDirectory.course_id = "asif"
 c.ClearSolutions.code_stub = {{"python": 'raise NotImplementedError("your turn")'}}
 os.environ["{VARIABLE}"] = ""  # grading leaves the students' own progress files alone
+course = Path(__file__).parent
+for chapter in sorted(path.name for path in course.glob("source/*")):
+    for path in sorted(course.glob("submitted/**/*.ipynb")):  # nbgrader passes over one in another place in silence
+        path = path.relative_to(course)
+        right = course / "submitted" / path.parts[1] / chapter / (chapter + ".ipynb")
+        if chapter in (path.stem.casefold(), path.parent.name.casefold()) and not right.exists():
+            print(f"{{path}} is not read there; put it at submitted/STUDENT/{{chapter}}/{{right.name}}")
 """
 
 

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,11 +12,15 @@ from asif_book.checks.own_progress import exercise_titles
 from asif_book.checks.progress import FILE, SOLVED, Answers, Entry, ProgressError, in_order, load_progress
 from asif_book.checks.quiz import class_gain
 from asif_lib.errors import AsifError, first_line
+<<<<<<< HEAD
 from asif_lib.files import read_file, write_whole
+=======
+from asif_lib.files import ROOT, write_whole
+>>>>>>> class
 from asif_lib.texts import csv_text
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
-_AROUND_A_NAME = re.compile(r"(?<=.)((_\d+)_assignsubmission_.*|\.json)$", re.I)
+_AROUND_A_NAME = re.compile(r"(?<=.)((_\d+)_assignsubmission_.*|(\.tar)?\.(json|ipynb|zip|tar|gz|tgz|7z|rar))$", re.I)
 """In the name of a file or folder, also as Moodle has it: Ana Díaz_12345_assignsubmission_file_my_progress.json."""
 
 
@@ -48,12 +52,17 @@ def read_class(folder: Path | str) -> ClassProgress:
         raise ClassError(f"{folder}: there is no such folder.")
     found = ClassProgress()
     items = {item: written_name(item.name) for item in sorted(folder.iterdir())}
-    students = _students(items.values())
+    students, spellings = _students(items.values()), defaultdict(set)
+    chapters = {path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")}
     for item, name in items.items():
         student = students[name]
         if item.name.startswith((".", "__MACOSX")):  # what systems leave in folders and archives
             continue
+        if student.casefold() in chapters:
+            found.unreadable.append(f"{name} is named as a chapter; put it into the folder of its student.")
+            continue
         found.handed_in.add(student)
+        spellings[student].add(_AROUND_A_NAME.sub("", item.name))
         if item.is_symlink():
             found.unreadable.append(f"{name} is a link, and may lead anywhere; ask for the file itself.")
         elif item.is_dir():
@@ -74,6 +83,11 @@ def read_class(folder: Path | str) -> ClassProgress:
             found.unreadable.append(f"{name}: an archive; unpack it.")
         else:
             found.remarks.append(f"{name}: no progress file; left alone.")
+    for student, names in spellings.items():
+        if len(names) > 1:
+            found.remarks.append(
+                f"{student}: spelt in {len(names)} ways, one row; rename one if they are two students."
+            )
     if not (found.students or found.unreadable):
         raise ClassError(f"{folder} holds no progress: it should hold NAME.json or NAME/{FILE} for every student.")
     return found

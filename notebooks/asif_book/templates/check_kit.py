@@ -12,23 +12,27 @@ def parts(version):
 
 
 def checksums(kit):
-    """Return the SHA-256 of each file of a kit, by name; a link has none. Systems leave files with a dot on a stick."""
+    """Return the SHA-256 of each file of a kit, by name; links and pipes have none. Systems leave files with a dot."""
     found = {}
     for path in sorted(kit.rglob("[!.]*")):
-        if path.is_symlink():
-            found[path.relative_to(kit).as_posix()] = "a link"
-        elif path.is_file() and path.name not in ("about.json", "check_kit.py"):
+        name = path.relative_to(kit).as_posix()
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            found[name] = "no regular file"
+        elif path.is_file() and name not in ("about.json", "check_kit.py"):
             with open(path, "rb") as file:
-                found[path.relative_to(kit).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
 
 
 def main():
     kit = Path(__file__).parent
+    about = kit / "about.json"
     try:
-        made = json.loads((kit / "about.json").read_text(encoding="utf-8"))
-        there, listed = checksums(kit), dict(made["files"])
-    except (OSError, ValueError, KeyError, TypeError):
+        made = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}  # a pipe would be waited for
+        there, listed, wanted = checksums(kit), dict(made["files"]), parts(made["python"])
+        if not all(isinstance(text, str) for text in [made["system"], made["machine"], *listed, *listed.values()]):
+            raise TypeError
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         sys.exit("kit/about.json or a file of the kit cannot be read: copy the whole kit again")
     for name in sorted(there.keys() | listed.keys()):
         if there.get(name) != listed.get(name):
@@ -41,7 +45,7 @@ def main():
     }
     python = parts(here["python"])
     # a package may need a patch of Python that the kit had
-    fits = python[:2] == parts(made["python"])[:2] and python >= parts(made["python"])
+    fits = python[:2] == wanted[:2] and python >= wanted
     if not fits or any(here[key] != made[key] for key in ("system", "machine")):
         described = ["Python {python} on {system} {machine}".format(**about) for about in (made, here)]
         advice = "make a kit on such a computer, or remove the folder kit and use the network"

@@ -141,24 +141,21 @@ def _solutions():
 
 def _written() -> Iterator[tuple[str, str]]:
     """Yield name and code of each function in `NUMBERS` that a notebook in the kernel's folder defines."""
+    sources = []
     for path in sorted(Path().glob("*.ipynb")):
-        sources = []
         with contextlib.suppress(Exception):  # a file that is no notebook
             cells = json.loads(read_file(path))["cells"]
-            sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-        for source in sources:
-            with contextlib.suppress(SyntaxError, ValueError):  # a cell with a command of IPython, or half written
-                for part in ast.parse(source).body:
-                    if isinstance(part, ast.FunctionDef) and part.name in NUMBERS:
-                        first = min(line.lineno for line in [part, *part.decorator_list])
-                        yield part.name, "\n".join(source.split("\n")[first - 1 : part.end_lineno]) + "\n"
+            sources += ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    for source in sources:
+        with contextlib.suppress(SyntaxError, ValueError):  # a cell with a command of IPython, or half written
+            for part in ast.parse(source).body:
+                if isinstance(part, ast.FunctionDef) and part.name in NUMBERS:
+                    first = min(line.lineno for line in [part, *part.decorator_list])
+                    yield part.name, "\n".join(source.split("\n")[first - 1 : part.end_lineno]) + "\n"
 
 
 def _right(code, name) -> str:
-    """Return a function without its docstring and the marks of a solution; a `ValueError` continues a sentence.
-
-    The function runs here, in the file without the reader's other functions, and its check must find it right.
-    """
+    """Return a right function without its docstring and marks of a solution; a `ValueError` continues a sentence."""
     tree = _parsed(code, (name,))
     lines, body = code.split("\n"), tree.body[-1].body  # a form feed ends no line of Python
     if ast.get_docstring(tree.body[-1]) is not None and len(body) > 1:

@@ -25,8 +25,8 @@ DENSE = 2**22
 EXTREME = 1e30
 """Numbers from which float32 may not hold a row minus the mean."""
 OFFSET = 300
-"""How many times as long as the anchors' spread about it their mean may be. At 300 times, a score was 5e-6 off float64; at
-1,000 times, other anchors entered the k, because float32 rounds the mean."""
+"""How many times as long as the anchors' spread about it their mean may be. At 300 times, a score was 5e-6 off
+float64; at 1,000 times, other anchors entered the k, because float32 rounds the mean."""
 SAMPLE = 64
 """Anchors, evenly spaced, whose spread is looked at."""
 ASKED = 4_096

@@ -12,11 +12,7 @@ from asif_book.checks.own_progress import exercise_titles
 from asif_book.checks.progress import FILE, SOLVED, Answers, Entry, ProgressError, in_order, load_progress
 from asif_book.checks.quiz import class_gain
 from asif_lib.errors import AsifError, first_line
-<<<<<<< HEAD
-from asif_lib.files import read_file, write_whole
-=======
-from asif_lib.files import ROOT, write_whole
->>>>>>> class
+from asif_lib.files import ROOT, read_file, write_whole
 from asif_lib.texts import csv_text
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")

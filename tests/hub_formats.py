@@ -63,8 +63,8 @@ def write_webdataset(folder, count, shard=100, split="train", picture=png, capti
 def write_clip_benchmark(folder, ending, texts, shard=3, split="test", picture=png, **files):
     """Write pictures as LAION's CLIP benchmark does, each beside a text of that ending; and lists, as classnames."""
     rows = [{ending: str(text).encode(), "webp": picture(number)} for number, text in enumerate(texts)]
-    _write_tars(folder / split, "{}.tar", rows, shard)
-    for name, lines in files.items():
+    count = _write_tars(folder / split, "{}.tar", rows, shard)
+    for name, lines in {f"{split}/nshards": [count], **files}.items():
         (folder / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines))
     return folder
 
@@ -79,3 +79,4 @@ def _write_tars(folder, name, rows, shard):
                     entry = tarfile.TarInfo(f"{number:08}.{ending}")
                     entry.size = len(content)
                     tar.addfile(entry, io.BytesIO(content))
+    return len(shards)

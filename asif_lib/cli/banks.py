@@ -344,7 +344,7 @@ def _review(
 
     Decisions in a CSV of an earlier review are carried over.
     """
-    check_targets(bank_dir(name), csv=csv)
+    check_targets(bank_dir(name), csv=csv, carries=True)
     bank = _load(name)
     from asif_lib.explain.review import carry_decisions, read_review, review_bank
     from asif_lib.machine import resolve_device

@@ -140,10 +140,11 @@ def existing_folder(folder) -> Path:
     return Path(folder)
 
 
-def check_targets(*inputs, **files):
+def check_targets(*inputs, carries=False, **files):
     """Raise `ParameterError` unless the file of each option can be written, and is not one of the `inputs`.
 
-    The inputs are files and folders that the command reads. A table replaces nothing but a table.
+    The inputs are files and folders that the command reads. A table replaces nothing but a table, and one with
+    decisions of a review only if the command `carries` them over.
     """
     for option, file in ((f"--{option}", Path(file)) for option, file in files.items() if file):
         folder = Path(os.path.realpath(file)).parent
@@ -159,9 +160,11 @@ def check_targets(*inputs, **files):
             from asif_lib.datasets.captions import read_table  # brings pandas
 
             try:
-                read_table(file)
+                table = read_table(file)
             except DataError as error:
                 raise ParameterError(f"{option} {file}: is there, and no table ({error}); name another file") from None
+            if not carries and "decision" in table and table["decision"].str.strip().any():
+                raise ParameterError(f"{option} {file}: holds the decisions of a review; name another file")
 
 
 def write_csv(file, table):

@@ -1,8 +1,8 @@
 """Captions of pictures, in a table or by language: read strictly, so that each fault is named by its place."""
 
 import csv
+import json
 import re
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -11,7 +11,6 @@ from asif_lib.errors import DataError, first_line, first_names
 
 TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet")
 COLUMNS = ("file_name", "caption", "text", "group", "split")
-_read_lines = partial(pd.read_json, lines=True, dtype=False, encoding="utf-8-sig")
 
 
 def read_captions(file, *, pictures=True) -> pd.DataFrame:
@@ -22,7 +21,7 @@ def read_captions(file, *, pictures=True) -> pd.DataFrame:
 
     Raises `DataError` if the file is not a table of its kind, or a value cannot be what its column says.
     """
-    table = read_table(file, {".csv": _read_csv, ".jsonl": _read_lines, ".parquet": pd.read_parquet}[file.suffix])
+    table = read_table(file, {".csv": _read_csv, ".jsonl": _read_jsonl, ".parquet": pd.read_parquet}[file.suffix])
     for known in COLUMNS:
         similar = [name for name in map(str, table) if name.strip().lower() == known]
         if similar not in ([], [known]):
@@ -90,6 +89,26 @@ def _read_csv(file):
             fault = f"row {number} has {len(row)} values for {len(names)} columns"
             raise ValueError(f"{fault}: put a text that holds {separator!r} into double quotes")
     return pd.DataFrame(rows, columns=names, dtype=object)
+
+
+def _read_jsonl(file):
+    rows = []
+    with open(file, encoding="utf-8-sig") as lines:
+        for line in filter(str.strip, lines):
+            try:
+                rows.append(json.loads(line, object_pairs_hook=_object))
+            except ValueError as error:
+                raise ValueError(f"row {len(rows) + 1}: {first_line(error)}") from None
+            if not isinstance(rows[-1], dict):
+                raise ValueError(f"row {len(rows)} is not an object with the columns as its keys")
+    return pd.DataFrame(rows, dtype=object)
+
+
+def _object(pairs):
+    """Return an object of JSON; of two equal keys, Python's own reader would keep the last in silence."""
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError(f"a key occurs more than once among {', '.join(key for key, _ in pairs)}")
+    return dict(pairs)
 
 
 def _texts(file, table):

@@ -1,6 +1,8 @@
 """Labelled pictures of the hub, through `datasets`: any data set with a column of pictures and one of classes."""
 
 import os
+import re
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -149,11 +151,19 @@ def _columns(repository, table, label, published):
 
 def _with_lists(repository, split):
     """Return (the repository, or a folder with its lists and one split; the names in ``classnames.txt``, or None)."""
-    names = text_beside(repository, "classnames.txt")
-    if names is None or Path(repository).is_dir():
-        return repository, names
-    fetch = import_extra("huggingface_hub", "hub").snapshot_download
-    return fetch(str(repository), repo_type="dataset", allow_patterns=["*.txt", f"{split}/*"]), names
+    names, folder = text_beside(repository, "classnames.txt"), repository
+    if names is None:
+        return repository, None
+    if not Path(repository).is_dir():
+        fetch = import_extra("huggingface_hub", "hub").snapshot_download
+        folder = fetch(str(repository), repo_type="dataset", allow_patterns=["*.txt", f"{split}/*"])
+    count, found = text_beside(folder, f"{split}/nshards.txt"), len([*Path(folder, split).glob("*.tar")])
+    if not count:
+        what = f"no file {split}/nshards.txt, which says how many tars there are; compare the split with its page"
+        raise DataError(f"{repository}: has {what}")
+    if count != [str(found)]:
+        raise DataError(f"{repository}, split {split}: {found} of its {count[0]} tars are here; fetch the others")
+    return folder, names
 
 
 def configured(repository) -> tuple:
@@ -179,13 +189,22 @@ def text_beside(repository, file) -> list | None:
 
 
 def check_files(repository):
-    """Raise `DataError` if a tar of a folder is empty or lacks its end, two blocks of zeros: rows would be lost."""
+    """Look at the files of a folder, from which rows would be lost in silence.
+
+    Raises `DataError` if a tar is empty or lacks its end, two blocks of zeros. Warns if of files that are numbered, as
+    in ``train-00000-of-00002.parquet``, some are not here.
+    """
     for file in sorted(Path(repository).rglob("*.tar")):
         with open(file, "rb") as tar:
             is_empty = not tar.read(512).strip(b"\0")
             tar.seek(max(0, file.stat().st_size - 1_024))
             if is_empty or tar.read().strip(b"\0"):
                 raise DataError(f"{file}: is empty or cut off, so pictures are missing; copy or fetch it again")
+    numbered = (re.fullmatch(r"(.*)-\d+-of-(\d+)\.\w+", str(file)) for file in Path(repository).rglob("*-of-*.*"))
+    for (name, total), here in sorted(Counter(found.groups() for found in numbered if found).items()):
+        if here < int(total):
+            fault = f"{here} of {int(total)} files are here; rows of the others are missing"
+            warnings.warn(f"{name}: {fault}", stacklevel=3)
 
 
 def tars_of(split) -> dict:

@@ -134,12 +134,14 @@ def test_no_input_of_a_call_and_no_file_that_is_no_table_is_written_over(clothes
     picture, there = next(clothes.glob("bag/*.png")), tmp_path / "thesis.csv"
     (tmp_path / "link").symlink_to(bank_dir("stamps") / "bank.json")
     there.write_text("chapter,words\n1,2,3\n")
+    (tmp_path / "review.csv").write_text("id,decision\nowl.png,drop\n")
     for written, words in [
         (tmp_path / "link", "link: this command reads"),
         (bank_dir("stamps") / "bank.json", "bank.json: this command reads"),
         (bank_dir("stamps") / "new.csv", "new.csv: this command reads"),
         (there, "thesis.csv: is there, and no table"),
         (picture, "is there, and no table"),
+        (tmp_path / "review.csv", "review.csv: holds the decisions of a review; name another file"),
     ]:
         before = written.read_bytes() if written.exists() else None
         status, _, error = run("evaluate", clothes, "--predictions", written)

@@ -1,7 +1,7 @@
 """Labelled data sets of the hub, as folders in its own format; no network."""
 
 import pytest
-from hub_formats import write_clip_benchmark, write_columns
+from hub_formats import write_clip_benchmark, write_columns, write_parquet
 from PIL import Image
 
 from asif_lab.streams import stream_from_hub
@@ -105,12 +105,21 @@ def test_a_tar_that_is_cut_off_between_two_files_loses_no_row_in_silence(save, t
             load(folder, "test")
 
 
+def test_numbered_files_that_are_not_all_here_are_counted(save, tmp_path):
+    folder = write_parquet(tmp_path / "pairs", 6, shard=2)
+    (folder / "data" / "train-00001-of-00003.parquet").unlink()
+    with pytest.warns(UserWarning, match="data/train: 2 of 3 files are here; rows of the others are missing"):
+        stream = stream_from_hub(folder)
+    assert [len(block) for _, block, _ in stream.blocks(9)] == [4]
+
+
 @pytest.mark.parametrize(
     "texts, lists, split, words",
     [
         ([0, 3, 1], {"classnames": "abc"}, "test", "classnames.txt has 3 names, .* class numbers up to 3, from 0"),
         ([0, 1], {}, "test", r"in a file classnames.txt; pictures: .*; classes \(name one as the label\): none"),
-        ([0, 1], {"classnames": "ab"}, "val", "split val: cannot be loaded .*; compare name and split with its page"),
+        ([0, 1], {"classnames": "ab"}, "val", "has no file val/nshards.txt, .*; compare the split with its page"),
+        ([0, 1], {"classnames": "ab", "test/nshards": "3"}, "test", "split test: 2 of its 3 tars are here; fetch"),
     ],
 )
 def test_what_does_not_fit_this_layout_is_one_sentence(save, tmp_path, texts, lists, split, words):

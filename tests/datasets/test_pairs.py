@@ -214,7 +214,8 @@ BAD_TABLES = [
     *(("csv", f"file_name,caption,{twice}\na.png,one,two".encode(),
        f"has the columns 'caption', {twice!r}; keep one of them, and call it caption")
       for twice in ("caption", " Caption ")),
-    ("jsonl", b'["a", "b"]', "needs the columns file_name and caption"),
+    ("jsonl", b'["a", "b"]', "row 1 is not an object with the columns as its keys"),
+    ("jsonl", b'{"file_name": "a.png", "caption": "one", "caption": "two"}', "row 1: a key occurs more than once"),
     ("jsonl", b'{"file_name": "a.png", "caption": ["a", "b"]}', "row 1, column caption: is a list; write one text"),
 ]  # fmt: skip
 

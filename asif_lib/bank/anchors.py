@@ -271,8 +271,7 @@ class AnchorBank:
 
     def check_encoder(self, identity, side):
         """Raise `IdentityError` unless `identity` is the encoder of that side."""
-        if identity != self.encoder_of(side):
-            own = self.encoder_of(side)
+        if identity != (own := self.encoder_of(side)):
             way = other_way(identity, own) if str(identity) == str(own) else ""
             fault = f"bank {self.name!r} was made by {own}, not by {'this one' if way else identity}{way}"
             advice = "load the bank's own encoder, or build a bank with this one"

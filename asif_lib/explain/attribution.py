@@ -65,11 +65,11 @@ def shapley_values(model, pictures, texts, *, permutations=200, seed=0, progress
     kept = [model.anchors(side).cosines(of_side, n) for side, of_side in zip(model.bank.sides, z, strict=True)]
     ranks = [k.indices.argsort(dim=1).numpy() for k in kept]  # (q, n): the place of each anchor, ties as in the bank
     logs = [model.p * k.values.double().clamp_min(0).log() for k in kept]  # (q, n); a power may underflow, its log not
-    powers = [torch.zeros_like(s).scatter_(1, k.indices, s).numpy() for s, k in zip(logs, kept, strict=True)]
+    logs = [torch.zeros_like(s).scatter_(1, k.indices, s).numpy() for s, k in zip(logs, kept, strict=True)]
     random = np.random.default_rng(check_seed(seed))
     orders = np.stack([random.permutation(n) for _ in range(permutations)])
     bar = progress_bar(range(len(z[0])), desc="Shapley", unit="score", delay=WORTH_A_LINE, progress=progress)
-    gains = (_joining(orders, model.k, *(x[i] for x in (*ranks, *powers))) for i in bar)  # (permutations, n) each
+    gains = (_joining(orders, model.k, *(x[i] for x in (*ranks, *logs))) for i in bar)  # (permutations, n) each
     values, spread = zip(*((g.mean(axis=0), g.std(axis=0, ddof=1)) for g in gains), strict=True)
     return torch.from_numpy(np.stack(values)), torch.from_numpy(np.stack(spread)) / permutations**0.5
 
@@ -114,10 +114,8 @@ def _joining(orders, k, rank, other_rank, log_power, other_log_power):
                     top, other_top = max(top, log_power[members[0, i]]), max(other_top, other_log_power[members[1, i]])
                 for i in range(min(step + 1, k) if min(top, other_top) > -np.inf else 0):
                     a, b = members[0, i], members[1, i]
-                    first, second = (
-                        first + np.exp(2 * (log_power[a] - top)),
-                        second + np.exp(2 * (other_log_power[b] - other_top)),
-                    )
+                    first += np.exp(2 * (log_power[a] - top))
+                    second += np.exp(2 * (other_log_power[b] - other_top))
                     if inside[1, a]:
                         dot += np.exp(log_power[a] - top + other_log_power[a] - other_top)
                 after = dot / np.sqrt(first * second) if first * second > 0 else 0.0

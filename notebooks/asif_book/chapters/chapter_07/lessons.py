@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter, ImageOps
 from asif_lib.defaults import DEFAULT_P
 from asif_lib.evaluation.measures import auc_with_interval, share_with_interval
 from asif_lib.evaluation.recommending import sweep
-from asif_lib.explain.contribution import contributions
+from asif_lib.explain.contribution import contributions, with_columns
 from asif_lib.machine import for_small_matrices
 from asif_lib.settings import Settings
 from asif_lib.zeroshot import ASIF
@@ -204,4 +204,4 @@ def mean_contributions(images, prompts, labels, against, pairs) -> pd.DataFrame:
     mean = entries.multiply(vectors[labels] - vectors[against]).sum(axis=0) / len(images)  # (n,)
     table = pd.DataFrame({"anchor": np.arange(images.n), "contribution": mean})[(entries > 0).sum(axis=0) > 0]
     table = table.sort_values("contribution", ascending=False, kind="stable", ignore_index=True)
-    return table.join(pairs.reset_index(drop=True), on="anchor")
+    return with_columns(table, pairs, images.n)

@@ -144,9 +144,10 @@ OWN_WAY = [
 
 @pytest.mark.parametrize("check", [SHARED, *OWN_WAY], ids=lambda check: check.number)
 def test_bad_results_are_answered_in_words(check, monkeypatch):
-    monkeypatch.setattr(calling, "TIME_LIMIT", 0.05)
     alarm, timer = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
     for solution, message in BAD.values():
+        if solution is forever:  # a busy machine may be slow in any other call
+            monkeypatch.setattr(calling, "TIME_LIMIT", 0.05)
         verdict = check(solution)
         assert verdict.status == "wrong" and message in verdict.message, verdict
         assert "Traceback" not in str(verdict)

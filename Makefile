@@ -1,5 +1,5 @@
 # make workbook   set up, run all chapters, write the report      (DEVICE=cpu|cuda|mps|auto, PROFILE=offline|hub, PAIRS=folder)
-# make lab        set up, open JupyterLab on work/, a student's own copies of the chapters
+# make lab        set up, open chapter 00 in JupyterLab, in work/, a student's own copies
 # Each does all the set-up that it needs, and reuses what is there.
 # teachers:begin
 # make test       set up, run the linters and the tests that a change needs first: five minutes
@@ -39,7 +39,7 @@ workbook: setup
 
 lab: setup
 	$(BIN)/python -m asif_book.editions.workspace work $(if $(filter no,$(SOLUTIONS)),--no-solutions)$(if $(filter yes,$(SOLUTIONS)),--solutions)
-	JUPYTER_CONFIG_PATH=.jupyter $(BIN)/jupyter lab work $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
+	JUPYTER_CONFIG_PATH=.jupyter $(BIN)/jupyter lab work/00_start_here.ipynb $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 setup: $(STUDENT)
 	@$(if $(KIT),mkdir -p $(CACHE) && cp -Rn kit/cache/. $(CACHE))

@@ -131,10 +131,11 @@ def test_a_wheel_carries_the_catalogue_and_all_templates(tmp_path):
     assert {"asif_lib/datasets/catalogue.toml", "asif_book/repeated_splits.csv", *templates} <= set(names)
 
 
-def test_make_lab_keeps_nbgraders_menus_from_students():
+def test_make_lab_opens_the_first_chapter_and_keeps_nbgraders_menus_from_students():
     files = importlib.metadata.files("nbgrader")
     theirs = next(f for f in files if f.match("etc/jupyter/jupyter_server_config.d/nbgrader.json")).locate()
     ours = ROOT / ".jupyter" / "jupyter_server_config.d" / "nbgrader.json"
     on, off = (json.loads(Path(path).read_text())["ServerApp"]["jpserver_extensions"] for path in (theirs, ours))
     assert off == dict.fromkeys(on, False)
-    assert "JUPYTER_CONFIG_PATH=.jupyter" in (ROOT / "Makefile").read_text()
+    opens = "JUPYTER_CONFIG_PATH=.jupyter $(BIN)/jupyter lab work/00_start_here.ipynb"
+    assert opens in (ROOT / "Makefile").read_text() and (ROOT / "notebooks" / "00_start_here.ipynb").exists()

@@ -180,14 +180,21 @@ def test_nbconvert_makes_slides_of_the_core_path_with_its_figures_and_without_pl
     assert page.count("<section><section>") == 3 and "On the path" in page and "Beside it" not in page
 
 
-def test_what_answers_a_guess_is_folded_until_the_reader_has_run_the_cell(house):
+@pytest.mark.parametrize(
+    ("begin", "fold"),
+    [
+        ("**Before you run the next cell:** how many?", editions.WHAT_YOU_SEE),
+        ('<span class="on-screen">**Untick the lamb.**</span>', editions.AFTER_A_CLICK),
+    ],
+)
+def test_what_tells_the_end_is_folded_until_the_reader_has_run_the_cell_or_clicked(house, begin, fold):
     source = house[0] / "04_sparsification.py"
-    asked = "# %% [markdown]\n# ## Guess\n#\n# **Before you run the next cell:** how many?\n"
+    asked = f"# %% [markdown]\n# ## Guess\n#\n# {begin}\n"
     seen = "# %% [markdown]\n# **What you see.** Two.\n#\n# **What you see.** Three.\n"
     source.write_text(f"{SOURCE}\n{asked}\n# %%\n1 + 1\n\n{seen}", encoding="utf-8")
     for path in build(*house):
         text = read(path).cells[-1].source
-        assert text == "**What you see.** Two.".join(editions.WHAT_YOU_SEE) + "\n\n**What you see.** Three."
+        assert text == "**What you see.** Two.".join(fold) + "\n\n**What you see.** Three."
 
 
 def test_a_folder_without_chapters_is_an_error(tmp_path):

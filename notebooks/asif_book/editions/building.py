@@ -44,6 +44,7 @@ from nbformat.v4 import new_notebook, new_raw_cell
 
 from asif_book.editions import contents
 from asif_book.editions.outline import (
+    AFTER_A_CLICK,
     CELL_SECONDS,
     CORE,
     DEEPER,
@@ -113,7 +114,7 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
     metadata = _METADATA | {"title": title, SETTINGS: {"cell_seconds": CELL_SECONDS} | settings}
     student, solved = new_notebook(metadata=metadata), new_notebook(metadata=metadata)
     seen: Counter[tuple[str, str]] = Counter()
-    asked = False
+    asked = ()
     for number, cell in enumerate(written, start=1):
         if "teacher" in tags_of(cell):
             continue
@@ -411,14 +412,17 @@ def _cell_id(chapter: str, cell_type: str, source: str, occurrence: int) -> str:
     return hashlib.sha256("\0".join([chapter, cell_type, source, str(occurrence)]).encode()).hexdigest()[:12]
 
 
-def _folded_answers(text: str, asked: bool) -> tuple[str, bool]:
-    """Fold each "What you see" that follows a guess; return the text, and whether it ends with an open guess."""
+def _folded_answers(text: str, asked: tuple) -> tuple[str, tuple]:
+    """Fold each "What you see" behind a guess or a click; return the text, and the fold that the next text needs."""
     parts = text.split("\n\n")
     for at, part in enumerate(parts):
         if asked and part.startswith("**What you see.**") and not part.endswith(":"):  # its list would stay open
-            parts[at] = part.join(WHAT_YOU_SEE)
-            asked = False
-        asked = part.startswith("**Before you run") or (asked and not part.startswith("#"))
+            parts[at] = part.join(asked)
+            asked = ()
+        if part.startswith("#"):
+            asked = ()
+        for begin, fold in (("**Before you run", WHAT_YOU_SEE), ('<span class="on-screen">**Untick', AFTER_A_CLICK)):
+            asked = fold if part.startswith(begin) else asked
     return "\n\n".join(parts), asked
 
 

@@ -16,6 +16,8 @@ SETTINGS = "asif"
 """Key of a notebook's metadata with the settings of its run, which the opening cell of the source brings."""
 WHAT_YOU_SEE = "<details><summary>Open this after the run</summary>\n\n", "\n\n</details>"
 """Around the paragraph that answers a guess, in a notebook."""
+AFTER_A_CLICK = WHAT_YOU_SEE[0].replace("run", "click"), WHAT_YOU_SEE[1]
+"""Around the paragraph that tells what a click does, in a notebook and in the report."""
 FOLDED = "hide-input"
 """Tag of a cell whose code only plumbs. A comment in its first line says what it does; the other lines are folded."""
 CORE = "core"

@@ -23,7 +23,7 @@ def show_pictures(pictures, titles=None, *, columns=6, title="") -> HTML:
     return rows_of_pictures([map(cell, pictures, titles)], columns=columns, names=[title] * bool(title))
 
 
-def labelled_pictures(pictures, labels, true, *, columns=6) -> HTML:
+def labelled_pictures(pictures, labels, true, *, columns=6, bet=False) -> HTML:
     """Draw pictures with their labels: a check mark and a frame, or a cross and the true label.
 
     Parameters
@@ -32,13 +32,17 @@ def labelled_pictures(pictures, labels, true, *, columns=6) -> HTML:
     labels, true : sequences of q str
     columns : int
         At most; a phone shows fewer.
+    bet : bool
+        Whether the labels are hidden until the reader has clicked how many are right.
     """
     cells = [
         cell(picture, f"✔ {label}", kind="right") if label == truth else cell(picture, f"✘ {label}\n({truth})")
         for picture, label, truth in zip(pictures, labels, true, strict=True)
     ]
     says = {"✔": "✔ the label is right", "✘": "✘ it is wrong (the right label)"}
-    return rows_of_pictures([cells], columns=columns, key=" · ".join(sorted({says[one["below"][0]] for one in cells})))
+    key = " · ".join(sorted({says[one["below"][0]] for one in cells}))
+    right = sum(one["kind"] == "right" for one in cells)
+    return rows_of_pictures([cells], columns=columns, key=key, bet=(right, len(cells)) if bet else ())
 
 
 def cell(picture, below="", head="", kind="") -> dict:
@@ -50,7 +54,7 @@ def cell(picture, below="", head="", kind="") -> dict:
     return {"tags": tags, "head": head, "below": below, "kind": kind}
 
 
-def rows_of_pictures(rows, *, columns, names=(), key="") -> HTML:
+def rows_of_pictures(rows, *, columns, names=(), key="", bet=()) -> HTML:
     """Draw rows of cells, `columns` beside each other at most; a row that is longer goes on below.
 
     Parameters
@@ -61,10 +65,12 @@ def rows_of_pictures(rows, *, columns, names=(), key="") -> HTML:
         Of the rows.
     key : str
         What the marks say.
+    bet : tuple of two int, optional
+        How many labels are right, of how many; the reader bets before words and frames are shown.
     """
     rows = [list(cells) for cells in rows]
     wide = max(len(one["tags"]) for cells in rows for one in cells)
-    return self_contained("figures/pictures", rows=rows, columns=columns, names=names, key=key, wide=wide)
+    return self_contained("figures/pictures", rows=rows, columns=columns, names=names, key=key, wide=wide, bet=bet)
 
 
 def bar(value, name, picture=None, *, kind="anchors", before=None, first=False) -> dict:

@@ -149,6 +149,19 @@ def test_shapes_are_lined_up_from_the_right_and_copies_are_dashed(first, second,
         assert "neither is 1" in figure.p.text
 
 
+def test_answers_are_hidden_until_the_reader_bets_but_not_on_paper(browser, tmp_path):
+    right = figures.labelled_pictures([STAMP] * 3, ["cup", "hat", "hat"], ["cup", "hat", "pea"], bet=True)
+    tab = opened(browser, report_page(tmp_path, right))
+    answers = tab.locator(".won, figcaption")
+    assert answers.count() == 4 and not any(one.is_visible() for one in answers.all())
+    tab.emulate_media(media="print")
+    assert all(one.is_visible() for one in answers.all())
+    tab.emulate_media(media="screen")
+    tab.get_by_role("radio", name="3").check()
+    assert all(one.is_visible() for one in answers.all())
+    assert tab.locator(".won").inner_text().startswith("2 of 3 answers are right.")
+
+
 def test_no_view_of_any_drawing_of_the_book_has_a_barrier_or_small_words(browser, stamps, stamps_bank, tmp_path):
     new, anchors = (stamps_bank.subset(stamps.splits[split]) for split in ("validation", "train"))
     long = "a caption of an anchor that goes on and on"
@@ -157,6 +170,7 @@ def test_no_view_of_any_drawing_of_the_book_has_a_barrier_or_small_words(browser
         figures.relative_matrix(new, anchors, [3, 6, 19, 32], i=1, j=2), figures.who_sees_what(stamps), arriving(),
         figures.lined_up([{"m": M, "row": ROW}, {"m": M, "flat": FLAT}]), test_origin.drawn(), test_steps.drawn(),
         tiles(), figures.labelled_pictures([STAMP] * 7, [long] * 7, ["mathematical symbol"] * 7),
+        figures.labelled_pictures([STAMP] * 2, ["cup"] * 2, ["cup", "hat"], bet=True),
         figures.scores_without(STAMP, long, [long] * 2, [0.4, 0.2], [0.3, 0.3], [(STAMP, long)] * 7, []),
         figures.confusion_matrix(np.full((13, 13), 88), ["mathematical symbol"] * 13),
     )  # fmt: skip

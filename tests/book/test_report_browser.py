@@ -208,7 +208,7 @@ def test_the_first_chapter_by_keyboard_in_the_light_and_the_dark_and_on_paper(sm
     for words in ("larger than forty", "quagga is told", "The okapi is folded"):  # what the script folds
         assert page.get_by_text(words).evaluate(visible)
 
-    page = open_page(small / "index.html")  # in a browser that stores nothing
+    page = open_page(small / "00_strangers.html")  # in a browser that stores nothing
     page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('refused'); } })")
     page.reload()
     page.get_by_role("button", name="Show all", exact=True).first.click()
@@ -282,12 +282,15 @@ def test_a_reader_or_a_link_chooses_to_see_all_and_it_is_kept(small, open_page):
     page.goto((small / "01_encoders.html").as_uri())
     expect(page.get_by_text("The product: 42")).to_be_visible()
     assert answers(page) == [True] * 5 and not page.get_by_label("Your guess").is_visible()
-    page.goto((small / "index.html").as_uri())
-    assert question.is_visible() and not switch.is_visible()  # the index always asks
-    chapter = page.locator("ol.chapters > li").first
-    assert "Can two strangers meet" in chapter.inner_text() and "say why." not in chapter.inner_text()
-    page.get_by_label("Show all goals").check()
-    assert "say why." in chapter.inner_text()
+
+
+@of_the_chapters
+def test_the_index_is_a_decision_that_turns(chapters, open_page):
+    page = open_page(chapters / "index.html")
+    said = page.get_by_role("status")
+    assert said.inner_text() == "The answer is “sheep”."
+    page.get_by_label("Keep A baby sheep (a lamb).").uncheck()
+    assert said.inner_text() == "1 anchor is out. The answer is “kangaroo”."
 
 
 def test_the_book_is_searched_by_keyboard(small, open_page):

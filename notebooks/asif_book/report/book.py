@@ -7,9 +7,7 @@ import platform
 import re
 import sys
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from functools import partial
-from itertools import zip_longest
 from pathlib import Path
 
 import nbformat
@@ -26,7 +24,7 @@ from asif_lib.machine import for_small_matrices
 
 from ..chapters.results import BEGIN, END, load_results, results_path, results_table
 from ..editions.building import CHAPTERS, GUIDE, published_at
-from ..editions.contents import METHOD, METHOD_ALT, put_between
+from ..editions.contents import put_between
 from ..editions.outline import Chapter, heading
 from ..page import building
 from .page import BOOK, layout
@@ -105,16 +103,16 @@ def build_report(
     run_chapters(book, run, then=make_page, beside=beside)
     for name, markdown in texts.items():
         if BEGIN in markdown and results_path().exists():
-            markdown = put_between(markdown, BEGIN, END, results_table(load_results()))
+            markdown = put_between(markdown, BEGIN, END, f"{results_table(load_results())}\n\n{_run(parameters)}")
         ends[name] = write(name, [markdown], partial(render_page, notebooks / f"{name}.md", markdown, **around))
     names = [*(path.stem for path in book), *texts]
     write(SEARCH, [ends[name] for name in names], lambda: search_page(pages, names, **around))
     entries = [_entry(chapter, runs / path.name, notebooks) for path, chapter in book.items()]
     index = pages / "index.html"
     walk = WALK if (pages / WALK).exists() else None
-    method = to_html(f"![{METHOD_ALT}]({METHOD})", notebooks) if (notebooks / METHOD).exists() else ""
-    shown = {"entries": entries, "method": method, "walk": walk, "groups": groups}
-    write_whole(index, _index(shown, around, parameters).encode())
+    shown = {"entries": entries, "walk": walk, "groups": groups, "stage": _stage(runs / next(iter(book)).name)}
+    place = around | {"current": "index", "previous": None, "next": None, "fast": parameters.get("fast")}
+    write_whole(index, layout("index.html.j2", title=BOOK, **shown, **place).encode())
     print(f"report: {index}", flush=True)
     return index
 
@@ -158,26 +156,22 @@ def _entry(chapter: Chapter, executed: Path, folder: Path) -> dict:
     return {
         "chapter": chapter,
         "question": line(chapter.question),
-        "goals": [line(goal) for goal in chapter.goals],
         "left_out": left_out(nbformat.read(executed, as_version=4)),
     }
 
 
-def _index(shown: dict, around: dict, parameters: dict) -> str:
-    facts = {
-        "profile": parameters["profile"],
-        "device": f"{parameters['device']} ({platform.machine()}, {os.cpu_count()} CPU cores)",
-        "seed": parameters["seed"],
-        "pairs": parameters.get("pairs", DEFAULT_BANK),
-        "fast": f"{parameters['fast']}: numbers are not the workbook's" if "fast" in parameters else "by chapter",
-        "made": datetime.now().astimezone().isoformat(sep=" ", timespec="minutes"),
-        "Python": platform.python_version(),
-        **{name: version for name in PACKAGES if (version := version_of(name))},
-    }
-    minutes = [map(int, re.findall(r"\d+", chapter.minutes)) for chapter in around["chapters"]]
-    shown["hours"] = [round(sum(column) / 60) for column in zip_longest(*minutes, fillvalue=0)]
-    place = around | {"current": "index", "previous": None, "next": None}
-    return layout("index.html.j2", title=BOOK, facts=facts, **shown, **place)
+def _stage(executed: Path) -> Markup:
+    """Return the first table of a chapter whose boxes take anchors out of the model, or nothing."""
+    outputs = (output for cell in nbformat.read(executed, as_version=4).cells for output in cell.get("outputs", []))
+    drawn = (output.get("data", {}).get("text/html", "") for output in outputs)
+    return Markup(next((html for html in drawn if "data-ledger" in html), ""))
+
+
+def _run(parameters: dict) -> str:
+    """Say in a sentence what a run's numbers come from."""
+    facts = parameters | {"processor": f"{platform.machine()}, {os.cpu_count()} cores"}
+    facts |= {"Python": platform.python_version()} | {name: found for name in PACKAGES if (found := version_of(name))}
+    return f"This run: {', '.join(f'{name} {value}' for name, value in facts.items())}."
 
 
 # Search over the whole book: one page holds the text of every section, and its script finds words in it

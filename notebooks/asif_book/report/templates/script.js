@@ -58,7 +58,7 @@ function markSection(links) {
 }
 
 // two ways to read, guess first or show all; an address may choose: ?show=all. Only where guesses are does a switch
-// stand in the bar; the first chapter asks instead, until a choice, and the index always
+// stand in the bar; the first chapter asks instead, until a choice
 function waysToRead(bar, question) {
   for (const text of document.querySelectorAll("main:has(.answer) .text:has(> #Summary)")) { // gives guesses away
     text.insertAdjacentHTML("beforebegin", "<details class='deeper told'><summary></summary></details>");
@@ -86,7 +86,7 @@ function waysToRead(bar, question) {
   show(kept ?? "guess");
   if (!question) return;
   const asks = guesses && !known.includes(wanted ?? kept) && (wanted || "asks" in question.dataset);
-  question.hidden = !asks && !document.querySelector("main.index");
+  question.hidden = !asks;
   bar.hidden = asks || !guesses;
   if (wanted && !known.includes(wanted)) question.prepend(`No way to read is called “${wanted}”; choose one of the two. `);
 }

@@ -322,25 +322,29 @@ similarity = model.similarity(everything.image[test], everything.text[test])
 wins = own_caption_wins(similarity)  # (150,) bool
 result = mean_with_interval(wins, seed)
 
-shuffled = []
+shuffled = []  # of each shuffled bank, which test pictures win: (150,) bool
 for _ in range(SHUFFLES):
     order = torch.from_numpy(rng.permutation(len(bank)))
     wrong = ASIF(bank.replace(text=bank.text[order]), device=device)
     scores_of_wrong = wrong.similarity(everything.image[test], everything.text[test])
-    shuffled.append(own_caption_wins(scores_of_wrong).float().mean().item())
+    shuffled.append(own_caption_wins(scores_of_wrong))
 
 # %% tags=["hide-input"]
-# Record and print the two shares.
+# Draw each test picture lit where its own caption wins, and print the two shares.
+rows = {"the true bank": wins, "one shuffled bank": shuffled[0]}
+draw.show(draw.lit_pictures([stamps.pictures[i] for i in test], rows))
 names = f"{image_encoder.identity.name} × {text_encoder.identity.name}"
 what, chance = f"own caption wins among {CHOICES}", f"chance {1 / CHOICES:.1%}"
 record(f"held-out stamps: {what}, {names}", result, note=chance)
 print(f"{what}: {result} ({chance})")
-low, high = min(shuffled), max(shuffled)
-print(f"with a shuffled bank: {np.mean(shuffled):.1%}, from {low:.1%} to {high:.1%}")
+shares = [won.float().mean().item() for won in shuffled]
+ends = f"from {min(shares):.1%} to {max(shares):.1%}"
+print(f"with {SHUFFLES} shuffled banks: {np.mean(shares):.1%}, {ends}")
 
 # %% [markdown]
-# **What you see.** The shuffled banks scatter around chance, although they hold the
-# same pictures and captions. So the link between the two encoders is in the *pairs*.
+# **What you see.** A picture is lit where its own caption wins. The shuffled banks
+# scatter around chance, although they hold the same pictures and captions. So the link
+# between the two encoders is in the *pairs*.
 
 # %% [markdown] tags=["core"]
 # ## 7 · A failure
@@ -387,12 +391,11 @@ my_labels = ["kangaroo", "dog", "deer", "marsupial"]
 my_labels += ["Australia", "something that jumps"]
 my_template = "a photo of a {}."
 mine = model.classify(pictures[[my_picture]], my_labels, templates=[my_template])
-for i in mine.scores[0].argsort(descending=True).tolist():
-    print(f"{my_labels[i]}: {mine.scores[0, i]:.3f}")
+draw.show(draw.label_scores(my_labels, mine.scores[0], eight.iloc[my_picture]))
 
 # %% [markdown]
-# **What you see.** The labels with their scores, the best first: the kangaroo became a
-# **deer**, with twice the score of “kangaroo”.
+# **What you see.** The labels, the best first: the kangaroo became a **deer**, with
+# twice the score of “kangaroo”.
 #
 # Try other labels, and another template. If all labels miss, the scores get small, but
 # one still wins: the model has no “none of these”.

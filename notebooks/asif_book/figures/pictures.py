@@ -82,6 +82,22 @@ def bar(value, name, picture=None, *, kind="anchors", before=None, first=False) 
     return {"value": value, "name": name, "tag": tag, "kind": kind, "before": before, "first": first}
 
 
+def label_scores(labels, scores, picture=None, head="") -> HTML:
+    """Draw the scores of labels as bars, the best one first and in bold.
+
+    Parameters
+    ----------
+    labels : sequence of t str
+    scores : sequence of t float
+    picture : picture, optional
+        What was asked; it stands above the bars, with `head`.
+    head : str
+    """
+    best = sorted(zip(labels, scores, strict=True), key=lambda pair: -pair[1])
+    bars = [bar(float(score), label, first=at == 0) for at, (label, score) in enumerate(best)]
+    return named_bars([(cell(picture, head=head), bars)], xlabel="score (no unit)")
+
+
 def named_bars(groups, *, xlabel, more="") -> HTML:
     """Draw groups of bars on one scale.
 

@@ -288,6 +288,8 @@ BARS = [
       ("An eye.", ["text hollow"], [0.4])], ["picture", "words"]),
     (lambda: draw.caption_search([RED, GREEN], [SEARCHED, SEARCHED[1:]]),
      [("1. a red square ✔", ["anchors"], [0.8]), GREEN_SQUARE, GREEN_SQUARE], ["", "1. a red square ✔", ""]),
+    (lambda: draw.label_scores(["dog", "hen"], [0.1, 0.4], RED, "asked"),
+     [("hen", ["anchors"], [0.4]), ("dog", ["anchors"], [0.1])], ["asked", "hen"]),
     (lambda: draw.anchor_bars("harm", [(RED, "a", 0.2)], xlabel="x"), [("a", ["anchors"], [0.2])], ["harm"]),
     (lambda: draw.scores_without(RED, "hen", ["bird", "coin"], [0.3, 0.2], [0.1, 0.25], GONE, NEW, truth="bird"),
      [("bird ✔", ["anchors"], [0.1]), ("coin", ["anchors"], [0.25])],
@@ -300,6 +302,13 @@ def test_bars_have_their_names_lengths_and_kinds_on_one_scale(made, bars, bold):
     page = parsed(made())
     assert bars_of(made()) == bars and [b.get_text() for b in page.select("b")] == bold
     assert len({bar["viewbox"] for bar in page.select(".bar")}) == 1
+
+
+def test_the_same_pictures_are_lit_where_a_flag_holds_and_counted():
+    page = parsed(draw.lit_pictures(THREE, {"true": torch.tensor([True, False, True]), "shuffled": [False] * 3}))
+    rows = [[at for at, one in enumerate(row.find_all("i")) if one.has_attr("class")] for row in page.select(".lit")]
+    assert rows == [[0, 2], []]
+    assert [words.get_text() for words in page.select("b")] == ["true: 2 of 3", "shuffled: 0 of 3"]
 
 
 def test_a_score_table_and_a_confusion_matrix_print_every_number_and_mark_the_right_one():

@@ -1,10 +1,13 @@
 """Figures of chapter 00, start here."""
 
+import io
+
 import numpy as np
 from IPython.display import HTML
+from PIL import Image
 
 from asif_book.figures.pictures import bar, cell, named_bars, rows_of_pictures
-from asif_book.figures.style import image_tag
+from asif_book.figures.style import data_address, image_tag, thumbnail
 from asif_book.figures.templates import self_contained
 
 
@@ -65,3 +68,17 @@ def deciding_anchors(rows) -> HTML:
         anchors = [cell(anchor, caption, f"{share:.0f} %") for anchor, caption, share in anchors]
         decisions.append([cell(picture, head=heading, kind="query"), *anchors])
     return rows_of_pictures(decisions, columns=4)
+
+
+def lit_pictures(pictures, rows) -> HTML:
+    """Draw the same small pictures in several rows, lit where a flag holds; each row says how many are.
+
+    Parameters
+    ----------
+    pictures : sequence of q pictures
+    rows : dict of str to sequence of q bool
+    """
+    sheet = io.BytesIO()
+    Image.fromarray(np.hstack([thumbnail(picture, 32) for picture in pictures])).save(sheet, "JPEG", quality=80)
+    flags = {name: [bool(flag) for flag in held] for name, held in rows.items()}
+    return self_contained("chapters/chapter_00/lit", sheet=data_address("jpeg", sheet), rows=flags)

@@ -111,11 +111,11 @@ mirrored = ImageOps.mirror(open_picture(stamps.pictures[row]))
 pair = Pairs("lesson", [mirrored], [caption], ["lesson/1"], ["lesson"], {})
 one_more = old.add(pair, image_encoder, text_encoder)
 no_shape = old.subset([i for i, name in enumerate(old.pairs.id) if name != SILHOUETTE])
-names = "without the black kangaroo", "before", "one pair added"
-models = [ASIF(anchors, device=device) for anchors in (no_shape, old, one_more)]
-table = {n: m.similarity(z, prompts)[0] for n, m in zip(names, models, strict=True)}
-models = models[1:]  # before and after
-pd.DataFrame(table, index=labels).style.format("{:.3f}")
+banks = {"before": old, "one pair added": one_more}
+banks |= {"without the black kangaroo": no_shape}
+models = [ASIF(anchors, device=device) for anchors in banks.values()]
+scores = {n: m.similarity(z, prompts)[0] for n, m in zip(banks, models, strict=True)}
+draw.show(draw.versions(labels, scores))
 
 # %% tags=["hide-input"]
 # Draw the best anchors of both answers.
@@ -124,13 +124,14 @@ stages = answers_of({0: old, 1: one_more}, shown, z, prompts, labels)
 draw.best_anchors(stamps.pictures[row], labels[0], stages)
 
 # %% [markdown]
-# **What you see.** Each row of the figure is a model, and each green bar is the
-# contribution of an anchor to the answer (■). In the upper row the doe has the longest
-# bar. In the lower row the new pair, in a thick frame, has nearly all of the score, and
-# the answer turns. The anchors' means move a little, too.
+# **What you see.** Click “one pair added”, and the bars of the first figure move. In
+# the second figure, each green bar is the contribution of an anchor to the answer (■).
+# In the upper row the doe has the longest bar. In the lower row the new pair, in a
+# thick frame, has nearly all of the score, and the answer turns. The anchors' means
+# move a little, too.
 #
 # The mirror image is an easy teacher, because it shows the same animal in the same
-# pose. The first column has a surprise: *without* the black kangaroo, the score of
+# pose. The third version has a surprise: *without* the black kangaroo, the score of
 # “kangaroo” is larger. The label's list has length 1, so the large entry of the black
 # kangaroo makes all other entries smaller. Its picture resembles the photograph little,
 # so it adds less than it takes. An anchor needs the right name and a similar picture.
@@ -149,7 +150,7 @@ captions = questions.pairs.caption.tolist()
 same = same_text(captions, captions)  # (150, 150): a repeated caption counts as right
 first = [
     ranks(model.similarity(questions.image, questions.text), same) < 1
-    for model in models
+    for model in models[:2]  # before, and with the pair
 ]  # before and after: (150,) bool each
 changed = np.flatnonzero(first[0] != first[1])
 print(f"R@1 before {first[0].mean():.1%}, after {first[1].mean():.1%}")

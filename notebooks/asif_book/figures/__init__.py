@@ -18,7 +18,7 @@ _NAMES = {
     "04": "four_steps sparse_vector sweep_heatmaps",
     "05": "confusion_matrix paired_squares trust_curves who_sees_what worst_bin",
     "06": "anchor_bars faithfulness familiarity_curves important_regions scores_without why_and_what_if",
-    "07": "best_anchors learning_curve",
+    "07": "best_anchors learning_curve versions",
     "08": "around_the_threshold cluster_timeline cost_curves duration inverted_index knob_curves number_line"
     " passing_tiles stage_bars",
     "09": "curves_by_method",

@@ -162,6 +162,16 @@ def test_answers_are_hidden_until_the_reader_bets_but_not_on_paper(browser, tmp_
     assert tab.locator(".won").inner_text().startswith("2 of 3 answers are right.")
 
 
+def test_the_bars_of_labels_move_to_the_version_that_is_chosen(browser, tmp_path):
+    figure = figures.versions(["cup", "hat"], {"before": [0.2, 0.1], "one more": [0.1, 0.4]})
+    tab = opened(browser, report_page(tmp_path, figure), DESKTOP, reduced_motion="reduce")
+    lengths = "all => all.map((bar) => Math.round(100 * bar.offsetWidth / bar.parentElement.offsetWidth))"
+    assert tab.eval_on_selector_all(".named i", lengths) == [50, 25]
+    tab.get_by_role("radio", name="one more").check()
+    assert tab.eval_on_selector_all(".named i", lengths) == [25, 100]
+    assert tab.locator("data").all_inner_texts() == ["0.200", "0.100", "0.100", "0.400"]
+
+
 def test_no_view_of_any_drawing_of_the_book_has_a_barrier_or_small_words(browser, stamps, stamps_bank, tmp_path):
     new, anchors = (stamps_bank.subset(stamps.splits[split]) for split in ("validation", "train"))
     long = "a caption of an anchor that goes on and on"
@@ -171,6 +181,7 @@ def test_no_view_of_any_drawing_of_the_book_has_a_barrier_or_small_words(browser
         figures.lined_up([{"m": M, "row": ROW}, {"m": M, "flat": FLAT}]), test_origin.drawn(), test_steps.drawn(),
         tiles(), figures.labelled_pictures([STAMP] * 7, [long] * 7, ["mathematical symbol"] * 7),
         figures.labelled_pictures([STAMP] * 2, ["cup"] * 2, ["cup", "hat"], bet=True),
+        figures.versions(["cup", "hat"], {"before": [0.2, 0.1], "one more": [0.1, 0.4]}),
         figures.scores_without(STAMP, long, [long] * 2, [0.4, 0.2], [0.3, 0.3], [(STAMP, long)] * 7, []),
         figures.confusion_matrix(np.full((13, 13), 88), ["mathematical symbol"] * 13),
     )  # fmt: skip

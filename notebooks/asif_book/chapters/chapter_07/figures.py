@@ -37,6 +37,20 @@ def learning_curve(series, *, chance) -> Figure:
     return alt(figure, f"{about}. {words}; chance {chance:.0%}")
 
 
+def versions(labels, scores) -> HTML:
+    """Draw the scores of labels for versions of a model, as bars that move when the reader chooses a version.
+
+    Parameters
+    ----------
+    labels : sequence of t str
+    scores : dict of str to sequence of t float
+        Of each version; the first one is chosen.
+    """
+    of_each = {label: [float(of[at]) for of in scores.values()] for at, label in enumerate(labels)}
+    largest = max(1e-9, *(score for row in of_each.values() for score in row))
+    return self_contained("chapters/chapter_07/versions", versions=list(scores), rows=of_each.items(), largest=largest)
+
+
 def best_anchors(picture, label, stages) -> HTML:
     """Draw the best anchors of one picture for growing banks, a row for each bank: thumbnails and contributions.
 

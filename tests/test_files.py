@@ -5,10 +5,7 @@ import errno
 import io
 import multiprocessing
 import os
-import signal
 import stat
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,14 +162,6 @@ def test_outside_a_checkout_the_cache_is_the_users(tmp_path, monkeypatch):
 
 # -- locks -----------------------------------------------------------------------------------------------
 
-HOLD = """
-import sys
-from asif_lib.files import locked
-with locked(sys.argv[1]):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
 
 def fork(function, *arguments):
     """Start a function in a copy of this process, which ends with exit status 1 if it raises."""
@@ -225,19 +214,6 @@ def test_a_file_system_that_refuses_locks_is_named_at_once(tmp_path, monkeypatch
     monkeypatch.setattr("time.sleep", None)  # nobody waits
     words = rf"file\.lock: the file system does not lock files \({os.strerror(number)}\); put"
     with pytest.raises(AsifError, match=words), locked(tmp_path / "file"):
-        pass
-
-
-def test_the_lock_of_a_killed_process_is_free(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
-    command = [sys.executable, "-c", HOLD, str(tmp_path / "file")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == b"held\n"
-        with pytest.raises(AsifError, match="is held by another process"), locked(tmp_path / "file"):
-            pass
-        process.send_signal(signal.SIGKILL)
-    monkeypatch.setattr(files, "LOCK_SECONDS", 10)
-    with locked(tmp_path / "file"):
         pass
 
 

@@ -25,7 +25,6 @@ from asif_lib.files import (
     locked,
     put_aside,
     read_json,
-    sha256_of,
     write_json,
     write_whole,
 )
@@ -89,13 +88,6 @@ def test_damaged_files_are_put_aside_beside_each_other(tmp_path):
         assert kept.name == f"notes.damaged-{number}.json"
         assert kept.read_text() == f"damage {number}"
         assert not file.exists()
-
-
-def test_the_checksum_is_that_of_the_bytes(tmp_path):
-    (tmp_path / "abc").write_bytes(b"abc")
-    assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    with pytest.raises(FileNotFoundError):
-        sha256_of(tmp_path / "nothing")
 
 
 # -- JSON ------------------------------------------------------------------------------------------------

@@ -487,13 +487,6 @@ def test_what_needs_labels_or_the_whole_batch_is_no_winner_and_hides_none(name):
     assert winner_of({"ASIF": 50, name: 190}, transductive=["Sinkhorn"]) == []
 
 
-def test_seeds_that_differ_make_an_interval_wider():
-    items = np.random.default_rng(0).random((1, 8, 300))
-    shifted = items + np.linspace(-0.3, 0.3, 8)[:, None]
-    widths = [np.ptp(np.quantile(resampled_means(values), [0.025, 0.975], axis=0)) for values in (items, shifted)]
-    assert widths[1] > 3 * widths[0]
-
-
 def test_random_weights_are_another_encoder_and_always_the_same(text_encoder):
     one, two = (load_any_encoder("text", "all-MiniLM-L6-v2:random", device="cpu") for _ in range(2))
     assert one.identity == two.identity != text_encoder.identity

@@ -74,10 +74,3 @@ def test_an_encoder_belongs_to_its_own_side_and_a_side_that_is_not_there_is_name
     model = ASIF(two, device="cpu")
     with pytest.raises(AsifError, match=r"ASIF\(bank, encoders={'german': …}\)"):
         model.represent("german", ["word 1"])
-    for call in (
-        lambda: model.images(["a.png"]),
-        lambda: model.texts(torch.ones(1, 7)),
-        lambda: model.encoder("image"),
-    ):
-        with pytest.raises(AsifError, match="english and german, and no side '(image|text)'"):
-            call()

@@ -171,21 +171,18 @@ def test_one_command_stores_each_result_prints_its_figures_and_names_what_failed
     assert "author over engine" in output and "2.345   ≥ 2" in output and "paper_scale  FAILED" in output
 
 
-class Parsed(Exception):
-    """Raised in place of what comes after the arguments are read."""
-
-
 @pytest.mark.parametrize("quick", [True, False])
 @pytest.mark.parametrize("name", ["encoding", "scale", "paper_scale", "cluster", "streaming", "editing"])
 def test_every_script_takes_the_arguments_of_the_one_command(name, quick, monkeypatch):
     parse = argparse.ArgumentParser.parse_args
 
     def parse_only(parser):
-        raise Parsed(parse(parser))
+        parse(parser)
+        raise StopIteration  # in place of what comes after the arguments are read
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
     every = runpy.run_path(str(BENCHMARKS / "__main__.py"))
     assert name in every["QUICK"]
     monkeypatch.setattr(sys, "argv", [name, *every["arguments_of"](name, quick)])
-    with pytest.raises(Parsed):
+    with pytest.raises(StopIteration):
         importlib.import_module(name).main()

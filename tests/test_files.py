@@ -5,10 +5,7 @@ import errno
 import io
 import multiprocessing
 import os
-import signal
 import stat
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +25,6 @@ from asif_lib.files import (
     locked,
     put_aside,
     read_json,
-    sha256_of,
     write_json,
     write_whole,
 )
@@ -92,13 +88,6 @@ def test_damaged_files_are_put_aside_beside_each_other(tmp_path):
         assert kept.name == f"notes.damaged-{number}.json"
         assert kept.read_text() == f"damage {number}"
         assert not file.exists()
-
-
-def test_the_checksum_is_that_of_the_bytes(tmp_path):
-    (tmp_path / "abc").write_bytes(b"abc")
-    assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    with pytest.raises(FileNotFoundError):
-        sha256_of(tmp_path / "nothing")
 
 
 # -- JSON ------------------------------------------------------------------------------------------------
@@ -165,14 +154,6 @@ def test_outside_a_checkout_the_cache_is_the_users(tmp_path, monkeypatch):
 
 # -- locks -----------------------------------------------------------------------------------------------
 
-HOLD = """
-import sys
-from asif_lib.files import locked
-with locked(sys.argv[1]):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
 
 def fork(function, *arguments):
     """Start a function in a copy of this process, which ends with exit status 1 if it raises."""
@@ -225,19 +206,6 @@ def test_a_file_system_that_refuses_locks_is_named_at_once(tmp_path, monkeypatch
     monkeypatch.setattr("time.sleep", None)  # nobody waits
     words = rf"file\.lock: the file system does not lock files \({os.strerror(number)}\); put"
     with pytest.raises(AsifError, match=words), locked(tmp_path / "file"):
-        pass
-
-
-def test_the_lock_of_a_killed_process_is_free(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
-    command = [sys.executable, "-c", HOLD, str(tmp_path / "file")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == b"held\n"
-        with pytest.raises(AsifError, match="is held by another process"), locked(tmp_path / "file"):
-            pass
-        process.send_signal(signal.SIGKILL)
-    monkeypatch.setattr(files, "LOCK_SECONDS", 10)
-    with locked(tmp_path / "file"):
         pass
 
 

@@ -109,6 +109,7 @@ def test_all_routes_of_a_search_give_the_same_bits_and_the_largest_cosines(
     for route in routes:
         assert all(map(torch.equal, route, expected))
     cosines = by_hand(z, anchors, mean)
+    torch.testing.assert_close(relative_representation(z, anchors, mean=mean), cosines.float(), atol=ROUNDING, rtol=0)
     torch.testing.assert_close(values.double(), cosines.gather(1, indices), atol=ROUNDING, rtol=0)
     others = cosines.scatter(1, indices, -2).amax(dim=1)
     assert (others <= values[:, -1] + ROUNDING).all()
@@ -224,7 +225,11 @@ def test_contributions_add_up_to_the_score(drawn, p, reduce):
     near = {"abs": 10 * ROUNDING}
     for i in range(3):
         table = contributions(images[[i]], texts[[0]], bank.pairs)
-        assert (table.contribution > 0).all() and table.contribution.sum() == pytest.approx(scores[i, 0].item(), **near)
+        assert (table.contribution > 0).all() and table.contribution.is_monotonic_decreasing and table.anchor.is_unique
+        anchors = table.anchor.tolist()
+        assert table.image.tolist() == images.to_dense()[i, anchors].tolist()
+        assert table.text.tolist() == texts.to_dense()[0, anchors].tolist()
+        assert table.contribution.sum() == pytest.approx(scores[i, 0].item(), **near)
         label = contributions(images[[i]], texts, reduce=reduce).contribution.sum()
         assert label == pytest.approx(getattr(scores[i], reduce)().item(), **near)
         difference = contrast(images[[i]], texts[[0]], texts[[1]]).difference.sum()

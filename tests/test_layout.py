@@ -1,10 +1,9 @@
-"""The layout of the three packages: bounds of lines, unique names, no circles of imports; and plain sentences."""
+"""The layout of the three packages: bounds of lines, unique names, no circles of imports."""
 
 import ast
 import graphlib
 import importlib
 import inspect
-import re
 import subprocess
 import sys
 import tomllib
@@ -163,21 +162,3 @@ print(len([import_module(name) for name in names if name != "asif_lib.cli.__main
 def test_every_module_of_the_library_is_imported_without_the_laboratory_and_its_packages():
     run = run_python(BLOCKED)
     assert run.returncode == 0 and int(run.stdout) > 50, run.stderr
-
-
-HARD = re.compile(
-    r"\b(?i:whoever)\b|(?:^[\s#>*-]*|[.!:] )Who (?!.*\?)|\b(?:is|are) none\b|\banew\b|\bso many\b|\bthere twice\b"
-    r"|\bthat of the one\b|\bless the mean\b"
-)
-FOLDERS = ("asif_lib", "benchmarks", "notebooks/asif_book", "notebooks/source", "tests")
-
-
-def test_no_sentence_hides_its_subject_or_its_verb():
-    code = (file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py") if file.name != "test_layout.py")
-    found = [
-        f"{file.relative_to(ROOT)}:{number}: {line.strip()}"
-        for file in [*code, ROOT / "README.md", ROOT / "data/README.md", *(ROOT / "notebooks").glob("*.md")]
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
-        if HARD.search(line)
-    ]
-    assert not found, "name the person, repeat the noun, give the number, say what it is:\n" + "\n".join(found)

@@ -143,15 +143,6 @@ def test_many_captions_are_compared_without_their_dense_vectors(reduce, monkeypa
     torch.testing.assert_close(images.similarity(texts, 4, reduce), dense)
 
 
-def test_rows_are_picked_by_slice_list_and_mask():
-    vectors = sparsify(torch.rand(4, 40), 3, 2)
-    for rows in (slice(1, 3), [1, 2], torch.tensor([False, True, True, False])):
-        picked = vectors[rows]
-        assert isinstance(picked, SparseVectors)
-        assert len(picked) == 2
-        torch.testing.assert_close(picked.to_dense(), vectors.to_dense()[1:3])
-
-
 @pytest.mark.once
 def test_the_import_brings_the_method_and_little_else():
     """The compiler of the search, FAISS, encoders, tables and file formats are for those who search or open a bank."""

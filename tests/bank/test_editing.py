@@ -1,11 +1,8 @@
 """Editing a bank: as if it had been built so, whole whatever happens, and forgetting for good."""
 
-import json
 import multiprocessing
 import os
 import shutil
-import signal
-import sys
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
@@ -341,63 +338,6 @@ def test_a_change_is_on_the_disk_before_it_counts(bank, folder, monkeypatch):
         ("fsync", new), ("fsync", "state"), ("fsync", "bank.json"), ("fsync", "toy"), ("replace", "bank.json"),
         ("fsync", "toy"), ("rmtree", old),
     ]  # fmt: skip
-
-
-EDITS = {
-    "add": lambda bank: bank.add(make(20, 23)),
-    "remove": lambda bank: bank.remove(ids(2, 13)),
-    "compact": lambda bank: bank.compact(),
-    "undo": lambda bank: bank.undo(),
-    "save": lambda bank: make(50, 55).save(bank.disk.folder),
-}
-
-
-def assert_whole(folder, before, after, version):
-    """The bank opens as it was before or after the edit, and the next edit leaves no leftovers. Returns which."""
-    bank = AnchorBank.load(folder)
-    done = bank.version == version and len(bank) == len(after)
-    assert_same(bank, after if done else before)
-    bank.add(make(90, 91))
-    about = json.loads((folder / "bank.json").read_text(encoding="utf-8"))
-    named = {part["name"] for part in about["parts"]} | {entry["state"] for entry in about["history"]}
-    assert {file.name for file in folder.iterdir()} == named | {"bank.json", "bank.json.lock"}
-    return done
-
-
-@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
-def test_a_kill_before_any_step_leaves_the_old_bank_or_the_new_one(folder, tmp_path, edit):
-    """Python tells an audit hook before it writes, renames or deletes a file: there the process kills itself."""
-    AnchorBank.load(folder).add(make(12, 15)).remove(ids(0, 14))
-    kept = shutil.copytree(folder, tmp_path / "kept")
-    before, outcomes, status = AnchorBank.load(kept), [], None
-    edit(AnchorBank.load(folder))
-    after, version = AnchorBank.load(folder).subset(slice(None)), AnchorBank.load(folder).version
-
-    def killed(bank, step):
-        count = 0
-
-        def hook(event, arguments):
-            nonlocal count
-            changes = event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-            if changes or event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"):
-                if count == step:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                count += 1
-
-        sys.addaudithook(hook)
-        edit(bank)
-
-    while status != 0:
-        shutil.rmtree(folder)
-        shutil.copytree(kept, folder)
-        process = Process(target=killed, args=[AnchorBank.load(folder), len(outcomes)])
-        process.start()
-        process.join()
-        status = process.exitcode
-        assert status in (0, -signal.SIGKILL)
-        outcomes.append(assert_whole(folder, before, after, version))
-    assert outcomes == sorted(outcomes), "once done, always done"
-    assert outcomes[0] is False and outcomes[-1] is True and len(outcomes) > 5
 
 
 # -- with encoders -----------------------------------------------------------------

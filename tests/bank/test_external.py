@@ -124,6 +124,8 @@ def test_prompts_of_arrays_classify_arrays():
     assert torch.equal(answer.scores, model.similarity(torch.from_numpy(image[:7]), torch.from_numpy(text[:3])))
     several = model.classify(image[:7], ["x", "y"], prompts=text[:4].reshape(2, 2, 6))
     torch.testing.assert_close(several.scores, model.similarity(image[:7], text[:4]).reshape(7, 2, 2).mean(dim=2))
+    best = model.classify(image[:7], ["x", "y"], prompts=text[:4].reshape(2, 2, 6), reduce="max")
+    torch.testing.assert_close(best.scores, model.similarity(image[:7], text[:4]).reshape(7, 2, 2).amax(dim=2))
     assert model.search_captions(image[3])[0][0] == 3
     for prompts in (text[:2], text[0], text[:3, :4]):
         with pytest.raises(ParameterError, match="prompts have the shape|not of one space"):

@@ -8,8 +8,6 @@ from made_banks import make as numbered
 from asif_lib import AnchorBank
 from asif_lib.bank.joining import concatenate
 from asif_lib.errors import BankError, IdentityError
-from asif_lib.relative import relative_representation
-from asif_lib.search import top_anchors
 from asif_lib.search.exact import PreparedAnchors
 
 N = 30
@@ -34,24 +32,14 @@ def test_a_bank_of_any_sides_lives_as_one_of_pictures_and_texts(sides, tmp_path)
     edited = without(bank.add(make(sides, N, 40)).remove(ids(3, 35)).remove(id="id-0007"), [0])
     left = [i for i in range(1, 40) if i not in (3, 7, 35)]
     assert_same(edited, make(sides, 0, 40).subset(left))
-    assert_same(edited.compact(), make(sides, 0, 40).subset(left))
+    compact = edited.compact().prepare(progress=False)
+    assert_same(compact, make(sides, 0, 40).subset(left))
+    assert all(isinstance(compact.searchable(side)[0], PreparedAnchors) for side in sides)
     z = torch.randn(1, sides[second][1])
     relabelled = AnchorBank.load(tmp_path / "both").revise({"id-0005": "another"}, z, side=second)
     assert torch.equal(relabelled.matrix(second)[-1:], z) and relabelled.pairs.caption.iloc[-1] == "another"
     assert torch.equal(relabelled.matrix(first)[-1], make(sides).matrix(first)[5])
     assert_same(relabelled.undo(), make(sides, 0, 40).subset(left))
-
-
-def test_a_bank_of_any_sides_is_searched(sides, tmp_path):
-    memory = make(sides)
-    bank = AnchorBank.load(memory.save(tmp_path / "both")).prepare(progress=False)
-    for side in sides:
-        z = torch.randn(4, bank.rows(side).shape[1], generator=torch.Generator().manual_seed(1))
-        prepared, mean = bank.searchable(side)
-        assert isinstance(prepared, PreparedAnchors) and mean is None
-        expected = relative_representation(z, memory.matrix(side), mean=memory.mean(side)).topk(5).indices
-        for anchors in ((prepared, None), memory.searchable(side)):
-            assert torch.equal(top_anchors(z, anchors[0], 5, mean=anchors[1])[1], expected)
 
 
 @pytest.mark.parametrize(

@@ -107,16 +107,6 @@ def test_ties_and_scores_that_are_no_number_are_no_find():
     assert 0 not in ranks(scores, relevant).tolist()
 
 
-def test_a_paired_difference_is_surer_than_two_intervals():
-    random = np.random.default_rng(0)
-    b = random.random(500) < 0.5
-    a = b | (random.random(500) < 0.1)
-    difference = paired_difference(a, b)
-    assert difference.value == pytest.approx(a.mean() - b.mean())
-    assert difference.low > 0
-    assert measures.accuracy(a, np.ones(500)).low < measures.accuracy(b, np.ones(500)).high
-
-
 def test_a_difference_without_changes_is_not_certain():
     """Six pictures with the same answers allow a difference of 39 points: 1.96² / (6 + 1.96²)."""
     for same in ([1] * 6, [0] * 6, [0.5] * 6):

@@ -10,10 +10,6 @@ from asif_lib.explain.contribution import contributions
 from asif_lib.sparse import sparsify
 
 
-def without_row(bank, i):
-    return bank.subset([j for j in range(len(bank)) if j != i])
-
-
 @pytest.mark.parametrize("center, k, p", [(True, 50, 2), (False, None, 8)])
 def test_leave_one_out_equals_a_rebuild_for_each_pair(stamps_bank, center, k, p, monkeypatch):
     monkeypatch.setattr("asif_lib.explain.audit.BLOCK", 70)
@@ -23,7 +19,7 @@ def test_leave_one_out_equals_a_rebuild_for_each_pair(stamps_bank, center, k, p,
     images, texts = leave_one_out(bank, k, p, center=center)
     scores = (images.to_dense() * texts.to_dense()).sum(dim=1)
     for i in range(0, 300, 23):
-        model = ASIF(without_row(bank, i), k, p, center=center, device="cpu")
+        model = ASIF(bank.remove([bank.pairs.id[i]]), k, p, center=center, device="cpu")
         names = torch.tensor([j for j in range(300) if j != i])
         for vectors, one in ((images, model.images(bank.image[[i]])), (texts, model.texts(bank.text[[i]]))):
             expected = torch.zeros(300).index_put_((names[one.indices[0].long()],), one.values[0])
@@ -60,14 +56,6 @@ def test_the_excess_is_the_agreement_minus_the_soft_maximum_of_the_rivals(stamps
         assert row.agreement == pytest.approx(scores[i, i].item(), abs=1e-5)
         assert row.agreement == pytest.approx(contributions(images[[i]], texts[[i]]).contribution.sum(), abs=1e-5)
         assert row.excess == pytest.approx(row.agreement - sum(soft).item() / 2, abs=1e-5)
-
-
-def test_a_caption_that_agrees_with_every_picture_gets_little_credit(stamps_bank):
-    bank = stamps_bank.subset(range(100))
-    text = torch.cat([bank.text[:99], bank.text.mean(dim=0, keepdim=True) + 0.01 * bank.text[99:]])
-    table = rank_pairs(bank.replace(text=text), 40).reset_index().set_index("anchor")
-    place = table.sort_values("agreement").index.get_loc(99)
-    assert table.loc[99, "index"] < place
 
 
 @pytest.mark.parametrize(

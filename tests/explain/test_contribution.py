@@ -1,9 +1,7 @@
 """An explanation adds up to the score that it explains."""
 
-import itertools
 import re
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -18,18 +16,6 @@ def sparse(q, k, seed, n=60, p=2):
     random = torch.Generator().manual_seed(seed)
     z, anchors = torch.randn(q, 5, generator=random), torch.randn(n, 5, generator=random)
     return represent(z, anchors, Settings(k, p, center=False))
-
-
-@pytest.mark.parametrize("k", [1, 10, 60])
-def test_a_contribution_is_the_product_of_two_entries_and_the_largest_comes_first(k):
-    images, texts = sparse(6, k, 0), sparse(6, k, 100)
-    for i, j in itertools.product(range(6), range(6)):
-        table = contributions(images[[i]], texts[[j]])
-        assert table.contribution.is_monotonic_decreasing and (table.contribution > 0).all() and table.anchor.is_unique
-        anchors = table.anchor.tolist()
-        np.testing.assert_allclose(table.image, images.to_dense()[i, anchors], rtol=1e-6)
-        np.testing.assert_allclose(table.text, texts.to_dense()[j, anchors], rtol=1e-6)
-        np.testing.assert_allclose(table.contribution, table.image * table.text, rtol=1e-6)
 
 
 def test_the_table_of_another_bank_is_refused_and_its_index_does_not_count():

@@ -1,14 +1,12 @@
-"""Kills: an operation ends with SIGKILL at a random moment, which is the n-th call of a function, of Python or not.
+"""Kills: an operation ends with SIGKILL before each opening, renaming or deleting of a file, one after another.
 
 Afterwards the old or the new state opens and agrees with its checksums, and the operation, done again, leads to the new
-one. ``FUZZ_KILLS=50 FUZZ_SEED=7 pytest -m complete tests/fuzz`` tries more and other moments.
+one. The next edit of a bank leaves nothing of what was killed.
 """
 
 import os
-import random
 import signal
 import sys
-import threading
 
 import pytest
 import targets as t
@@ -19,7 +17,7 @@ from made_banks import make
 from asif_lib import AnchorBank, load_pairs
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs the processes and limits of Linux")
-KILLS, SEED = int(os.environ.get("FUZZ_KILLS", 4)), os.environ.get("FUZZ_SEED", "1")
+CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree", "sqlite3.connect")
 
 
 def whole(folder, name="toy"):
@@ -58,49 +56,53 @@ OPERATIONS = {  # how its state is made, the operation, and how its state is rea
 
 
 def counted(operation, folder, last=None):
-    """Run an operation; return the number of calls. With `last`, this call ends the process."""
-    calls = 0
+    """Run an operation; return the number of its changes. With `last`, the process ends before this one."""
+    changes = 0
 
-    def call(frame, event, _):
-        nonlocal calls
-        calls += event in ("call", "c_call")
-        if calls == last:
-            os.kill(os.getpid(), signal.SIGKILL)
+    def hook(event, arguments):  # Python tells it before it does what the event says
+        nonlocal changes
+        if event in CHANGES or (event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)):
+            changes += 1
+            if changes == last:
+                os.kill(os.getpid(), signal.SIGKILL)
 
-    threading.setprofile(call), sys.setprofile(call)
+    sys.addaudithook(hook)
     operation(folder)
-    sys.setprofile(None), threading.setprofile(None)
-    return calls
+    return changes
 
 
 def check(folder, operation, state, old, new):
-    """Compare the state that a kill left, and do the operation again where it was not done."""
+    """Compare the state that a kill left, and do the operation again where it was not done. Return whether it was."""
     found = state(folder)
     assert found in (old, new), "neither the old state nor the new one"
     if found != new:
         operation(folder)
         assert state(folder) == new, "done again, it leads elsewhere"
+    if (folder / "toy").exists():
+        record = t.toy(folder).add(make(300, 301)).disk.record
+        named = {part.name for part in record.parts} | {version.state for version in record.history}
+        left = {file.name for file in (folder / "toy").glob("[!i]*")} - named - {"bank.json", "bank.json.lock"}
+        assert not left, f"the next edit leaves {left}"
+    return found == new
 
 
-@pytest.fixture(scope="module", params=OPERATIONS)
-def bench(request, tmp_path_factory, tiny):
-    """The name of an operation, the folder of its state, the state before and after, and the number of calls."""
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_kill_leaves_the_old_state_or_the_new_one_and_the_work_goes_on(name, tmp_path, tiny):
     t.ENCODERS |= dict(zip(("image", "text"), tiny, strict=True))
-    folder = tmp_path_factory.mktemp("kills")
-    make_state, operation, state = OPERATIONS[request.param]
-    t.made(folder, make_state)
-    case, place = t.fresh(folder), {"outcome": folder / "outcome"}
-    steps = [t.in_child(*step, **place) for step in ((state, case), (counted, operation, case), (state, case))]
-    assert all(fault is None for _, fault in steps), steps
-    return request.param, folder, *(value for value, _ in steps)
+    make_state, operation, state = OPERATIONS[name]
+    t.made(tmp_path, make_state)
 
+    def child(function, *arguments):
+        return t.in_child(function, *arguments, outcome=tmp_path / "outcome")
 
-@pytest.mark.parametrize("number", range(KILLS))
-def test_a_kill_leaves_the_old_state_or_the_new_one_and_the_work_goes_on(bench, number):
-    name, folder, old, calls, new = bench
-    _, operation, state = OPERATIONS[name]
-    case, last = t.fresh(folder), random.Random(f"{SEED} {name} {number}").randrange(1, calls)
-    _, fault = t.in_child(counted, operation, case, last, outcome=folder / "outcome")
-    assert fault == "ends with status -9" or last > 0.9 * calls  # a run may have a few calls less
-    _, fault = t.in_child(check, case, operation, state, old, new, outcome=folder / "outcome")
-    assert fault is None, f"at call {last:,} of {calls:,}: {fault}"
+    case = t.fresh(tmp_path)
+    (old, _), (changes, fault), (new, _) = child(state, case), child(counted, operation, case), child(state, case)
+    assert fault is None and changes > 3
+    done = []
+    for last in range(1, changes + 1):
+        case = t.fresh(tmp_path)
+        assert child(counted, operation, case, last)[1] == "ends with status -9"
+        is_done, fault = child(check, case, operation, state, old, new)
+        assert fault is None, f"before change {last} of {changes}: {fault}"
+        done.append(is_done)
+    assert done == sorted(done), "once done, always done"

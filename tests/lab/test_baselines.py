@@ -102,13 +102,6 @@ def test_full_shrinkage_takes_the_directions_of_the_largest_covariance():
     torch.testing.assert_close(scores, expected, atol=1e-4, rtol=0)
 
 
-def test_without_shrinkage_few_pairs_in_many_dimensions_correlate_perfectly():
-    image, text, *_ = world("unrelated", n=12)
-    loose, tight = (CanonicalSimilarity(shrinkage=s).fit(image, text).correlations for s in (1e-4, 0.9))
-    assert loose[5] / loose[0] > 0.99  # nothing tells the directions apart
-    assert tight[5] / tight[0] < 0.7
-
-
 @pytest.mark.parametrize(
     "call, words",
     [

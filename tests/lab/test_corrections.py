@@ -21,6 +21,7 @@ from asif_lib.evaluation.measures import mean_recall, same_text
 
 INDUCTIVE = [name for name, make in CORRECTIONS.items() if not make.transductive]
 TRANSDUCTIVE = [name for name, make in CORRECTIONS.items() if make.transductive]
+BASES = [SparseAnchors, METHODS["ridge"], METHODS["CSA"]]
 VARIANTS = [make for name, make in METHODS.items() if name.startswith("ASIF,")]
 
 
@@ -54,16 +55,9 @@ def test_sinkhorn_gives_each_query_one_and_each_candidate_its_share():
         torch.testing.assert_close(plan.sum(dim=0), wanted, rtol=1e-4, atol=0)
 
 
-def test_a_candidate_that_always_scores_higher_wins_no_more():
-    """The same constant on one candidate's scores, of queries and of the bank, changes no order; but for CSLS."""
-    scores, bank = made()
-    lifted = torch.tensor([0.0, 5.0, 0.0, 0.0])
-    for name in set(CORRECTIONS) - {"CSLS"}:
-        order = [CORRECTIONS[name].formula(scores + add, bank + add).argsort(dim=1) for add in (0, lifted)]
-        assert torch.equal(*order)
-
-
-@pytest.mark.parametrize("make", [*VARIANTS, *(corrected(SparseAnchors, CORRECTIONS[name]) for name in INDUCTIVE)])
+@pytest.mark.parametrize(
+    "make", [*VARIANTS, *(corrected(base, CORRECTIONS[name]) for base in BASES for name in INDUCTIVE)]
+)
 def test_inductive_methods_give_a_question_the_same_scores_alone_and_in_a_batch(split, make):
     image, text, new_image, new_text, same = split
     method = make().fit(image, text)
@@ -77,32 +71,16 @@ def test_inductive_methods_give_a_question_the_same_scores_alone_and_in_a_batch(
 
 
 @pytest.mark.parametrize("name", TRANSDUCTIVE)
-def test_transductive_corrections_do_not_and_say_so(split, name):
-    image, text, new_image, new_text, _ = split
-    method = Corrected(SparseAnchors(), CORRECTIONS[name]).fit(image, text)
+@pytest.mark.parametrize("base", BASES)
+def test_transductive_corrections_do_not_and_say_so(split, base, name):
+    image, text, new_image, new_text, same = split
+    method = Corrected(base(), CORRECTIONS[name]).fit(image, text)
+    assert mean_recall(method.both_ways(new_image, new_text), same) > 0.4
     assert method.transductive and name.endswith("(transductive)")
     few, all_ = (method.similarity(new_image[:n], new_text)[:5] for n in (5, 60))
     assert (few - all_).abs().max() > 0.1
     with pytest.raises(ParameterError, match="fewer than two have a score; ask several, or use an inductive"):
         method.similarity(new_image[:1], new_text)
-
-
-@pytest.mark.parametrize("name", TRANSDUCTIVE)
-def test_what_helps_where_classes_are_equal_harms_where_they_are_skewed(name):
-    """Two classes, the second a hub. Balanced questions profit; of 10 : 1 many are forced into the rare class."""
-    random = torch.Generator().manual_seed(0)
-
-    def share_right(counts, hub):
-        labels = torch.repeat_interleave(torch.arange(2), torch.tensor(counts))
-        signal = 0.1 * torch.nn.functional.one_hot(labels, 2) + torch.tensor([0.0, hub])
-        scores = signal + 0.05 * torch.randn(len(labels), 2, generator=random)
-        answers = scores, CORRECTIONS[name].formula(scores)
-        return [float((s.argmax(dim=1) == labels).float().mean()) for s in answers]
-
-    plain, better = share_right([220, 220], hub=0.1)
-    assert better > plain + 0.1
-    plain, worse = share_right([400, 40], hub=0.0)
-    assert worse < plain - 0.1
 
 
 def test_the_bank_answers_without_its_own_anchor(split):
@@ -114,16 +92,6 @@ def test_the_bank_answers_without_its_own_anchor(split):
     without = SparseAnchors(30 / 299, 2).fit(image[rest], text[rest]).similarity(image[7:8], text[:1])
     torch.testing.assert_close(method.bank_to_texts(text[:1])[7:8], without, atol=0.03, rtol=0)  # but for the mean
     assert method.bank_to_pictures(image[:2]).shape == (300, 2)
-
-
-@pytest.mark.parametrize("name", list(CORRECTIONS))
-@pytest.mark.parametrize("base", ["ridge", "CSA"])
-def test_a_baseline_can_be_corrected_too(split, base, name):
-    image, text, new_image, new_text, same = split
-    method = Corrected(METHODS[base](), CORRECTIONS[name]).fit(image, text)
-    ways = method.both_ways(new_image, new_text)
-    assert all(scores.isfinite().all() for scores in ways)
-    assert mean_recall(ways, same) > 0.4
 
 
 def test_the_settings_of_a_correction_are_chosen_beside_those_of_its_method(split):

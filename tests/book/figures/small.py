@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from asif_book import figures
-from asif_book.figures.palette import ANCHOR, CONTROL, PICTURE, TEXT
+from asif_book.figures.palette import ANCHOR, CONTROL, PICTURE
 from asif_lib.evaluation.measures import Measure
 from asif_lib.sparse import sparsify
 
@@ -26,9 +26,6 @@ CURVES = pd.DataFrame(
      for f in (0.0, 0.25, 1.0)],
     columns=["picture", "curve", "order", "repeat", "fraction", "score"],
 )  # fmt: skip
-WALKED = pd.DataFrame(
-    {"effort": [1, 2], "recall": [0.5, 1], "agreement": [0.6, 1], "difference": [-0.1, 0], "low": -0.2, "high": 0.1}
-)
 SEEDS = pd.DataFrame({"size": [10, 10, 50], "seed": [0, 1, 0], "value": [0.1, 0.3, 0.4]})
 LESSONS = {0: (MEASURE, [0.3, 0.5]), 5: (MEASURE, [0.4])}
 BENCHMARK = pd.DataFrame(
@@ -40,21 +37,15 @@ BENCHMARK = pd.DataFrame(
 SURE = pd.DataFrame({"confidence": [0.2, 0.9], "coverage": [0.5, 1], "accuracy": [0.9, 0.5], "low": 0.4, "high": 0.95})
 
 SMALL = {
-    "around_the_threshold": (lambda f: f(FOUR, FOUR, 2, 0.3), {}),
     "before_after": (lambda f: f(FOUR, {"a change": FOUR, "another": -FOUR}), {}),
-    "cluster_timeline": (lambda f: f([(1, 1, 0, 1), (2, 2, 0, 1)], killed=(1, 0.5)), {}),
     "curves_by_method": (lambda f: f(BENCHMARK, ylabel="R@1"), {CONTROL}),
     "cosine_histograms": (lambda f: f(dict.fromkeys("abcd", FOUR)), {}),
-    "cosines_before_after": (lambda f: f({"encoder": (FOUR, -FOUR)}), {}),
-    "cost_curves": (lambda f: f([1000, 2000], [1, 2], (0.1, 0.1), [1e6, 2e6], [1e6, 4e6]), {}),
     "coverage_by_count": (lambda f: f([5, 10], {"at random": np.ones((2, 2, 2)), "farthest": np.ones((1, 2, 2))}), {}),
-    "coverage_histogram": (lambda f: f({"pictures": FOUR, "captions": FOUR}), {PICTURE, TEXT}),
     "faithfulness": (lambda f: f(CURVES), {}),
     "familiarity_curves": (lambda f: f(dict.fromkeys("abcd", FOUR), 0.3), {}),
     "why_and_what_if": (lambda f: f([0.2, 0.1, 0], [0.1, -0.1, -0.01], ["a", "b", "c"]), {ANCHOR}),
     "group_sizes": (lambda f: f(["a", "b", "b"]), {}),
     "important_regions": (lambda f: f([(STAMP, "a stamp", FOUR.reshape(2, 2))] * 2), {}),
-    "knob_curves": (lambda f: f(WALKED, 1, chosen=2), {}),
     "learning_curve": (lambda f: f(dict.fromkeys("abcd", LESSONS), chance=0.1), {}),
     "line_chart": (lambda f: f(dict.fromkeys("abcd", ([1, 2], [1, 2])), xlabel="x", ylabel="y", marks={"m": 1}), {}),
     "number_line": (lambda f: f(torch.arange(9) / 10, 0.05, 3), {ANCHOR}),

@@ -4,8 +4,6 @@ A space is an (n, n) matrix of similarities of the same n items in the same orde
 intervals the items are resampled, since pairs of one item are not independent.
 """
 
-import functools
-import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +11,7 @@ import pandas as pd
 import torch
 
 from asif_lib.errors import ParameterError
-from asif_lib.evaluation.measures import Measure, mean_with_interval, resampled_counts
+from asif_lib.evaluation.measures import Measure, resampled_counts
 
 
 def mutual_neighbours(a, b, k) -> torch.Tensor:
@@ -192,69 +190,6 @@ def effect_left(a, b, share, k, generator) -> np.ndarray:
         mixed = b[order][:, order]
         found.append((pair_correlation(a, mixed), float(mutual_neighbours(a, mixed, k).mean()) - chance))
     return np.mean(found, axis=0) / whole
-
-
-def all_matchings(image, text, groups, size, rng) -> tuple[np.ndarray, np.ndarray]:
-    """Match eight piles of pictures with eight piles of captions in all 40,320 ways, by geometry alone.
-
-    Returns for each way, the true one first, the correlation of two Gram matrices over the 28 pairs of piles (centred
-    mean pictures, mean captions) and the share of piles that are right, (40320,) each. No item gives picture and
-    caption. Raises `ParameterError` for fewer than eight groups.
-
-    Parameters
-    ----------
-    image, text : arrays of shape (n, d_image) and (n, d_text)
-    groups : array of n str
-        Eight are drawn of those with 2 * size items or more, and ten or more.
-    size : int
-        Pictures of a pile, and captions; 0 for the halves of each group.
-    rng : numpy Generator
-    """
-    names, counts = np.unique(groups, return_counts=True)
-    if (large := counts >= max(10, 2 * size)).sum() < 8:
-        raise ParameterError(f"only {large.sum()} groups are large enough for piles of {size}: eight are needed")
-    drawn = [np.flatnonzero(groups == name) for name in rng.choice(names[large], 8, replace=False)]
-    halves = [np.array_split(rng.permutation(rows)[: 2 * size or None], 2) for rows in drawn]
-    orders, (i, j), grams = _orders_of_eight(), np.triu_indices(8, 1), []
-    for z, rows in zip((image, text), zip(*halves, strict=True), strict=True):
-        means = np.stack([z[pile].mean(axis=0) for pile in rows])  # (8, d)
-        gram = (means - means.mean(axis=0)) @ (means - means.mean(axis=0)).T  # (8, 8)
-        grams.append((gram - gram[i, j].mean()) / gram[i, j].std())
-    scores = grams[1][orders[:, i], orders[:, j]] @ grams[0][i, j] / len(i)  # (40320, 28) @ (28,)
-    return scores, (orders == orders[0]).mean(axis=1)
-
-
-@functools.cache
-def _orders_of_eight():
-    return np.array([*itertools.permutations(range(8))])  # (40320, 8), the unchanged order first
-
-
-def matched_piles(image, text, groups, deals, seed=0) -> tuple[np.ndarray, pd.DataFrame]:
-    """Repeat `all_matchings` for piles of groups and for piles at random, of equal and of unequal sizes.
-
-    Returns the scores of the first deal, and a table: the ways that the true one beats (median, middle 95 % of the
-    deals) and the piles that are right in the best way (mean, its interval over the deals).
-
-    Parameters
-    ----------
-    image, text, groups
-        As for `all_matchings`.
-    deals, seed : int
-    """
-    rng, table, first = np.random.default_rng(seed), {}, None
-    sizes = {"ten of a folder": 10, "ten at random": 10, "half of a folder": 0, "at random, in these sizes": 0}
-    for name, size in sizes.items():
-        found = []  # of each deal (ways beaten, piles right)
-        for _ in range(deals):
-            drawn = rng.permutation(groups) if "random" in name else groups
-            scores, right = all_matchings(image, text, drawn, size, rng)
-            first = scores if first is None else first
-            found.append(((scores < scores[0]).mean(), right[scores.argmax()]))
-        beaten, right = np.transpose(found)
-        low, high = np.quantile(beaten, [0.025, 0.975])
-        m = mean_with_interval(right, seed)
-        table[name] = f"{np.median(beaten):.1%} [{low:.0%}, {high:.0%}]", f"{m.value:.0%} [{m.low:.0%}, {m.high:.0%}]"
-    return first, pd.DataFrame(table, ["ways that the true one beats", "piles right in the best way"]).T
 
 
 def covered_by(cosines, order, counts) -> np.ndarray:

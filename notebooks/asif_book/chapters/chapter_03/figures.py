@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from asif_book.figures.palette import FAINT, SERIES
 from asif_book.figures.pictures import bar, cell, named_bars, rows_of_pictures
-from asif_book.figures.style import alt, image_tag, legend_above, listed, span, subplots
+from asif_book.figures.style import alt, image_tag, listed, span, subplots
 from asif_book.figures.templates import self_contained
 from asif_lib.relative import relative_representation
 
@@ -38,24 +38,6 @@ def before_after(before, after) -> Figure:
         axis.set_ylabel("entry after (cosine)" if axis is axes[0, 0] else "")
     words = listed(f"{title}: {span(values)}" for title, values in after.items())
     return alt(figure, f"Entries after a change against entries before it ({span(before)}). {words}")
-
-
-def cosines_before_after(panels) -> Figure:
-    """Draw cosines of random pairs before and after centring, one panel for each encoder.
-
-    `panels` is a dict from a name to a pair of arrays (before, after).
-    """
-    figure, axes = subplots(1, len(panels), figsize=(4.4 * len(panels), 3.3), squeeze=False)
-    for axis, (name, (before, after)) in zip(axes.flat, panels.items(), strict=True):
-        bins = np.linspace(min(np.min(before), np.min(after)), 1, 60)
-        axis.hist(before, bins=bins, density=True, color=SERIES[1], alpha=0.6, label="as they are")
-        axis.hist(after, bins=bins, density=True, color=SERIES[0], histtype="step", linewidth=1.5, label="centred")
-        axis.axvline(np.mean(before), color=SERIES[1], linestyle="--", label="mean, as they are")
-        axis.axvline(np.mean(after), color=SERIES[0], linestyle=":", linewidth=1.5, label="mean, centred")
-        axis.set(xlabel="cosine of two stamps", ylabel="density", title=name)
-    legend_above(figure, axes.flat[0], 2 * len(panels))
-    words = listed(f"{name}: mean {np.mean(b):.2f}, centred {np.mean(a):.2f}" for name, (b, a) in panels.items())
-    return alt(figure, f"Histograms of the cosines of two stamps. {words}")
 
 
 def caption_search(pictures, results) -> HTML:

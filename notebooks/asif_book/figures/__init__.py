@@ -15,7 +15,7 @@ _NAMES = {
     "02": "coverage_by_count group_sizes picture_pairs shared_neighbours shuffle_control"
     " similarity_density two_matrices",
     "03": "before_after caption_search moving_origin picture_rows relative_matrix star_of_angles",
-    "04": "four_steps sparse_vector sweep_heatmaps",
+    "04": "four_steps sweep_heatmaps",
     "05": "confusion_matrix paired_squares trust_curves who_sees_what worst_bin",
     "06": "anchor_bars faithfulness familiarity_curves important_regions scores_without why_and_what_if",
     "07": "best_anchors learning_curve",

@@ -112,11 +112,6 @@ def legend_above(figure, axis, columns=2):
     figure.legend(handles, names, loc="outside upper center", ncols=columns, frameon=False)
 
 
-def legend_over(axis, columns=1):
-    """Put the legend of one of several panels above this panel."""
-    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False)
-
-
 def per_cent(share, _=None) -> str:
     """Write a share as the axes of all figures do."""
     return f"{100 * share:.0f}\N{NO-BREAK SPACE}%"

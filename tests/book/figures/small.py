@@ -10,15 +10,13 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from asif_book import figures
-from asif_book.figures.palette import ANCHOR, CONTROL, PICTURE
+from asif_book.figures.palette import ANCHOR, CONTROL
 from asif_lib.evaluation.measures import Measure
-from asif_lib.sparse import sparsify
 
 STAMP = Image.new("RGB", (8, 8), "#123456")
 RED, GREEN, BLUE = (Image.new("RGB", (30, 20), colour) for colour in ("red", "lime", "blue"))
 MEASURE = Measure(0.4, 0.3, 0.5, 10)
 FOUR = np.array([0.1, 0.2, 0.4, 0.9])
-VECTOR = sparsify(torch.tensor([[0.9, 0.5, -0.1, 0.3]]), 3, 2)
 BINS = pd.DataFrame({"centre": [0.2, 0.7], "mean": [0.4, 0.5], "low": [0.3, 0.4], "high": [0.5, 0.6]})
 SWEEP = pd.DataFrame({"fraction": [0.1, 0.1, 1, 1], "p": [1, 2, 1, 2], "value": [0.1, 0.2, 0.3, 0.2]})
 CURVES = pd.DataFrame(
@@ -52,7 +50,6 @@ SMALL = {
     "scaling": (lambda f: f(dict.fromkeys("abcd", SEEDS), ylabel="recall"), {}),
     "shuffle_control": (lambda f: f({"share": (0.5, (0.4, 0.6), FOUR)}), {CONTROL}),
     "similarity_density": (lambda f: f(*np.random.default_rng(0).random((2, 50)), BINS), {}),
-    "sparse_vector": (lambda f: f(FOUR, {"p = 2": VECTOR, "p = 4": VECTOR}), {PICTURE}),
     "stage_bars": (lambda f: f({"here": {"encode": 1.0}, "paper": {"encode": 9.0}}), {}),
     "sweep_heatmaps": (lambda f: f({"a": SWEEP}), {}),
     "trust_curves": (lambda f: f(dict.fromkeys("abc", SURE), dict.fromkeys("abc", FOUR), {"a": SURE}), {}),

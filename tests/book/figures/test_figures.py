@@ -18,7 +18,7 @@ from small import BLUE, CURVES, GREEN, RED, SMALL, bars_of, ends, pictures_of, s
 from asif_book import figures as draw
 from asif_book.figures import palette
 from asif_lib.evaluation.measures import Measure
-from asif_lib.sparse import SparseVectors, sparsify
+from asif_lib.sparse import SparseVectors
 
 FOUR = {palette.PICTURE, palette.TEXT, palette.ANCHOR, palette.CONTROL}
 WORDS = {"black", palette.INK, palette.ON_LIGHT, palette.ON_DARK}
@@ -100,7 +100,6 @@ AT_RANDOM = np.array([[[0.4, 0.1], [0.6, 0.3]], [[0.6, 0.3], [0.8, 0.5]]])
 LESSONS = {0: (Measure(0.2, 0.15, 0.3, 50), [0.2]), 5: (Measure(0.6, 0.5, 0.7, 50), [0.55, 0.65])}
 SEEDS = pd.DataFrame({"size": [10, 10, 50, 50], "seed": [0, 1, 0, 1], "value": [0.1, 0.3, 0.4, 0.6]})
 LINE = [0, 0.5, 1], [1, 0.5, 0]
-ROW = torch.tensor([0.9, 0.6, -0.5])
 CHARTS = [
     (lambda: draw.cosine_histograms({"own": [0.1] * 5 + [0.4], "others": np.linspace(-1, 1, 99)}), areas, [[1, 1]],
      "own, mean 0.150, standard deviation 0.11"),
@@ -114,8 +113,6 @@ CHARTS = [
      "mean 0.50 to 0.70"),
     (lambda: draw.before_after([0.1, 0.5], {"turned": [0.1, 0.5], "shifted": [0.7, 0.8]}),
      lambda axes: axes[1].lines[1].get_xydata(), [[0.1, 0.7], [0.5, 0.8]], "shifted: 0.70 to 0.80"),
-    (lambda: draw.sparse_vector(ROW, {"p": sparsify(ROW[None], 2, 1)}),
-     lambda axes: [axes[1].lines[0].get_ydata()], [[0.9 / 1.17**0.5, 0.6 / 1.17**0.5]], "p, k = 2"),
     (lambda: draw.scaling({"R@1": SEEDS}, ylabel="recall"), y_of(0), [[0.2, 0.5]], "20% at 10, 50% at 50"),
     (lambda: draw.line_chart({"a": LINE}, theory={"1 − x": LINE}, xlabel="x", ylabel="y"),
      y_of(0, 1), [LINE[1]] * 2, "0.5 at 0.5"),

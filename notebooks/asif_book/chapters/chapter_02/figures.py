@@ -29,17 +29,7 @@ def group_sizes(groups) -> Figure:
 
 
 def picture_pairs(pictures, captions, pairs, notes=None, *, columns=4) -> HTML:
-    """Draw pairs of pictures side by side, with both captions below them, left → right.
-
-    Parameters
-    ----------
-    pictures, captions : sequences of n
-    pairs : sequence of (int, int)
-        Positions of the left and of the right picture.
-    notes : sequence of str, optional
-        A further line for each pair.
-    columns : int
-    """
+    """Draw pairs (i, j) of pictures side by side, with both captions below them, left → right, and a note for each."""
     cells = []
     for (i, j), note in zip(pairs, [""] * len(pairs) if notes is None else notes, strict=True):
         two = cell(pictures[i], f"{captions[i]}\n→ {captions[j]}\n{note}".strip())
@@ -48,14 +38,9 @@ def picture_pairs(pictures, captions, pairs, notes=None, *, columns=4) -> HTML:
 
 
 def similarity_density(picture, caption, bins) -> Figure:
-    """Draw the density of pairs over two similarities, and the mean of the second in bins of the first.
+    """Draw the density of m pairs over two similarities, (m,), and the mean of the second in bins of the first.
 
-    Parameters
-    ----------
-    picture, caption : arrays of shape (m,)
-        The two similarities of m pairs of stamps.
-    bins : DataFrame
-        Columns ``centre`` (of the bin of the first similarity), ``mean`` (of the second), ``low`` and ``high``.
+    `bins` has the columns ``centre`` (of the bin of the first similarity), ``mean`` (of the second), ``low``, ``high``.
     """
     figure, axis = subplots(figsize=(7, 4.6))
     picture, caption = np.asarray(picture), np.asarray(caption)  # matplotlib takes a Tensor apart, number by number
@@ -96,17 +81,9 @@ def shuffle_control(panels) -> Figure:
 
 
 def shared_neighbours(pictures, captions, row, near) -> HTML:
-    """Draw one stamp with its neighbours by picture (upper row) and by caption (lower row).
+    """Draw the stamp of a row with its neighbours by picture (upper row) and by caption (lower row): `near`, two lists.
 
     Those in both rows get a frame and a star.
-
-    Parameters
-    ----------
-    pictures, captions : sequences of n
-    row : int
-        The stamp.
-    near : pair of lists of m int
-        Its neighbours by picture, and by caption.
     """
     rows = [
         [cell(pictures[i], captions[i], "★" * (i in other), "shared" * (i in other)) for i in mine]

@@ -57,19 +57,10 @@ def caption_search(pictures, results) -> HTML:
 
 
 def star_of_angles(point, anchors, names, degrees) -> HTML:
-    """Draw landmarks and a point on two maps, and the star of angles that both maps give.
+    """Draw n landmarks (n, 2) and a point (1, 2) on two maps, and the star of angles that both maps give.
 
     The star has the point's direction at the top, and a ray for each landmark at its angle to it. The rays of the
-    first map are broad lines. The rays of the second map are dashed lines upon them.
-
-    Parameters
-    ----------
-    point : Tensor of shape (1, 2)
-    anchors : Tensor of shape (n, 2)
-    names : sequence of n
-        Of the landmarks.
-    degrees : float
-        The turn of the second map, anticlockwise.
+    first map are broad lines. The rays of the second map, which is turned anticlockwise, are dashed lines upon them.
     """
     cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     turn = torch.tensor([[cosine, sine], [-sine, cosine]], dtype=torch.float32)
@@ -92,19 +83,10 @@ def _map(point, anchors, names):
 
 
 def moving_origin(point, anchors, names, origin) -> HTML:
-    """Draw a point and landmarks in a plane whose origin a script lets the reader move.
+    """Draw a point (1, 2) and landmarks (n, 2) in a plane whose origin a script lets the reader move.
 
     Beside the cosines seen from (0, 0) stand those seen from the moved origin, and the distances, which none changes.
-
-    Parameters
-    ----------
-    point : Tensor of shape (1, 2)
-    anchors : Tensor of shape (n, 2)
-        Coordinates between -3 and 3.
-    names : sequence of n
-        Of the landmarks.
-    origin : (float, float)
-        Where the origin stands first, and without scripts.
+    The coordinates are between -3 and 3. Without scripts, and first, the origin stands at `origin`.
     """
     mean = anchors.mean(dim=0).mul(10).round() / 10  # where a slider can stand
     cosines = [relative_representation(point - o, anchors - o)[0].tolist() for o in (0, torch.tensor(origin))]
@@ -118,14 +100,7 @@ def moving_origin(point, anchors, names, origin) -> HTML:
 def relative_matrix(new, anchors, items, i, j) -> HTML:
     """Draw cosines of some new pictures with their nearest anchors, in the same order; row i and column j are marked.
 
-    Parameters
-    ----------
-    new, anchors : AnchorBank
-        With q and n pairs.
-    items : sequence of int
-        Rows of `new`; four fit on a screen.
-    i, j : int
-        The marked row and column, positions among `items`.
+    `new` and `anchors` are banks; `items` are rows of `new`, of which four fit on a screen.
     """
     cosines = relative_representation(new.image[items], anchors.image)  # (items, n)
     columns = cosines.argmax(dim=1).tolist()

@@ -56,15 +56,7 @@ def duration(seconds) -> str:
 
 
 def number_line(products, error, k) -> Figure:
-    """Draw products of one query near T, the one in place k: each with the span of its true cosine.
-
-    Parameters
-    ----------
-    products : Tensor of shape (n,)
-    error : float
-        Bound on the error of a product: half of the span.
-    k : int
-    """
+    """Draw products of one query (n,) near T, the one in place k, each with the span of its true cosine, 2 `error`."""
     ranked = products.sort(descending=True).values.numpy()
     wanted = ranked[k - 1] + error * np.array([2, 1, 0, -1, -2, -3])  # the nearest of the products to each
     places = np.unique([k - 1, *(np.abs(ranked - value).argmin() for value in wanted)])
@@ -84,13 +76,8 @@ def number_line(products, error, k) -> Figure:
 def inverted_index(bank, picture, texts, asked) -> HTML:
     """Draw the anchors of a picture as rows, texts as columns; a cell is lit where the text is in the anchor's list.
 
-    Parameters
-    ----------
-    bank : AnchorBank
-        The n anchors.
-    picture, texts : SparseVectors of one row and of t rows
-    asked : DataFrame
-        Of the t texts, with the columns ``picture`` and ``caption``; the first picture is the one that is asked about.
+    `picture` and `texts` are SparseVectors of one row and of t rows. `asked` has the ``picture`` and ``caption`` of the
+    t texts; the first picture is the one that is asked about.
     """
     products = picture.to_dense() * texts.to_dense()  # (t, n)
     order = products.sum(dim=0).argsort(descending=True)[: picture.indices.shape[1]].tolist()

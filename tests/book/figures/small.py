@@ -15,17 +15,16 @@ from asif_lib.evaluation.measures import Measure
 
 STAMP = Image.new("RGB", (8, 8), "#123456")
 RED, GREEN, BLUE = (Image.new("RGB", (30, 20), colour) for colour in ("red", "lime", "blue"))
-MEASURE = Measure(0.4, 0.3, 0.5, 10)
 FOUR = np.array([0.1, 0.2, 0.4, 0.9])
-BINS = pd.DataFrame({"centre": [0.2, 0.7], "mean": [0.4, 0.5], "low": [0.3, 0.4], "high": [0.5, 0.6]})
+BINS = pd.DataFrame({"centre": [0.25, 0.75], "mean": [0.7, 0.2], "low": [0.6, 0.1], "high": [0.9, 0.3]})
 SWEEP = pd.DataFrame({"fraction": [0.1, 0.1, 1, 1], "p": [1, 2, 1, 2], "value": [0.1, 0.2, 0.3, 0.2]})
 CURVES = pd.DataFrame(
     [(0, kind, order, 0, f, f) for kind in ("deletion", "insertion") for order in ("contribution", "random")
      for f in (0.0, 0.25, 1.0)],
     columns=["picture", "curve", "order", "repeat", "fraction", "score"],
 )  # fmt: skip
-SEEDS = pd.DataFrame({"size": [10, 10, 50], "seed": [0, 1, 0], "value": [0.1, 0.3, 0.4]})
-LESSONS = {0: (MEASURE, [0.3, 0.5]), 5: (MEASURE, [0.4])}
+SEEDS = pd.DataFrame({"size": [10, 10, 50, 50], "seed": [0, 1, 0, 1], "value": [0.1, 0.3, 0.4, 0.6]})
+LESSONS = {0: (Measure(0.2, 0.15, 0.3, 50), [0.2]), 5: (Measure(0.6, 0.5, 0.7, 50), [0.55, 0.65])}
 BENCHMARK = pd.DataFrame(
     [(method, "stamps", "image", "text", n, 0.4, 0.3, 0.5, 0.1, verdict, method == "b", False) for n in (10, 40)
      for method, verdict in (("a", "reference"), ("b", "better"))],
@@ -85,12 +84,6 @@ def bars_of(drawing):
         (one.span.get_text(), [" ".join(box["class"]) for box in row], [float(box["width"]) for box in row])
         for one, row in zip(bars, boxes, strict=True)
     ]
-
-
-def legend(figure):
-    """The words of the legend, above the figure or in its first axis."""
-    found = figure.legends[0] if figure.legends else figure.axes[0].get_legend()
-    return [text.get_text() for text in found.get_texts()]
 
 
 def ends(container, along):

@@ -13,11 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from pages import contrast
 from PIL import Image
-from small import BLUE, CURVES, GREEN, RED, SMALL, bars_of, ends, pictures_of, small, texts
+from small import BINS, BLUE, CURVES, GREEN, LESSONS, RED, SEEDS, SMALL, bars_of, ends, pictures_of, small, texts
 
 from asif_book import figures as draw
 from asif_book.figures import palette
-from asif_lib.evaluation.measures import Measure
 from asif_lib.sparse import SparseVectors
 
 FOUR = {palette.PICTURE, palette.TEXT, palette.ANCHOR, palette.CONTROL}
@@ -83,10 +82,6 @@ def x_of_lines(axes):
     return [[line.get_xdata()[0] for line in axis.lines] for axis in axes]
 
 
-def heights(axes):
-    return [[bar.get_height() for bar in axis.patches] for axis in axes if axis.patches]
-
-
 def widths(axes):
     return [[bar.get_width() for bar in axes[0].patches]]
 
@@ -95,10 +90,7 @@ def areas(axes):
     return [[(s.get_data().values * np.diff(s.get_data().edges)).sum() for s in axes[0].patches]]
 
 
-BINS = pd.DataFrame({"centre": [0.25, 0.75], "mean": [0.7, 0.2], "low": [0.6, 0.1], "high": [0.9, 0.3]})
 AT_RANDOM = np.array([[[0.4, 0.1], [0.6, 0.3]], [[0.6, 0.3], [0.8, 0.5]]])
-LESSONS = {0: (Measure(0.2, 0.15, 0.3, 50), [0.2]), 5: (Measure(0.6, 0.5, 0.7, 50), [0.55, 0.65])}
-SEEDS = pd.DataFrame({"size": [10, 10, 50, 50], "seed": [0, 1, 0, 1], "value": [0.1, 0.3, 0.4, 0.6]})
 LINE = [0, 0.5, 1], [1, 0.5, 0]
 CHARTS = [
     (lambda: draw.cosine_histograms({"own": [0.1] * 5 + [0.4], "others": np.linspace(-1, 1, 99)}), areas, [[1, 1]],

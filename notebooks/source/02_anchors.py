@@ -455,40 +455,6 @@ pd.DataFrame(lines, [*found], head).round(3)
 # answer to this chapter's question is: captions of *very* similar pictures are similar,
 # far more often than by chance.
 #
-# ### How much does geometry alone know?
-#
-# Could the piles find each other without any pair? Take ten pictures from a folder of
-# stamps, and ten *other* captions. Do so for eight folders, and forget which piles
-# belong together. There are $8!$ = 40,320 ways to match them. The score of a way
-# correlates two **Gram matrices**: the products of the piles' mean pictures, and of
-# their mean captions.
-#
-# **Before you run the next cell:** how many ways beat the true one? And if the piles
-# are drawn at random?
-
-# %% tags=["hide-input"]
-# Draw the scores of all ways to match piles, and repeat with piles of four kinds.
-from asif_book.chapters.chapter_02.lessons import matched_piles
-
-folder = bank.pairs.group.str.split("/").str[:2].str.join("/")
-table = "Too few groups: this needs eight with twenty pairs."
-if (folder.value_counts() >= 20).sum() >= 8:
-    sides, deals = (u_image.numpy(), u_text.numpy()), 20 if fast else 100
-    first, table = matched_piles(*sides, folder.to_numpy(), deals, seed)
-    panels = {"score of a way": (first[0], (first[0], first[0]), first)}
-    labels = ("ways", "all ways of the first deal", "the true way")
-    draw.show(draw.shuffle_control(panels, labels))
-table
-
-# %% [markdown]
-# **What you see.** The bars are all ways, the line is the true one. Left brackets in
-# the table hold the middle 95 % of the deals; right ones hold an interval of their
-# mean. (Deals share a few folders.) With ten of a folder the true way beats nearly all
-# others. But the best way has only a third of the piles right, where chance is an
-# eighth. So geometry knows too little to do without pairs. The last two rows are a
-# trap: their piles differ in size, and the mean of a small pile lies farther out. So
-# size alone gives the match away, for random piles too.
-#
 # ### Break it by degrees
 #
 # Now only a share of the captions changes places.
@@ -576,7 +542,7 @@ anchors, new = bank.subset(train), bank.subset(validation)
 covered = coverage(new.image, anchors.image)  # (150,)
 text_covered = coverage(new.text, anchors.text).numpy()
 both = {"pictures": covered.numpy(), "captions": text_covered}
-draw.show(draw.coverage_histogram(both))
+draw.show(draw.cosine_histograms(both, "similarity to the nearest anchor (cosine)"))
 
 # %% tags=["hide-input"]
 # Draw the new pictures with the worst and the best coverage.
@@ -589,7 +555,7 @@ notes = [f"cosine {covered[i]:.2f}" for i in picked]
 draw.show(draw.picture_pairs(pictures, captions, two, notes))
 
 # %% [markdown]
-# **What you see.** In the pairs below the histogram, an arrow → leads from a new
+# **What you see.** In the pairs below the outlines, an arrow → leads from a new
 # picture to its nearest anchor. The first four have the worst coverage: the nearest
 # anchor mostly shows another thing, alike in colour or shape at best. In the last four,
 # the best coverage, it is nearly a twin.

@@ -505,10 +505,11 @@ both = {
     f"pictures ({image_encoder.identity.name.split('.')[0]})": anchors.image,
     f"captions ({text_encoder.identity.name})": anchors.text,
 }
-panels = {
-    name: (pair_cosines(z), pair_cosines(z, z.mean(dim=0))) for name, z in both.items()
+cosines_of = {name: pair_cosines(z) for name, z in both.items()}
+centred_ones = {
+    f"{name}, centred": pair_cosines(z, z.mean(dim=0)) for name, z in both.items()
 }
-draw.show(draw.cosines_before_after(panels))
+draw.show(draw.cosine_histograms(cosines_of | centred_ones, "cosine of two stamps"))
 
 # %% tags=["hide-input"]
 # Show the common parts in a table.
@@ -524,11 +525,11 @@ names = ["mean cosine of pairs", "common part", "negative coordinates"]
 pd.DataFrame(table, names).T.round(3)
 
 # %% [markdown]
-# **What you see.** The dashed line, the mean of the filled bars, is far above zero,
-# because all vectors share a **common part**: they lie in a cone. To measure the common
-# part, scale all vectors to length 1, take their mean, and square the length of this
-# mean. The result is nearly the mean cosine of all pairs. With the mean subtracted, the
-# outline and its dotted line stand around 0.
+# **What you see.** The first two outlines, the cosines as they are, stand far above
+# zero, because all vectors share a **common part**: they lie in a cone. To measure the
+# common part, scale all vectors to length 1, take their mean, and square the length of
+# this mean. The result is nearly the mean cosine of all pairs. With the mean
+# subtracted, the other two outlines stand around 0.
 #
 # Where does the common part come from? (We speak of the offline encoders.) Because the
 # image encoder gives no negative coordinate, no angle is larger than a right angle, and

@@ -208,15 +208,19 @@ check_sparsify(my_sparsify)
 # ## 2 · One picture, before and after
 #
 # Twelve anchors were only a sample, so here is the same picture with all anchors. The
-# upper panel of the next figure sorts its cosines, the largest first. The lower panel
-# shows the $k$ entries that stay, after the power and the normalisation, for three
-# values of $p$.
+# first figure sorts its cosines, the largest first. The second figure shows the $k$
+# entries that stay, after the power and the normalisation, for three values of $p$.
 
 # %%
 # Draw one vector for three exponents.
 k = round(0.1 * n)
 vectors = {f"p = {p}": sparsify(relative, k, p) for p in (1, 2, 8)}
-draw.show(draw.sparse_vector(relative[0], vectors))
+positions = np.arange(1, n + 1)
+ordered = {"cosine": (positions, relative[0].sort(descending=True).values.numpy())}
+entries = {name: (positions[:k], v.values[0]) for name, v in vectors.items()}
+labels = {"xlabel": "anchors, the most similar first"}
+draw.show(draw.line_chart(ordered, **labels, ylabel="cosine", marks={"k": k}))
+draw.show(draw.line_chart(entries, **labels, ylabel="entry after normalisation"))
 negative = float((relative < 0).float().mean())
 print(f"{caption} {negative:.0%} of its cosines are negative")
 for name, vector in vectors.items():
@@ -226,11 +230,11 @@ for name, vector in vectors.items():
 # %% [markdown]
 # **What you see.** Most anchors are unlike the picture, so that more than half of its
 # cosines are negative, as the first printed line says. (Cosines can be negative
-# because the mean of the anchors is subtracted, as in chapter 03.) In the upper panel
-# the solid area left of the dashed line is kept. Because the curve falls smoothly, it
-# shows no border between similar and unlike anchors, and any $k$ is a choice. The lower
-# panel shows a second, softer way to forget, the power. On the line with stars, $p
-# = 8$, most of the kept entries are almost zero.
+# because the mean of the anchors is subtracted, as in chapter 03.) In the first figure
+# the entries left of the dotted line are kept. Because the curve falls smoothly, it
+# shows no border between similar and unlike anchors, and any $k$ is a choice. The
+# second figure shows a softer way to forget, the power. On the line with stars,
+# $p = 8$, most of the kept entries are almost zero.
 #
 # One picture proves little, so we measure many. The **scoreboard** of this book shows
 # R@1 from picture to caption, on the validation split. The rows of chapter 03 come

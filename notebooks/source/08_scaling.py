@@ -41,7 +41,12 @@ import asif_book.figures as draw
 from asif_book import record
 from asif_book.chapters.measuring import PeakMemory, timed
 from asif_lib import ASIF, embed, load_labelled
-from asif_lib.evaluation import in_points, mean_with_interval, paired_difference
+from asif_lib.evaluation import (
+    Measure,
+    in_points,
+    mean_with_interval,
+    paired_difference,
+)
 from asif_lib.search import centred_unit, round_rows, top_anchors
 
 draw.use_style()
@@ -457,13 +462,11 @@ check_keep(my_candidates)
 # precision. The $k$ best of these are the exact answer. (If too many anchors must be
 # kept, the library notices, and takes a slower way.)
 #
-# The next figure shows the picture for which the rounded products would lose most.
-#
 # **Before you run the next cell:** with $k = 100$ of 50,000, will the library look
 # again at 110 anchors, 200, or 2,000?
 
 # %% tags=["hide-input"]
-# Count the anchors kept, and draw one search around its threshold.
+# Count the anchors kept, and the right ones that rounding alone would lose.
 from asif_lib.search import Sieve
 
 sieve = Sieve(rounded_asked, k, limit=max(4 * k, 2_048))
@@ -472,15 +475,14 @@ kept = np.array([len(positions) for positions in sieve.candidates()])  # (400,)
 lowest = sieve.lowest()  # (400,)
 thresholds = products.topk(k).values[:, -1]  # (400,), T of each query
 below = (products.gather(1, indices) < thresholds[:, None]).sum(dim=1)  # right, below T
-row = int(below.argmax())
-near_t = unit_many @ unit_asked[row], products[row], k, float(lowest[row])
-draw.show(draw.around_the_threshold(*near_t))
+row = int(below.argmax())  # the picture for which the rounded products lose most
 print(f"E = {error:.4f}, T = {thresholds[row]:.4f}, kept from {lowest[row]:.4f} on")
+print(f"of its {k} best anchors, {below[row]} have a rounded product below T")
 print(f"kept for the {len(kept)} pictures: {kept.min()} to {kept.max()} anchors")
 
 # %% [markdown]
-# **What you see.** Diamonds between the two lines are right answers that rounding
-# alone would lose. Crosses are the price.
+# **What you see.** The right answers below $T$ are those that rounding alone would
+# lose. The anchors kept beyond $k$ are the price.
 
 # %% [markdown]
 # ## 4 · The savings of forgetting
@@ -768,15 +770,28 @@ exact_model = ASIF(to_search, k=800, p=8, device="cpu")
 efforts = [1, 2, 4, 8, 16, 32]
 table = measure_efforts(exact_model, search_lists, *validation, efforts)
 chosen_lists = choose_effort(table, MARGIN)
-draw.show(draw.knob_curves(table, MARGIN, chosen_lists))
+shares = {
+    "recall of the k anchors": (efforts, table.recall),
+    "same decision": (efforts, table.agreement),
+}
+labels = {"xlabel": "nprobe (log scale)", "ylabel": "share", "logx": 2}
+marks = {"chosen": chosen_lists} if chosen_lists else {}
+draw.show(draw.line_chart(shares, **labels, percent=True, marks=marks))
+gaps = {
+    f"nprobe = {row.effort}": Measure(row.difference, row.low, row.high, len(tried))
+    for row in table.itertuples()
+}
+axis = {"xlabel": "accuracy minus that of exact search", "margin": MARGIN / 100}
+draw.show(draw.interval_dots({"": gaps}, **axis, zero=True))
 print(f"k = 800, p = 8, {len(tried)} pictures. The smallest number of lists that loses")
 print(f"less than {MARGIN:g} points: {chosen_lists or 'none, so search exactly'}")
 
 # %% [markdown]
-# **What you see.** In the upper panel the diamonds are the recall, and the crosses the
-# share of equal decisions. In the lower panel the diamonds are the lost accuracy, and
-# the broad vertical band marks the chosen setting. An index may miss many of the 800
-# right anchors and lose hardly a decision. So count decisions, on a bank like yours.
+# **What you see.** In the first figure the diamonds are the recall, and the crosses the
+# share of equal decisions; the dotted line is the chosen setting. In the second figure
+# the dots are the lost accuracy, and the band is the margin. An index may miss many of
+# the 800 right anchors and lose hardly a decision. So count decisions, on a bank like
+# yours.
 #
 # ### Exercise 08.7 · How hard must one look?
 #
@@ -861,16 +876,11 @@ print("the same, bit for bit:", all(map(torch.equal, together, alone)))
 # less? Will the answer be the same?
 
 # %%
-# Draw which worker searched when, and the loss of one.
-from distributed import get_task_stream
+from asif_book.chapters.chapter_08.lessons import kill_when_busy
 
-from asif_book.chapters.chapter_08.lessons import kill_when_busy, timeline
-
-with get_task_stream(client) as stream:
-    killed, thread = kill_when_busy(client, after=took_together / 4)
-    after_a_loss, took = timed(lambda: distributed_top_anchors(client, **ask))
-    thread.join()
-draw.show(draw.cluster_timeline(*timeline(stream.data, killed)))
+thread = kill_when_busy(client, after=took_together / 4)
+after_a_loss, took = timed(lambda: distributed_top_anchors(client, **ask))
+thread.join()
 print(f"a worker was killed; the search took {draw.duration(took)}, now")
 print(f"without the loss it took {together_in_words}")
 print("the same, bit for bit:", all(map(torch.equal, after_a_loss, alone)))
@@ -886,9 +896,9 @@ _, alive = psutil.wait_procs(workers, timeout=10)
 print(f"the cluster is closed; of {len(workers)} worker processes left: {len(alive)}")
 
 # %% [markdown]
-# **What you see.** A box is a search, and the cross marks the kill. The row of worker 1
-# stops there, and the others take over its unfinished searches. The answer stays the
-# same, because the result of a task depends on the bank and the queries alone.
+# **What you see.** The other worker takes over the unfinished searches. The answer
+# stays the same, because the result of a task depends on the bank and the queries
+# alone.
 
 # %% [markdown]
 # ## 8 · The cost curve
@@ -930,7 +940,20 @@ def search_among(n):
 seconds, memory = search_costs(search_among, sizes.tolist())
 fixed, per_anchor = fixed_and_per_anchor(sizes, seconds)
 dense = 4 * len(large_asked) * sizes  # bytes of the dense matrix
-draw.show(draw.cost_curves(sizes, seconds, (fixed, per_anchor), memory, dense))
+labels = {"xlabel": "anchors, n (log scale)", "logx": 10, "logy": True}
+lines = {
+    "fixed cost + cost of an anchor · n": (sizes, fixed + per_anchor * sizes),
+    "without the fixed cost: slope 1": (sizes, per_anchor * sizes),
+}
+measured = {"measured": (sizes, seconds)}
+labels["ylabel"] = "seconds (log scale)"
+draw.show(draw.line_chart(measured, **labels, theory=lines))
+held = {
+    "in blocks, measured": (sizes, memory / 1e6),
+    "dense matrix": (sizes, dense / 1e6),
+}
+labels["ylabel"] = "MB at one moment (log scale)"
+draw.show(draw.line_chart(held, **labels))
 raw = np.polyfit(np.log(sizes), np.log(seconds), 1)[0]
 _, slope = growth(sizes, seconds)  # fits a fixed cost, a rate and a slope together
 print(f"slope of all points: {raw:.2f}")
@@ -940,11 +963,11 @@ large = draw.duration(fixed + per_anchor * 1.6e6)
 print(f"by this line, {len(large_asked)} questions to 1.6 million: {large}, here")
 
 # %% [markdown]
-# **What you see.** In the panel of seconds, the dashed line has slope 1: twice the
-# anchors, twice the time. At its lower end the diamonds lie above it; a fixed cost
-# explains a part (see the two slopes). In the panel of memory, the diamonds are the
-# memory of the search. It rises until the blocks have their largest size. The dashed
-# line is the dense matrix.
+# **What you see.** In the figure of seconds, the dashed line has slope 1: twice the
+# anchors, twice the time. At its lower end the rings lie above it; a fixed cost
+# explains a part (see the two slopes). In the figure of memory, the diamonds are the
+# memory of the search. It rises until the blocks have their largest size. The crosses
+# are the dense matrix.
 #
 
 

@@ -1,14 +1,11 @@
 """Questions and lessons of the chapters: stamps with a class, captioned clothing, and what a lesson brings."""
 
-import itertools
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from PIL import Image
 
-from asif_book.chapters.chapter_02.lessons import all_matchings, matched_piles
 from asif_book.chapters.chapter_07.lessons import files_hold, learning_sweep, mean_contributions, switch_sweep
 from asif_book.chapters.chapter_09.lessons import asked_without, share_of_pairs
 from asif_book.chapters.chapter_10.lessons import scaling_curve
@@ -18,48 +15,12 @@ from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.labelled import Labelled
 from asif_lib.datasets.pairs import Pairs
 from asif_lib.encoders.identity import EncoderIdentity
-from asif_lib.errors import ParameterError
 from asif_lib.explain.contribution import contrast
 from asif_lib.settings import Settings
 from asif_lib.sparse import represent
 from asif_lib.zeroshot import ASIF
 
 WHITE_ON_BLACK = Image.new("L", (28, 28), 0)
-
-
-def themes(n=200, hidden=20):
-    """Two views of n items of ten themes, each turned its own way, and the theme of each."""
-    rng = np.random.default_rng(1)
-    groups = np.arange(n) % 10
-    z = rng.normal(size=(10, hidden))[groups] + 0.1 * rng.normal(size=(n, hidden))
-    return *(z @ np.linalg.qr(rng.normal(size=(hidden, hidden)))[0] for _ in range(2)), groups.astype(str)
-
-
-def test_all_matchings_are_correlations_of_gram_matrices_the_true_one_first():
-    image, text, groups = themes()
-    scores, right = all_matchings(image, text, groups, 10, np.random.default_rng(0))
-    assert len(scores) == len(right) == 40_320 and right[0] == 1 and right.mean() == pytest.approx(1 / 8)
-    assert scores.argmax() == 0
-    rng = np.random.default_rng(0)  # the same deal, with a Gram matrix a way, for a few ways
-    rows = [rng.permutation(np.flatnonzero(groups == g)) for g in rng.choice(np.unique(groups), 8, replace=False)]
-    a, b = (
-        np.stack([z[r[half]].mean(axis=0) for r in rows]) for z, half in ((image, slice(10)), (text, slice(10, 20)))
-    )
-    for way in (0, 1, 30_000, 40_319):
-        order = list(next(itertools.islice(itertools.permutations(range(8)), way, None)))
-        centred = [m - m.mean(axis=0) for m in (a, b[order])]
-        pairs = [(m @ m.T)[np.triu_indices(8, 1)] for m in centred]
-        assert scores[way] == pytest.approx(np.corrcoef(*pairs)[0, 1])
-
-
-def test_piles_at_random_of_equal_size_say_nothing_and_of_unequal_size_give_themselves_away():
-    sizes = [20, 22, 26, 34, 44, 58, 76, 100, 130, 170]
-    image, text = np.random.default_rng(0).normal(size=(2, sum(sizes), 200))
-    first, table = matched_piles(image, text, np.repeat(np.arange(10), sizes).astype(str), 12)
-    beaten = table.iloc[:, 0].str.split("%").str[0].astype(float)
-    assert len(first) == 40_320 and 20 < beaten["ten at random"] < 80 < beaten["at random, in these sizes"]
-    with pytest.raises(ParameterError, match="only 2 groups are large enough for piles of 10"):
-        matched_piles(image, text, np.repeat(["a", "b"], 200), 1)
 
 
 def test_pairs_without_a_class_are_asked_for_the_captions_of_those_that_are_no_anchors():

@@ -1,4 +1,4 @@
-"""What the chapters measure: seconds, memory, differences in points, the cost of growing banks, a lost worker."""
+"""What the chapters measure: seconds, memory, differences in points, the cost of growing banks."""
 
 import time
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from asif_book.chapters.chapter_08.lessons import timeline
 from asif_book.chapters.made_up import World
 from asif_book.chapters.measuring import PeakMemory, fixed_and_per_anchor, growth, recall_of_pairs
 
@@ -37,23 +36,6 @@ def test_the_fit_finds_the_fixed_cost_and_the_cost_of_an_anchor():
     assert fixed_and_per_anchor(sizes, 1e-5 * sizes)[0] == pytest.approx(0, abs=1e-9)
     fixed, slope = growth(np.array([1_000, 2_000, 5_000, 10_000]), [0.9, 0.2, 0.8, 0.3])  # another program disturbed it
     assert 0 <= fixed < 1 and 0.1 <= slope <= 3
-
-
-def test_the_timeline_numbers_searches_by_their_beginning_and_the_killed_worker_is_the_first():
-    def task(key, worker, start, stop, status="OK", action="compute"):
-        return {"key": key, "worker": worker, "status": status, "startstops": [
-            {"action": action, "start": start, "stop": stop}]}  # fmt: skip
-
-    stream = [
-        task("_search-2", "tcp://b", 12.0, 13.0),
-        task("_search-1", "tcp://b", 10.0, 11.0),
-        task("_merge-1", "tcp://b", 13.0, 14.0),
-        task("_search-3", "tcp://a", 10.5, 11.5, status="error"),
-        task("_search-4", "tcp://b", 14.0, 14.5, action="transfer"),
-    ]
-    rows, loss = timeline(stream, {"worker": "tcp://a", "at": 10.8})
-    assert rows == [(2, 1, 0.0, 1.0), (2, 2, 2.0, 3.0)]
-    assert loss == (1, pytest.approx(0.8))
 
 
 # Made-up embeddings: reproducible, and with neighbours that mean something

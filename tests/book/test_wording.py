@@ -1,9 +1,5 @@
 """The open investigation of chapter 05 judges by pictures that the reader did not choose by."""
 
-import pytest
-import torch
-
-from asif_book.chapters.chapter_05.checks import WordModel
 from asif_book.checks import WordingTask, check_wording
 
 PARTS = {"cat": "tail", "dog": "nose", "hat": "brim"}
@@ -37,23 +33,3 @@ def test_the_test_split_stays_closed_where_validation_shows_no_gain():
     task = WordingTask.made_up()
     assert "stays closed" in check_wording(in_vain, task).message
     assert task.looks == 0
-
-
-@pytest.mark.parametrize(
-    ("shown", "status", "message"), [("brim", "a result, not a proof", "holds 0"), ("cat", "wrong", "below 0")]
-)
-def test_a_gain_on_validation_that_the_test_does_not_bear_out_is_no_proof(shown, status, message):
-    words = ["cat", "tail", "brim"]
-    labels = torch.tensor([0, 1] * 40)
-    validation = torch.eye(3)[[1, 2] * 40]  # shows what the wording names
-    test = torch.rand(80, 3, generator=torch.Generator().manual_seed(1))
-    if shown == "cat":
-        test = torch.eye(3)[[0, 1] * 40]  # only the names of the classes help
-    task = WordingTask(WordModel(words), ["cat", "tail"], (validation, labels), (test, labels), "{}")
-
-    def solution(classes, measure):
-        wordings = [[["cat"], ["tail"]], [["tail"], ["brim"]]]
-        return max(wordings, key=lambda prompts: measure(prompts).sum().item())
-
-    verdict = check_wording(solution, task)
-    assert verdict.status == status and message in verdict.message, verdict

@@ -58,16 +58,7 @@ def classes_of(pairs) -> list:
 
 
 def with_classes(pairs, positions, classes):
-    """Return the positions of pairs in one of the classes, and the number of each pair's class, (m,) int64.
-
-    Parameters
-    ----------
-    pairs : Pairs
-    positions : sequence of int
-        Of the pairs to choose from.
-    classes : list of str
-        Some of `class_names`.
-    """
+    """Return the positions of pairs in one of the classes, and the number of each pair's class, (m,) int64."""
     names = class_names(pairs)
     kept = [i for i in positions if names[i] in classes]
     return kept, np.array([classes.index(names[i]) for i in kept])

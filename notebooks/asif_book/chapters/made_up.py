@@ -40,13 +40,7 @@ class World:
     def pairs(self, count, number, concepts=None):
         """Return made-up pairs: embeddings (count, d_image) and (count, d_text), and the concept of each, (count,).
 
-        Parameters
-        ----------
-        count : int
-        number : int
-            Another number draws other pairs.
-        concepts : int, optional
-            Limits the draw to the first concepts.
+        Another `number` draws other pairs; `concepts` limits the draw to the first ones.
         """
         rng = np.random.default_rng([self.seed + 1, number])
         concept = rng.integers(0, concepts or len(self.centres), count)
@@ -64,13 +58,7 @@ class World:
 
 
 def save_bank(folder, image, text) -> AnchorBank:
-    """Save made-up embeddings in half precision, and open the bank from the disk.
-
-    Parameters
-    ----------
-    folder : Path
-    image, text : Tensors of shape (n, d_image) and (n, d_text)
-    """
+    """Save made-up embeddings (n, d_image), (n, d_text) in half precision, and open the bank from the disk."""
     identities = (
         EncoderIdentity(kind, "made up", "seed", "0" * 64, "none", z.shape[1])
         for kind, z in (("image", image), ("text", text))
@@ -80,16 +68,9 @@ def save_bank(folder, image, text) -> AnchorBank:
 
 
 def mapped_anchors(file, world, count) -> torch.Tensor:
-    """Write made-up anchors into a file, in half precision, and map it: (count, d_image) float16.
+    """Write made-up pictures of a world into a file, in half precision, and map it: (count, d_image) float16.
 
     No more than 50,000 anchors are in memory at once.
-
-    Parameters
-    ----------
-    file : Path
-    world : World
-        Draws the pictures.
-    count : int
     """
     with file.open("wb") as out:
         for number, first in enumerate(range(0, count, 50_000)):

@@ -101,15 +101,7 @@ def _fit(n, seconds, slope):
 def scoreboard(bank, splits, seed=0):
     """Measure the book's way to a picture's caption: R@1 among the validation captions, the training pairs as anchors.
 
-    Returns the measures by name, and chance. Nothing of the test split is used.
-
-    Parameters
-    ----------
-    bank : AnchorBank
-        Of all pairs.
-    splits : dict of str to list of int
-    seed : int
-        Of the intervals.
+    `bank` is of all pairs. Returns the measures by name, and chance. Nothing of the test split is used.
     """
     anchors, asked = bank.subset(splits["train"]), bank.subset(splits["validation"])
     sides, n = ((asked.image, anchors.image), (asked.text, anchors.text)), len(anchors)

@@ -12,15 +12,14 @@ _NAMES = {
     "figures.dots": "interval_dots",
     "00": "deciding_anchors lit_pictures score_table two_profiles",
     "01": "neighbour_rows what_the_encoder_sees",
-    "02": "coverage_by_count coverage_histogram group_sizes picture_pairs shared_neighbours shuffle_control"
+    "02": "coverage_by_count group_sizes picture_pairs shared_neighbours shuffle_control"
     " similarity_density two_matrices",
-    "03": "before_after caption_search cosines_before_after moving_origin picture_rows relative_matrix star_of_angles",
-    "04": "four_steps sparse_vector sweep_heatmaps",
+    "03": "before_after caption_search moving_origin picture_rows relative_matrix star_of_angles",
+    "04": "four_steps sweep_heatmaps",
     "05": "confusion_matrix paired_squares trust_curves who_sees_what worst_bin",
     "06": "anchor_bars faithfulness familiarity_curves important_regions scores_without why_and_what_if",
     "07": "best_anchors learning_curve versions",
-    "08": "around_the_threshold cluster_timeline cost_curves duration inverted_index knob_curves number_line"
-    " passing_tiles stage_bars",
+    "08": "duration inverted_index number_line passing_tiles stage_bars",
     "09": "curves_by_method",
     "10": "scaling words_of_scripts",
     "90": "lined_up",

@@ -107,12 +107,12 @@ def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, 
     marks : dict of str to float, optional
         The x of vertical dotted lines.
     theory : dict of str to (x, y), optional
-        Plain lines. The series are then markers on them, the first ones rings.
+        Lines without markers. The series are then markers on them, the first ones rings.
     """
     theory = theory or {}
     figure, axis = subplots(figsize=(7, 4))
-    for name, (x, y) in theory.items():
-        axis.plot(x, y, color=INK, linewidth=1.2, label=name)
+    for (name, (x, y)), line in zip(theory.items(), LINES, strict=False):
+        axis.plot(x, y, color=INK, linestyle=line, linewidth=1.2, label=name)
     for i, (name, (x, y)) in enumerate(series.items()):
         look = series_style(i, 1 if theory else len(x)) | {"linestyle": ["-", "--", "-.", ":"][i % 4]}
         if theory:

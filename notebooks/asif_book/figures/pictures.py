@@ -6,7 +6,7 @@ from asif_book.figures.style import image_tag
 from asif_book.figures.templates import self_contained
 
 
-def show_pictures(pictures, titles=None, *, columns=6, title="") -> HTML:
+def show_pictures(pictures, titles=None, *, columns=6) -> HTML:
     """Draw pictures in rows, each with its title below it.
 
     Parameters
@@ -16,11 +16,9 @@ def show_pictures(pictures, titles=None, *, columns=6, title="") -> HTML:
         Such as captions or scores.
     columns : int
         At most; a phone shows fewer.
-    title : str
-        Of all.
     """
     titles = [""] * len(pictures) if titles is None else titles
-    return rows_of_pictures([map(cell, pictures, titles)], columns=columns, names=[title] * bool(title))
+    return rows_of_pictures([map(cell, pictures, titles)], columns=columns)
 
 
 def labelled_pictures(pictures, labels, true, *, columns=6, bet=False) -> HTML:

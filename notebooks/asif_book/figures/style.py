@@ -75,7 +75,19 @@ def subplots(rows=1, columns=1, *, figsize, **options):
 def alt(figure, alt):
     """Give a figure its alternative text and letters that are large enough, and return the figure."""
     from matplotlib.text import Text
+    from matplotlib.ticker import LogFormatter
 
+    class InFull(LogFormatter):
+        """Writes 1,000 where matplotlib writes 10³: on a phone, its 3 would be too small."""
+
+        def _num_to_string(self, number, *_):
+            return f"{number:,.10g}"
+
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if isinstance(axis.get_major_formatter(), LogFormatter):
+            axis.set_major_formatter(InFull(axis.get_transform().base))
+        if isinstance(axis.get_minor_formatter(), LogFormatter):
+            axis.set_minor_formatter(InFull(axis.get_transform().base))
     for text in figure.findobj(Text):
         text.set_size(max(text.get_size(), LEAST))
         text.set_text(re.sub(r"(?<=\d)%", "\N{NO-BREAK SPACE}%", text.get_text()).replace("'", "’"))
@@ -98,11 +110,6 @@ def legend_above(figure, axis, columns=2):
     handles, names = axis.get_legend_handles_labels()
     columns = max(1, min(columns, int(14 * figure.get_figwidth() / (4 + max(map(len, names))))))
     figure.legend(handles, names, loc="outside upper center", ncols=columns, frameon=False)
-
-
-def legend_over(axis, columns=1):
-    """Put the legend of one of several panels above this panel."""
-    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False)
 
 
 def per_cent(share, _=None) -> str:
@@ -166,16 +173,13 @@ def image_html(figure, alt) -> Markup:
 
 
 def _read_dollars(figure):
-    """Let a drawing show dollars as they are, since a caption may hold them, but for numbers on a logarithmic axis."""
+    """Let a drawing show dollars as they are, since a caption may hold them."""
     from matplotlib.text import Text
 
     for text in figure.findobj(Text) if isinstance(figure, drawing_class()) else ():
-        if "$" in text.get_text() and not _POWER.fullmatch(text.get_text()):
-            text.set_parse_math(False)
+        text.set_parse_math(False)
 
 
-_POWER = re.compile(r"\$\\mathdefault\{([\d^{}.-]|\\times)+\}\$")
-"""A number on a logarithmic axis, as matplotlib writes it."""
 _LIGHT_ON_PAPER = Markup("<style>@media print { img { color-scheme: light } }</style>")
 
 

@@ -55,14 +55,11 @@ RIGHT = {
 }
 
 WRONG = {
-    "01.1": [(lambda x, mean, std: standardise_by_loop(x, mean, std).movedim(1, -1), "shape (1, 1, 3, 3)")],
-    "01.2": [(lambda a, b: unit(a) @ b.T, "divided by the length of each row of `b`: a step is missing")],
     "01.3": [
         (lambda z, m: diagonal_out(unit(z) @ unit(z).T).topk(m), ".indices"),
         (lambda z, m: torch.tensor(nearest(z, m)) + 1, "0 to 8"),
         (lambda z, m: torch.tensor(nearest(z, m))[:, [0] * m], "twice")
     ],
-    "01.4": [(lambda tokens, mask: (tokens * mask[..., None]).sum(dim=1), "sum")],
     "01.6": [
         (lambda picture: picture.copy(), "keep what they return"),
         (lambda picture: ImageEnhance.Brightness(picture).enhance(0.95), "so dare more"),

@@ -68,10 +68,6 @@ RIGHT = {
     "02.5": [farthest], "02.6": [disagreement_of_rows, few_common_neighbours],
 }  # fmt: skip
 WRONG = {
-    "02.2": [
-        (lambda a, b, k: mutual(a, b, k).round(), "rounded: keep the fractions"),
-        (lambda a, b, k: mutual(a, b, k)[:-1], "`a` − 1; as many as the number of rows"),
-    ],
     "02.3": [(both_at_once, "first the rows, then the columns")],
     "02.6": [
         (lambda i, t: (i * t).sum(dim=1), "other way round"),

@@ -11,10 +11,6 @@ from asif_lib.relative import relative_representation
 relative = relative_representation
 
 
-def changed(z, a, m):
-    return relative(z @ m, a @ m) - relative(z, a)
-
-
 def change_by_numpy(z, anchors, matrix):
     def cosines(x, y):
         x, y = x.numpy().astype(float), y.numpy().astype(float)

@@ -12,11 +12,6 @@ def masked_power(relative, p):
     return kept**p
 
 
-def kept(relative, k):
-    indices = relative.topk(k, dim=1).indices
-    return torch.zeros_like(relative).scatter(1, indices, relative.gather(1, indices))
-
-
 def row_by_row(relative, k, p):
     result = torch.zeros_like(relative)
     for i, row in enumerate(relative):
@@ -106,7 +101,6 @@ RIGHT = {
 }  # fmt: skip
 
 WRONG = {
-    "04.1": [(lambda r, p: torch.copysign(r.abs() ** p, r), "negative values must become 0")],
     "04.2": [
         (lambda r, k, p: r[:, :k], "as many entries as `k`; as many as the number of columns"),
         (by_threshold, "your function kept 4"),

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from asif_book.chapters.chapter_08.checks import error_bound, inverted_scores, must_keep
+from asif_book.chapters.chapter_08.checks import inverted_scores, must_keep
 from asif_lab.tuning import compare_decisions
 
 
@@ -86,9 +86,6 @@ RIGHT = {
 }  # fmt: skip
 
 WRONG = {
-    "08.1": [(lambda q, n, b, k: (4 * q * n, 4 * q * b + 12 * q * k + 1), "`blocks`")],
-    "08.2": [(lambda parts, k: by_lexsort(parts[:1], k), "shape")],
-    "08.3": [(lambda q, r, a, b: 2 * error_bound(q, r, a, b), "the right ones times 2")],
     "08.4": [
         (lambda *case: must_keep(*case).float(), "bool is wanted"),
         (keep_from(lambda t, e: t - 3 * e), "that cannot be"),

@@ -5,8 +5,6 @@ import itertools
 import torch
 import torch.nn.functional as F
 
-from asif_book.chapters.chapter_10.checks import there_and_back
-
 
 def pairs_in_a_loop(mine, other):
     other = other.tolist()
@@ -53,14 +51,6 @@ RIGHT = {
 WRONG = {
     "10.1": [
         (pairs_without_a_shape, "On input 3 (where no stamp is in both): the values are right, but in the shape (0,)")
-    ],
-    "10.2": [
-        (lambda s: s.argmax(0) == torch.arange(s.shape[1]), "."),
-        (lambda s: there_and_back(s).float().mean(), "."),
-    ],
-    "10.3": [(lambda z, m, a: cosines_with_own_mean(z, m, a).T, "the transpose")],
-    "10.4": [
-        (lambda a, b: bridges_in_a_loop(a, b) * len(a), "divided by the number of rows of `a`: a step is missing")
     ],
     "10.5": [
         (lambda languages, measure: languages[:2], "measured 0 choices"),

@@ -10,27 +10,21 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from asif_book import figures
-from asif_book.figures.palette import ANCHOR, CONTROL, PICTURE, TEXT
+from asif_book.figures.palette import ANCHOR, CONTROL
 from asif_lib.evaluation.measures import Measure
-from asif_lib.sparse import sparsify
 
 STAMP = Image.new("RGB", (8, 8), "#123456")
 RED, GREEN, BLUE = (Image.new("RGB", (30, 20), colour) for colour in ("red", "lime", "blue"))
-MEASURE = Measure(0.4, 0.3, 0.5, 10)
 FOUR = np.array([0.1, 0.2, 0.4, 0.9])
-VECTOR = sparsify(torch.tensor([[0.9, 0.5, -0.1, 0.3]]), 3, 2)
-BINS = pd.DataFrame({"centre": [0.2, 0.7], "mean": [0.4, 0.5], "low": [0.3, 0.4], "high": [0.5, 0.6]})
+BINS = pd.DataFrame({"centre": [0.25, 0.75], "mean": [0.7, 0.2], "low": [0.6, 0.1], "high": [0.9, 0.3]})
 SWEEP = pd.DataFrame({"fraction": [0.1, 0.1, 1, 1], "p": [1, 2, 1, 2], "value": [0.1, 0.2, 0.3, 0.2]})
 CURVES = pd.DataFrame(
     [(0, kind, order, 0, f, f) for kind in ("deletion", "insertion") for order in ("contribution", "random")
      for f in (0.0, 0.25, 1.0)],
     columns=["picture", "curve", "order", "repeat", "fraction", "score"],
 )  # fmt: skip
-WALKED = pd.DataFrame(
-    {"effort": [1, 2], "recall": [0.5, 1], "agreement": [0.6, 1], "difference": [-0.1, 0], "low": -0.2, "high": 0.1}
-)
-SEEDS = pd.DataFrame({"size": [10, 10, 50], "seed": [0, 1, 0], "value": [0.1, 0.3, 0.4]})
-LESSONS = {0: (MEASURE, [0.3, 0.5]), 5: (MEASURE, [0.4])}
+SEEDS = pd.DataFrame({"size": [10, 10, 50, 50], "seed": [0, 1, 0, 1], "value": [0.1, 0.3, 0.4, 0.6]})
+LESSONS = {0: (Measure(0.2, 0.15, 0.3, 50), [0.2]), 5: (Measure(0.6, 0.5, 0.7, 50), [0.55, 0.65])}
 BENCHMARK = pd.DataFrame(
     [(method, "stamps", "image", "text", n, 0.4, 0.3, 0.5, 0.1, verdict, method == "b", False) for n in (10, 40)
      for method, verdict in (("a", "reference"), ("b", "better"))],
@@ -40,28 +34,21 @@ BENCHMARK = pd.DataFrame(
 SURE = pd.DataFrame({"confidence": [0.2, 0.9], "coverage": [0.5, 1], "accuracy": [0.9, 0.5], "low": 0.4, "high": 0.95})
 
 SMALL = {
-    "around_the_threshold": (lambda f: f(FOUR, FOUR, 2, 0.3), {}),
     "before_after": (lambda f: f(FOUR, {"a change": FOUR, "another": -FOUR}), {}),
-    "cluster_timeline": (lambda f: f([(1, 1, 0, 1), (2, 2, 0, 1)], killed=(1, 0.5)), {}),
     "curves_by_method": (lambda f: f(BENCHMARK, ylabel="R@1"), {CONTROL}),
     "cosine_histograms": (lambda f: f(dict.fromkeys("abcd", FOUR)), {}),
-    "cosines_before_after": (lambda f: f({"encoder": (FOUR, -FOUR)}), {}),
-    "cost_curves": (lambda f: f([1000, 2000], [1, 2], (0.1, 0.1), [1e6, 2e6], [1e6, 4e6]), {}),
     "coverage_by_count": (lambda f: f([5, 10], {"at random": np.ones((2, 2, 2)), "farthest": np.ones((1, 2, 2))}), {}),
-    "coverage_histogram": (lambda f: f({"pictures": FOUR, "captions": FOUR}), {PICTURE, TEXT}),
     "faithfulness": (lambda f: f(CURVES), {}),
     "familiarity_curves": (lambda f: f(dict.fromkeys("abcd", FOUR), 0.3), {}),
     "why_and_what_if": (lambda f: f([0.2, 0.1, 0], [0.1, -0.1, -0.01], ["a", "b", "c"]), {ANCHOR}),
     "group_sizes": (lambda f: f(["a", "b", "b"]), {}),
     "important_regions": (lambda f: f([(STAMP, "a stamp", FOUR.reshape(2, 2))] * 2), {}),
-    "knob_curves": (lambda f: f(WALKED, 1, chosen=2), {}),
     "learning_curve": (lambda f: f(dict.fromkeys("abcd", LESSONS), chance=0.1), {}),
     "line_chart": (lambda f: f(dict.fromkeys("abcd", ([1, 2], [1, 2])), xlabel="x", ylabel="y", marks={"m": 1}), {}),
     "number_line": (lambda f: f(torch.arange(9) / 10, 0.05, 3), {ANCHOR}),
     "scaling": (lambda f: f(dict.fromkeys("abcd", SEEDS), ylabel="recall"), {}),
     "shuffle_control": (lambda f: f({"share": (0.5, (0.4, 0.6), FOUR)}), {CONTROL}),
     "similarity_density": (lambda f: f(*np.random.default_rng(0).random((2, 50)), BINS), {}),
-    "sparse_vector": (lambda f: f(FOUR, {"p = 2": VECTOR, "p = 4": VECTOR}), {PICTURE}),
     "stage_bars": (lambda f: f({"here": {"encode": 1.0}, "paper": {"encode": 9.0}}), {}),
     "sweep_heatmaps": (lambda f: f({"a": SWEEP}), {}),
     "trust_curves": (lambda f: f(dict.fromkeys("abc", SURE), dict.fromkeys("abc", FOUR), {"a": SURE}), {}),
@@ -97,12 +84,6 @@ def bars_of(drawing):
         (one.span.get_text(), [" ".join(box["class"]) for box in row], [float(box["width"]) for box in row])
         for one, row in zip(bars, boxes, strict=True)
     ]
-
-
-def legend(figure):
-    """The words of the legend, above the figure or in its first axis."""
-    found = figure.legends[0] if figure.legends else figure.axes[0].get_legend()
-    return [text.get_text() for text in found.get_texts()]
 
 
 def ends(container, along):

@@ -13,12 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from pages import contrast
 from PIL import Image
-from small import BLUE, CURVES, GREEN, RED, SMALL, bars_of, ends, legend, pictures_of, small, texts
+from small import BINS, BLUE, CURVES, GREEN, LESSONS, RED, SEEDS, SMALL, bars_of, ends, pictures_of, small, texts
 
 from asif_book import figures as draw
 from asif_book.figures import palette
-from asif_lib.evaluation.measures import Measure
-from asif_lib.sparse import SparseVectors, sparsify
+from asif_lib.sparse import SparseVectors
 
 FOUR = {palette.PICTURE, palette.TEXT, palette.ANCHOR, palette.CONTROL}
 WORDS = {"black", palette.INK, palette.ON_LIGHT, palette.ON_DARK}
@@ -83,10 +82,6 @@ def x_of_lines(axes):
     return [[line.get_xdata()[0] for line in axis.lines] for axis in axes]
 
 
-def heights(axes):
-    return [[bar.get_height() for bar in axis.patches] for axis in axes if axis.patches]
-
-
 def widths(axes):
     return [[bar.get_width() for bar in axes[0].patches]]
 
@@ -95,15 +90,8 @@ def areas(axes):
     return [[(s.get_data().values * np.diff(s.get_data().edges)).sum() for s in axes[0].patches]]
 
 
-BINS = pd.DataFrame({"centre": [0.25, 0.75], "mean": [0.7, 0.2], "low": [0.6, 0.1], "high": [0.9, 0.3]})
-KNOB = {"effort": [1, 2], "recall": [0.5, 0.8], "agreement": [0.7, 0.9], "difference": [-0.08, -0.01]}
-KNOB = pd.DataFrame(KNOB | {"low": [-0.1, -0.02], "high": [-0.06, 0.0]})
 AT_RANDOM = np.array([[[0.4, 0.1], [0.6, 0.3]], [[0.6, 0.3], [0.8, 0.5]]])
-LESSONS = {0: (Measure(0.2, 0.15, 0.3, 50), [0.2]), 5: (Measure(0.6, 0.5, 0.7, 50), [0.55, 0.65])}
-SEEDS = pd.DataFrame({"size": [10, 10, 50, 50], "seed": [0, 1, 0, 1], "value": [0.1, 0.3, 0.4, 0.6]})
 LINE = [0, 0.5, 1], [1, 0.5, 0]
-ROW = torch.tensor([0.9, 0.6, -0.5])
-SIZES = np.array([10_000, 100_000, 1_600_000])
 CHARTS = [
     (lambda: draw.cosine_histograms({"own": [0.1] * 5 + [0.4], "others": np.linspace(-1, 1, 99)}), areas, [[1, 1]],
      "own, mean 0.150, standard deviation 0.11"),
@@ -113,16 +101,10 @@ CHARTS = [
      [[0.7, 0.2], [100]], "0.70 at 0.25; 0.20 at 0.75"),
     (lambda: draw.shuffle_control({"r": (0.3, (0.2, 0.4), [0.0, 0.01]), "s": (0.2, (0.1, 0.3), [0.02])}), x_of_lines,
      [[0.3], [0.2]], "r: 0.300, shuffled 0.000 to 0.010"),
-    (lambda: draw.coverage_histogram({"pictures": [0.1, 0.5, 0.9], "captions": [0.2, 1.0]}), x_of_lines, [[0.5, 0.6]],
-     "median 0.50"),
     (lambda: draw.coverage_by_count([10, 100], {"at random": AT_RANDOM}), y_of(0, 1), [[0.5, 0.7], [0.2, 0.4]],
      "mean 0.50 to 0.70"),
     (lambda: draw.before_after([0.1, 0.5], {"turned": [0.1, 0.5], "shifted": [0.7, 0.8]}),
      lambda axes: axes[1].lines[1].get_xydata(), [[0.1, 0.7], [0.5, 0.8]], "shifted: 0.70 to 0.80"),
-    (lambda: draw.cosines_before_after({"pictures": ([0.2, 0.4], [-0.1, 0.1]), "captions": ([0, 1], [0, 0])}),
-     x_of_lines, [[0.3, 0], [0.5, 0]], "pictures: mean 0.30, centred 0.00"),
-    (lambda: draw.sparse_vector(ROW, {"p": sparsify(ROW[None], 2, 1)}),
-     lambda axes: [axes[1].lines[0].get_ydata()], [[0.9 / 1.17**0.5, 0.6 / 1.17**0.5]], "p, k = 2"),
     (lambda: draw.scaling({"R@1": SEEDS}, ylabel="recall"), y_of(0), [[0.2, 0.5]], "20% at 10, 50% at 50"),
     (lambda: draw.line_chart({"a": LINE}, theory={"1 − x": LINE}, xlabel="x", ylabel="y"),
      y_of(0, 1), [LINE[1]] * 2, "0.5 at 0.5"),
@@ -131,13 +113,6 @@ CHARTS = [
      [[0.2, 0.6], [0.15, 0.3], [0.5, 0.7]], "tuned 5: 60%;"),
     (lambda: draw.stage_bars({"here": {"encode": 2.0, "search": 0.5}}), widths, [[2, 0.5]],
      "here, encode 2 s; here, search 500 ms"),
-    (lambda: draw.knob_curves(KNOB, margin=3, chosen=2), y_of(0, 1), [[0.5, 0.8], [0.7, 0.9]],
-     "1: 50%, -8.0 points; 2: 80%, -1.0 points"),
-    (lambda: draw.cost_curves(SIZES, [0.3, 1.2, 16.2], (0.2, 1e-5), [5e6, 6e6, 6e6], 256 * SIZES), y_of(0, 1),
-     [[0.3, 1.2, 16.2]] * 2, "10,000: 300 ms, 5 MB, dense 3 MB"),
-    (lambda: draw.cluster_timeline([(1, 1, 0.0, 0.5), (2, 2, 0.0, 0.4), (2, 3, 0.5, 0.9)], killed=(1, 0.6)), widths,
-     [[0.5, 0.4, 0.4]], "worker 1 killed after 600 ms"),
-    (lambda: draw.cluster_timeline([(2, 1, 0.0, 0.5)], killed=(1, 0.1)), widths, [[0.5]], "worker 2: 1 searches"),
     (lambda: draw.familiarity_curves({"stamps": [0.4, 0.5, 0.6, 0.2], "noise": [0.1, 0.2]}, 0.3), x_of_lines,
      [[0.2, 0.1, 0.3]], "threshold 0.30: stamps 25.0%; noise 100.0%"),
 ]  # fmt: skip
@@ -202,22 +177,6 @@ def test_what_the_encoder_sees_keeps_sizes_and_shows_transparency_as_grey():
     figure = draw.what_the_encoder_sees([(file, RED, np.full((8, 8, 3), 0.5), np.zeros((8, 8, 3)))])
     assert [axis.get_xlabel() for axis in figure.axes] == [f"width: {w} pixels" for w in (40, 30, 8, 8)]
     assert tuple(figure.axes[0].images[0].get_array()[5, 5]) == (200, 200, 200)
-
-
-EXACT = (
-    [0.9, 0.8, 0.71, 0.70, 0.69, 0.2],
-    [0.9, 0.8, 0.70, 0.72, 0.66, 0.2],
-    3,
-    0.68,
-)  # the 3rd and 4th look turned round
-LOST = [0.9, 0.7, 0.6], [0.9, 0.5, 0.6], 2, 0.55
-
-
-@pytest.mark.parametrize(("arguments", "counts"), [(EXACT, (2, 1, 3, 0)), (LOST, (1, 1, 1, 1))])
-def test_around_the_threshold_sorts_the_anchors_into_kept_and_not(arguments, counts):
-    figure = draw.around_the_threshold(*map(np.asarray, arguments[:2]), k=arguments[2], lowest=arguments[3])
-    names = "not kept ({} in all)", "kept in vain ({})", f"among the {arguments[2]} best ({{}})", "lost ({})"
-    assert legend(figure) == [name.format(count) for name, count in zip(names, counts, strict=True)]
 
 
 RIVALS = pd.DataFrame(

@@ -25,14 +25,7 @@ def first_task(pairs) -> tuple[list[int], list[str]]:
 
 
 def draw_rivals(captions, count, rng) -> torch.Tensor:
-    """Draw for each of q pictures the rows of `count` others with another caption than its own, (q, count) int64.
-
-    Parameters
-    ----------
-    captions : sequence of q str
-    count : int
-    rng : numpy Generator
-    """
+    """Draw for each of q `captions` the rows of `count` others that differ from it, (q, count) int64."""
     rows = range(len(captions))
     shuffled = ((own, rng.permutation(len(captions)).tolist()) for own in rows)
     drawn = [[j for j in order if captions[j] != captions[own]][:count] for own, order in shuffled]

@@ -40,13 +40,7 @@ def what_the_encoder_sees(rows) -> Figure:
 def neighbour_rows(pictures, captions, queries, neighbours, cosines) -> HTML:
     """Draw one row for each query: the picture, then its nearest neighbours with their cosines.
 
-    Parameters
-    ----------
-    pictures, captions : sequences of n
-    queries : sequence of q int
-    neighbours : array of shape (q, m)
-        Positions, the nearest first.
-    cosines : array of shape (q, m)
+    `queries` are q positions in `pictures` and `captions`. `neighbours`, the nearest first, and `cosines` are (q, m).
     """
     rows = []
     for query, near, values in zip(queries, np.asarray(neighbours).tolist(), np.asarray(cosines).tolist(), strict=True):

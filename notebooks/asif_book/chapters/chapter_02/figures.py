@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from asif_book.figures import style
-from asif_book.figures.palette import BAR, CONTROL, INK, LINES, MARKERS, PAPER, PICTURE, SERIES, TEXT
+from asif_book.figures.palette import BAR, CONTROL, INK, LINES, MARKERS, PAPER, SERIES
 from asif_book.figures.pictures import cell, rows_of_pictures
 from asif_book.figures.style import alt, drawn_pairs, legend_above, listed, subplots
 from asif_book.figures.templates import self_contained
@@ -29,17 +29,7 @@ def group_sizes(groups) -> Figure:
 
 
 def picture_pairs(pictures, captions, pairs, notes=None, *, columns=4) -> HTML:
-    """Draw pairs of pictures side by side, with both captions below them, left → right.
-
-    Parameters
-    ----------
-    pictures, captions : sequences of n
-    pairs : sequence of (int, int)
-        Positions of the left and of the right picture.
-    notes : sequence of str, optional
-        A further line for each pair.
-    columns : int
-    """
+    """Draw pairs (i, j) of pictures side by side, with both captions below them, left → right, and a note for each."""
     cells = []
     for (i, j), note in zip(pairs, [""] * len(pairs) if notes is None else notes, strict=True):
         two = cell(pictures[i], f"{captions[i]}\n→ {captions[j]}\n{note}".strip())
@@ -48,14 +38,9 @@ def picture_pairs(pictures, captions, pairs, notes=None, *, columns=4) -> HTML:
 
 
 def similarity_density(picture, caption, bins) -> Figure:
-    """Draw the density of pairs over two similarities, and the mean of the second in bins of the first.
+    """Draw the density of m pairs over two similarities, (m,), and the mean of the second in bins of the first.
 
-    Parameters
-    ----------
-    picture, caption : arrays of shape (m,)
-        The two similarities of m pairs of stamps.
-    bins : DataFrame
-        Columns ``centre`` (of the bin of the first similarity), ``mean`` (of the second), ``low`` and ``high``.
+    `bins` has the columns ``centre`` (of the bin of the first similarity), ``mean`` (of the second), ``low``, ``high``.
     """
     figure, axis = subplots(figsize=(7, 4.6))
     picture, caption = np.asarray(picture), np.asarray(caption)  # matplotlib takes a Tensor apart, number by number
@@ -76,38 +61,29 @@ def similarity_density(picture, caption, bins) -> Figure:
     return alt(figure, f"Density of {len(picture):,} pairs. Mean caption similarity by picture similarity: {means}")
 
 
-def shuffle_control(panels, labels=("shuffles", "captions shuffled", "real captions")) -> Figure:
+def shuffle_control(panels) -> Figure:
     """Draw shuffled data beside the real data, one panel a measure.
 
     `panels` has for each measure (its name is the axis label) the observed value, its interval (low, high), and the
-    array of the values of the shuffles. `labels` name what is counted, the bars and the line.
+    array of the values of the shuffles.
     """
     figure, axes = subplots(1, len(panels), figsize=(max(6, 4.4 * len(panels)), 3.2), squeeze=False)
     for axis, (name, (observed, interval, shuffled)) in zip(axes.flat, panels.items(), strict=True):
-        axis.hist(shuffled, bins=9 if len(shuffled) < 1000 else 60, color=CONTROL, label=labels[1])
-        name_of_band = "95 % interval" if interval[0] < interval[1] else None
-        axis.axvspan(*interval, color=SERIES[0], alpha=0.25, linewidth=0, zorder=0, label=name_of_band)
-        axis.axvline(observed, color=SERIES[0], linewidth=1.5, label=labels[2])
-        axis.set(xlabel=name, ylabel=labels[0])
+        axis.hist(shuffled, bins=9 if len(shuffled) < 1000 else 60, color=CONTROL, label="captions shuffled")
+        axis.axvspan(*interval, color=SERIES[0], alpha=0.25, linewidth=0, zorder=0, label="95 % interval")
+        axis.axvline(observed, color=SERIES[0], linewidth=1.5, label="real captions")
+        axis.set(xlabel=name, ylabel="shuffles")
     legend_above(figure, axes.flat[0], 3)
     words = listed(
         f"{name}: {v:.3f}, shuffled {np.min(s):.3f} to {np.max(s):.3f}" for name, (v, _, s) in panels.items()
     )
-    return alt(figure, f"Histograms, bars: {labels[1]}; line: {labels[2]}. {words}")
+    return alt(figure, f"Histograms, bars: captions shuffled; line: real captions. {words}")
 
 
 def shared_neighbours(pictures, captions, row, near) -> HTML:
-    """Draw one stamp with its neighbours by picture (upper row) and by caption (lower row).
+    """Draw the stamp of a row with its neighbours by picture (upper row) and by caption (lower row): `near`, two lists.
 
     Those in both rows get a frame and a star.
-
-    Parameters
-    ----------
-    pictures, captions : sequences of n
-    row : int
-        The stamp.
-    near : pair of lists of m int
-        Its neighbours by picture, and by caption.
     """
     rows = [
         [cell(pictures[i], captions[i], "★" * (i in other), "shared" * (i in other)) for i in mine]
@@ -117,23 +93,6 @@ def shared_neighbours(pictures, captions, row, near) -> HTML:
     return rows_of_pictures(
         [[cell(pictures[row], captions[row], kind="query")], *rows], columns=len(near[0]), names=names
     )
-
-
-def coverage_histogram(similarities) -> Figure:
-    """Draw how similar held-out items are to their nearest anchor.
-
-    `similarities` is a dict from the name of a modality to an array of shape (q,).
-    """
-    figure, axis = subplots(figsize=(6.4, 3.4))
-    bins = np.linspace(min(0, *(min(s) for s in similarities.values())), 1, 21)
-    looks = [{"alpha": 0.55, "hatch": "//", "edgecolor": INK}, {"linewidth": 1.5, "histtype": "step"}]
-    for (name, values), colour, line, look in zip(similarities.items(), (PICTURE, TEXT), LINES, looks, strict=False):
-        axis.hist(values, bins=bins, color=colour, label=name, **look)
-        axis.axvline(np.median(values), color=colour, linestyle=line, label=f"median, {name}")
-    axis.set(xlabel="similarity to the nearest anchor (cosine)", ylabel="held-out stamps")
-    legend_above(figure, axis)
-    words = listed(f"{name}: {style.span(v)}, median {np.median(v):.2f}" for name, v in similarities.items())
-    return alt(figure, f"Similarity of held-out stamps to their nearest anchor. {words}")
 
 
 def coverage_by_count(counts, choices) -> Figure:

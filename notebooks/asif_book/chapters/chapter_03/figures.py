@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from asif_book.figures.palette import FAINT, SERIES
 from asif_book.figures.pictures import bar, cell, named_bars, rows_of_pictures
-from asif_book.figures.style import alt, image_tag, legend_above, listed, span, subplots
+from asif_book.figures.style import alt, image_tag, listed, span, subplots
 from asif_book.figures.templates import self_contained
 from asif_lib.relative import relative_representation
 
@@ -40,24 +40,6 @@ def before_after(before, after) -> Figure:
     return alt(figure, f"Entries after a change against entries before it ({span(before)}). {words}")
 
 
-def cosines_before_after(panels) -> Figure:
-    """Draw cosines of random pairs before and after centring, one panel for each encoder.
-
-    `panels` is a dict from a name to a pair of arrays (before, after).
-    """
-    figure, axes = subplots(1, len(panels), figsize=(4.4 * len(panels), 3.3), squeeze=False)
-    for axis, (name, (before, after)) in zip(axes.flat, panels.items(), strict=True):
-        bins = np.linspace(min(np.min(before), np.min(after)), 1, 60)
-        axis.hist(before, bins=bins, density=True, color=SERIES[1], alpha=0.6, label="as they are")
-        axis.hist(after, bins=bins, density=True, color=SERIES[0], histtype="step", linewidth=1.5, label="centred")
-        axis.axvline(np.mean(before), color=SERIES[1], linestyle="--", label="mean, as they are")
-        axis.axvline(np.mean(after), color=SERIES[0], linestyle=":", linewidth=1.5, label="mean, centred")
-        axis.set(xlabel="cosine of two stamps", ylabel="density", title=name)
-    legend_above(figure, axes.flat[0], 2 * len(panels))
-    words = listed(f"{name}: mean {np.mean(b):.2f}, centred {np.mean(a):.2f}" for name, (b, a) in panels.items())
-    return alt(figure, f"Histograms of the cosines of two stamps. {words}")
-
-
 def caption_search(pictures, results) -> HTML:
     """Draw pictures, each beside the captions that stand first for it.
 
@@ -75,19 +57,10 @@ def caption_search(pictures, results) -> HTML:
 
 
 def star_of_angles(point, anchors, names, degrees) -> HTML:
-    """Draw landmarks and a point on two maps, and the star of angles that both maps give.
+    """Draw n landmarks (n, 2) and a point (1, 2) on two maps, and the star of angles that both maps give.
 
     The star has the point's direction at the top, and a ray for each landmark at its angle to it. The rays of the
-    first map are broad lines. The rays of the second map are dashed lines upon them.
-
-    Parameters
-    ----------
-    point : Tensor of shape (1, 2)
-    anchors : Tensor of shape (n, 2)
-    names : sequence of n
-        Of the landmarks.
-    degrees : float
-        The turn of the second map, anticlockwise.
+    first map are broad lines. The rays of the second map, which is turned anticlockwise, are dashed lines upon them.
     """
     cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     turn = torch.tensor([[cosine, sine], [-sine, cosine]], dtype=torch.float32)
@@ -110,19 +83,10 @@ def _map(point, anchors, names):
 
 
 def moving_origin(point, anchors, names, origin) -> HTML:
-    """Draw a point and landmarks in a plane whose origin a script lets the reader move.
+    """Draw a point (1, 2) and landmarks (n, 2) in a plane whose origin a script lets the reader move.
 
     Beside the cosines seen from (0, 0) stand those seen from the moved origin, and the distances, which none changes.
-
-    Parameters
-    ----------
-    point : Tensor of shape (1, 2)
-    anchors : Tensor of shape (n, 2)
-        Coordinates between -3 and 3.
-    names : sequence of n
-        Of the landmarks.
-    origin : (float, float)
-        Where the origin stands first, and without scripts.
+    The coordinates are between -3 and 3. Without scripts, and first, the origin stands at `origin`.
     """
     mean = anchors.mean(dim=0).mul(10).round() / 10  # where a slider can stand
     cosines = [relative_representation(point - o, anchors - o)[0].tolist() for o in (0, torch.tensor(origin))]
@@ -136,14 +100,7 @@ def moving_origin(point, anchors, names, origin) -> HTML:
 def relative_matrix(new, anchors, items, i, j) -> HTML:
     """Draw cosines of some new pictures with their nearest anchors, in the same order; row i and column j are marked.
 
-    Parameters
-    ----------
-    new, anchors : AnchorBank
-        With q and n pairs.
-    items : sequence of int
-        Rows of `new`; four fit on a screen.
-    i, j : int
-        The marked row and column, positions among `items`.
+    `new` and `anchors` are banks; `items` are rows of `new`, of which four fit on a screen.
     """
     cosines = relative_representation(new.image[items], anchors.image)  # (items, n)
     columns = cosines.argmax(dim=1).tolist()

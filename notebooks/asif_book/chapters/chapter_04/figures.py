@@ -7,44 +7,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from asif_book.figures.palette import INK, ON_DARK, ON_LIGHT, PICTURE, series_style
-from asif_book.figures.style import alt, image_tag, legend_over, listed, per_cent, span, subplots
+from asif_book.figures.palette import ON_DARK, ON_LIGHT
+from asif_book.figures.style import alt, image_tag, listed, per_cent, subplots
 from asif_book.figures.templates import self_contained
 from asif_lib.sparse import sparsify
 
 LARGEST_P = 16
 """The last step of the knob for p."""
-
-
-def sparse_vector(relative, vectors) -> Figure:
-    """Draw how one dense relative representation becomes sparse vectors.
-
-    Parameters
-    ----------
-    relative : Tensor of shape (n,)
-        Cosines of one picture with all anchors.
-    vectors : dict of str to SparseVectors of one row
-        The name of each (its k and p) and the vector; all keep the same k anchors.
-    """
-    figure, (dense, kept) = subplots(2, 1, figsize=(8, 4.6))
-    ordered = np.sort(np.asarray(relative))[::-1]
-    k = max(vector.indices.shape[1] for vector in vectors.values())
-    positions = np.arange(1, len(ordered) + 1)
-    dense.fill_between(positions, ordered, color=PICTURE, alpha=0.45, linewidth=0, step="mid", label="forgotten")
-    dense.fill_between(positions[:k], ordered[:k], color=PICTURE, step="mid", label=f"kept (k = {k})")
-    dense.axhline(0, color=INK, linewidth=0.8)
-    dense.axvline(k + 0.5, color=INK, linestyle="--", linewidth=1)
-    dense.set(xlabel="anchors, the most similar first", ylabel="cosine", xlim=(0.5, len(ordered) + 0.5))
-    legend_over(dense, 2)
-    for i, (name, vector) in enumerate(vectors.items()):
-        values = vector.values[0].numpy()
-        kept.plot(np.arange(1, len(values) + 1), values, label=name, markersize=6, **series_style(i, len(values)))
-    kept.set(xlabel="kept anchors, the most similar first", ylabel="entry after\nnormalisation")
-    kept.set(xlim=(0, k + 1), ylim=(0, None))
-    legend_over(kept, len(vectors))
-    entries = listed(f"{name}, k = {v.indices.shape[1]}: {span(v.values[0].numpy())}" for name, v in vectors.items())
-    cosines = f"{len(relative)} cosines of a picture with the anchors, {span(ordered)}"
-    return alt(figure, f"{cosines}. Kept entries: {entries}")
 
 
 def sweep_heatmaps(tables, *, value="mean recall") -> Figure:

@@ -92,8 +92,6 @@ def refuse_other_prompts(result, labels, templates):
         refuse(f"{len(labels)} labels in {len(templates)} templates make {n} prompts; you return {len(result)}.")
     if sorted(result) == sorted(wanted):
         refuse("The prompts are right, but in another order: go label by label, each in the order of the templates.")
-    if [prompt.lower() for prompt in result] == [prompt.lower() for prompt in wanted]:
-        refuse("You changed capital letters; put each label in as it is.")
     first = next(i for i in range(n) if result[i] != wanted[i])
     refuse(f"Prompt {first + 1} of {n} is {result[first]!r}, which is not what label and template make.")
 

@@ -21,14 +21,8 @@ def confusion_matrix(counts, classes) -> HTML:
 def trust_curves(reliable, sure, covered) -> Figure:
     """Draw how right the answers of each confidence are, which confidences there are, and what silence brings.
 
-    Parameters
-    ----------
-    reliable : dict of str to DataFrame
-        Tables of `reliability`.
-    sure : dict of str to array of shape (q,)
-        The confidences behind the tables.
-    covered : dict of str to DataFrame
-        Tables of `coverage_curve` by the same names, or by some of them.
+    By name: `reliable` has tables of `reliability`, `sure` the confidences behind them, (q,), and `covered`, for some
+    of the names, tables of `coverage_curve`.
     """
     figure, axes = subplots(1, 3, figsize=(9, 3.6))
     left, middle, right = axes
@@ -93,14 +87,7 @@ def who_sees_what(pairs) -> HTML:
 
 
 def paired_squares(mine, other, names) -> HTML:
-    """Draw a square for each question: both methods are right, only one of them, or neither.
-
-    Parameters
-    ----------
-    mine, other : arrays of shape (q,), bool
-        Whether each method is right.
-    names : (str, str)
-    """
+    """Draw a square for each question: both named methods are right, (q,) bool, only one of them, or neither."""
     groups = [("both", mine & other), (f"only {names[0]}", mine & ~other), (f"only {names[1]}", other & ~mine)]
     counts = [(name, int(of.sum())) for name, of in [*groups, ("neither", ~(mine | other))]]
     return self_contained("chapters/chapter_05/squares", counts=counts)

@@ -69,17 +69,9 @@ def wrong_wins(bank, rows, wrong) -> np.ndarray:
 def calibration_scores(images, texts, captions, c, seed=0) -> torch.Tensor:
     """Let each picture of a bank choose among c captions: its own, and c - 1 of other pairs, drawn at random.
 
-    Returns the scores of m = min(n, `MOST_PAIRS`) pictures, (m, c) float32; the own caption is column 0. Raises
-    `ParameterError` if there are fewer than c different captions.
-
-    Parameters
-    ----------
-    images, texts : SparseVectors of shape (n, k)
-        The bank's own pairs, each represented by the others: `asif_lib.explain.leave_one_out`.
-    captions : sequence of n strings
-        A caption that equals the own one is never drawn.
-    c : int
-        As many as there will be labels to choose from.
+    Returns the scores of m = min(n, `MOST_PAIRS`) pictures, (m, c) float32; the own caption is column 0, and none that
+    equals it is drawn. `images` and `texts` are the bank's n pairs, each represented by the others
+    (`asif_lib.explain.leave_one_out`). Raises `ParameterError` if there are fewer than c different captions.
     """
     rng, captions = np.random.default_rng(seed), np.array(captions, dtype=object)
     if not 2 <= c <= len(set(captions)):
@@ -110,15 +102,9 @@ def fit_temperature(scores, labels) -> float:
 def reliability(confidence, right, bins=BINS) -> pd.DataFrame:
     """Sort q answers by their confidence, and compare confidence and accuracy in bins of equally many answers.
 
-    A fixed seed sorts equal confidences at random. The table has the columns ``n``, ``confidence`` (the mean of the
-    bin), ``accuracy``, and its interval ``low``, ``high``.
-
-    Parameters
-    ----------
-    confidence : array of shape (q,)
-        The probability of each answer.
-    right : array of shape (q,), bool
-    bins : int
+    `confidence` is the probability of each answer, (q,), and `right` is bool, (q,). A fixed seed sorts equal
+    confidences at random. The table has the columns ``n``, ``confidence`` (the mean of the bin), ``accuracy``, and its
+    interval ``low``, ``high``.
     """
     confidence, right = _answers(confidence, right)
     order = np.argsort(confidence, kind="stable")  # the least sure first
@@ -136,12 +122,6 @@ def calibration_error(confidence, right, seed=0) -> tuple[Measure, Measure]:
     whatever the true gaps of the bins are. (1) The error found is at most the true error and what luck alone makes, of
     which the interval subtracts 97.5 %. (2) On average, the error found is at least the true one, so that half of
     Wilson's interval of the accuracy is enough above.
-
-    Parameters
-    ----------
-    confidence, right
-        As for `reliability`.
-    seed : int
     """
     table, q = reliability(confidence, right, BINS), len(right)
     n, sure, found = table[["n", "confidence", "accuracy"]].to_numpy().T  # (b,) each

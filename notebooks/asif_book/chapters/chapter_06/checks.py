@@ -391,10 +391,6 @@ def check_own_failure(function, task) -> Verdict:
     result = ask(function, (task,), "In your investigation", like=(), patience=PATIENCE, advice=SLOW)
     picture, anchors, harmed = evidence(result, task)
     before, true = (quoted(labels[picture], task) for labels in (task.predicted, task.labels))
-    if picture not in task.wrong and harmed in task.wrong:
-        refuse(
-            f"Picture {picture} got {before}, and {true} is right. Did you return the number of the harmed ones first?"
-        )
     if before == true:
         refuse(f"Picture {picture} got {before}, which is right; give the row of one from `task.wrong`.")
     if picture in task.taken:
@@ -441,8 +437,6 @@ def evidence(result, task):
     if not isinstance(result, tuple | list) or len(result) != 3:
         wanted = "the picture, the anchors, and how many right pictures become wrong"
         refuse(f"Your function returned {kind_of(result)}; a tuple of three things is wanted: {wanted}.")
-    if any(isinstance(result[i], tuple | list | set) for i in (0, 2)):
-        refuse("The three stand in another order: the picture, the anchors, and how many right pictures become wrong.")
     picture, harmed = whole_number("picture", result[0]), whole_number("right pictures that become wrong", result[2])
     if not 0 <= picture < len(task.labels):
         refuse(f"There is no picture {picture}; they are 0 to {len(task.labels) - 1}.")

@@ -14,14 +14,7 @@ from asif_lib.encoders.pictures import open_picture
 
 
 def anchor_bars(heading, rows, *, xlabel) -> HTML:
-    """Draw the anchors that decided, each with its picture, its caption and a bar.
-
-    Parameters
-    ----------
-    heading, xlabel : str
-    rows : sequence of (picture, caption, value)
-        From top to bottom.
-    """
+    """Draw the anchors that decided, rows of (picture, caption, value), each with a bar."""
     anchors = [bar(value, caption, picture) for picture, caption, value in rows]
     return named_bars([(cell(None, head=heading), anchors)], xlabel=xlabel)
 

@@ -30,17 +30,8 @@ def enlarged(picture):
 def answers_of(banks, pictures, z, prompts, labels):
     """Let growing banks answer for one picture: by the number of added pairs, the answer and its contributions.
 
-    The dict is as `figures.best_anchors` draws it.
-
-    Parameters
-    ----------
-    banks : dict of AnchorBank
-        By the number of added pairs, rising from 0; each begins with the pairs of the bank before it.
-    pictures : list of n pictures
-        Of the pairs of the largest bank.
-    z : Tensor of shape (1, d_image)
-    prompts : Tensor of shape (c, d_text)
-    labels : list of c str
+    `banks` are by the number of added pairs, rising from 0, and each begins with the pairs of the bank before it; the n
+    `pictures` are those of the largest bank. The dict is as `figures.best_anchors` draws it.
     """
     stages = {}
     for added, bank in banks.items():
@@ -190,15 +181,9 @@ def remembered(old, asked, copies, draws) -> pd.DataFrame:
 def mean_contributions(images, prompts, labels, against, pairs) -> pd.DataFrame:
     """Return by how much each anchor speaks for one label and against another, as a mean over q pictures.
 
-    The table has a row for each anchor in the top k of a picture, the largest contribution first: ``anchor``,
-    ``contribution`` (they add up to the mean difference of the scores), and the columns of `pairs`.
-
-    Parameters
-    ----------
-    images, prompts : SparseVectors with q rows, and with c rows, one for each label
-    labels, against : sequences of q int
-        Positions of the labels of each picture.
-    pairs : DataFrame, the bank's table
+    `labels` and `against` (q,) are positions among the c `prompts`, and `pairs` is the bank's table. The result has a
+    row for each anchor in the top k of a picture, the largest contribution first: ``anchor``, ``contribution`` (they
+    add up to the mean difference of the scores), and the columns of `pairs`.
     """
     vectors, entries = prompts.to_csr().astype(np.float64), images.to_csr().astype(np.float64)
     mean = entries.multiply(vectors[labels] - vectors[against]).sum(axis=0) / len(images)  # (n,)

@@ -25,36 +25,16 @@ def search_costs(search, sizes):
 
 
 def kill_when_busy(client, after):
-    """Kill the first worker of a local cluster `after` seconds after it begins to work.
-
-    Returns a dict and the thread that waits. At the kill the dict gets ``worker``, its address, and ``at``, the time.
-    """
+    """Kill the first worker of a cluster `after` seconds after it begins to work; return the thread that waits."""
     scheduler = client.cluster.scheduler
     (address, pid), *_ = sorted(client.run(os.getpid).items())
-    killed = {}
 
     def watch():
         while not scheduler.workers[address].processing:
             time.sleep(0.005)
         time.sleep(after)
         os.kill(pid, signal.SIGKILL)
-        killed.update(worker=address, at=time.time())
 
     thread = threading.Thread(target=watch)
     thread.start()
-    return killed, thread
-
-
-def timeline(tasks, killed):
-    """Return the searches of a task stream as (worker, number, start, stop), and (worker, second) of the kill."""
-    searches = [task for task in tasks if task["key"].startswith("_search") and task["status"] == "OK"]
-    searches.sort(key=lambda task: task["startstops"][0]["start"])
-    begin = min(part["start"] for task in searches for part in task["startstops"])
-    workers = {w: i for i, w in enumerate(dict.fromkeys([killed["worker"], *(t["worker"] for t in searches)]), 1)}
-    rows = [
-        (workers[task["worker"]], number, part["start"] - begin, part["stop"] - begin)
-        for number, task in enumerate(searches, 1)
-        for part in task["startstops"]
-        if part["action"] == "compute"
-    ]
-    return rows, (workers[killed["worker"]], killed["at"] - begin)
+    return thread

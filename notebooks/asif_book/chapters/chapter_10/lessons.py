@@ -68,11 +68,7 @@ def spoken(code, encoder, stamps) -> Spoken:
 def scores_between(anchors, asked, share, p) -> torch.Tensor:
     """Return the (q, t) scores of q items of one side and t of another.
 
-    Parameters
-    ----------
-    anchors, asked : (Tensor of shape (n, d), Tensor of shape (n, e)), (Tensor of (q, d), Tensor of (t, e))
-    share, p : float
-        The share of the anchors that is kept, and the exponent.
+    `anchors` and `asked` have an embedding matrix for each side; a `share` of the anchors is kept.
     """
     return scores_of(kept_between(anchors, asked, share), share, p)
 
@@ -137,19 +133,9 @@ def asked_in_language(models, stamps, rows, z, questions, top=4):
 
 
 def scaling_curve(evaluate, n, sizes, seeds=range(5)) -> pd.DataFrame:
-    """Evaluate on random subsets of the anchors, several for each size; the subsets of a seed are nested.
+    """Evaluate on random subsets of n anchors, several for each size; the subsets of a seed are nested.
 
-    The table has the columns ``size``, ``seed``, ``value``.
-
-    Parameters
-    ----------
-    evaluate : function of a list of anchor positions
-        Returns a number.
-    n : int
-        Number of all anchors.
-    sizes : sequence of int
-        Each from 1 to n.
-    seeds : sequence of int
+    `evaluate` takes a list of positions and returns a number. The table has the columns ``size``, ``seed``, ``value``.
     """
     orders = {seed: np.random.default_rng(seed).permutation(n) for seed in seeds}
     rows = [(size, seed, float(evaluate(orders[seed][:size].tolist()))) for size in sizes for seed in seeds]

@@ -17,12 +17,11 @@ from sklearn.datasets import load_digits
 
 from asif_book.page.building import _word_list, _words_of
 from asif_lib import ASIF, AnchorBank, Pairs, embed, load_image_encoder, load_labelled, load_pairs, load_text_encoder
-from asif_lib.defaults import BARE_TEMPLATE, PROFILES
+from asif_lib.defaults import BARE_TEMPLATE
 from asif_lib.evaluation import mean_with_interval, ranks
 from asif_lib.machine import progress_bar
-from asif_lib.settings import default_k
 
-ENCODERS, WHITEN = PROFILES["offline"], 0.8  # the page whitens a reader's own pictures
+WHITEN = 0.8  # the page whitens a reader's own pictures, and keeps its k when they are added
 DRAWINGS, ASKED, WRONG, DRAWS = 5, 2, 3, 20  # of a thing, of which the last are asked; wrong words, drawn 20 times
 SIDE, FINE, STYLES = 384, 2, ("outline", "filled", "line and colour")  # pixels, and how much finer a drawing is drawn
 COLOURS = ["#e52", "#fa1", "#fd5", "#7b4", "#28a", "#198", "#85b", "#d58", "#864", "#456", "#fff", "#222"]
@@ -48,15 +47,15 @@ PAGE = """<!-- Printed by: python benchmarks/accuracy/drawings.py -->
 
 Each thing has five drawings: the first is taught, and the last two are asked. *Found* is the share of these that get
 the invented word, before and after. Its rivals are three words of the page (20 draws), or all {words}. *Alone*, the
-bank is three things of one style. *Strangers* are drawings of the other things of this style; they were never taught,
-and get the word wrongly. The 95 % intervals are over things, and for digits and photographs over classes.
+bank is three things of one style, and their words are the rivals. *Strangers* are drawings of the other things of this
+style; they were never taught, and get the word wrongly. The 95 % intervals are over things, or over classes.
 
 | drawings | things | found of 3 rivals, before | after | of all, before | after | alone | strangers, 3 rivals | all |
 |---|---:|---:|---:|---:|---:|---:|---:|---:|
 {rows}
 
 One taught drawing changes the answers to {mean:.1f} of {test} test stamps on average, and to {most} at most. Programs
-drew the monsters, and two drawings by a person may differ more. The digits are of 8 × 8 pixels.
+drew the monsters, and a person's drawings may differ more. The digits have 8 × 8 pixels, the photographs 32 × 32.
 """
 
 
@@ -156,12 +155,12 @@ def wins(scores, rivals=slice(-1)) -> float:
 
 def measured(things, stamps, test, nouns, encoders, most=1) -> pd.DataFrame:
     """Return a row for each thing: shares of drawings that get its word; `nouns` are words and embeddings."""
-    words, k, table = invented(len(things)), default_k(len(stamps)), []
+    words, table = invented(len(things)), []
     rows = np.arange(len(things) * DRAWINGS).reshape(-1, DRAWINGS)
     captions = [BARE_TEMPLATE.format(word) for word in words for _ in range(DRAWINGS)]
     pictures, ids = [picture for thing in things for picture in thing.pictures], [str(i) for i in range(rows.size)]
     own = stamps.embed(Pairs("drawn", pictures, captions, ids, ids, {}), *encoders, progress=False)
-    asked, model = own.image[rows[:, -ASKED:]], ASIF(stamps, k, whiten=WHITEN)  # (things, ASKED, d)
+    asked, model = own.image[rows[:, -ASKED:]], ASIF(stamps, whiten=WHITEN)  # (things, ASKED, d)
     rest = stamps.subset(np.setdiff1d(np.arange(len(stamps)), test))
     before = ASIF(rest).classify(stamps.image[test], nouns[0], prompts=nouns[1]).predicted
     for i, (kind, style, _) in enumerate(progress_bar(things, desc="things")):
@@ -172,14 +171,14 @@ def measured(things, stamps, test, nouns, encoders, most=1) -> pd.DataFrame:
         labels, prompts = [*nouns[0], words[i]], torch.cat([nouns[1], own.text[rows[i, :1]]])
         for taught in range(most + 1):
             new = own.subset(rows[i, :taught])
-            here = ASIF(stamps.add(new), k, whiten=WHITEN) if taught else model
+            here = ASIF(stamps.add(new), model.k, whiten=WHITEN) if taught else model
             scores = here.classify(asked[[i, *strangers]].flatten(0, 1), labels, prompts=prompts).scores
             for name, some in ("found", scores[:ASKED]), ("strangers", scores[ASKED:]):
                 line[f"{name}, 3, {taught}"] = np.mean([wins(some, rivals) for rivals in wrong])
                 line[f"{name}, all, {taught}"] = wins(some)
             if taught:
-                alone = [ASIF(own.subset(rows[trio, :taught].ravel()), min(k, 3 * taught)) for trio in trios]
-                texts = [own.text[rows[trio, 0]] for trio in trios]
+                alone = [ASIF(own.subset(rows[trio, :taught].ravel()), k=3 * taught) for trio in trios]
+                texts = own.text[rows[trios, 0]]  # (DRAWS, 3, d)
                 alone = [wins(each.similarity(asked[i], z)) for each, z in zip(alone, texts, strict=True)]
                 line[f"alone, {taught}"] = np.mean(alone)
                 after = ASIF(rest.add(new)).classify(stamps.image[test], labels, prompts=prompts).predicted
@@ -203,17 +202,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="ask nine monsters only")
     quick = parser.parse_args().quick
-    encoders = load_image_encoder(ENCODERS.image_encoder), load_text_encoder(ENCODERS.text_encoder)
+    encoders = load_image_encoder(), load_text_encoder()
     pairs = load_pairs("stamps")
     words = _word_list(filter(None, map(_words_of, pairs.captions)))
     nouns = words, embed(encoders[1], [BARE_TEMPLATE.format(word) for word in words], progress=False)
     asked = AnchorBank.build(pairs, *encoders), pairs.splits["test"], nouns, encoders
     things, most = (drawn(9)[:9], 1) if quick else (drawn(), DRAWINGS - ASKED)
     table = measured(things, *asked, most)
-    rows = [
-        row("all, one taught", table),
-        *(row(f"– {style}", part) for style, part in table.groupby("style", sort=False)),
-    ]
+    rows = [row("all, one taught", table)]
+    rows += [row(f"– {style}", part) for style, part in table.groupby("style", sort=False)]
     rows += [row(f"all, {taught} taught", table, taught) for taught in range(2, most + 1)]
     if not quick:
         digits, cifar = load_digits(), load_labelled("cifar10").split("test")
@@ -221,8 +218,8 @@ def main():
         for title, *data in ("digits", grey, digits.target), ("photographs of a class", cifar.pictures, cifar.labels):
             rows.append(row(title, measured(labelled(title, *data), *asked)))
     changed = table["changed, 1"]
-    rows = "\n".join(rows)
-    print(PAGE.format(words=len(words), rows=rows, test=len(asked[1]), mean=changed.mean(), most=changed.max()))
+    counts = {"words": len(words), "test": len(asked[1]), "mean": changed.mean(), "most": changed.max()}
+    print(PAGE.format(rows="\n".join(rows), **counts))
 
 
 if __name__ == "__main__":

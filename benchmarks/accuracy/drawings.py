@@ -47,16 +47,15 @@ PAGE = """<!-- Printed by: python benchmarks/accuracy/drawings.py -->
 
 Each thing has five drawings: the first is taught, and the last two are asked. *Found* is the share of these that get
 the invented word, before and after. Its rivals are three words of the page (20 draws), or all {words}. *Alone*, the
-bank is three things of one style, and their words are the rivals. *Strangers* are drawings of the other things of this
+bank is three things of one style, and their words are the rivals. *Strangers* are drawings of other things of this
 style; they were never taught, and get the word wrongly. The 95 % intervals are over things, or over classes.
 
 | drawings | things | found of 3 rivals, before | after | of all, before | after | alone | strangers, 3 rivals | all |
 |---|---:|---:|---:|---:|---:|---:|---:|---:|
 {rows}
 
-One taught drawing changes the answers to {mean:.1f} of {test} test stamps on average, and to {most} at most. Programs
-drew the monsters, and a person's drawings may differ more. The digits have 8 × 8 pixels, the photographs 32 × 32.
-"""
+One taught drawing changes {mean:.1f} answers to {test} test stamps on average, and {most} at most. Programs drew the
+monsters: a person's drawings may differ more."""
 
 
 def curve(shape) -> np.ndarray:

@@ -114,7 +114,7 @@ def texts():
 
     yield from map(repr, [torch.arange(7.0), torch.ones(2, dtype=torch.int32), torch.arange(3).shape, torch.float32])
     t = torch.arange(6.0).reshape(2, 3)
-    refused = [lambda: t.sum(5), lambda: t[0, 0] @ t, lambda: torch.stack([t, t[:1]]), lambda: bool(t)]
+    refused = [lambda: t.sum(5), lambda: t[0, 0] @ t]
     for call in [*refused, lambda: t.index_fill(1, 1, 0.0)]:
         try:
             call()

@@ -284,10 +284,7 @@ class Methods:
         return wrap(np.quantile(_exact(input._array), array_of(q), **how), input.dtype)
 
     def reshape(input, *shape):
-        try:
-            return input._array.reshape(_sizes(shape))
-        except ValueError:
-            raise RuntimeError(f"shape '{_sizes(shape)}' is invalid for input of size {input.numel()}") from None
+        return input._array.reshape(_sizes(shape))
 
     def sort(input, dim=-1, descending=False, stable=False):
         axis = fitting(dim, input.ndim)
@@ -409,22 +406,11 @@ for _name, _function in [*vars(Methods).items(), *_SHORT.items()]:
 def cat(tensors, dim=0):
     tensors = _several("cat", tensors)
     tensors = [tensor for tensor in tensors if tensor.shape != (0,)] or tensors
-    first, dim = tensors[0].shape, fitting(dim, tensors[0].ndim)
-    for place, tensor in enumerate(tensors):
-        for axis, (size, own) in enumerate(zip(first, tensor.shape, strict=False)):
-            if axis != dim and size != own:
-                text = f"Sizes of tensors must match except in dimension {dim}. Expected size {size} but got size {own}"
-                raise RuntimeError(f"{text} for tensor number {place} in the list.")
     return wrap(np.concatenate(tensors, dim))
 
 
 def stack(tensors, dim=0):
-    tensors = _several("stack", tensors)
-    for place, tensor in enumerate(tensors):
-        if tensor.shape != tensors[0].shape:
-            text = f"stack expects each tensor to be equal size, but got {[*tensors[0].shape]} at entry 0 and "
-            raise RuntimeError(f"{text}{[*tensor.shape]} at entry {place}")
-    return wrap(np.stack(tensors, dim))
+    return wrap(np.stack(_several("stack", tensors), dim))
 
 
 def _several(name, tensors):

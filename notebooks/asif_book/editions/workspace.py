@@ -24,7 +24,7 @@ TUTOR = "TUTOR.md"
 def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None, kernel="") -> list[str]:
     """Copy chapters to `folder`, with their `solutions`; return a sentence for each file that changes or is left alone.
 
-    An unchanged copy follows the workbook. A changed copy holds work, and stays as it is, as does a folder in its place.
+    An unchanged copy follows the workbook. A changed copy holds work, and stays, as does a folder in its place.
     Raises `AsifError` where `folder` can be no folder, or not be written to.
 
     Parameters

@@ -58,7 +58,7 @@ def _export(
     folder: Annotated[str, Argument(metavar="FOLDER", help="a new folder for the course")], chapters: Chapters = None
 ):
     """Write the chapters as assignments for nbgrader."""
-    _need("workbook", "jupytext")
+    import_extra("jupytext", "workbook")
     from asif_book.classroom.export import export
 
     result = export(folder, _numbers(chapters))
@@ -71,18 +71,12 @@ def _export(
 @command(class_app, "quiz", "asif class quiz", "asif class quiz --output questions.xml")
 def _quiz(output: Annotated[str | None, Option(metavar="FILE", help="default: build/quiz.xml")] = None):
     """Write the test before and after, and the exit questions of the chapters, as a quiz file for Moodle."""
-    _need("workbook", "jupytext", "jinja2")
+    import_extra("jupytext", "workbook")
     from asif_book.classroom.export import moodle_file
 
     sources = ROOT / "notebooks" / "source"
     check_targets(sources, output=output)
     return moodle_file(output or build_dir() / "quiz.xml", sources)
-
-
-def _need(extra, *modules):
-    """Import modules that an extra installs. Without one, the error names the extra."""
-    for module in modules:
-        import_extra(module, extra)
 
 
 def _numbers(chapters):
@@ -96,7 +90,7 @@ def _page(
 ):
     """Make a page in one file, in which a reader takes anchors out of the model and watches its answers turn."""
     stored_count(bank)  # refuses a bank that is not here before any slow work
-    _need("workbook", "jinja2", "matplotlib", "IPython")
+    import_extra("matplotlib", "workbook")
     from asif_book.page.building import MOST_PAIRS, bank_page
     from asif_lib.bank.anchors import AnchorBank
 

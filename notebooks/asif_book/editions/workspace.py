@@ -6,14 +6,13 @@ python -m asif_book.editions.workspace work [--solutions | --no-solutions] [--ke
 import argparse
 import hashlib
 import json
-import os
 import sys
 from pathlib import Path
 
 from asif_book.editions.building import notebooks_in
 from asif_book.editions.contents import PICTURES
 from asif_lib.errors import AsifError
-from asif_lib.files import ROOT, parse_json, read_file, sha256_of, size_of_file, write_json, write_whole
+from asif_lib.files import ROOT, parse_json, read_file, sha256_of, write_json, write_whole
 
 RECORD = ".editions.json"
 """In the student's folder: the checksum of each chapter as it was copied, and whether solutions are wanted."""
@@ -25,8 +24,8 @@ TUTOR = "TUTOR.md"
 def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None, kernel="") -> list[str]:
     """Copy chapters to `folder`, with their `solutions`; return a sentence for each file that changes or is left alone.
 
-    An unchanged copy follows the workbook. A changed copy holds work, and stays as it is, as does all that is no
-    regular file. Raises `AsifError` where `folder` can be no folder, or not be written to.
+    An unchanged copy follows the workbook. A changed copy holds work, and stays, as does a folder in its place.
+    Raises `AsifError` where `folder` can be no folder, or not be written to.
 
     Parameters
     ----------
@@ -38,8 +37,6 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None,
         The name of the kernel that the copies ask for, in place of ``python3``.
     """
     folder, notebooks, news, last = Path(folder), Path(notebooks), [], []
-    if (folder / RECORD).is_symlink():
-        raise AsifError(f"{folder / RECORD} is a link, and would be written through; remove it.")
     try:
         copied = parse_json(read_file(folder / RECORD), dict[str, str])
     except FileNotFoundError:  # without a record, or with a damaged one, every copy counts as work
@@ -67,9 +64,8 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None,
                 else:
                     advice = "the chapter has changed since: rename it to get the new one"
                     news.append(f"{target} holds your work and stays; {advice}")
-        except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", "no regular file")
-            news.append(f"{target} is left as it is ({why}); make room there for the chapter")
+        except OSError as error:
+            news.append(f"{target} is left as it is ({error.strerror}); make room there for the chapter")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / RECORD, copied)
@@ -80,10 +76,8 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None,
 
 def _replaced(target, known, content) -> bool:
     """Put `content` in the place of a copy whose checksum is `known`; False if the file holds work."""
-    if os.path.lexists(target):
-        size_of_file(target)  # a pipe would be waited for
-        if sha256_of(target) not in known:
-            return False
+    if target.exists() and sha256_of(target) not in known:
+        return False
     target.parent.mkdir(parents=True, exist_ok=True)
     write_whole(target, content)
     return True

@@ -1,12 +1,11 @@
 """Run the chapters that changed, make a page for each, an index and a search: a book that opens from disk."""
 
-import hashlib
 import json
 import os
 import platform
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,17 +18,17 @@ from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.errors import AsifError, version_of
-from asif_lib.files import ROOT, build_dir, digest_of_files, sha256_of, write_whole
+from asif_lib.files import ROOT, build_dir, write_whole
 from asif_lib.machine import for_small_matrices
 
 from ..chapters.results import BEGIN, END, load_results, results_path, results_table
-from ..editions.building import CHAPTERS, GUIDE, published_at
+from ..editions.building import CHAPTERS, GUIDE
 from ..editions.contents import put_between
 from ..editions.outline import Chapter, heading
 from ..page import building
 from .page import BOOK, layout
 from .rendering import render, render_page, to_html
-from .running import PACKAGES, REPORT, ReportError, digest_of_code, left_out, run_chapter, run_chapters
+from .running import PACKAGES, ReportError, left_out, run_chapter, run_chapters
 
 PARAMETERS = {"profile": "offline", "device": "auto", "seed": 0}
 """Parameters of every chapter. Without `fast`, each chapter keeps its own size."""
@@ -82,37 +81,26 @@ def build_report(
     around = {"chapters": list(book.values()), "more": more}
     pages.mkdir(parents=True, exist_ok=True)
 
-    drawings = [file for kind in ("*.svg", "*.png") for file in notebooks.rglob(kind)]
-    code = digest_of_code(REPORT.parent)
-    common = [around, digest_of_files(drawings, notebooks), code, published_at()]
-
-    def write(name: str, made_of: list, make: Callable[[], str]) -> str:
-        """Write a page, unless the one that is there says at its end that it is made of the same; return its end."""
-        page, end = pages / f"{name}.html", f"<!-- {hashlib.sha256(repr([common, made_of]).encode()).hexdigest()} -->\n"
-        if not (page.exists() and page.read_text(encoding="utf-8").endswith(end)):
-            write_whole(page, (make() + end).encode())
-        return end
+    def write(name: str, page: str) -> None:
+        write_whole(pages / f"{name}.html", page.encode())
 
     def make_page(path: Path) -> None:
-        executed = runs / path.name
-        ends[path.stem] = write(path.stem, [sha256_of(executed)], lambda: render(executed, folder=notebooks, **around))
+        write(path.stem, render(runs / path.name, folder=notebooks, **around))
 
-    ends: dict[str, str] = {}
     beside = partial(walk_the_bank, pages / WALK) if whole else None
     run = partial(run_chapter, runs=runs, parameters=parameters, reuse=reuse)
     run_chapters(book, run, then=make_page, beside=beside)
     for name, markdown in texts.items():
         if BEGIN in markdown and results_path().exists():
             markdown = put_between(markdown, BEGIN, END, f"{results_table(load_results())}\n\n{_run(parameters)}")
-        ends[name] = write(name, [markdown], partial(render_page, notebooks / f"{name}.md", markdown, **around))
-    names = [*(path.stem for path in book), *texts]
-    write(SEARCH, [ends[name] for name in names], lambda: search_page(pages, names, **around))
+        write(name, render_page(notebooks / f"{name}.md", markdown, **around))
+    write(SEARCH, search_page(pages, [*(path.stem for path in book), *texts], **around))
     entries = [_entry(chapter, runs / path.name, notebooks) for path, chapter in book.items()]
     index = pages / "index.html"
     walk = WALK if (pages / WALK).exists() else None
     shown = {"entries": entries, "walk": walk, "groups": groups, "stage": _stage(runs / next(iter(book)).name)}
     place = around | {"current": "index", "previous": None, "next": None, "fast": parameters.get("fast")}
-    write_whole(index, layout("index.html.j2", title=BOOK, **shown, **place).encode())
+    write("index", layout("index.html.j2", title=BOOK, **shown, **place))
     print(f"report: {index}", flush=True)
     return index
 
@@ -195,7 +183,7 @@ def _content(page: str) -> tuple[str, list[tuple[str, str, str]]]:
     """Read a page: its title, and for each section its ``id``, title and text."""
     words = re.sub(r'(?<=")data:[^"]*|<span class="\w\w?">([^<]*)</span>', r"\1", page)  # no pictures or colours
     text = BeautifulSoup(words, "html.parser").find("main")
-    for other in text.select(".licences, .pill, .begins, script, style, nav"):  # the same on each page, or no words
+    for other in text.select(".licences, .pill, script, style, nav"):  # the same on each page, or no words
         other.decompose()
     found: list[tuple[str, str, list[str]]] = [("", "", [])]  # what stands above the title
     for node in text.descendants:

@@ -5,7 +5,7 @@ import itertools
 import re
 from pathlib import Path
 
-from bs4 import BeautifulSoup, NavigableString, Tag
+from bs4 import BeautifulSoup, Tag
 from markupsafe import Markup
 
 from asif_book.figures.templates import filled
@@ -15,17 +15,12 @@ from ..editions.outline import CORE
 
 TEMPLATES = Path(__file__).parent / "templates"
 BOOK = "ASIF: an image–text model without training"
-_ALIGNED = re.compile(r"\S {2,}\S|\b(?:tensor|array)\(|\btorch\.|\{'")
-"""What is printed in columns, or as Python writes it; other lines are sentences."""
 _KINDS = {"●": "pic", "■": "txt", "▲": "anchored"}
 _MARK = re.compile(r"(?<![●○])[●■▲](?![●○])")
 """A mark of a picture, a text or an anchor, and not of how difficult an exercise is."""
 _SCROLLS = {"class": "scroll", "tabindex": "0", "role": "group"}
 _LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data"}
 """Attributes with an address that a browser fetches by itself."""
-_DRAWN = re.compile(r"\b[Dd]raw ((?!and |it )[^ ,.]+(?: [^ ,.]+){2,}(?:, and (?:for|one)\b[^.]*)?)")
-"""What the first comment of code says that it draws, in three words or more."""
-_APOSTROPHE = re.compile(r"(?<![\s(\[=])'(?=[\w\s])")
 
 
 def layout(template: str, **content) -> str:
@@ -52,7 +47,7 @@ def sections(body: BeautifulSoup) -> list[dict]:
             pill = "deeper" if deeper else "core" if core else ""
             if text.startswith("Exercise"):  # the contents list sections
                 continue
-            found.append({"id": title["id"], "text": _APOSTROPHE.sub("’", text), "level": title.name[1], "pill": pill})
+            found.append({"id": title["id"], "text": text, "level": title.name[1], "pill": pill})
     return found
 
 
@@ -68,11 +63,6 @@ def fold_deeper(body: BeautifulSoup) -> None:
             words.replace_with(words.removesuffix(" · deeper"))
             title.extend([" ", body.new_tag("span", attrs={"class": "pill"}, string="deeper")])
         summary.append(title)
-        words = [" ".join(p.get_text().split()) for cell in cells for p in cell.find_all("p") if not p.math]
-        asked = (re.match(r"Before you .*?: (.*?\?)", each) for each in words)
-        begins = next(filter(None, asked), None) or re.match(r"((?:\S+ ){2,}?\S*?[.?!])(?= |$)", "".join(words[:1]))
-        if begins:
-            summary.append(body.new_tag("span", attrs={"class": "begins"}, string=begins[1][0].upper() + begins[1][1:]))
         fold.extend([summary, *cells])
 
 
@@ -90,21 +80,15 @@ def frame_exercises(body: BeautifulSoup) -> None:
 
 
 def number_figures(body: BeautifulSoup, chapter: str) -> None:
-    """Number what the cells drew, name it by the first comment's next words about it, and put it above the code."""
+    """Number what the cells drew, and put it above the code."""
     drawn = [output for output in body.select(".output") if output.select_one(".figure, .asif-drawn")]
     for number, output in enumerate(drawn, 1):
         first = ".asif-drawn:not(.asif-drawn *) > :is(p:first-child, style + p):not([role], :has(img))"
-        cell = output.find_parent(class_="code")
-        titles = _DRAWN.findall(cell.select_one(".highlight").get_text().strip().partition("\n")[0])
-        title = titles[: 1 + len(cell.select(".output .figure-number"))][-1:]
-        begin = (not title and output.select_one(first)) or output
         label = body.new_tag("span", attrs={"class": "figure-number"}, string=f"Figure {chapter}.{number}")
-        begin.insert(0, label)
+        (output.select_one(first) or output).insert(0, label)
         label.insert_after(" ")
-        label.extend([x for words in title for x in (" ", body.new_tag("b", string=words[0].upper() + words[1:]))])
+        cell = output.find_parent(class_="code")
         cell.extend(cell.find_all(class_=["fold", "highlight"], recursive=False))
-        for summary in cell.select(".fold > summary")[: len(title)]:  # it would say the same again
-            summary.string = "Code"
 
 
 def pictures_without_text(body: BeautifulSoup) -> list[Tag]:
@@ -117,10 +101,6 @@ def make_accessible(body: BeautifulSoup) -> None:
     for table in body.find_all("table"):
         _name_headers(table)
         table.wrap(body.new_tag("div", attrs=_SCROLLS | {"aria-label": "table"}))
-    for code in body.find_all("pre"):
-        if not (code.code or code.find_parent(class_="highlight") or _ALIGNED.search(code.get_text())):
-            lines = html.escape(code.get_text().strip(), quote=False).splitlines()
-            code.replace_with(BeautifulSoup("".join(f'<p class="words">{line}</p>' for line in lines), "html.parser"))
     for formula in body.find_all("math", display="block"):
         formula.wrap(body.new_tag("div", attrs=_SCROLLS | {"aria-label": "formula"}))
     for picture in body.select(".text p > :is(img, picture):only-child"):
@@ -129,27 +109,13 @@ def make_accessible(body: BeautifulSoup) -> None:
         picture.wrap(body.new_tag("div", attrs=_SCROLLS | {"class": "scroll figure", "aria-label": "figure"}))
 
 
-def keep_together(body: BeautifulSoup) -> None:
-    """Keep on one line a number and its %, an interval, and a formula and the comma or bracket that follows it.
-
-    A hyphen before a number becomes a minus sign, an apostrophe is curly, and marks of pictures, texts and anchors have
-    their colours.
-    """
+def colour_marks(body: BeautifulSoup) -> None:
+    """Give the marks of pictures, texts and anchors their colours."""
     for text in body.find_all(string=_MARK):
         if not text.find_parents(["pre", "code", "script", "style", "svg"]):
             words = html.escape(text, quote=False)
             marked = _MARK.sub(lambda mark: f'<span class="{_KINDS[mark[0]]}">{mark[0]}</span>', words)
             text.replace_with(BeautifulSoup(marked, "html.parser"))
-    for text in body.find_all(string=re.compile(r"\d ?%|-\d|\[[^a-z]+\]|'")):
-        if not text.find_parents(["pre", "code", "script", "style", "math"]):
-            words = re.sub(r"(?<=\d) ?%", "\N{NO-BREAK SPACE}%", text)
-            words = re.sub(r"\[[^][a-z]+\]|\bn = \d", lambda part: part[0].replace(" ", "\N{NO-BREAK SPACE}"), words)
-            text.replace_with(re.sub(r"(?<![\w).-])-(?=\d)", "−", _APOSTROPHE.sub("’", words)))
-    for formula in body.find_all("math", display="inline"):
-        after = formula.next_sibling
-        if mark := isinstance(after, NavigableString) and re.match(r"[.,;:!?)”’]+", after):
-            after.replace_with(after[mark.end() :])
-            formula.wrap(body.new_tag("span", attrs={"class": "together"})).append(mark[0])
 
 
 def _name_headers(table: Tag) -> None:

@@ -36,7 +36,6 @@ from . import page as pages
 from .running import VIEW, ReportError, cell_name, widget_states, widgets_inside
 
 WIDGET_NOTE = "In the open notebook, a control that you can move stands here."
-SAME_ABOVE = " The figure above shows what it draws, for one setting."
 
 
 def render(
@@ -100,7 +99,7 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
     pages.fold_deeper(body)
     pages.make_accessible(body)
     pages.number_figures(body, source.stem[:2])
-    pages.keep_together(body)
+    pages.colour_marks(body)
     html = Markup(body.decode(formatter="minimal"))
     page = pages.layout("chapter.html.j2", title=title, body=html, **around)
     parts = body, page.replace(html, "", 1)  # the body is parsed already
@@ -155,7 +154,6 @@ def for_readers(notebook: NotebookNode) -> NotebookNode:
     left_out = {NEIGHBOURS, PROGRESS, QUIZ}
     notebook.cells = [c for c in notebook.cells if left_out.isdisjoint(tags_of(c)) and not _is_unanswered_check(c)]
     states = widget_states(notebook)
-    above = False  # whether the last cell of code drew something
     for cell in list(notebook.cells):
         if cell.cell_type == "markdown":  # the page's script folds what answers a guess
             cell.source = re.sub("(.*?)".join(map(re.escape, WHAT_YOU_SEE)), r"\1", cell.source, flags=re.S)
@@ -169,13 +167,9 @@ def for_readers(notebook: NotebookNode) -> NotebookNode:
         for output in outputs:
             data = output.get("data", {})
             if VIEW in data:
-                drawn = above or any(map(_is_drawn, outputs))
-                note = f'<p class="widget-note">{WIDGET_NOTE}{SAME_ABOVE if drawn else ""}</p>'
-                output["data"] = NotebookNode({"text/html": note})
+                output["data"] = NotebookNode({"text/html": f'<p class="widget-note">{WIDGET_NOTE}</p>'})
             elif "application/javascript" in data:
                 output["data"] = NotebookNode({"text/plain": data.get("text/plain", "")})
-        if cell.cell_type == "code":
-            above = any(map(_is_drawn, outputs))
     return notebook
 
 
@@ -189,12 +183,6 @@ def _label(cell: NotebookNode) -> str:
 def _is_unanswered_check(cell: NotebookNode) -> bool:
     verdicts = (output.get("data", {}).get("text/plain", "") for output in cell.get("outputs", []))
     return "check" in tags_of(cell) and any(": not attempted." in verdict for verdict in verdicts)
-
-
-def _is_drawn(output: dict) -> bool:
-    """Tell whether an output holds a picture."""
-    data = output.get("data", {})
-    return any(kind.startswith("image/") for kind in data) or re.search("<img|asif-drawn", data.get("text/html", ""))
 
 
 def _is_progress(output: dict, states: dict) -> bool:

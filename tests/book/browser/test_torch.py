@@ -20,10 +20,10 @@ ROOT = HERE.parents[2]
 SOURCES = [
     path for number in ("00", "03", "04", "06", "07", "90") for path in ROOT.glob(f"notebooks/source/{number}_*.py")
 ]
-KNOWN = {"04.5, chapter_04, wrong 0"}
-"""Wrong solutions whose messages differ on the two roads, in one number: how much a solution held at one moment.
+KNOWN = {"04.2, chapter_04, wrong 2", "04.5, chapter_04, wrong 0"}
+"""Wrong solutions whose messages differ on the two roads: one quotes NumPy's words for shapes that do not fit.
 
-NumPy's temporary arrays count, PyTorch's own do not.
+The other tells how many numbers a solution held at one moment: NumPy's temporary arrays count, PyTorch's own do not.
 """
 
 

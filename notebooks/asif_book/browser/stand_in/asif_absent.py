@@ -5,29 +5,21 @@ import sys
 import types
 
 
-def _refuse(owner, name):
-    raise NotImplementedError(f"`{owner}.{name}` is not in the browser's edition; in the full workbook it is")
+class Absent(type):
+    """The kind of a name that is not there; a class of the library may stand on it."""
 
-
-class _Absent(type):
-    """The kind of a name that is not there; a class of the library may stand on it, and works as far as it goes."""
-
-    def __call__(cls, *arguments, **keywords):
-        return (
-            _refuse(cls.__module__, cls.__name__) if "absent" in vars(cls) else super().__call__(*arguments, **keywords)
-        )
+    def __call__(cls, *_, **__):
+        raise NotImplementedError(cls.words)
 
     def __getattr__(cls, name):
-        if "absent" in vars(cls) and not name.startswith("__"):
-            _refuse(cls.__module__, cls.__name__)
-        raise AttributeError(name)
+        raise AttributeError(name) if name.startswith("__") else NotImplementedError(cls.words)
 
 
 class _Module(types.ModuleType):
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        return _Absent(name, (), {"__module__": self.__name__, "absent": True})
+        return Absent(name, (), {"words": f"`{self.__name__}.{name}` is only in the full workbook, not in a browser"})
 
 
 class Finder:
@@ -47,5 +39,4 @@ class Finder:
         pass
 
 
-if Finder not in sys.meta_path:
-    sys.meta_path.append(Finder)
+sys.meta_path.append(Finder)

@@ -191,7 +191,7 @@ function searchBook(form, list) {
   }
 
   function update() {
-    const phrase = input.value.trim().toLowerCase().replace(/\s+/g, " ").replaceAll("'", "’"), words = phrase.split(" ");
+    const phrase = input.value.trim().toLowerCase().replace(/\s+/g, " "), words = phrase.split(" ");
     const chaptersFirst = ({ page }) => /^\d\d_/.test(page) ? 0 : 1;
     const scored = phrase.length < 2 ? [] : sections.filter(({ lower }) => words.every((word) => lower.includes(word)))
       .map((section) => [words.reduce((sum, word) => sum + times(section.lower, word)

@@ -26,9 +26,3 @@ class csr_array(np.ndarray):
         """Rows, columns and values of the entries that are not 0."""
         row, col = np.nonzero(np.asarray(self))
         return SimpleNamespace(row=row, col=col, coords=(row, col), data=np.asarray(self)[row, col])
-
-    def tocsc(self):
-        """Bounds of the columns, rows and values."""
-        entries = self.T.tocoo()
-        bounds = np.bincount(entries.row, minlength=self.shape[1]).cumsum()
-        return SimpleNamespace(indptr=np.concatenate([[0], bounds]), indices=entries.col, data=entries.data)

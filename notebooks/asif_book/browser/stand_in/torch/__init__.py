@@ -5,12 +5,11 @@ its random numbers, and without gradients, graphics cards and threads. A name th
 """
 
 import contextlib
-import functools
 from types import SimpleNamespace
 
 import numpy as np
 
-from . import _functions, _making, _printing
+from . import _functions, _making
 from ._tensor import DTYPES, Size, Tensor, device, dtype, lacking_in, promote, result_type, state
 
 
@@ -18,14 +17,11 @@ __version__ = "the browser's edition"
 __getattr__ = lacking_in("torch")
 _no = SimpleNamespace(is_available=lambda: False, is_initialized=lambda: False)
 cuda, backends = _no, SimpleNamespace(mps=_no, mkldnn=_no)
-strided, contiguous_format = "strided", "contiguous"
+strided = "strided"
 globals().update(_functions.METHODS | _making.MADE | DTYPES)
-Tensor.__repr__ = _printing.text_of
 float, double, half, long, int = (DTYPES[name] for name in ("float32", "float64", "float16", "int64", "int32"))
 inf, nan, pi, e = np.inf, np.nan, np.pi, np.e
 from ._functions import cat, combinations, einsum, stack, where  # noqa: E402
-
-concat, hstack = cat, functools.partial(cat, dim=-1)
 
 
 def finfo(kind=None):
@@ -37,28 +33,23 @@ globals().update(
     broadcast_shapes=lambda *shapes: Size(np.broadcast_shapes(*shapes)),
     get_default_dtype=lambda: state["default"],
     get_num_threads=lambda: 1,
-    is_grad_enabled=lambda: state["grad"],
     is_tensor=lambda value: isinstance(value, Tensor),
     set_default_dtype=lambda kind: state.update(default=kind),
     set_num_threads=lambda count: None,
 )
 
 
-class set_grad_enabled(contextlib.ContextDecorator):
-    """Nothing is differentiated here; the switch is kept."""
-
-    def __init__(self, mode=True):
-        self.before, state["grad"] = state["grad"], mode
+class no_grad(contextlib.ContextDecorator):
+    """Nothing is differentiated here."""
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
-        state["grad"] = self.before
+        pass
 
 
-no_grad = inference_mode = functools.partial(set_grad_enabled, False)
-enable_grad = set_grad_enabled
+enable_grad = inference_mode = no_grad
 random = SimpleNamespace(fork_rng=_making.fork_rng, manual_seed=_making.manual_seed)
 
 from . import linalg, nn, overrides  # noqa: E402

@@ -8,24 +8,10 @@ import numpy as np
 from ._tensor import INT64, Tensor, array_of, state, wrap
 
 
-def _numbers(data, kinds):
-    """Return nested lists as lists of Python's numbers, and add their dtypes to `kinds`."""
-    if isinstance(data, list | tuple | range):
-        return [_numbers(part, kinds) for part in data]
-    own = {bool: np.dtype("?"), int: np.dtype("i8"), float: state["default"].array}
-    if type(data) not in own and not isinstance(data, Tensor | np.ndarray | np.generic):
-        raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
-    kinds.append(own.get(type(data)) or array_of(data).dtype)
-    return array_of(data).item()
-
-
 def tensor(data, *, dtype=None, device=None, requires_grad=False):
-    if isinstance(data, Tensor | np.ndarray):
-        made = wrap(np.array(array_of(data)), dtype)
-    else:
-        numbers = _numbers(data, kinds := [])
-        kind = max(kinds, key=lambda kind: ("biuf".index(kind.kind), kind.itemsize), default=state["default"].array)
-        made = wrap(np.array(numbers, kind), dtype)
+    array = np.array(data)
+    floats = array.dtype == float and not isinstance(data, Tensor | np.ndarray)  # Python's own
+    made = wrap(array, dtype or (state["default"] if floats else None))
     made.requires_grad = requires_grad
     return made
 

@@ -24,7 +24,7 @@ DTYPES = {row.split()[0]: dtype(*row.split()) for row in TABLE.split(";")}
 _OF_ARRAY = {kind.array: kind for kind in DTYPES.values()}
 DTYPES["bfloat16"] = dtype("bfloat16", None, "BFloat16")
 BOOL, INT64 = DTYPES["bool"], DTYPES["int64"]
-state = {"default": DTYPES["float32"], "grad": True, "modes": []}
+state = {"default": DTYPES["float32"]}
 
 
 def lacking_in(place):
@@ -78,8 +78,6 @@ def result_type(*values) -> dtype:
     """Return the dtype of a result: tensors with dimensions decide, then those without, then Python's numbers."""
     found = {}  # (rank, place) → dtypes
     for value in values:
-        if isinstance(value, complex):
-            raise TypeError("complex numbers are not in the browser's edition; in the full workbook they are")
         place, kind = 0, BOOL if isinstance(value, bool) else INT64 if isinstance(value, int) else state["default"]
         if isinstance(value, Tensor | np.ndarray | np.integer):
             place, kind = 1 + bool(np.ndim(value)), _OF_ARRAY[array_of(value).dtype]
@@ -159,13 +157,16 @@ class Tensor:
         return int(self._array.item())
 
     def __bool__(self):
-        if self._array.size != 1:
-            many = "more than one value" if self._array.size else "no values"
-            raise RuntimeError(f"Boolean value of Tensor with {many} is ambiguous")
-        return bool(self._array.item())
+        return bool(self._array)
 
     def __format__(self, spec):
         return object.__format__(self, spec) if self.ndim else format(self.item(), spec)
+
+    def __repr__(self):
+        layout = {"precision": 4, "floatmode": "maxprec_equal", "max_line_width": 80}
+        text = np.array2string(self._array, separator=", ", prefix="tensor(", **layout)
+        kind = "" if self.dtype in (state["default"], INT64, BOOL) else f", dtype={self.dtype}"
+        return f"tensor({text}{kind})"
 
     def __iter__(self):
         return map(wrap, self._array)
@@ -189,26 +190,7 @@ class Tensor:
         return wrap(self._array[_plain(index)])
 
     def __setitem__(self, index, value):
-        index, value = _plain(index), array_of(value)
-        picks = [isinstance(part, np.ndarray) for part in index]
-        firsts = (part * 0 if pick and part.dtype != bool else part for part, pick in zip(index, picks, strict=True))
-        place = self._array[tuple(firsts)].shape
-        if value.size > 1 and (text := expanded(value.shape, place)):
-            shapes = (
-                f"value tensor of shape {[*value.shape]} cannot be broadcast to indexing result of shape {[*place]}"
-            )
-            raise RuntimeError(f"shape mismatch: {shapes}" if any(picks) else text)
-        self._array[index] = value
-
-
-def expanded(given, wanted) -> str:
-    """Say in PyTorch's words why a shape does not expand to another."""
-    for dim in range(-1, -1 - min(len(given), len(wanted)), -1):
-        if given[dim] not in (1, wanted[dim]):
-            at = f"The expanded size of the tensor ({wanted[dim]}) must match the existing size ({given[dim]})"
-            at += f" at non-singleton dimension {len(wanted) + dim}."
-            return f"{at}  Target sizes: {[*wanted]}.  Tensor sizes: {[*given]}"
-    return "" if len(given) <= len(wanted) else f"the size {[*given]} does not expand to {[*wanted]}"
+        self._array[_plain(index)] = array_of(value)
 
 
 def _plain(index):

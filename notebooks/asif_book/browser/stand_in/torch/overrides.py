@@ -1,12 +1,11 @@
-"""Modes: what is called inside with tensors goes through the mode."""
-
-from ._tensor import state
+"""Python's `tracemalloc` counts the memory of NumPy's arrays, so that nothing has to be watched here."""
 
 
 class TorchFunctionMode:
+    """A mode that is never called."""
+
     def __enter__(self):
-        state["modes"].append(self)
         return self
 
     def __exit__(self, *error):
-        state["modes"].pop()
+        pass

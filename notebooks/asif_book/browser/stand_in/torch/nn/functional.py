@@ -8,7 +8,6 @@ from .._tensor import lacking_in, wrap
 __getattr__ = lacking_in("torch.nn.functional")
 globals().update(
     {name: METHODS[name] for name in ("cosine_similarity", "log_softmax", "relu", "sigmoid", "softmax", "tanh")},
-    cross_entropy=lambda input, target: -input.log_softmax(1).gather(1, target[:, None]).mean(),
     normalize=lambda input, p=2.0, dim=1, eps=1e-12: input / input.norm(p, dim, keepdim=True).clamp_min(eps),
 )
 

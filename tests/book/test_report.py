@@ -291,7 +291,7 @@ def notebooks(tmp_path):
 
 @pytest.fixture
 def kernel(monkeypatch):
-    """Stands for the kernels: a chapter is copied and records a number, and a broken one fails then."""
+    """Stands for papermill: a chapter is copied and records a number, and a broken one fails then."""
     seen = mock.Mock(broken=set(), names={}, given=[])
 
     def run(path, output, parameters, environment):

@@ -1,4 +1,4 @@
-"""Run chapters with nbclient, as many at a time as there are cores and memory, and find the errors that it hides."""
+"""Run chapters with papermill, as many at a time as there are cores and memory, and find the errors that it hides."""
 
 import hashlib
 import json
@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
+import papermill
 import psutil
 import zmq
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
 from asif_lib import files
@@ -48,8 +51,8 @@ class NotebookError(ReportError):
 # One notebook
 
 
-class _Client(NotebookClient):
-    """A client that also reads an answer that comes while the client sends a widget its output.
+class _Client(PapermillNotebookClient):
+    """Papermill's client. It also reads an answer that comes while the client sends a widget its output.
 
     The socket signals an answer once, and sending uses up the signal (http://api.zeromq.org/master:zmq-getsockopt,
     ``ZMQ_FD``). The client would then wait for good. Asking for the events makes pyzmq look for answers again.
@@ -60,6 +63,18 @@ class _Client(NotebookClient):
             return super().process_message(*arguments, **options)
         finally:
             self.kc.shell_channel.socket.get(zmq.EVENTS)
+
+
+class _Engine(NBClientEngine):
+    """Papermill's engine for one thread of several: with a folder and an environment of its own."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man, kernel_name, *, folder, environment, options, **_):
+        client = _Client(nb_man, kernel_name=kernel_name, extra_arguments=["--log-level=ERROR"], **options)
+        client.execute(cwd=str(folder), env=environment)
+
+
+papermill_engines.register("chapter", _Engine)
 
 
 def run_notebook(path: Path | str, output: Path | str, parameters: dict, environment: dict | None = None) -> float:
@@ -90,12 +105,13 @@ def run_notebook(path: Path | str, output: Path | str, parameters: dict, environ
         nonlocal place
         place = cell_name(cell_index, cell.source)
 
-    limits = {"timeout": limit, "iopub_timeout": limit, "startup_timeout": 120}
-    client = _Client(notebook, extra_arguments=["--log-level=ERROR"], on_cell_execute=begins, **limits)
+    options = {"timeout": limit, "iopub_timeout": limit, "startup_timeout": 120, "on_cell_execute": begins}
+    about = {"folder": path.parent, "environment": os.environ | (environment or {}), "options": options}
+    about |= {"engine_name": "chapter", "progress_bar": False, "request_save_on_cell_execute": False}
     try:
-        client.execute(cwd=str(path.parent), env=os.environ | (environment or {}))
-    except CellExecutionError as error:
-        raise NotebookError(f"{path.name}, {place}: {error.ename}: {error.evalue}", _plain([error.traceback])) from None
+        executed = papermill.execute_notebook(notebook, output, **about)
+    except PapermillExecutionError as error:
+        raise NotebookError(f"{path.name}, {place}: {error.ename}: {error.evalue}", _plain(error.traceback)) from None
     except CellTimeoutError:
         late = f"the cell did not end within {limit} s, the limit for a cell of this chapter"
         raise NotebookError(f"{path.name}, {place}: {late}.") from None
@@ -103,9 +119,7 @@ def run_notebook(path: Path | str, output: Path | str, parameters: dict, environ
         raise NotebookError(f"{path.name}: the kernel died; perhaps the machine has too little memory.") from None
     except RuntimeError as error:
         raise NotebookError(f"{path.name}: the kernel did not start ({error}).") from error
-    finally:
-        nbformat.write(notebook, output)
-    for where, error in _hidden_errors(notebook):
+    for where, error in _hidden_errors(executed):
         raise NotebookError(f"{path.name}, {where}: {error['ename']}: {error['evalue']}", _plain(error["traceback"]))
     return time.monotonic() - start
 

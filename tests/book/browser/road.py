@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 CHAPTERS = ("00", "03", "04", "06", "07", "90")
 BLOCKED = (
-    "datasets", "jsonschema", "llvmlite", "nbformat", "onnxruntime", "psutil", "pyarrow", "pydantic_core",
+    "datasets", "jsonschema", "llvmlite", "nbformat", "onnxruntime", "papermill", "psutil", "pyarrow", "pydantic_core",
     "safetensors", "timm", "tokenizers", "torchgen", "torchvision", "transformers", "yaml",
 )  # fmt: skip
 

@@ -1,15 +1,19 @@
-"""The other ways in: what dev container and Binder are told agrees with the workbook, and works here."""
+"""The other ways in: what dev container, Binder and Colab are told agrees with the workbook, and works here."""
 
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
+import types
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from packaging.specifiers import SpecifierSet
 
+from asif_book.editions import building as editions
 from asif_book.editions.building import CHAPTERS
 from asif_book.editions.licences import notice
 from asif_lib.files import ROOT
@@ -59,6 +63,43 @@ def _post_build(folder, asif):
     (commands / "asif").chmod(0o755)
     environment = os.environ | {"PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
     return subprocess.run([folder / "postBuild"], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+REPOSITORY = "https://github.com/someone/asif-workbook"
+
+
+@pytest.fixture(params=CHAPTER_FILES, ids=lambda path: path.stem)
+def colab_cell(request, monkeypatch):
+    """The lines of a chapter's first cell before it imports the library, once the workbook has an address."""
+    monkeypatch.setattr(editions, "repository", lambda: REPOSITORY)
+    source = ROOT / "notebooks" / "source" / f"{request.param.stem}.py"
+    first = next(cell.source for cell in editions.editions(source)[0].cells if cell.cell_type == "code")
+    return first.partition("output.enable_custom_widget_manager()")[0] + "output.enable_custom_widget_manager()"
+
+
+@pytest.fixture
+def shell():
+    """An IPython in which ``%pip`` and ``!`` are written down, not done."""
+    shell = InteractiveShell()
+    shell.done = []
+    shell.register_magic_function(lambda line: shell.done.append(f"pip {line}"), "line", "pip")
+    shell.system = shell.done.append
+    return shell
+
+
+def test_colab_cell_installs_and_fetches_on_colab_and_nowhere_else(shell, colab_cell, monkeypatch):
+    assert "asif_lib" not in colab_cell and "asif_book" not in colab_cell
+    shell.run_cell(colab_cell).raise_error()
+    assert shell.done == []
+    google, colab, output = (types.ModuleType(name) for name in ("google", "google.colab", "google.colab.output"))
+    google.colab, colab.output = colab, output
+    output.enable_custom_widget_manager = lambda: shell.done.append("widgets")
+    for module in (google, colab, output):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    shell.run_cell(colab_cell).raise_error()
+    install, fetch, widgets = shell.done
+    assert install.startswith("pip install ") and f'"asif-workbook[workbook] @ git+{REPOSITORY}"' in install
+    assert fetch == "asif data stamps fashion_mnist" and widgets == "widgets"
 
 
 def test_badges_of_the_readme_open_chapters_of_this_repository(project):

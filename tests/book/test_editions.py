@@ -5,6 +5,7 @@ import re
 
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from nbconvert import SlidesExporter
 
 from asif_book.editions import building as editions
@@ -72,7 +73,7 @@ def run(notebook):
     names = {}
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            exec(cell.source, names)
+            exec(TransformerManager().transform_cell(cell.source), names)  # the set-up has magics for Colab
     return names
 
 
@@ -114,6 +115,17 @@ def test_ids_are_shared_by_both_editions_and_stay_when_another_cell_changes_and_
     build(*house)
     after = [cell.id for cell in read(house[1] / "04_sparsification.ipynb").cells]
     assert [a == b for a, b in zip(before, after, strict=True)] == [True] * 3 + [False] + [True] * 3
+
+
+def test_the_lines_for_colab_stand_only_in_a_published_copy_and_do_nothing_elsewhere(house, built, monkeypatch):
+    assert "google.colab" not in str(built[0])
+    monkeypatch.setattr(editions, "repository", lambda: "https://github.com/someone/asif-workbook")
+    build(*house)
+    cell = read(house[1] / "04_sparsification.ipynb").cells[1]
+    assert cell.source.startswith("seed = 0\n\nimport sys")
+    code = TransformerManager().transform_cell(cell.source)
+    exec(code, {"get_ipython": None})  # would fail on any magic that ran
+    assert "git+https://github.com/someone/asif-workbook" in code
 
 
 def test_check_finds_edited_missing_and_orphaned_notebooks(house, capsys, monkeypatch):

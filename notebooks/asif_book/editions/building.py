@@ -6,7 +6,7 @@ edition only. Where no code stands there, but only a comment with the idea, the 
 exercise's check, and a usual mistake that the check knows follows the comment. Cells tagged ``teacher`` go into the
 guide only. A cell tagged ``full`` stays out of the browser's edition, and of a section that begins with one only the
 exercises stay. The code of a cell tagged ``hide-input`` is folded but for its first line, a comment. One cell sets a
-chapter up: it is tagged ``parameters``, and begins with them. Each notebook gets one more cell, which
+chapter up, also on Colab: it is tagged ``parameters``, and begins with them. Each notebook gets one more cell, which
 links the chapters before and after, and in its opening cell the sections of the core path. The README's table of
 chapters is made from the sources too. A cell tagged ``core`` begins a section of the core path, and ``open`` one of
 another chapter; JupyterLab folds the other numbered sections of the chapter, and ``jupyter nbconvert --to slides``
@@ -130,6 +130,7 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
             cell.metadata["jupyter"] = _HIDDEN
         seen[identity] += 1
         for notebook, text in zip((student, solved), texts, strict=True):
+            text = _with_colab(text) if published_at() and "parameters" in tags_of(cell) else text
             notebook.cells.append(nbformat.from_dict(cell | {"source": text}))
     for notebook in (student, solved):
         _mark_the_core_path(notebook, source.name)
@@ -335,12 +336,22 @@ def _has_outputs(path: Path) -> bool:
     return any(c.get("outputs") or c.get("execution_count") for c in nbformat.read(path, as_version=4).cells)
 
 
+def repository() -> str:
+    """Read the address of the workbook's repository from pyproject.toml."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+
+
 def published_at() -> str | None:
     """Return the address of the workbook's repository, or None where pyproject.toml is missing or names no owner."""
-    if not (ROOT / "pyproject.toml").exists():
-        return None
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return None if "/OWNER/" in project["urls"]["Repository"] else project["urls"]["Repository"]
+    address = repository() if (ROOT / "pyproject.toml").exists() else "/OWNER/"
+    return None if "/OWNER/" in address else address
+
+
+def _with_colab(set_up: str) -> str:
+    """Put the installation on Colab behind the first lines of the cell that sets up a chapter, its parameters."""
+    parameters, _, rest = set_up.partition("\n\n")
+    colab = filled("templates/colab.py.j2", repository=repository())
+    return "\n\n".join(filter(None, [parameters, colab.strip(), rest]))
 
 
 def _sources(source_dir: Path) -> list[Path]:

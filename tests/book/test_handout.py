@@ -1,6 +1,7 @@
 """The folder that a class gets: no solution in it, and a kit that says where it does not fit."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -79,24 +80,54 @@ def kit(tmp_path, monkeypatch):
     return tmp_path / "kit"
 
 
-DAMAGED = {
-    "kit/wheels/torch.whl was changed": lambda kit: (kit / "wheels/torch.whl").write_text("half"),
-    "a file of the kit cannot be read": lambda kit: (kit / "wheels/torch.whl").unlink(),
-    "this kit was made for Python 3.9 on Plan9 pdp11, and this is Python 3": lambda kit: (
-        kit / "about.json"
-    ).write_text(json.dumps(json.loads((kit / "about.json").read_text()) | {"computer": "Python 3.9 on Plan9 pdp11"})),
+@pytest.mark.parametrize("key, value", [("python", "3.9.1"), ("system", "Plan9"), ("machine", "pdp11")])
+def test_a_kit_for_another_computer_is_one_sentence(kit, key, value):
+    check = [sys.executable, str(kit / "check_kit.py")]
+    assert subprocess.run(check, capture_output=True).returncode == 0
+    assert "GPL-2" in (kit / "LICENCES.md").read_text(encoding="utf-8")
+    about = json.loads((kit / "about.json").read_text())
+    (kit / "about.json").write_text(json.dumps(about | {key: value}))
+    run = subprocess.run(check, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert run.stderr.startswith("this kit was made for Python ") and value in run.stderr
+    assert "make a kit on such a computer" in run.stderr and run.stderr.count("\n") == 1
+
+
+TAMPERED = {
+    "kit/wheels/torch.whl was changed": lambda kit: (kit / "wheels/torch.whl").write_text("another"),
+    "kit/wheels/torch.whl is missing": lambda kit: (kit / "wheels/torch.whl").unlink(),
+    "kit/wheels/torch-99.whl was added": lambda kit: (kit / "wheels/torch-99.whl").write_text("mine"),
+    "kit/wheels/pipe.whl was added": lambda kit: os.mkfifo(kit / "wheels/pipe.whl"),
+    "kit/wheels/about.json was added": lambda kit: (kit / "wheels/about.json").write_text("{}"),
+    "kit/cache was added": lambda kit: (kit / "cache").symlink_to("/etc"),
+    "kit/versions.txt was changed": lambda kit: (kit / "about.json").write_text(
+        (kit / "about.json").read_text().replace('"versions.txt": "', '"versions.txt": "0')
+    ),
+    "kit/about.json or a file of the kit cannot be read": lambda kit: (kit / "about.json").write_text("[]"),
 }
 
 
-@pytest.mark.parametrize("fault", DAMAGED)
-def test_a_damaged_kit_or_one_for_another_computer_is_one_sentence_before_anything_is_installed(kit, fault):
-    assert "GPL-2" in (kit / "LICENCES.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("fault", TAMPERED)
+def test_a_tampered_kit_is_one_sentence_before_anything_is_installed(kit, fault):
     check = [sys.executable, str(kit / "check_kit.py")]
     (kit / "wheels/.DS_Store").write_text("what a system leaves on a stick")
     assert subprocess.run(check, capture_output=True).returncode == 0
-    DAMAGED[fault](kit)
+    TAMPERED[fault](kit)
     run = subprocess.run(check, capture_output=True, text=True)
     assert (run.returncode, run.stderr.count("\n")) == (1, 1) and run.stderr.startswith(fault)
+
+
+ODD = {"python": None}, {"python": "new"}, {"system": []}, {"files": [[1, "a"], ["b", 2]]}, {"files": {"a": {}}}
+
+
+@pytest.mark.parametrize("odd", [*ODD, "[" * 100_000, None])
+def test_a_kit_with_an_odd_list_is_one_sentence(kit, odd):
+    about = kit / "about.json"
+    text = json.dumps(json.loads(about.read_text()) | odd) if isinstance(odd, dict) else odd
+    about.unlink()
+    about.write_text(text) if text else os.mkfifo(about)  # a pipe is not waited for
+    run = subprocess.run([sys.executable, kit / "check_kit.py"], capture_output=True, text=True, timeout=60)
+    assert run.stderr == "kit/about.json or a file of the kit cannot be read: copy the whole kit again\n"
 
 
 def test_a_folder_that_is_there_or_no_checkout_is_an_error(tmp_path):

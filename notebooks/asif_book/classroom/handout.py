@@ -5,6 +5,7 @@ python -m asif_book.classroom.handout FOLDER [--no-solutions] [--kit]
 
 import argparse
 import json
+import platform
 import re
 import shutil
 import subprocess
@@ -12,12 +13,17 @@ import sys
 from pathlib import Path
 
 from asif_book.editions.licences import licences_md
-from asif_book.templates.check_kit import checksum, computer
+from asif_book.templates.check_kit import checksums
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, cache_dir
 
-_NOTEBOOKS = "solutions source paper teachers_guide.md change_the_course.md publish.md TUTOR.md what_you_may_rely_on.md"
-TEACHERS = (*(f"notebooks/{name}" for name in _NOTEBOOKS.split()), "tests", ".ci", ".github")
+TEACHERS = (
+    *(
+        f"notebooks/{name}"
+        for name in ("solutions", "source", "teachers_guide.md", "change_the_course.md", "publish.md")
+    ),
+    *("notebooks/TUTOR.md", "notebooks/paper", "notebooks/what_you_may_rely_on.md", "tests", ".ci", ".github"),
+)
 """What holds solutions, or needs the files that hold them."""
 _PASSAGE = re.compile(r"^.*teachers:begin[\s\S]*?teachers:end.*\n", re.M)
 """Lines of a page, or of the Makefile, that speak of these files."""
@@ -71,8 +77,9 @@ def _add_kit(folder):
     for name in SHARED_CACHE:
         shutil.copytree(cache_dir() / name, kit / "cache" / name)
     (kit / "LICENCES.md").write_text(licences_md(), encoding="utf-8")
-    files = {file.relative_to(kit).as_posix(): checksum(file) for file in kit.rglob("*") if file.is_file()}
-    about = {"computer": computer(), "files": files}
+    python = ".".join(map(str, sys.version_info[:3]))
+    about = {"python": python, "system": platform.system(), "machine": platform.machine()}
+    about["files"] = checksums(kit)
     (kit / "about.json").write_text(json.dumps(about), encoding="utf-8")
     shutil.copy(Path(__file__).parent.parent / "templates" / "check_kit.py", kit)
 

@@ -1,4 +1,4 @@
-# %% [markdown] core_minutes=39
+# %% [markdown]
 # # 00 · Start here: two strangers meet
 #
 # > **Question.** One model has only ever looked at pictures. Another has only ever read
@@ -11,8 +11,7 @@
 # - name the captioned pictures that decided an answer, and the share of each;
 # - show a case in which the model fails, and say why.
 #
-# **Minutes** 47 to read, 17 for exercises and tries
-# · **Before this** nothing but a little Python. If PyTorch is new
+# **Minutes** {minutes} · **Before this** nothing but a little Python. If PyTorch is new
 # to you, read the [appendix](90_pytorch.ipynb) first.
 #
 # **What runs** A few hundred captioned pictures: the stamps of the free drawing program

@@ -11,8 +11,7 @@
 # - use controls (random weights, colours, shared words) to see what training added;
 # - explain why an image embedding and a text embedding have nothing to compare.
 #
-# **Minutes** 34 to read, 67 for exercises and tries
-# · **Before this** [00 · Start here](00_start_here.ipynb)
+# **Minutes** {minutes} · **Before this** [00 · Start here](00_start_here.ipynb)
 #
 # **What runs** The stamps of the train and validation splits; the test split stays
 # closed. About 20 seconds on 2 CPU cores; the first run longer.

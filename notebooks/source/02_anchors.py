@@ -12,8 +12,7 @@
 # - say which pictures the anchors cover, and choose anchors that cover more;
 # - invent a score that finds wrong captions, and measure how good it is.
 #
-# **Minutes** 48 to read, 85 for exercises and tries
-# · **Before this** [01 · Encoders](01_encoders.ipynb)
+# **Minutes** {minutes} · **Before this** [01 · Encoders](01_encoders.ipynb)
 #
 # **What runs** All stamps. About 25 seconds on 2 CPU cores; the first run a minute or
 # two longer.

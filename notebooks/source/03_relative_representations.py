@@ -1,4 +1,4 @@
-# %% [markdown] core_minutes=64
+# %% [markdown]
 # # 03 · Relative representations: described by neighbours
 #
 # > **Question.** What stays the same when coordinates change?
@@ -11,8 +11,7 @@
 # - explain the common part of real embeddings, and how it adds to hubs;
 # - say which changes of coordinates a relative representation survives, with evidence.
 #
-# **Minutes** 54 to read, 87 for exercises and tries
-# · **Before this** [00 · Start here](00_start_here.ipynb)
+# **Minutes** {minutes} · **Before this** [00 · Start here](00_start_here.ipynb)
 #
 # **What runs** The training stamps as anchors, the validation stamps as new pictures.
 # About 20 seconds on 2 CPU cores with the embeddings in the cache.

@@ -1,4 +1,4 @@
-# %% [markdown] core_minutes=36
+# %% [markdown]
 # # 04 · Sparsification
 #
 # > **Question.** Why forget most of the similarities?
@@ -12,7 +12,7 @@
 #   large $p$;
 # - find the $k$ largest of a stream of anchors without ever holding the dense matrix.
 #
-# **Minutes** 49 to read, 61 for exercises and tries · **Before this** [03 · Relative
+# **Minutes** {minutes} · **Before this** [03 · Relative
 # representations](03_relative_representations.ipynb)
 #
 # **What runs** The training stamps as anchors, the validation stamps as questions.

@@ -16,8 +16,7 @@
 # - **classes by name**, sections 6 to 8: classify stamps, clothes and your own
 #   pictures, and turn scores into probabilities.
 #
-# **Minutes** 62 to read, 81 for exercises and tries
-# · **Before this** [04 · Sparsification](04_sparsification.ipynb)
+# **Minutes** {minutes} · **Before this** [04 · Sparsification](04_sparsification.ipynb)
 # · **What runs** All stamps, and some thousand pictures of Fashion-MNIST. About 25
 # seconds on 2 CPU cores with the embeddings in the cache.
 #

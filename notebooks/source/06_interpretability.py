@@ -1,4 +1,4 @@
-# %% [markdown] core_minutes=17
+# %% [markdown]
 # # 06 · Interpretability
 #
 # > **Question.** Which anchors decided?
@@ -16,8 +16,7 @@
 # - plant wrong captions in a bank, and find them again (deeper);
 # - set an alarm for pictures that are unlike all anchors (deeper).
 #
-# **Minutes** 48 to read, 85 for exercises and tries
-# · **Before this** sections 1 and 2 of [04 ·
+# **Minutes** {minutes} · **Before this** sections 1 and 2 of [04 ·
 # Sparsification](04_sparsification.ipynb); for section 4 and the following also [05 ·
 # Zero-shot evaluation](05_zero_shot.ipynb) · **What runs** All stamps, and some hundred
 # pictures of Fashion-MNIST: about 30 seconds on 2 CPU cores, once the embeddings are in

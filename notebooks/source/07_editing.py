@@ -1,4 +1,4 @@
-# %% [markdown] core_minutes=18
+# %% [markdown]
 # # 07 · Editing a model
 #
 # > **Question.** Can a model learn and forget in a second?
@@ -15,7 +15,7 @@
 # - find a poisoned pair by its explanation;
 # - choose ten pictures that teach as much as many more.
 #
-# **Minutes** 64 to read, 84 for exercises and tries · **Before this** [06 ·
+# **Minutes** {minutes} · **Before this** [06 ·
 # Interpretability](06_interpretability.ipynb) · **What runs** The stamps, and 2,300
 # pictures of Fashion-MNIST. About 40 seconds on 2 cores once the embeddings are in the
 # cache; the first time, a minute or two more.

@@ -14,7 +14,7 @@
 # - judge a shortcut by the decisions that it changes;
 # - spread a search over several processes, and kill one.
 #
-# **Minutes** 62 to read, 91 for exercises and tries · **Before this** [04 ·
+# **Minutes** {minutes} · **Before this** [04 ·
 # Sparsification](04_sparsification.ipynb), best also [07](07_editing.ipynb) · **What
 # runs** Stamps, some Fashion-MNIST, and tens of thousands of made-up embeddings: about
 # 40 seconds on 2 cores. `fast = False` goes to the paper's size: some minutes, 3 GB of

@@ -10,7 +10,7 @@
 # - correct hubs in two ways, and show when a correction does harm;
 # - find the place where a rival wins.
 #
-# **Minutes** 43 to read, 71 for exercises and tries · **Before this** [05 · Zero-shot
+# **Minutes** {minutes} · **Before this** [05 · Zero-shot
 # evaluation](05_zero_shot.ipynb)
 #
 # **What runs** All stamps and some pictures of Fashion-MNIST. About 95 seconds on 2

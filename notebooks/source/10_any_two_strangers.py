@@ -15,8 +15,7 @@
 # - say whether the encoder or the bank is to blame for a failure;
 # - cross two banks in a row, and count the losses at each.
 #
-# **Minutes** 55 to read, 57 for exercises and tries
-# · **Before this** [04 · Sparsification](04_sparsification.ipynb)
+# **Minutes** {minutes} · **Before this** [04 · Sparsification](04_sparsification.ipynb)
 #
 # **What runs** The captions of the stamps in 18 languages, each embedded once by a
 # multilingual encoder. The first run takes about 2 minutes on 2 CPU cores, later runs

@@ -11,8 +11,7 @@
 # - count and choose entries with a comparison;
 # - find the largest entries of each row, and their positions.
 #
-# **Minutes** 29 to read, 16 for exercises and tries
-# · **Before this** Python: lists, functions, slices such as
+# **Minutes** {minutes} · **Before this** Python: lists, functions, slices such as
 # `x[1:3]`
 #
 # **What runs** Small made-up tensors, a second on a CPU.

@@ -3,11 +3,11 @@
 import ast
 import builtins
 import json
-import re
 
 import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
+from nbformat.v4 import new_code_cell, new_markdown_cell
 from PIL import Image
 
 from asif_book import record
@@ -15,13 +15,15 @@ from asif_book.chapters import results
 from asif_book.chapters.measuring import scoreboard
 from asif_book.chapters.opening import first_held_out, open_chapter
 from asif_book.editions.building import SourceError, editions
-from asif_book.editions.outline import CORE, Chapter, heading, is_deeper, sections_of, tags_of
+from asif_book.editions.outline import CORE, Chapter, core_path, heading, minutes, tags_of, words
 from asif_lib.errors import ParameterError
 from asif_lib.files import ROOT
 
 CHAPTERS = [(path.stem, nbformat.read(path, 4)) for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))]
-SOURCE = """# %% [markdown] core_minutes=7
+SOURCE = """# %% [markdown]
 # # 09 · Word order
+#
+# **Minutes** {minutes} · **Before this** nothing
 
 # %% [markdown] tags=["core"]
 # ## 1 · Core
@@ -37,8 +39,7 @@ print(1)
 
 
 def test_the_book_is_short_enough_to_be_finished():
-    texts = {name: [c.source for c in chapter.cells if c.cell_type == "markdown"] for name, chapter in CHAPTERS}
-    counts = {name: len(re.findall(r"\S*\w\S*", "\n".join(cells))) for name, cells in texts.items()}
+    counts = {name: words(chapter.cells) for name, chapter in CHAPTERS}
     assert max(counts.values()) <= 3_000 and sum(counts.values()) <= 31_500, counts  # with languages, one's own ASIF
     chapters = [Chapter.of(name, chapter) for name, chapter in CHAPTERS]
     core = {chapter.name[:2]: chapter.core_minutes for chapter in chapters if chapter.core}
@@ -46,15 +47,29 @@ def test_the_book_is_short_enough_to_be_finished():
     assert chapters[0].core_minutes <= 45
 
 
+def test_minutes_follow_from_words_code_figures_guesses_and_cards():
+    card = "### Exercise 09.1 · Twice\n\n**Difficulty** ●●○○○ · **Minutes** 7\n\n" + "word " * 51
+    cells = [
+        new_markdown_cell("**Before you run the next cell:** " + "word " * 104),  # a minute, and one and a half
+        new_code_cell("\n".join(["draw.show(figure)", *["x = 1"] * 29])),  # two minutes
+        new_code_cell("draw.score_ledger(model)\nknob(model)\nlanguage_knob(bank)", metadata={"tags": ["hide-input"]}),
+        new_code_cell("x = 1\n" * 300, metadata={"tags": ["hide-input"]}),
+        new_markdown_cell(card),
+    ]
+    assert minutes(cells) == (5 + 4 + 4, 9)  # the ledger is large, the knobs are played with, a try fails
+    assert (words(cells[:1]), words(cells[3:])) == (110, 57)
+
+
 def test_sections_beside_the_core_path_are_folded_and_marked(tmp_path):
     path = tmp_path / "09_word_order.py"
     path.write_text(SOURCE)
     for notebook in editions(path):
-        _, core, deeper = (cell for cell in notebook.cells if cell.cell_type == "markdown")
+        opening, core, deeper = (cell for cell in notebook.cells if cell.cell_type == "markdown")
+        assert "**Minutes** 1 to read ·" in opening.source
         assert core.source.startswith("## 1 · Core\n") and "jp-MarkdownHeadingCollapsed" not in core.metadata
         assert deeper.source == "## 2 · Aside · deeper" and deeper.metadata["jp-MarkdownHeadingCollapsed"]
     chapter = Chapter.of(path.stem, notebook)
-    assert (chapter.core, chapter.core_minutes) == (("1",), 7)
+    assert (chapter.core, chapter.core_minutes) == (("1",), 1)
     path.write_text(SOURCE.replace('["core"]', '["open"]'))  # beside the core path
     for notebook in editions(path):
         assert [heading(cell.source) for cell in notebook.cells][2:3] == ["2 · Aside · deeper"]
@@ -65,9 +80,8 @@ def test_sections_beside_the_core_path_are_folded_and_marked(tmp_path):
 
 
 def test_each_core_section_needs_nothing_of_a_deeper_one():
-    core = [(name, chapter) for name, chapter in CHAPTERS if any(CORE in tags_of(c) for c in chapter.cells)]
-    for name, chapter in core:
-        cells = [cell for section in sections_of(chapter) if not is_deeper(section) for cell in section]
+    core = [(name, core_path(chapter)) for name, chapter in CHAPTERS if any(CORE in tags_of(c) for c in chapter.cells)]
+    for name, cells in core:
         code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
         nodes = list(ast.walk(ast.parse(TransformerManager().transform_cell(code))))
         names = [node for node in nodes if isinstance(node, ast.Name)]

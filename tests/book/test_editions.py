@@ -9,6 +9,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from nbconvert import SlidesExporter
 
 from asif_book.editions import building as editions
+from asif_book.editions import outline
 from asif_book.editions.building import SourceError, build, check, main
 from asif_lib.files import ROOT
 
@@ -211,13 +212,20 @@ def test_a_notebook_that_a_reader_ran_is_not_overwritten(built, house):
     assert path.read_bytes() == before
 
 
-def test_the_minutes_of_the_plans_fill_their_sessions():
+def test_the_minutes_of_the_plans_are_computed_and_fill_their_sessions():
     guide = (ROOT / "notebooks" / "teachers_guide.md").read_text()
     plans = guide.partition("## Plans")[2].partition("**Seven weeks")[0]
-    sessions = []
-    for taken in re.findall(r"^\|(?: \d? *\|)? (\d+) \|", plans, re.M):
+    rows = re.findall(r"^\|(?: (\d)? *\|)? (\d+) \| (.+?) \|", plans, re.M)
+    minutes, sessions = [int(taken) for _, taken, _ in rows], []
+    for taken in minutes:
         if not sessions or sum(sessions[-1]) == 90:
             sessions.append([])
-        sessions[-1].append(int(taken))
+        sessions[-1].append(taken)
     sessions.pop()  # the rows of the marks, which are of 100
     assert [sum(session) for session in sessions] == [90] * 8
+    assert all(session[-1] >= 10 for session in sessions[:4]) and all(session[-1] >= 5 for session in sessions[4:])
+    taken = {what: int(taken) for _, taken, what in rows}
+    student, _ = editions.editions(ROOT / "notebooks" / "source" / "06_interpretability.py")
+    reader = [outline.minutes(cells)[0] for cells in outline.sections_of(student)][1:3]
+    in_class = [minutes for what, minutes in taken.items() if what.startswith(("06, section 1:", "06, section 2:"))]
+    assert in_class == [round(1.4 * minutes) for minutes in reader]

@@ -8,16 +8,15 @@ guide only. A cell tagged ``full`` stays out of the browser's edition, and of a 
 exercises stay. The code of a cell tagged ``hide-input`` is folded but for its first line, a comment. One cell sets a
 chapter up, also on Colab: it is tagged ``parameters``, and begins with them. Each notebook gets one more cell, which
 links the chapters before and after, and in its opening cell the sections of the core path. The README's table of
-chapters is made from the sources too. A cell tagged ``core`` begins a section of the core path, and ``open`` one of
-another chapter; JupyterLab folds the other numbered sections of the chapter, and ``jupyter nbconvert --to slides``
-passes them over.
+chapters is made from the sources too. ``{minutes}`` in an opening cell becomes the chapter's minutes. A cell tagged
+``core`` begins a section of the core path, and ``open`` one of another chapter; JupyterLab folds the other numbered
+sections of the chapter, and ``jupyter nbconvert --to slides`` passes them over.
 
 The line that begins the opening cell may hold settings of the chapter:
 
     # %% [markdown] cell_seconds=3600 alone=true
 
-``cell_seconds`` limits the time of a cell, ``alone`` lets nothing run beside the chapter, and ``core_minutes`` are
-those of its part of the core path.
+``cell_seconds`` limits the time of a cell, and ``alone`` lets nothing run beside it.
 
     python -m asif_book.editions build
     python -m asif_book.editions check
@@ -33,7 +32,7 @@ import re
 import sys
 import textwrap
 import tomllib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,16 +53,18 @@ from asif_book.editions.outline import (
     OPEN,
     PROGRESS,
     QUIZ,
+    QUIZ_MINUTES,
     SETTINGS,
     WHAT_YOU_SEE,
     Chapter,
     heading,
     is_deeper,
     label_of,
+    minutes,
     sections_of,
     tags_of,
 )
-from asif_book.figures.templates import filled
+from asif_book.figures.templates import TEMPLATES, filled
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, write_whole
 
@@ -77,7 +78,7 @@ NO_SLIDE = {"parameters", "exercise", "check", PROGRESS, QUIZ, NEIGHBOURS}
 FULL = "full"
 """Tag of a cell that only the full workbook can run."""
 GUIDE = "teachers_guide.md"
-OWN = ("cell_seconds", "alone", "core_minutes")
+OWN = ("cell_seconds", "alone")
 """Settings of a chapter in its opening cell."""
 _BEGIN, _END = (rf"^[ \t]*#+[ \t]*{which}[ \t]+SOLUTION\b.*$" for which in ("BEGIN", "END"))
 _SOLUTION = re.compile(rf"(?=(?P<indent>[ \t]*)){_BEGIN}\n(?P<lines>(?:(?!{_BEGIN}|{_END}).*\n)*){_END}\n?", re.M)
@@ -173,7 +174,11 @@ def body_of(function) -> str:
 
 
 def _mark_the_core_path(notebook: NotebookNode, source: str) -> None:
-    """Fold the sections that go deeper."""
+    """Write the minutes into the opening cell, and fold the sections that go deeper."""
+    read, more = minutes(notebook.cells)
+    said = f"{read} to read" + (f", {more} for exercises and tries" if more else "")
+    for opening in notebook.cells[:1]:
+        opening.source = opening.source.replace("{minutes}", said)
     parts = sections_of(notebook)
     if any({CORE, OPEN}.intersection(tags_of(part[0])) for part in parts):
         for found in (re.search(r"\n## (.+)", cell.source) for cell in notebook.cells if cell.cell_type == "markdown"):
@@ -373,10 +378,20 @@ def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
     chapters = [Chapter.of(source.stem, student) for source, (student, _) in zip(sources, pairs, strict=True)]
     preface, readme = source_dir / GUIDE, out_dir.parent / "README.md"
     if preface.exists():
-        written = zip(chapters, pairs, sources, strict=True)
+        written = list(zip(chapters, pairs, sources, strict=True))
         material = [(chapter, cards(*pair), teacher_text(source)) for chapter, pair, source in written]
-        text = preface.read_text(encoding="utf-8")
-        yield out_dir / GUIDE, filled("templates/guide.md.j2", preface=text, chapters=material).encode()
+        took = defaultdict(lambda: (0, 0))  # minutes to read "00 1", section 1 of chapter 00, and to do its exercises
+        for chapter, (student, _), _ in written:
+            for cells in sections_of(student):
+                took[f"{chapter.name[:2]} {heading(cells[0].source).split(' ')[0]}"] = minutes(cells)
+        dots = Counter({card.number: card.difficulty for _, exercises, _ in material for card in exercises})
+        plans = TEMPLATES.from_string(preface.read_text(encoding="utf-8")).render(
+            took=took,
+            dots=dots,
+            test=QUIZ_MINUTES,
+            core=sum(chapter.core_minutes for chapter in chapters if chapter.core),
+        )
+        yield out_dir / GUIDE, filled("templates/guide.md.j2", preface=plans, chapters=material).encode()
     if readme.exists():
         table = contents.chapters_table(chapters)
         text = contents.put_between(readme.read_text(encoding="utf-8"), contents.BEGIN, contents.END, table)

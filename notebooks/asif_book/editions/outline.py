@@ -45,7 +45,7 @@ class Chapter:
     goals: list[str]  # Markdown of what a reader can do afterwards
     alone: bool = False  # it measures time or memory, so nothing else may run beside it
     core: tuple[str, ...] = ()  # the numbers of its sections on the core path: ("1", "2")
-    core_minutes: int = 0  # to read these sections and do their exercises, without the test, by the opening cell
+    core_minutes: int = 0  # to read these sections and do their exercises, without the test
 
     @classmethod
     def read(cls, path: Path) -> Chapter:
@@ -64,7 +64,9 @@ class Chapter:
         about = question(notebook), _minutes(markdown[0]), _goals(markdown[0])
         core = [cells for cells in sections_of(notebook) if CORE in tags_of(cells[0])]
         numbers = tuple(heading(cells[0].source).split(" ")[0] for cells in core)
-        return cls(name, title, *about, settings.get("alone", False), numbers, settings.get("core_minutes", 0))
+        others = {NEIGHBOURS, QUIZ}  # a build changes the one, and a reader may leave out the other
+        path = [cell for cell in core_path(notebook)[1:] if not others.intersection(tags_of(cell))]
+        return cls(name, title, *about, settings.get("alone", False), numbers, sum(minutes(path)) if core else 0)
 
 
 def sections_of(notebook: NotebookNode) -> list[list[NotebookNode]]:
@@ -80,6 +82,46 @@ def sections_of(notebook: NotebookNode) -> list[list[NotebookNode]]:
 def is_deeper(section: list[NotebookNode]) -> bool:
     """Say whether a section has a number, and begins with no cell tagged ``core`` or ``open``."""
     return bool(re.match(r"## \d", section[0].source)) and not {CORE, OPEN}.intersection(tags_of(section[0]))
+
+
+def core_path(notebook: NotebookNode) -> list[NotebookNode]:
+    """Return the cells of a chapter without its deeper sections."""
+    return [cell for section in sections_of(notebook) if not is_deeper(section) for cell in section]
+
+
+WORDS_A_MINUTE, LINES_A_MINUTE, GUESS = 110, 15, 1.5
+"""The pace of a reader with another first language, in prose and in open code; minutes to guess, run and compare."""
+LARGE, TRIES = 4, 2
+"""More minutes for a drawing that fills the page or is played with, and for the failed tries at an exercise.
+
+All are fitted to two clocks on the core path: 49, 54, 42, 37 and 25 minutes for its chapters, and 48, 61, 42, 32 and 31
+(9 more with an own picture, which the path leaves free). The rule is at most 5 minutes from the mean of both."""
+_LARGE = re.compile(r"^(?:draw\.(?!use_style|show\()\w+|your_picture|\w+_knobs?)\(", re.M)
+
+
+def words(cells: list[NotebookNode]) -> int:
+    """Count the words of Markdown cells: what stands between blanks and has a letter or a digit."""
+    texts = (cell.source for cell in cells if cell.cell_type == "markdown")
+    return sum(bool(re.search(r"\w", word)) for text in texts for word in text.split())
+
+
+def minutes(cells: list[NotebookNode]) -> tuple[int, int]:
+    """Compute the minutes to read cells, and those of their exercises.
+
+    A minute is 110 words, or 15 lines of code that is neither folded nor an exercise; a guess takes a minute and a
+    half, with the figure that answers it. A drawing that no `draw.show` shows is large, and a knob is played with:
+    `LARGE` more. The card of an exercise tells the minutes of one try; `TRIES` more are for those that fail. The test
+    before or after takes `QUIZ_MINUTES`.
+    """
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    lines = sum(cell.source.count("\n") + 1 for cell in code if not tags_of(cell))
+    large = LARGE * sum(len(_LARGE.findall(cell.source)) for cell in code)
+    tests = QUIZ_MINUTES * sum(QUIZ in tags_of(cell) for cell in code)
+    guesses = GUESS * prose.count("**Before you ")
+    reading = words(cells) / WORDS_A_MINUTE + lines / LINES_A_MINUTE + large + guesses + tests
+    tries = [int(found) + TRIES for found in re.findall(r"^\*\*Difficulty.+Minutes\*\* (\d+)", prose, re.M)]
+    return max(1, round(reading)), sum(tries)
 
 
 def tags_of(cell: NotebookNode) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from asif_lib import ASIF, AnchorBank
+from asif_lib import ASIF, AnchorBank, method
 from asif_lib.errors import EncoderError, IdentityError, ParameterError
 from asif_lib.evaluation.measures import recall_at, same_text
 from asif_lib.sparse import SparseVectors
@@ -67,6 +67,37 @@ def test_only_pictures_are_whitened(stamps_bank):
     assert torch.equal(model.texts(stamps_bank.text[:5]).values, plain.texts(stamps_bank.text[:5]).values)
     with pytest.raises(ParameterError, match="one space"):
         model.images(stamps_bank.image[:, :7])
+
+
+def far_from_zero(times):
+    """Pairs of float32 embeddings, 300 anchors and 9 others, whose mean is `times` as long as the anchors' spread."""
+    random, sides = torch.Generator().manual_seed(0), []
+    meaning = torch.randn(309, 12, generator=random, dtype=torch.float64)
+    for _ in range(2):
+        z = meaning + 0.5 * torch.randn(309, 12, generator=random, dtype=torch.float64)
+        z -= z[:300].mean(dim=0)
+        z /= z[:300:5].norm(dim=1).median()  # the anchors that are looked at
+        sides.append((z + times / 12**0.5).float())
+    return sides
+
+
+@pytest.mark.parametrize("times", [1, 299])
+def test_a_mean_as_far_as_allowed_leaves_the_scores_of_float64(times):
+    z, exact = far_from_zero(times), []
+    model = ASIF(AnchorBank.from_embeddings(*(side[:300] for side in z), [*map(str, range(300))]), device="cpu")
+    for side in z:
+        side = side.double() - side[:300].double().mean(dim=0)
+        exact.append(method.sparsify(method.relative(side[300:], side[:300]), model.k, model.p))
+    scores = model.similarity(*(side[300:] for side in z))
+    torch.testing.assert_close(scores, method.scores(*exact), atol=1e-5, rtol=0)
+
+
+def test_a_mean_that_float32_cannot_subtract_is_refused_with_what_to_do():
+    z = far_from_zero(301)
+    bank = AnchorBank.from_embeddings(*(side[:300] for side in z), [*map(str, range(300))])
+    with pytest.raises(ParameterError, match="of the image embeddings of bank 'mine' is 301 times .* subtract a common"):
+        ASIF(bank, device="cpu").images(z[0][300:])
+    assert len(ASIF(bank, center=False, device="cpu").images(z[0][300:])) == 9
 
 
 @pytest.mark.parametrize(

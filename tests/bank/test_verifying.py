@@ -148,6 +148,7 @@ RECORDS = {
     "another count": (lambda r: r["history"][-1].update(count=7), "do not hold 7 pairs"),
     "another precision": (lambda r: r["sides"][1].update(dtype="float16"), "holds torch.float32 .*, not torch.float16"),
     "an older format": (lambda r: r.update(format=3), "has bank format 3, and this version reads format 4; build the"),
+    "a format in quotes": (lambda r: r.update(format="4"), "has bank format '4', and this version reads format 4"),
 }
 
 

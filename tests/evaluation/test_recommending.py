@@ -125,6 +125,8 @@ def test_target_pictures_that_say_nothing_are_refused():
     bank = made([1.0] * 16, [], n=80)
     for targets, words in (
         (aside(0.0)[:29], "29 different target pictures are too few to decide by; 30 are needed"),
+        (torch.cat([aside(0.0)[:29]] * 2), "29 different target pictures are too few"),
+        (torch.cat([aside(0.0), torch.zeros(2, 16)]), "the embedding of target 60 is zero, .* leave it out"),
         (torch.cat([aside(0.0), bank.image[:3]]), "3 of the 63 target pictures are anchors of the bank"),
     ):
         with pytest.raises(ParameterError, match=words):
@@ -144,6 +146,8 @@ def test_a_gain_too_small_to_trust_changes_nothing():
 def test_what_cannot_be_answered_is_refused(stamps_bank):
     with pytest.raises(ParameterError, match="'my kind'; take one of: 'same kind', 'another kind'"):
         recommend(stamps_bank, "my kind")
+    with pytest.raises(ParameterError, match="seed = -1: a seed is a whole number, 0 or more"):
+        recommend(stamps_bank, seed=-1)
     with pytest.raises(ParameterError, match=r"the bank is a str; pass an AnchorBank: AnchorBank\.load"):
         recommend("stamps")
     with pytest.raises(ParameterError, match="59 pairs are too few.*keep the defaults"):

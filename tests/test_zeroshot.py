@@ -95,7 +95,7 @@ def test_a_mean_as_far_as_allowed_leaves_the_scores_of_float64(times):
 def test_a_mean_that_float32_cannot_subtract_is_refused_with_what_to_do():
     z = far_from_zero(301)
     bank = AnchorBank.from_embeddings(*(side[:300] for side in z), [*map(str, range(300))])
-    with pytest.raises(ParameterError, match="of the image embeddings of bank 'mine' is 301 times .* subtract a common"):
+    with pytest.raises(ParameterError, match="the image embeddings of bank 'mine' is 301 times .* subtract a common"):
         ASIF(bank, device="cpu").images(z[0][300:])
     assert len(ASIF(bank, center=False, device="cpu").images(z[0][300:])) == 9
 

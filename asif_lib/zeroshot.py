@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE
+from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.errors import EncoderError, ParameterError
 from asif_lib.relative import as_embeddings
-from asif_lib.settings import Settings, check_reduce
+from asif_lib.settings import check_reduce, settings_of
 from asif_lib.sparse import SideAnchors, SparseVectors
 
 
@@ -64,8 +64,9 @@ class ASIF:
     ----------
     bank : AnchorBank
     k, p, center, hubs, whiten : optional
-        As for `Settings`: entries kept, exponent, and the corrections of the cosines. With `hubs`, the first question
-        costs one search of all anchors in the bank. With `whiten`, the whitened anchors are a second copy in memory.
+        As for `Settings`: entries kept, exponent, and the corrections of the cosines. Each one that is not given is
+        the bank's (`AnchorBank.keep_settings`), or else the default. With `hubs`, the first question costs one search
+        of all anchors in the bank. With `whiten`, the whitened anchors are a second copy in memory.
     device : {"auto", "cpu", "cuda", "mps"}
     image_encoder, text_encoder : optional
         The bank's encoders, if they are already loaded. By default they are loaded by name at their first use.
@@ -79,13 +80,14 @@ class ASIF:
     """
 
     def __init__(
-        self, bank, k=None, p=DEFAULT_P, *, center=True, hubs=0.0, whiten=None, device="auto",
+        self, bank, k=..., p=..., *, center=..., hubs=..., whiten=..., device="auto",
         image_encoder=None, text_encoder=None, encoders=None,
     ):  # fmt: skip
         from asif_lib.machine import resolve_device
 
         check_bank(bank)
-        self.bank, self.settings = bank, Settings(k, p, center, hubs, whiten).checked(len(bank))
+        self.bank = bank
+        self.settings = settings_of(len(bank), bank.settings, k=k, p=p, center=center, hubs=hubs, whiten=whiten)
         self.device = resolve_device(device)
         self._anchors, self._encoders = {}, {}
         for side, encoder in {"image": image_encoder, "text": text_encoder, **(encoders or {})}.items():

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import BankError, first_line, first_names, guess
 from asif_lib.files import cache_dir, parse_json, read_file, unsealed
+from asif_lib.settings import Settings
 
 FORMAT_VERSION = 4
 COLUMNS = ("id", "caption", "picture", "group")
@@ -83,6 +84,8 @@ class BankRecord(_Entry):
     name: str
     licence: str | None
     sides: Annotated[list[Side], Field(min_length=2, max_length=2)]
+    settings: Settings | None = None
+    """Those that `AnchorBank.keep_settings` keeps."""
     parts: list[PartRecord] = []
     history: list[Version] = []
 

@@ -116,6 +116,8 @@ def test_target_pictures_decide_about_whitening():
     assert whitened >= 1.1 * without and advice.start["whiten"] == 0.8 and advice.table.whiten.notna().sum() > 1
     assert f"use {without:.0f} anchors, and {whitened:.0f} with whitening." in str(advice)
     assert recommending.PRIOR not in str(advice)
+    kept = made([4.0] + [1.0] * 31, [], 200).keep_settings(k=3, p=1, whiten=0.5)
+    assert recommending._used_by(kept, "another kind", aside(4.0, 32)) == advice.used  # whatever the bank keeps
     advice = recommend(made([1.0] * 16, [], 200), "another kind", targets=aside(0.0), progress=False)
     assert advice.used[1] < 1.1 * advice.used[0] and advice.settings["whiten"] is None
     assert "with whitening, so the choice starts without it" in str(advice)

@@ -354,11 +354,7 @@ class AnchorBank:
     def embed(self, pairs, image_encoder, text_encoder, *, skip_broken=False, progress=True) -> Self:
         """Return `Pairs` as a bank of their own, embedded by this bank's encoders: the bank that `add` appends.
 
-        Raises as `build`, and `IdentityError` for other encoders before any slow work.
-
-        Parameters
-        ----------
-        pairs, image_encoder, text_encoder, skip_broken, progress : as for `build`
+        It takes and raises what `build` does, and raises `IdentityError` for other encoders before any slow work.
         """
         for side, encoder in zip(IMAGE_TEXT, (image_encoder, text_encoder), strict=True):
             own = self.encoder_of(side)
@@ -418,12 +414,8 @@ class AnchorBank:
 
         On disk, `bank.json` keeps them. Edits keep them too: a few pairs more or fewer change little in what is best. A
         bank that is made of this one, by `subset`, `replace` or `concatenate`, has none: they were not chosen for it.
-        Raises `ParameterError` if a setting is out of range for this bank.
-
-        Parameters
-        ----------
-        settings : optional
-            Keywords of `ASIF`, such as ``**recommend(bank).settings``; without any, the bank forgets its settings.
+        The settings are keywords of `ASIF`, such as ``**recommend(bank).settings``; without any, the bank forgets its
+        own. Raises `ParameterError` if one is out of range for this bank.
         """
         kept = Settings(**settings).checked(len(self)) if settings else None
         with self._newest() as bank:
@@ -530,12 +522,7 @@ class AnchorBank:
         return self
 
     def searchable(self, side, *, center=True, part=None):
-        """Return a side's embeddings for `asif_lib.search.top_anchors`: a prepared copy of this version, else rows.
-
-        Parameters
-        ----------
-        side, part : as for `rows`
-        center : bool
+        """Return a side's `rows` for `asif_lib.search.top_anchors`: the prepared copy of this version, if it has one.
 
         Returns
         -------

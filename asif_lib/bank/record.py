@@ -161,8 +161,3 @@ def no_bank(folder, name) -> BankError:
         known = sorted(file.parent.name for file in (cache_dir() / "banks").glob("*/bank.json")) + names_of("pairs")
         advice += f" --from FOLDER, or: asif bank list{guess(name, known)}"
     return BankError(f"there is no bank {str(name)!r} in {folder}{found}; {advice}")
-
-
-def stored_count(name) -> int:
-    """Return the number of pairs of the bank called `name`, without opening its other files. Raises `BankError`."""
-    return read_record(bank_dir(name), name).newest.count

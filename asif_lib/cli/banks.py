@@ -10,7 +10,7 @@ import typer
 from typer import Argument, Option
 
 from asif_lib import defaults
-from asif_lib.bank.record import bank_dir, bank_name, read_record, stored_count
+from asif_lib.bank.record import bank_dir, bank_name, read_record
 from asif_lib.datasets.providers import catalogue, check_known, dataset_dir, fetch
 from asif_lib.encoders.identity import MULTILINGUAL, is_outdated
 from asif_lib.encoders.weights import check_name
@@ -503,7 +503,7 @@ def _prepare(name: Name):
 
 
 def _load(name):
-    stored_count(name)  # refuses a bank that is not there before PyTorch is imported, which takes seconds
+    read_record(bank_dir(name), name)  # refuses a name before PyTorch is imported, which takes seconds
     from asif_lib.bank.anchors import AnchorBank
 
     return AnchorBank.load(name)

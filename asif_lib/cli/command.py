@@ -56,15 +56,8 @@ def command(app, name, *examples):
 
     A line may hold text of data, also line breaks. A text in place of the lines is printed as it is cut into lines.
 
-    The function's docstring becomes the help, its parameters become arguments and options.
-
-    Parameters
-    ----------
-    app : typer.Typer
-        The group that gets the command.
-    name : str
-    examples : str
-        Lines for the end of the help.
+    The function's docstring becomes the help, and the `examples` are its last lines. The function's parameters become
+    arguments and options.
     """
 
     def register(run):

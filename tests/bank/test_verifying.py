@@ -12,7 +12,7 @@ from asif_lib import ASIF
 from asif_lib.bank import disk
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.joining import concatenate
-from asif_lib.bank.record import bank_dir, bank_name, stored_count
+from asif_lib.bank.record import bank_dir, bank_name, read_record
 from asif_lib.cli.banks import check_replace
 from asif_lib.errors import AsifError, BankError
 
@@ -181,7 +181,7 @@ def test_a_misspelt_bank_is_guessed_and_the_advice_can_be_followed(tmp_cache, st
         "clipart": "; run: asif bank build clipart",
     }.items():
         with pytest.raises(BankError) as error:
-            stored_count(name)
+            read_record(bank_dir(name), name)
         assert str(error.value).endswith(advice)
 
 

@@ -21,7 +21,6 @@ from asif_lib.datasets.labelled import load_labelled
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_TEMPLATE
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import ParameterError
-from asif_lib.evaluation.recommending import Recommendation
 from asif_lib.settings import Settings
 
 
@@ -124,7 +123,7 @@ def test_the_settings_reach_the_model(clothes, run):
     assert run("evaluate", clothes, "--no-center")[1]["center"] is False
 
 
-def test_the_recommended_line_can_be_run(stamps_bank, clothes, run, tmp_path):
+def test_the_recommended_line_can_be_run_and_the_advice_be_kept(stamps_bank, clothes, run, tmp_path, capsys):
     few = AnchorBank.load(stamps_bank.subset(range(0, 793, 6)).save(tmp_path / "my few"))
     few.keep_settings(p=1, hubs=0.25, whiten=0.8)  # which the line overrules
     _, (one,), _ = run("bank", "recommend", tmp_path / "my few", "--task", "same kind")
@@ -133,21 +132,17 @@ def test_the_recommended_line_can_be_run(stamps_bank, clothes, run, tmp_path):
     assert {key: result[key] for key in one["settings"]} == one["settings"]
     assert one["python"].startswith(f"ASIF(AnchorBank.load('{tmp_path / 'my few'}'), k={result['k']}, p=")
     assert eval(one["python"], {"ASIF": ASIF, "AnchorBank": AnchorBank}).settings == Settings(**one["settings"])
+    assert AnchorBank.load(tmp_path / "my few").settings.hubs == 0.25  # not kept, unasked
+    assert main(["bank", "recommend", str(tmp_path / "my few"), "--task", "same kind", "--keep"]) == 0
+    assert capsys.readouterr().out.endswith("kept with the bank\n")
+    assert run("bank", "info", tmp_path / "my few")[1]["settings"] == one["settings"]
 
 
 def test_kept_settings_are_those_of_every_command_unless_it_says_otherwise(
-    stamps_bank, clothes, stamps, run, tmp_path, capsys, monkeypatch
+    stamps_bank, clothes, stamps, run, tmp_path, capsys
 ):
     folder, advised = tmp_path / "few", {"k": 9, "p": 4, "center": True, "hubs": 0, "whiten": 0.8}
-    stamps_bank.subset(range(0, 793, 6)).save(folder)
-    advice = Recommendation("few", "same kind", advised, True, *[None] * 5, pd.DataFrame())
-    monkeypatch.setattr("asif_lib.evaluation.recommending.recommend", lambda *_, **__: advice)
-    monkeypatch.setattr(Recommendation, "__str__", lambda _: "advice")
-    assert main(["bank", "recommend", str(folder), "--task", "same kind"]) == 0
-    assert "name its --task, and --keep" in capsys.readouterr().out and AnchorBank.load(folder).settings is None
-    assert main(["bank", "recommend", str(folder), "--task", "same kind", "--keep"]) == 0
-    assert capsys.readouterr().out.endswith("kept with the bank\n")
-    assert run("bank", "info", folder)[1]["settings"] == advised
+    stamps_bank.subset(range(0, 793, 6)).keep_settings(**advised).save(folder)
     assert main(["evaluate", str(clothes), "--bank", str(folder)]) == 0
     assert "k=9, p=4.0, center=True, whiten=0.8) (settings kept with the bank), " in capsys.readouterr().out
     for options, changed in (

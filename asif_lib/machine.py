@@ -102,15 +102,8 @@ def one_thread():
 def map_in_order(pool, function, items, ahead):
     """Yield ``function(item)`` for each of the items, in their order, computed by the threads of a pool.
 
-    If the caller stops, or an item fails, no further item is begun.
-
-    Parameters
-    ----------
-    pool : ThreadPoolExecutor
-    function : callable
-    items : iterable
-    ahead : int
-        Items that may be in work or wait for the caller; memory does not grow with the number of items.
+    If the caller stops, or an item fails, no further item is begun. At most `ahead` items are in work or wait for the
+    caller, so that memory does not grow with their number.
     """
     waiting = deque()
     try:

@@ -144,13 +144,8 @@ def whitening(directions, spread, shrinkage):
     """Return the matrix (d, d) that whitens rows: their shrunk covariance to the power -1/2.
 
     The shrunk covariance is (1 - s) · C + s · (trace C / d) · 1, with the `shrinkage` 0 < s ≤ 1. With s = 1, a multiple
-    of the identity, it changes no cosine. Directions without spread have the variance s · trace C / d.
-
-    Parameters
-    ----------
-    directions, spread : Tensors of shape (d, r) and (r,)
-        The `main_directions` of the rows.
-    shrinkage : float
+    of the identity, it changes no cosine. Directions without spread have the variance s · trace C / d. `directions`
+    (d, r) and `spread` (r,) are the `main_directions` of the rows.
     """
     variance = spread.square()  # (r,)
     floor = (shrinkage * variance.sum() / len(directions)).clamp_min(1e-30)  # of rows that are all the same

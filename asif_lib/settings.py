@@ -31,8 +31,8 @@ class Settings:
     whiten : float, above 0 and at most 1, optional
         Whiten the vectors of a bank's first side, its pictures, before the cosine. They are centred and scaled to
         length 1, as the anchors are. Then they are divided along the main directions of the anchors by the standard
-        deviation there, whose square is shrunk by this share towards its mean. 0.8 is a good start, and 1 changes no
-        cosine. It helps with pictures of another kind than the bank's.
+        deviation there, whose square is shrunk by this share towards its mean. 0.8 is a good start, and 1 does not
+        whiten. It helps with pictures of another kind than the bank's.
     """
 
     k: int | None = None
@@ -61,10 +61,20 @@ class Settings:
             raise ParameterError(f"hubs = {self.hubs}: the share of a mean cosine that is subtracted is from 0 to 1")
         if self.hubs and n <= near:
             raise ParameterError(f"{n} anchors are too few: their hubs are found among {near} others; take hubs = 0")
-        if self.whiten is not None and not (0 < self.whiten <= 1 and self.center):
+        whiten = None if self.whiten == 1 else self.whiten
+        if whiten is not None and not (0 < whiten < 1 and self.center):
             fault = f"whiten = {self.whiten}, center = {self.center}: vectors that are centred are whitened"
             raise ParameterError(f"{fault}, with a shrinkage above 0 and at most 1")
-        return replace(self, k=int(k))
+        return replace(self, k=int(k), whiten=whiten)
+
+
+def settings_of(n, kept=None, **given) -> Settings:
+    """Return settings for n anchors, `checked`: those given, unless they are ``...``, else the `kept`, else defaults.
+
+    A kept k is cut to n, because the bank may have lost anchors since.
+    """
+    own = replace(kept, k=min(kept.k, n)) if kept else Settings()
+    return replace(own, **{name: value for name, value in given.items() if value is not ...}).checked(n)
 
 
 def check_k(k, n):

@@ -207,15 +207,7 @@ class SideAnchors:
         return hubness_of(torch.cat(near))
 
     def cosines(self, z, k, *, hubs=False) -> KeptCosines:
-        """Return the k largest cosines of vectors with the anchors.
-
-        Parameters
-        ----------
-        z : Tensor of shape (q, d)
-        k : int
-        hubs : bool
-            Whether the settings may correct for hubs.
-        """
+        """Return the k largest cosines of vectors z (q, d) with the anchors, and with `hubs` what these need."""
         return KeptCosines(*self._search(self._white(z), k), len(self), self.hubness if hubs else None)
 
     def _white(self, z):

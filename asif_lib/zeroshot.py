@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE
+from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.errors import EncoderError, ParameterError
 from asif_lib.relative import as_embeddings
-from asif_lib.settings import Settings, check_reduce
+from asif_lib.settings import check_reduce, settings_of
 from asif_lib.sparse import SideAnchors, SparseVectors
 
 
@@ -64,8 +64,9 @@ class ASIF:
     ----------
     bank : AnchorBank
     k, p, center, hubs, whiten : optional
-        As for `Settings`: entries kept, exponent, and the corrections of the cosines. With `hubs`, the first question
-        costs one search of all anchors in the bank. With `whiten`, the whitened anchors are a second copy in memory.
+        As for `Settings`: entries kept, exponent, and the corrections of the cosines. Each one that is not given is
+        the bank's (`AnchorBank.keep_settings`), or else the default. With `hubs`, the first question costs one search
+        of all anchors in the bank. With `whiten`, the whitened anchors are a second copy in memory.
     device : {"auto", "cpu", "cuda", "mps"}
     image_encoder, text_encoder : optional
         The bank's encoders, if they are already loaded. By default they are loaded by name at their first use.
@@ -79,13 +80,14 @@ class ASIF:
     """
 
     def __init__(
-        self, bank, k=None, p=DEFAULT_P, *, center=True, hubs=0.0, whiten=None, device="auto",
+        self, bank, k=..., p=..., *, center=..., hubs=..., whiten=..., device="auto",
         image_encoder=None, text_encoder=None, encoders=None,
     ):  # fmt: skip
         from asif_lib.machine import resolve_device
 
         check_bank(bank)
-        self.bank, self.settings = bank, Settings(k, p, center, hubs, whiten).checked(len(bank))
+        self.bank = bank
+        self.settings = settings_of(len(bank), bank.settings, k=k, p=p, center=center, hubs=hubs, whiten=whiten)
         self.device = resolve_device(device)
         self._anchors, self._encoders = {}, {}
         for side, encoder in {"image": image_encoder, "text": text_encoder, **(encoders or {})}.items():
@@ -116,12 +118,7 @@ class ASIF:
         return self._encoders[side]
 
     def embeddings(self, side, items, *, progress=False) -> torch.Tensor:
-        """Return the embeddings of items of a side; a Tensor or array already holds embeddings.
-
-        Parameters
-        ----------
-        side, items, progress : as for `represent`, but SparseVectors, which raise `ParameterError`
-        """
+        """Return the embeddings (q, d) of items of a side, as `represent` takes them; SparseVectors are refused."""
         if isinstance(items, SparseVectors):
             raise ParameterError("SparseVectors do not hold the embeddings that are needed here; pass the embeddings")
         if not isinstance(items, torch.Tensor | np.ndarray):
@@ -195,13 +192,9 @@ class ASIF:
         return Classification(list(labels), self.represent(first, items).similarity(vectors, each, reduce))
 
     def prompts(self, labels, templates=(DEFAULT_TEMPLATE,), prompts=None) -> torch.Tensor:
-        """Return the (c · t, d_text) embeddings of t prompts for each of c labels, label by label.
+        """Return the (c · t, d_text) embeddings of t prompts for each of c labels, as for `classify`, label by label.
 
         A warning names two labels whose prompts have the same embeddings: "café" and "cafe" for many encoders.
-
-        Parameters
-        ----------
-        labels, templates, prompts : as for `classify`
         """
         from asif_lib.texts import told_apart
 
@@ -232,12 +225,7 @@ class ASIF:
         return _best(self.represent(first, own).similarity(self.represent(second, _one(text)))[:, 0], top)
 
     def search_captions(self, picture, captions=None, *, top=5):
-        """Return the positions and the scores of the `top` captions for a picture; the reverse of `search_pictures`.
-
-        Parameters
-        ----------
-        picture, captions, top : as for `search_pictures`, with pictures and texts exchanged
-        """
+        """Return the positions and the scores of the `top` captions for a picture; the reverse of `search_pictures`."""
         first, second = self.bank.sides
         own = self.bank.matrix(second) if captions is None else captions
         return _best(self.represent(first, _one(picture)).similarity(self.represent(second, own))[0], top)

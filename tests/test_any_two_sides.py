@@ -42,6 +42,10 @@ def test_two_languages_have_the_scores_of_pictures_and_texts(languages, options)
     reasons = contributions(model.represent("english", WORDS[:1]), model.represent("german", WORDS[:1]), two.pairs)
     assert reasons.contribution.sum() == pytest.approx(scores[0, 0].item(), abs=1e-6)
     torch.testing.assert_close(familiarity(model, z[0]), familiarity(same, z[0]))
+    english, german = two.matrix("english"), two.matrix("german")
+    for search, asked, found in (("search_pictures", german, english), ("search_captions", english, german)):
+        assert getattr(model, search)(WORDS[3]) == getattr(same, search)(asked[3])
+        assert getattr(model, search)(WORDS[3], WORDS[2:9]) == getattr(same, search)(asked[3], found[2:9])
 
 
 def test_two_languages_are_audited_and_explained_as_pictures_and_texts(languages):

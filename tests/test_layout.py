@@ -133,10 +133,10 @@ import asif_lib.defaults as defaults
 defaults.DEFAULT_K_SHARE, defaults.DEFAULT_P, defaults.DEFAULT_TEMPLATE = 0.5, 5, "{}!"
 from asif_lib.explain.audit import rank_pairs
 import asif_lib.explain.attribution
-from asif_lib.settings import default_k
+from asif_lib.settings import default_k, settings_of
 from asif_lib.zeroshot import ASIF
 classify = inspect.signature(ASIF.classify).parameters
-print(default_k(100), inspect.signature(ASIF).parameters["p"].default, classify["templates"].default,
+print(default_k(100), settings_of(9).p, classify["templates"].default,
       inspect.signature(rank_pairs).parameters["p"].default)
 """
 

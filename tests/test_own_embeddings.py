@@ -82,6 +82,13 @@ def test_credit_is_shared_by_contributor_and_a_picture_that_left_is_forgotten(sc
     assert min(before) > 0.999 and max(after) < 0.99
 
 
+def test_a_bank_of_two_sides_is_asked_by_their_names(script, capsys):
+    exec(compile(script('sides=("whole", "half")'), "library.md", "exec"), {})
+    out = capsys.readouterr().out
+    assert out.startswith("tensor([0, 1, 2, 3, 4])\n") and out.split()[5:8] == ["anchor", "whole", "half"]
+    assert re.search(r"\(\[\d+, \d+, \d+\], \[0\.\d+, ", out)
+
+
 def test_the_temperature_the_agreement_and_the_curves_of_the_page(script, capsys):
     exec(compile(script("fit_temperature"), "library.md", "exec"), made := {})
     out = capsys.readouterr().out

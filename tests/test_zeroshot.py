@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from asif_lib import ASIF, AnchorBank
+from asif_lib import ASIF, AnchorBank, method
 from asif_lib.errors import EncoderError, IdentityError, ParameterError
 from asif_lib.zeroshot import Classification
 
@@ -43,6 +43,28 @@ def test_only_pictures_are_whitened(stamps_bank):
     assert torch.equal(model.texts(stamps_bank.text[:5]).values, plain.texts(stamps_bank.text[:5]).values)
     with pytest.raises(ParameterError, match="one space"):
         model.images(stamps_bank.image[:, :7])
+
+
+@pytest.mark.parametrize("times", [1, 299, 301])
+def test_a_mean_far_from_the_anchors_leaves_the_scores_of_float64_or_is_refused(times):
+    """Of 300 anchors and 9 questions; their mean is that many times as long as the anchors' spread."""
+    random, sides, exact = torch.Generator().manual_seed(0), [], []
+    meaning = torch.randn(309, 12, generator=random, dtype=torch.float64)
+    for _ in range(2):
+        z = meaning + 0.5 * torch.randn(309, 12, generator=random, dtype=torch.float64)
+        z -= z[:300].mean(dim=0)
+        z /= z[:300:5].norm(dim=1).median()  # the anchors that are looked at
+        sides.append((z + times / 12**0.5).float())
+        z = sides[-1].double() - sides[-1][:300].double().mean(dim=0)
+        exact.append(method.sparsify(method.relative(z[300:], z[:300]), 30, 2))
+    bank = AnchorBank.from_embeddings(*(z[:300] for z in sides), [*map(str, range(300))])
+    model, asked = ASIF(bank, 30, 2, device="cpu"), [z[300:] for z in sides]
+    if times < 300:
+        torch.testing.assert_close(model.similarity(*asked), method.scores(*exact), atol=1e-5, rtol=0)
+        return
+    with pytest.raises(ParameterError, match="the image embeddings of bank 'mine' is 301 times .* subtract a common"):
+        model.similarity(*asked)
+    assert len(ASIF(bank, center=False, device="cpu").images(asked[0])) == 9
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "anchors": ["AnchorBank"],
         "joining": ["concatenate"],
-        "record": ["bank_dir", "stored_count"],
+        "record": ["bank_dir"],
     },
 )

@@ -16,6 +16,7 @@ from asif_lib.encoders.identity import EncoderIdentity, checked_identity, other_
 from asif_lib.errors import BankError, IdentityError
 from asif_lib.relative import as_embeddings
 from asif_lib.search.rows import BLOCK, Rows, as_rows
+from asif_lib.settings import Settings
 
 from . import checks
 from .checks import IMAGE_TEXT, checked_ids, in_words, positions_of, positions_with
@@ -30,7 +31,7 @@ class AnchorBank:
 
     A bank that was opened with `load` is a view of one version on disk. Its edits are committed there, and older views
     stay as they were. Embeddings and table are read when they are first used. Embeddings in one part without removed
-    rows are memory-mapped; others are gathered into memory.
+    rows are memory-mapped; others are gathered into memory. The attribute `settings` is what `keep_settings` keeps.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ class AnchorBank:
         self.name, self.licence, self.sides, self.disk = name, licence, tuple(sides), disk
         self.encoders = {s: checks.identity_of(s, *made) for s, *made in zip(sides, encoders, matrices, strict=True)}
         self._rows, self._pairs = dict(zip(sides, map(as_rows, matrices), strict=True)), pairs
-        self._sums, self._means = {}, {}
+        self._sums, self._means, self.settings = {}, {}, disk.record.settings if disk else None
         if disk is None:
             checks.check_content(self)
 
@@ -72,7 +73,7 @@ class AnchorBank:
         """Return a bank in memory of these matrices or `Rows` by side, and this table, which fit together."""
         bank = copy.copy(self)
         bank._rows = {side: as_rows(matrix) for side, matrix in rows.items()}
-        bank._pairs, bank._sums, bank._means, bank.disk = pairs, {}, {}, None
+        bank._pairs, bank._sums, bank._means, bank.disk, bank.settings = pairs, {}, {}, None, None
         return bank
 
     def replace(self, **changes) -> Self:
@@ -317,11 +318,12 @@ class AnchorBank:
         if self.disk:
             return self._of(self.disk.commit(change, gone, new))
         bank = self.subset(np.delete(np.arange(len(self)), gone)) if len(gone) else self
-        if new is None:
-            return bank
-        matrices = {side: torch.cat([bank.matrix(side), new.matrix(side)]) for side in bank.sides}
-        pairs = pd.concat([bank.pairs, new.pairs[bank.columns]], ignore_index=True)
-        return bank.with_rows(matrices, pairs)
+        if new is not None:
+            matrices = {side: torch.cat([bank.matrix(side), new.matrix(side)]) for side in bank.sides}
+            pairs = pd.concat([bank.pairs, new.pairs[bank.columns]], ignore_index=True)
+            bank = bank.with_rows(matrices, pairs)
+        bank.settings = self.settings
+        return bank
 
     def add(self, new, image_encoder=None, text_encoder=None, *, progress=True) -> Self:
         """Append pairs; the result equals a bank that was built with them.
@@ -352,11 +354,7 @@ class AnchorBank:
     def embed(self, pairs, image_encoder, text_encoder, *, skip_broken=False, progress=True) -> Self:
         """Return `Pairs` as a bank of their own, embedded by this bank's encoders: the bank that `add` appends.
 
-        Raises as `build`, and `IdentityError` for other encoders before any slow work.
-
-        Parameters
-        ----------
-        pairs, image_encoder, text_encoder, skip_broken, progress : as for `build`
+        It takes and raises what `build` does, and raises `IdentityError` for other encoders before any slow work.
         """
         for side, encoder in zip(IMAGE_TEXT, (image_encoder, text_encoder), strict=True):
             own = self.encoder_of(side)
@@ -411,6 +409,20 @@ class AnchorBank:
             done = [f"relabelled {named}"] * bool(captions) + [f"removed {_counted(gone)}"] * bool(gone)
             return bank._edited(", ".join(done), rows, new)
 
+    def keep_settings(self, **settings) -> Self:
+        """Return the bank with settings of its own, which `ASIF` and the command use unless they are told others.
+
+        On disk, `bank.json` keeps them. Edits keep them too: a few pairs more or fewer change little in what is best. A
+        bank that is made of this one, by `subset`, `replace` or `concatenate`, has none: they were not chosen for it.
+        The settings are keywords of `ASIF`, such as ``**recommend(bank).settings``; without any, the bank forgets its
+        own. Raises `ParameterError` if one is out of range for this bank.
+        """
+        kept = Settings(**settings).checked(len(self)) if settings else None
+        with self._newest() as bank:
+            bank = self._of(bank.disk.keep_settings(kept)) if bank.disk else copy.copy(bank)
+        bank.settings = kept
+        return bank
+
     # -- on disk -----------------------------------------------------------------------------------------
 
     @classmethod
@@ -448,7 +460,7 @@ class AnchorBank:
             schema, blocks = table.schema, in_blocks(self._rows, table)
         dtypes = {side: str(dtype).removeprefix("torch.") for side, dtype in self.dtypes.items()}
         sides = [Side(name=side, dtype=dtypes[side], encoder=self.encoders[side]) for side in self.sides]
-        record = BankRecord(name=self.name, licence=self.licence, sides=sides)
+        record = BankRecord(name=self.name, licence=self.licence, sides=sides, settings=self.settings)
         write_bank(folder, record, len(self), schema, blocks)
         return folder
 
@@ -510,12 +522,7 @@ class AnchorBank:
         return self
 
     def searchable(self, side, *, center=True, part=None):
-        """Return a side's embeddings for `asif_lib.search.top_anchors`: a prepared copy of this version, else rows.
-
-        Parameters
-        ----------
-        side, part : as for `rows`
-        center : bool
+        """Return a side's `rows` for `asif_lib.search.top_anchors`: the prepared copy of this version, if it has one.
 
         Returns
         -------

@@ -8,7 +8,7 @@ import itertools
 import os
 import shutil
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -209,6 +209,12 @@ class DiskVersion:
         record = self.record.model_copy(update={"parts": [part]})
         parts = [_open_part(self.folder / part.name, record.sides)]
         return self._committed(record, "compacted", parts, NO_ROWS, sums, forget=True)
+
+    def keep_settings(self, settings) -> "DiskVersion":
+        """Write settings, or None, into the record, which makes no version; the lock is held."""
+        record = self.record.model_copy(update={"settings": settings})
+        write_record(self.folder, record)
+        return replace(self, record=record)
 
     def undo(self) -> "DiskVersion":
         """Make the version before this one the newest; the lock is held."""

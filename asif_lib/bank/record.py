@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import BankError, first_line, first_names, guess
 from asif_lib.files import cache_dir, parse_json, read_file, unsealed
+from asif_lib.settings import Settings
 
 FORMAT_VERSION = 4
 COLUMNS = ("id", "caption", "picture", "group")
@@ -83,6 +84,8 @@ class BankRecord(_Entry):
     name: str
     licence: str | None
     sides: Annotated[list[Side], Field(min_length=2, max_length=2)]
+    settings: Settings | None = None
+    """Those that `AnchorBank.keep_settings` keeps."""
     parts: list[PartRecord] = []
     history: list[Version] = []
 
@@ -158,8 +161,3 @@ def no_bank(folder, name) -> BankError:
         known = sorted(file.parent.name for file in (cache_dir() / "banks").glob("*/bank.json")) + names_of("pairs")
         advice += f" --from FOLDER, or: asif bank list{guess(name, known)}"
     return BankError(f"there is no bank {str(name)!r} in {folder}{found}; {advice}")
-
-
-def stored_count(name) -> int:
-    """Return the number of pairs of the bank called `name`, without opening its other files. Raises `BankError`."""
-    return read_record(bank_dir(name), name).newest.count

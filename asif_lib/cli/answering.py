@@ -5,18 +5,18 @@ Folder, bank and settings are checked before PyTorch is imported, which takes se
 
 import os
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
 
-from asif_lib.bank.record import bank_dir, stored_count
+from asif_lib.bank.record import bank_dir, read_record
 from asif_lib.datasets.providers import names_of
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_BANK, DEFAULT_TEMPLATE
 from asif_lib.errors import BrokenPicturesError, DataError, ParameterError, PictureError
 from asif_lib.files import picture_files, sha256_of
-from asif_lib.settings import Settings
+from asif_lib.settings import Settings, settings_of
 from asif_lib.texts import as_read
 
 from .banks import build_once, must_be_built
@@ -280,12 +280,13 @@ def _evaluate(
     each.insert(0, "picture", list(map(str, data.pictures)))
     each["familiarity"] = [one and one["cosine"] for one in near]
     write_csv(predictions, each)
+    kept = " (settings kept with the bank)" if model.settings == model.bank.settings else ""
     seconds = round(time.perf_counter() - start, 2)
     result = {"folder": folder, "left_out": len(found) - len(data), **result, **of_each, "seconds": seconds}
     text = (
         f"accuracy {measure} (chance {result['chance']:.1%})\n{note}"
         f"{len(data.classes)} classes: {', '.join(data.classes)}\n"
-        f"{model}, {result['image_encoder']} × {result['text_encoder']}, {seconds} s"
+        f"{model}{kept}, {result['image_encoder']} × {result['text_encoder']}, {seconds} s"
     )
     return result, text
 
@@ -320,11 +321,13 @@ def _must_be_built(asked):
 def _check_model(asked):
     """Raise an `AsifError` if there is no such bank, or a setting is out of range; without PyTorch."""
     if not _must_be_built(asked):
-        _settings(asked).checked(stored_count(asked.bank))
+        record = read_record(bank_dir(asked.bank), asked.bank)
+        settings_of(record.newest.count, record.settings, **_given(asked))
 
 
-def _settings(asked):
-    return Settings(asked.k, asked.p, not asked.no_center, asked.hubs, asked.whiten)
+def _given(asked):
+    """The settings that the user named, as keywords."""
+    return {each.name: value for each in fields(Settings) if (value := getattr(asked, each.name)) is not None}
 
 
 def _model(asked):
@@ -334,7 +337,7 @@ def _model(asked):
 
     if _must_be_built(asked):
         build_once(asked.bank, device=asked.device)
-    return ASIF(AnchorBank.load(asked.bank), **asdict(_settings(asked)), device=asked.device)
+    return ASIF(AnchorBank.load(asked.bank), **_given(asked), device=asked.device)
 
 
 def _embed(model, pictures, skip_broken):

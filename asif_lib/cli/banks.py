@@ -10,12 +10,13 @@ import typer
 from typer import Argument, Option
 
 from asif_lib import defaults
-from asif_lib.bank.record import bank_dir, bank_name, read_record, stored_count
+from asif_lib.bank.record import bank_dir, bank_name, read_record
 from asif_lib.datasets.providers import catalogue, check_known, dataset_dir, fetch
 from asif_lib.encoders.identity import MULTILINGUAL, is_outdated
 from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
 from asif_lib.files import cache_dir, free_name, picture_files, write_whole
+from asif_lib.settings import Settings
 
 from .command import (
     Device,
@@ -315,6 +316,7 @@ def _about(bank, name) -> dict:
         "dtype": str(bank.dtype).removeprefix("torch."),
         "megabytes": round(bank.megabytes, 1),
         "licence": bank.licence,
+        "settings": bank.settings and asdict(bank.settings),
     }
 
 
@@ -377,8 +379,11 @@ def _recommend(
     targets: Annotated[
         str | None, Option(metavar="FOLDER", help="of pictures of another kind, as you will ask")
     ] = None,
+    keep: Annotated[bool, Option("--keep", help="keep the settings with the bank; with --task")] = False,
 ):
     """Recommend k, p and corrections for a bank, by questions that its own pairs ask and answer."""
+    if keep and not task:
+        raise ParameterError("--keep keeps the settings for one task; name it by --task 'same kind' or 'another kind'")
     bank = _load(name)
     from asif_lib.bank.checks import IMAGE_TEXT
     from asif_lib.evaluation.recommending import recommend
@@ -388,22 +393,24 @@ def _recommend(
     files = picture_files(targets) if targets else None
     for one in [task.value] if task else defaults.TASKS:
         advice = recommend(bank, one, targets=files if task or one != defaults.TASKS[0] else None)
-        lines = _ready(advice.settings, name)
+        lines = _ready(advice.settings, bank, name)
         if not is_loadable:  # the command loads encoders by their names
             del lines["command"]
         rows.append(asdict(advice) | {"table": advice.table.to_dict("records")} | lines)
         texts.append("\n".join([str(advice), *lines.values()]))
-    return rows, "\n\n".join(texts)
+    if keep:
+        bank.keep_settings(**advice.settings)
+    end = "kept with the bank" if keep else "to keep one of them with the bank, name its --task, and --keep"
+    return rows, "\n\n".join([*texts, end])
 
 
-def _ready(settings, name):
-    """Return the line for the command and the line for Python."""
-    values = {key: value for key, value in settings.items() if key != "center" and value}
-    options = [f"--bank {shlex.quote(name)}", *(f"--{key} {value}" for key, value in values.items())]
+def _ready(settings, bank, name):
+    """Return the line for the command and the line for Python: k, p, and what differs from what the bank keeps."""
+    own = asdict(bank.settings or Settings())
+    values = {key: value for key, value in settings.items() if key in ("k", "p") or value != own[key]}
+    words = {("center", True): "--center", ("center", False): "--no-center", ("whiten", None): "--whiten 1"}
+    options = [f"--bank {shlex.quote(name)}", *(words.get(one, "--{} {}".format(*one)) for one in values.items())]
     keywords = [f"AnchorBank.load({name!r})", *(f"{key}={value}" for key, value in values.items())]
-    if not settings["center"]:
-        options.append("--no-center")
-        keywords.append("center=False")
     return {"command": f"asif evaluate FOLDER {' '.join(options)}", "python": f"ASIF({', '.join(keywords)})"}
 
 
@@ -496,7 +503,7 @@ def _prepare(name: Name):
 
 
 def _load(name):
-    stored_count(name)  # refuses a bank that is not there before PyTorch is imported, which takes seconds
+    read_record(bank_dir(name), name)  # refuses a name before PyTorch is imported, which takes seconds
     from asif_lib.bank.anchors import AnchorBank
 
     return AnchorBank.load(name)

@@ -32,14 +32,14 @@ Json = Annotated[bool, Option("--json", help="print one JSON value")]
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """A bank and the settings of `ASIF`. A command with a parameter of this type has an option for each."""
+    """A bank, and the settings of `ASIF`, None if not given. A command with such a parameter has these options."""
 
-    bank: Annotated[str, Option("--bank", metavar="NAME", help="a bank's name or folder")] = DEFAULT_BANK
+    bank: Annotated[str, Option("--bank", metavar="NAME", help="a bank; its settings are the defaults")] = DEFAULT_BANK
     k: Annotated[int | None, Option(metavar="K", help=f"entries kept; default: {DEFAULT_K_WORDS}")] = None
-    p: Annotated[float, Option(metavar="P", help="exponent")] = DEFAULT_P
-    hubs: Annotated[float, Option(metavar="SHARE", help="of an anchor's hubness that is subtracted, 0 to 1")] = 0.0
+    p: Annotated[float | None, Option(metavar="P", help=f"exponent; default: {DEFAULT_P}")] = None
+    hubs: Annotated[float | None, Option(metavar="SHARE", help="of an anchor's hubness to subtract, 0 to 1")] = None
     whiten: Annotated[float | None, Option(metavar="SHARE", help="whiten the pictures: 0.5 most, 1 not")] = None
-    no_center: Annotated[bool, Option("--no-center", help="do not subtract the bank's mean")] = False
+    center: Annotated[bool | None, Option("--center/--no-center", help="subtract the bank's mean, or not")] = None
     device: Device = "auto"
 
 
@@ -56,15 +56,8 @@ def command(app, name, *examples):
 
     A line may hold text of data, also line breaks. A text in place of the lines is printed as it is cut into lines.
 
-    The function's docstring becomes the help, its parameters become arguments and options.
-
-    Parameters
-    ----------
-    app : typer.Typer
-        The group that gets the command.
-    name : str
-    examples : str
-        Lines for the end of the help.
+    The function's docstring becomes the help, and the `examples` are its last lines. The function's parameters become
+    arguments and options.
     """
 
     def register(run):

@@ -44,18 +44,10 @@ def own_places(repository) -> list:
 
 
 def picture_in_cell(name, cell, own):
-    """Return the picture in a cell that is not decoded: its bytes, or a file of the data set.
+    """Return the picture in a cell that is not decoded: its ``bytes``, or the file ``path`` of the data set.
 
-    Nothing else is opened: the picture in its place raises `PictureError`. A lost connection raises the client's error.
-
-    Parameters
-    ----------
-    name : str
-        Names the picture in errors.
-    cell : dict
-        With ``bytes`` and ``path``, each of which may be None.
-    own : list of str
-        The `own_places` of the data set.
+    Nothing but what lies in its `own_places` is opened: the picture in its place raises `PictureError`, which calls it
+    `name`. A lost connection raises the client's error.
     """
     content, path = cell.get("bytes"), cell.get("path")
     if content is not None or path is None:

@@ -49,7 +49,7 @@ def open_picture(picture) -> Image.Image:
     converted; 16-bit grey is scaled to 8 bits; of an animation the first frame is taken.
 
     Raises `PictureError` if the path names no regular file, or the file is not a picture in one of `FORMATS`, is
-    truncated, is less than 2 pixels wide or high, or has more than `MAX_PIXELS` pixels.
+    truncated, is less than 2 pixels wide or high, has more than `MAX_PIXELS` pixels, or is wholly transparent.
 
     Parameters
     ----------
@@ -137,6 +137,8 @@ def _to_rgb(image, name):
         raise PictureError(f"{name}: has {image.mode!r} pixels of 32 bits, whose white is unknown; save it as RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
+        if image.getbbox(alpha_only=True) is None:
+            raise PictureError(f"{name}: is wholly transparent; choose a picture that shows something")
         white = Image.new("RGBA", image.size, "white")
         white.alpha_composite(image)
         return white.convert("RGB")

@@ -81,12 +81,7 @@ def _kind_of(folder):
 def model_folder(name, kind, expected=None):
     """Return (folder, source): a local folder as it is, or the hub's files of the model.
 
-    Parameters
-    ----------
-    name : str or Path
-    kind : {"image", "text"}
-    expected : EncoderIdentity, optional
-        The identity by which a bank gave the name; the user is then asked about a folder.
+    With the identity `expected`, it is a bank that gave the name, and the user is asked about a folder.
     """
     check_name(name, kind)
     if Path(name).is_dir():
@@ -144,13 +139,7 @@ def _marker(folder):
 
 
 def check_expected(expected, checksum, settings=""):
-    """Raise `IdentityError` unless the checksum of weights and the settings are those of the expected identity.
-
-    Parameters
-    ----------
-    expected : EncoderIdentity or None
-    checksum, settings : str
-    """
+    """Raise `IdentityError` unless checksum and settings are those of the expected identity, if there is one."""
     if expected and (checksum != expected.checksum or settings not in expected.preprocessing):
         fault = f"{expected.locator}: its weights or settings no longer agree with {expected}"
         raise IdentityError(f"{fault}; restore the files that made the bank, or build the bank again")
@@ -193,16 +182,9 @@ def _hub_sha256(repository, file, folder):
 def folder_checksum(folder, expected=None, *, subfolders=True):
     """Return the SHA-256 of the weights that are loaded from the folder.
 
-    Raises `EncoderError` without weights, if pickled or another model's could replace them, or for another SHA-256.
-
-    Parameters
-    ----------
-    folder : Path
-    expected : str, optional
-        The SHA-256 that the weights must have.
-    subfolders : bool
-        Whether weights are loaded from the subfolders too, and from shards, as sentence-transformers does. timm
-        loads one file, ``model.safetensors`` in the folder itself.
+    sentence-transformers loads weights from the `subfolders` too, and from shards. timm loads one file,
+    ``model.safetensors`` in the folder itself. Raises `EncoderError` without weights, if pickled or another model's
+    could replace them, or if the SHA-256 is not the `expected` one.
     """
     files = [file for file in Path(folder).glob("**/*" if subfolders else "*") if file.is_file()]
     if subfolders and any(file.name == "adapter_config.json" for file in files):

@@ -128,7 +128,7 @@ def sweep(evaluate, fractions, powers, n, **others) -> pd.DataFrame:
 
 @dataclass(frozen=True, repr=False)
 class Recommendation:
-    """The advice of `recommend`: ``ASIF(bank, **advice.settings)``."""
+    """The advice of `recommend`: ``ASIF(bank, **advice.settings)``, or ``bank.keep_settings(**advice.settings)``."""
 
     bank: str
     task: str
@@ -233,7 +233,7 @@ def _used_by(bank, task, targets):
     """Return how many anchors the targets use with the settings of both `STARTS`, as `anchors_used`."""
     if task == SAME:
         raise ParameterError(f"targets are pictures of another kind; take the task {ANOTHER!r}")
-    models, side = [ASIF(bank, whiten=start["whiten"]) for start in STARTS.values()], bank.sides[0]
+    models, side = [ASIF(bank, **_keywords(start, bank)) for start in STARTS.values()], bank.sides[0]
     z = models[0].embeddings(side, targets)
     if (different := len(z.unique(dim=0))) < FEW:
         raise ParameterError(f"{different} different target pictures are too few to decide by; {FEW} are needed")

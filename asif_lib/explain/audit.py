@@ -58,19 +58,11 @@ def leave_one_out(bank, k=None, p=DEFAULT_P, *, hubs=0.0, center=True, device="c
 
 
 def cosines_with_others(x, k, mean=None, asked=None, *, device="cpu") -> KeptCosines:
-    """Keep the k largest cosines of q of the n rows of `x` with all other rows: no row is its own anchor.
+    """Keep the k largest cosines of the rows of `x` (n, d) with all other rows: no row is its own anchor.
 
-    With x_i the rows centred by the mean of all n, the mean of all but i is m = -x_i / (n - 1). So every cosine about m
-    follows from the inner products x_i·a, tile by tile.
-
-    Parameters
-    ----------
-    x, k : Tensor of shape (n, d), and int up to n - 1
-    mean : Tensor of shape (d,), optional
-        Of all rows. The cosines of row i are then about the mean of the others; else about 0.
-    asked : Tensor of shape (q,), int64, optional
-        Positions of the q rows; default: all.
-    device : str or torch.device
+    With x_i the rows centred by the `mean` (d,) of all n, the mean of all but i is m = -x_i / (n - 1). So every cosine
+    about m follows from the inner products x_i·a, tile by tile. Without a mean, the cosines are about 0. The rows are
+    those at the positions `asked` (q,), int64, or else all.
     """
     n, asked = len(x), torch.arange(len(x)) if asked is None else asked
     share, mean = (0.0, 0.0) if mean is None else (1 / (n - 1), mean)  # m = -share · x_i

@@ -97,16 +97,8 @@ def _with_its_own(error, d):
 def write_unit(rows, mean, first, out) -> float:
     """Write rows (n, d) minus `mean`, scaled to length 1, to `out` (n, d), bfloat16 or float32; return `Rounded.error`.
 
-    One compiled pass does what `unit_rows` does in seven. Raises `ParameterError` as `unit_rows`.
-
-    Parameters
-    ----------
-    rows : Tensor of shape (n, d)
-        Any floating dtype.
-    mean : Tensor of shape (d,), float32, or None
-    first : int
-        The number of the first row in error messages.
-    out : Tensor of shape (n, d)
+    One compiled pass does what `unit_rows` does in seven. The mean is (d,), float32, or None. Raises `ParameterError`
+    as `unit_rows`.
     """
     half, d = out.dtype == torch.bfloat16, rows.shape[1]
     centre = np.zeros(d, np.float32) if mean is None else mean.numpy()

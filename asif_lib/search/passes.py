@@ -37,14 +37,9 @@ OF_CANDIDATE = 80
 
 
 class Passes:
-    """The passes of one search, called with one block of queries after another.
+    """The passes of one search for the k best of `anchors`, `Rows` (n, d), minus their `mean` (d,) or None.
 
-    Parameters
-    ----------
-    anchors, mean, k : Rows of shape (n, d), Tensor of shape (d,) or None, int
-    plan : Plan
-    prepared : PreparedAnchors, optional
-        The method ``bf16`` uses its rounded copy.
+    They are called with one block of queries after another. The method ``bf16`` uses the rounded copy of `prepared`.
     """
 
     def __init__(self, anchors, mean, k, plan, prepared=None):

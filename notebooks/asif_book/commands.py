@@ -9,7 +9,7 @@ from typing import Annotated
 from typer import Argument, Option
 from typer.core import TyperGroup
 
-from asif_lib.bank.record import bank_dir, stored_count
+from asif_lib.bank.record import bank_dir, read_record
 from asif_lib.cli.command import app, check_targets, command, group
 from asif_lib.errors import import_extra
 from asif_lib.files import ROOT, build_dir
@@ -89,7 +89,7 @@ def _page(
     output: Annotated[str | None, Option(metavar="FILE", help="default: build/bank.html")] = None,
 ):
     """Make a page in one file, in which a reader takes anchors out of the model and watches its answers turn."""
-    stored_count(bank)  # refuses a bank that is not here before any slow work
+    read_record(bank_dir(bank), bank)  # refuses a bank that is not here before any slow work
     import_extra("matplotlib", "workbook")
     from asif_book.page.building import MOST_PAIRS, bank_page
     from asif_lib.bank.anchors import AnchorBank

@@ -13,11 +13,13 @@ import pytest
 import torch
 from made_banks import assert_same, ids, make
 
-from asif_lib import AnchorBank, Pairs
-from asif_lib.bank import disk
+from asif_lib import ASIF, AnchorBank, Pairs
+from asif_lib.bank import concatenate, disk
 from asif_lib.datasets.pairs import load_pairs
 from asif_lib.encoders.image import load_image_encoder
-from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
+from asif_lib.errors import BankError, BrokenPicturesError, IdentityError, ParameterError
+from asif_lib.explain import without
+from asif_lib.settings import Settings
 
 pytestmark = pytest.mark.once
 Process = multiprocessing.get_context("fork").Process
@@ -64,6 +66,26 @@ def test_edits_leave_the_embeddings_that_stay_alone_and_read_block_by_block(tmp_
     assert_same(compact, left)
     assert compact.disk.parts[0].matrices["image"].data_ptr() == compact.image.data_ptr()
     assert compact.compact().version == compact.version
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_settings_stay_through_edits_and_go_with_other_pairs(folder, on_disk):
+    bank, kept = AnchorBank.load(folder) if on_disk else make(0, 12), Settings(9, 4, whiten=0.8)
+    chosen = bank.keep_settings(k=9, p=4, whiten=0.8)
+    edited = chosen.add(make(12, 20)).remove(ids(3)).revise({ids(4)[0]: "new"}, chosen.text[:1])
+    for each in (chosen, edited, edited.undo() if on_disk else edited, edited.compact()):
+        assert each.settings == kept == ASIF(each).settings and chosen.version == bank.version
+    assert ASIF(edited, p=3, whiten=None).settings == Settings(9, 3)
+    assert ASIF(edited, None, center=False, whiten=1).settings == Settings(2, 4, center=False)
+    assert ASIF(edited.remove(ids(*range(5, 20)))).k == 4  # as many as are left
+    for other in (edited.subset([0, 1]), edited.replace(name="other"), concatenate([edited]), bank):
+        assert other.settings is None
+    with pytest.raises(ParameterError, match="k = 13"):
+        make(0, 12).keep_settings(k=13)
+    assert AnchorBank.load(chosen.save(folder)).settings == kept
+    assert AnchorBank.load(folder).keep_settings().settings is AnchorBank.load(folder).settings is None
+    z, rest = (chosen.image[:2], chosen.text[:2]), chosen.subset([i for i in range(12) if i != 3])
+    assert torch.equal(without(ASIF(chosen), *z, [3]).scores, ASIF(rest, 9, 4, whiten=0.8).similarity(*z))
 
 
 # -- versions --------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from asif_lib import ASIF
 from asif_lib.bank import disk
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.joining import concatenate
-from asif_lib.bank.record import bank_dir, bank_name, stored_count
+from asif_lib.bank.record import bank_dir, bank_name, read_record
 from asif_lib.cli.banks import check_replace
 from asif_lib.errors import AsifError, BankError
 
@@ -137,6 +137,7 @@ RECORDS = {
     "another count": (lambda r: r["history"][-1].update(count=7), "do not hold 7 pairs"),
     "another precision": (lambda r: r["sides"][1].update(dtype="float16"), "holds torch.float32 .*, not torch.float16"),
     "an older format": (lambda r: r.update(format=3), "has bank format 3, and this version reads format 4; build the"),
+    "a format in quotes": (lambda r: r.update(format="4"), "has bank format '4', and this version reads format 4"),
 }
 
 
@@ -169,7 +170,7 @@ def test_a_misspelt_bank_is_guessed_and_the_advice_can_be_followed(tmp_cache, st
         "clipart": "; run: asif bank build clipart",
     }.items():
         with pytest.raises(BankError) as error:
-            stored_count(name)
+            read_record(bank_dir(name), name)
         assert str(error.value).endswith(advice)
 
 

@@ -131,7 +131,7 @@ def test_a_file_of_another_version_is_left_as_it_is(folder, version):
     content = json.dumps({"format": "asif-progress", "version": version, "pupils": []}).encode()
     (folder / "my_progress.json").write_bytes(content)
     remark = note("04.1", "right")
-    assert f"your progress was not saved. my_progress.json is of version {version} and" in remark
+    assert f"your progress was not saved. my_progress.json is of version {version!r} and" in remark
     assert (folder / "my_progress.json").read_bytes() == content
     assert {path.name for path in folder.iterdir()} == {"my_progress.json", ".my_progress.json.lock"}
     assert "rename it to begin a new one" in show_progress("04")._repr_html_()

@@ -185,7 +185,7 @@ def test_text_of_data_drives_no_terminal(arrays, bank, capsys):
     pairs = mine.pairs.assign(caption=odd, id=[f"{odd}{i}" for i in range(60)])
     folder = mine.replace(pairs=pairs, licence=odd, name=odd).save(bank_dir("mine"))
     AnchorBank.load(folder).revise({f"{odd}7": odd}, mine.text[:1])
-    for name, lines in ("info", 11), ("history", 2), ("list", 1):
+    for name, lines in ("info", 12), ("history", 2), ("list", 1):
         assert main(["bank", name, *["mine"] * (name != "list")]) == 0
         out = capsys.readouterr().out
         assert not set(out) - {"\n"} & {*map(chr, range(32)), "\x9b", "\u202e"} and out.count("\n") == lines, name

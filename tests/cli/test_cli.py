@@ -12,14 +12,16 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageOps
 
+from asif_lib import ASIF, AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
 from asif_lib.cli.command import check_targets
 from asif_lib.cli.machine_check import check_machine
 from asif_lib.datasets.labelled import load_labelled
-from asif_lib.defaults import DEFAULT_TEMPLATE
+from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_TEMPLATE
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import ParameterError
+from asif_lib.settings import Settings
 
 
 @pytest.fixture
@@ -121,13 +123,40 @@ def test_the_settings_reach_the_model(clothes, run):
     assert run("evaluate", clothes, "--no-center")[1]["center"] is False
 
 
-def test_the_recommended_line_can_be_run(stamps_bank, clothes, run, tmp_path):
-    stamps_bank.subset(range(0, 793, 6)).save(tmp_path / "my few")
+def test_the_recommended_line_can_be_run_and_the_advice_be_kept(stamps_bank, clothes, run, tmp_path, capsys):
+    few = AnchorBank.load(stamps_bank.subset(range(0, 793, 6)).save(tmp_path / "my few"))
+    few.keep_settings(p=1, hubs=0.25, whiten=0.8)  # which the line overrules
     _, (one,), _ = run("bank", "recommend", tmp_path / "my few", "--task", "same kind")
     status, result, said = run(*(clothes if word == "FOLDER" else word for word in shlex.split(one["command"])[1:]))
     assert status == 0, said
     assert {key: result[key] for key in one["settings"]} == one["settings"]
     assert one["python"].startswith(f"ASIF(AnchorBank.load('{tmp_path / 'my few'}'), k={result['k']}, p=")
+    assert eval(one["python"], {"ASIF": ASIF, "AnchorBank": AnchorBank}).settings == Settings(**one["settings"])
+    assert AnchorBank.load(tmp_path / "my few").settings.hubs == 0.25  # not kept, unasked
+    assert main(["bank", "recommend", str(tmp_path / "my few"), "--task", "same kind", "--keep"]) == 0
+    assert capsys.readouterr().out.endswith("kept with the bank\n")
+    assert run("bank", "info", tmp_path / "my few")[1]["settings"] == one["settings"]
+
+
+def test_kept_settings_are_those_of_every_command_unless_it_says_otherwise(
+    stamps_bank, clothes, stamps, run, tmp_path, capsys
+):
+    folder, advised = tmp_path / "few", {"k": 9, "p": 4, "center": True, "hubs": 0, "whiten": 0.8}
+    stamps_bank.subset(range(0, 793, 6)).keep_settings(**advised).save(folder)
+    assert main(["evaluate", str(clothes), "--bank", str(folder)]) == 0
+    assert "k=9, p=4.0, center=True, whiten=0.8) (settings kept with the bank), " in capsys.readouterr().out
+    for options, changed in (
+        (["--k", 5, "--p", 3], {"k": 5, "p": 3}),
+        (["--whiten", 1, "--no-center"], {"whiten": None, "center": False}),
+    ):
+        assert run("evaluate", clothes, "--bank", folder, *options)[1].items() >= (advised | changed).items()
+    asked, model = (stamps.pictures[0], "--labels", "a hen,a ship", "--bank", folder), ASIF(AnchorBank.load(folder))
+    score = model.classify(stamps.pictures[:1], ["a hen", "a ship"], templates=[BARE_TEMPLATE]).scores[0, 0].item()
+    (of_classify,), of_explain = (run(name, *asked)[1] for name in ("classify", "explain"))
+    assert of_classify["scores"]["a hen"] == pytest.approx(score) == of_explain["scores"]["a hen"]
+    (found,) = run("search", "a hen", "--top", 1, "--bank", folder)[1]
+    assert found["score"] == pytest.approx(model.search_pictures("a hen", top=1)[1][0])
+    assert "k = 200: the entries to keep" in run("search", "a hen", "--bank", folder, "--k", 200)[2]
 
 
 def test_no_input_of_a_call_and_no_file_that_is_no_table_is_written_over(clothes, run, tmp_path, monkeypatch):
@@ -226,6 +255,8 @@ BAD = [
     ("data fashion-mnist", "no such data set; known: stamps, fashion_mnist, cifar10, "),
     ("data fashion-mnist", "; did you mean 'fashion_mnist'?"),
     ("bank review stamps --csv empty", "--csv empty: is a folder"),
+    ("bank recommend stamps --targets nowhere", "nowhere: there is no such folder"),
+    ("bank recommend stamps --keep", "--keep keeps the settings for one task; name it by --task"),
     ("explain picture.png --labels a", "one label has no rival"),
     ("explain picture.png --labels a,b --top 0", "--top 0: show at least one anchor"),
 ]

@@ -28,6 +28,12 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n"
 NEEDS_AVIF = pytest.mark.skipif(not features.check("avif"), reason="Pillow without AVIF")
 
 
+def with_one_opaque(mode, colour, opaque):
+    image = Image.new(mode, (4, 3), colour)
+    image.putpixel((3, 2), opaque)
+    return image
+
+
 def palette_with_hole():
     image = Image.new("P", (4, 3), 0)
     image.putpalette([200, 0, 0, 0, 200, 0])
@@ -50,12 +56,12 @@ def test_exif_orientation_is_applied(tmp_path, orientation, corner):
 @pytest.mark.parametrize(
     "image, options, pixel",
     [
-        (Image.new("RGBA", (4, 3), (200, 0, 0, 0)), {}, WHITE),
-        (Image.new("LA", (4, 3), (7, 0)), {}, WHITE),
+        (with_one_opaque("RGBA", (200, 0, 0, 0), (0, 0, 9, 1)), {}, WHITE),
+        (with_one_opaque("LA", (7, 0), (7, 255)), {}, WHITE),
         (palette_with_hole(), {"transparency": 0}, WHITE),
         (palette_with_hole(), {"transparency": bytes([0, 255])}, WHITE),
-        (Image.new("RGB", (4, 3), (200, 0, 0)), {"transparency": (200, 0, 0)}, WHITE),
-        (Image.new("L", (4, 3), 9), {"transparency": 9}, WHITE),
+        (with_one_opaque("RGB", (200, 0, 0), (0, 0, 9)), {"transparency": (200, 0, 0)}, WHITE),
+        (with_one_opaque("L", 9, 10), {"transparency": 9}, WHITE),
         (Image.new("L", (3, 3), 77), {}, (77, 77, 77)),
         (Image.new("1", (3, 3), 1), {}, WHITE),
         (palette_with_hole(), {}, (200, 0, 0)),
@@ -71,6 +77,25 @@ def test_other_modes_become_rgb_and_transparent_pixels_white(tmp_path, image, op
     assert abs(open_picture(Image.new("RGBA", (2, 2), (255, 0, 0, 128))).getpixel((0, 0))[1] - 127) <= 1  # half way
     if image.mode == "P":
         assert opened.getpixel((1, 1)) == (0, 200, 0)
+
+
+@pytest.mark.parametrize(
+    "image, options",
+    [
+        (Image.new("RGBA", (4, 3), (200, 0, 0, 0)), {}),
+        (Image.new("LA", (4, 3), (7, 0)), {}),
+        (palette_with_hole(), {"transparency": bytes(2)}),
+        (palette_with_hole().crop((2, 0, 4, 3)), {"transparency": 0}),
+        (Image.new("RGB", (4, 3), (200, 0, 0)), {"transparency": (200, 0, 0)}),
+    ],
+    ids=["RGBA", "LA", "P-table", "P-index", "RGB-tRNS"],
+)
+def test_a_wholly_transparent_picture_is_refused(tmp_path, image, options):
+    image.save(tmp_path / "a.png", **options)
+    with Image.open(tmp_path / "a.png") as opened:
+        for picture, name in ((tmp_path / "a.png", tmp_path / "a.png"), (opened, "the picture")):
+            with pytest.raises(PictureError, match=f"^{name}: is wholly transparent; choose a picture that shows some"):
+                open_picture(picture)
 
 
 @pytest.mark.parametrize("value, expected", [(256, 0), (257, 1), (65_535, 255)])
@@ -210,7 +235,7 @@ def test_ten_elongated_and_odd_pictures_take_little_memory(tmp_path, timm_folder
     modes = ["1", "L", "P", "RGB", "RGBA", "LA"]
     for number in range(10):
         mode, size = modes[number % len(modes)], sizes[number % len(sizes)]
-        Image.new(mode, size, 1).save(pictures / f"{number}.png")
+        Image.new(mode, size, {"RGBA": (1, 1, 1, 9), "LA": (1, 9)}.get(mode, 1)).save(pictures / f"{number}.png")
     code = f"""
 import resource
 from asif_lib.encoders.image import load_image_encoder

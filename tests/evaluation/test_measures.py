@@ -107,6 +107,26 @@ def test_ties_and_scores_that_are_no_number_are_no_find():
     assert 0 not in ranks(scores, relevant).tolist()
 
 
+def test_arrays_and_lists_are_measured_as_tensors_are():
+    scores, relevant = torch.rand(60, 5, generator=torch.Generator().manual_seed(0)), torch.eye(5).bool().repeat(12, 1)
+    expected = measures.recall_at(scores, relevant, 2)
+    for kind in (np.asarray, lambda x: x.tolist()):
+        assert measures.recall_at(kind(scores), kind(relevant), 2) == expected
+        assert measures.recall_at(scores, kind(relevant), 2) == expected
+    rows = torch.arange(5) % 2
+    assert measures.accuracy(rows, rows.numpy()) == measures.accuracy(rows.tolist(), rows)
+    assert paired_difference(rows, 1 - rows) == paired_difference(rows.tolist(), (1 - rows).numpy())
+    assert mcnemar(rows, 1 - rows) == mcnemar(rows.tolist(), (1 - rows).numpy())
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True, None])
+def test_a_seed_is_a_whole_number(seed):
+    for draw in (lambda: mean_with_interval([0.1] * 60, seed), lambda: resampled_counts((2, 9), seed)):
+        with pytest.raises(ParameterError, match=f"seed = {seed}: a seed is a whole number, 0 or more"):
+            draw()
+    assert mean_with_interval(range(60), np.int64(3)) == mean_with_interval(range(60), 3)
+
+
 def test_a_difference_without_changes_is_not_certain():
     """Six pictures with the same answers allow a difference of 39 points: 1.96² / (6 + 1.96²)."""
     for same in ([1] * 6, [0] * 6, [0.5] * 6):

@@ -116,6 +116,8 @@ def test_target_pictures_decide_about_whitening():
     assert whitened >= 1.1 * without and advice.start["whiten"] == 0.8 and advice.table.whiten.notna().sum() > 1
     assert f"use {without:.0f} anchors, and {whitened:.0f} with whitening." in str(advice)
     assert recommending.PRIOR not in str(advice)
+    kept = made([4.0] + [1.0] * 31, [], 200).keep_settings(k=3, p=1, whiten=0.5)
+    assert recommending._used_by(kept, "another kind", aside(4.0, 32)) == advice.used  # whatever the bank keeps
     advice = recommend(made([1.0] * 16, [], 200), "another kind", targets=aside(0.0), progress=False)
     assert advice.used[1] < 1.1 * advice.used[0] and advice.settings["whiten"] is None
     assert "with whitening, so the choice starts without it" in str(advice)
@@ -125,6 +127,8 @@ def test_target_pictures_that_say_nothing_are_refused():
     bank = made([1.0] * 16, [], n=80)
     for targets, words in (
         (aside(0.0)[:29], "29 different target pictures are too few to decide by; 30 are needed"),
+        (torch.cat([aside(0.0)[:29]] * 2), "29 different target pictures are too few"),
+        (torch.cat([aside(0.0), torch.zeros(2, 16)]), "the embedding of target 60 is zero, .* leave it out"),
         (torch.cat([aside(0.0), bank.image[:3]]), "3 of the 63 target pictures are anchors of the bank"),
     ):
         with pytest.raises(ParameterError, match=words):
@@ -144,6 +148,8 @@ def test_a_gain_too_small_to_trust_changes_nothing():
 def test_what_cannot_be_answered_is_refused(stamps_bank):
     with pytest.raises(ParameterError, match="'my kind'; take one of: 'same kind', 'another kind'"):
         recommend(stamps_bank, "my kind")
+    with pytest.raises(ParameterError, match="seed = -1: a seed is a whole number, 0 or more"):
+        recommend(stamps_bank, seed=-1)
     with pytest.raises(ParameterError, match=r"the bank is a str; pass an AnchorBank: AnchorBank\.load"):
         recommend("stamps")
     with pytest.raises(ParameterError, match="59 pairs are too few.*keep the defaults"):

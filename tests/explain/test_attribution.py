@@ -71,6 +71,8 @@ def test_errors_shrink_with_the_root_of_the_permutations():
               ((ASIF(BANK.subset([0]), device="cpu"), ASKED.image, ASKED.text), "the bank has one anchor"))),
         (lambda: ASIF(BANK.subset([]), device="cpu"), "there are no anchors"),
         (lambda: shapley_values(model(), ASKED.image, ASKED.text, permutations=1), "an error needs 2 or more"),
+        (lambda: shapley_values(model(), ASKED.image, ASKED.text, permutations=2.5), "= 2.5: give a whole number"),
+        (lambda: shapley_values(model(), ASKED.image, ASKED.text, seed=-1), "seed = -1: a seed is a whole number"),
         (lambda: shapley_values(ASIF(make(0, 40), 3, 2, hubs=0.5, device="cpu"), ASKED.image, ASKED.text),
          "hubs depend on who has joined"),
         (lambda: removal_effects(ASIF(BANK, N, 2, device="cpu"), ASKED.image, ASKED.text), "fewer than the k"),

@@ -87,6 +87,10 @@ def test_what_enters_is_named(center):
     assert not set(answer.entered.anchor) & set(gone)
     assert len(answer.entered[(answer.entered.side == "image") & (answer.entered.row == 0)]) >= 2
     assert without(model, z, texts, []).entered.empty
+    ids = model.bank.pairs.id[gone]
+    for named in (ids, ids.to_numpy(), ids.tolist(), np.array(gone), torch.tensor(gone)):
+        assert sorted(without(model, z, texts, named).removed) == sorted(gone)
+        assert torch.equal(without(model, z, texts, named).scores, answer.scores)
 
 
 def test_without_the_time_for_all_sets_less_is_proven(monkeypatch):
@@ -162,7 +166,8 @@ Z = pictures(make_bank(), 1)
             (range(24), "0 are left"), (range(20), "4 are left, fewer than the k = 6"), ([-1], "anchor -1"),
             (iter([3, 24]), "anchor 24 is not in the bank, whose anchors are 0 to 23"),
             ([1.5], "anchor 1.5"), ([float("nan")], "anchor nan"),
-            ([3, 4, 3], "anchor 3 is named twice"))),
+            ([3, 4, 3], "anchor 3 is named twice"), (["3", "owl"], "bank 'mine' has no pair owl"),
+            (["3", "4", "3"], "no pair 3, or it is named twice"), (["3", 4], "anchor 3 is not in the bank"))),
         (lambda model, texts: without(model, Z * torch.nan, texts, [1]), "NaN"),
         (lambda model, texts: without(model, model.images(Z), texts, [1]), "SparseVectors"),
         (lambda model, _: smallest_removal(model, Z, ["one"]), "two labels or more"),

@@ -158,7 +158,7 @@ def load_progress(path: Path | str) -> Progress:
     version = _read(path, _Head).version
     if version != VERSION:
         raise ProgressError(
-            f"{path} is of version {version} and this workbook knows version {VERSION}; "
+            f"{path} is of version {version!r:.20} and this workbook knows version {VERSION}; "
             "use the workbook that wrote it, or rename it to begin a new one."
         )
     return _read(path, Progress)

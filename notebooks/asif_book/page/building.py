@@ -25,7 +25,6 @@ from asif_lib.errors import BankError, ParameterError
 from asif_lib.explain.out_of_distribution import own_coverage
 from asif_lib.explain.removals import Removals
 from asif_lib.files import write_whole
-from asif_lib.settings import default_k
 from asif_lib.zeroshot import ASIF
 
 from ..editions.licences import licences_html
@@ -58,7 +57,8 @@ def bank_page(bank, file, *, home=None) -> dict:
     """
     name, n = bank.name, len(bank)
     if bank.sides != IMAGE_TEXT:
-        raise BankError(f"bank {name!r} has the sides {' and '.join(bank.sides)}; the page shows image and text")
+        fault = f"bank {name!r} has the sides {' and '.join(bank.sides)}; the page shows image and text"
+        raise BankError(f"{fault}; ask it by model.represent({bank.sides[0]!r}, items) of ASIF(bank) in Python")
     if not FEWEST_PAIRS <= n <= MOST_PAIRS:
         fault = f"bank {name!r} has {n:,} pairs, and a page holds {FEWEST_PAIRS} to {MOST_PAIRS:,}"
         raise BankError(f"{fault}; in Python, bank.subset(range({MOST_PAIRS})).save(FOLDER) makes a smaller bank")
@@ -74,7 +74,8 @@ def bank_page(bank, file, *, home=None) -> dict:
     if len(words) < 2:
         why = "has no short captions to make sentences of" if any(pictures) else "finds none of its pictures"
         raise BankError(f"bank {name!r} {why}; the page needs pictures with captions such as “A small otter.”")
-    model = ASIF(bank, min(default_k(n), n - 2), device="cpu")
+    kept = ASIF(bank, device="cpu").settings  # of these, a page has k and p
+    model = ASIF(bank, min(kept.k, n - 2), kept.p, center=True, hubs=0.0, whiten=None, device="cpu")
     prompts = model.embeddings("text", [BARE_TEMPLATE.format(word) for word in words])
     texts, drawn = model.texts(prompts).to_dense(), np.random.default_rng(0).permutation(np.flatnonzero(labels))
     found = [_asked(model, prompts, texts, words, row, labels[row]) for row in sorted(drawn[:QUESTIONS].tolist())]

@@ -519,7 +519,7 @@ def test_a_bank_that_makes_no_page_is_refused_in_a_sentence(tmp_path, red_ball):
     spread.matrix("text")[3] *= 1e4
     for bank, word in [
         (small(picture="gone.png"), "finds none of its pictures"),
-        (small(sides=("english", "german")), "has the sides english and german"),
+        (small(sides=("english", "german")), "has the sides english and german; .*; ask it by model.represent"),
         (small(2001), "has 2,001 pairs, and a page holds 20 to 2,000"),
         (small(5), "has 5 pairs"),
         (spread, "text embeddings of length .* differ 1,000 times at most"),
@@ -536,7 +536,9 @@ def test_every_bank_of_twenty_stamps_makes_a_page(tmp_path, stamps_bank, monkeyp
     """A picture that shares one anchor with its two sentences has fewer candidates than a removal may take."""
     monkeypatch.setattr(building, "files_beside", lambda bank, page: [{"why": "no"}] * 2)
     rows = np.random.default_rng(seed).choice(len(stamps_bank), 20, replace=False)
-    assert bank_page(stamps_bank.subset(sorted(rows.tolist())), tmp_path / "bank.html")["asked"] > 10
+    bank = stamps_bank.subset(sorted(rows.tolist())).keep_settings(k=20, p=4, whiten=0.8)
+    assert bank_page(bank, tmp_path / "bank.html")["asked"] > 10
+    assert '"k":18,"p":4,' in (tmp_path / "bank.html").read_text()  # two anchors may go
 
 
 def test_the_command_refuses_a_large_bank_and_makes_a_page(tmp_cache, tmp_path, capsys, stamps_bank, browser):

@@ -98,7 +98,7 @@ def test_drawn_explanations(bank, pairs, tiny):
 def test_figures_and_their_alternative_texts(pairs):
     figure = figures.line_chart({HOSTILE: ([1, 2], [1, 2])}, xlabel="costs $5 or $6", ylabel=r"$\frac{$")
     assert_shown(image_html(figure, HOSTILE))
-    assert_shown(figures.show_pictures(pairs.pictures[:1], [HOSTILE], title=HOSTILE).data)
+    assert_shown(figures.show_pictures(pairs.pictures[:1], [HOSTILE]).data)
     assert_shown(figures.anchor_bars(HOSTILE, [("", HOSTILE, 1)], xlabel=HOSTILE).data)
     assert_shown(figures.confusion_matrix(np.eye(1, dtype=int), [HOSTILE]).data)
 

@@ -266,3 +266,90 @@ def test_a_browser_that_keeps_nothing_says_so_and_goes_on(teacher, refused):
     teacher.reload()
     teacher.wait_for_function("typeof now !== 'undefined' && now !== null")
     assert teacher.evaluate("taught.length") == 1  # what was kept before is not lost
+
+
+# What the browser keeps
+
+
+TEACH = """async ([word, at]) => {
+    const z = halves(bank.embeddings[0]).slice(at * bank.dimensions[0], (at + 1) * bank.dimensions[0]);
+    await askOwn({ z, src: bank.large[0] });
+    find("teach-word").value = word;
+    await teach();
+    return taught.at(-1)?.id;
+}"""
+IDS = "taught.map(({ id }) => id).sort()"
+KEYS = "stored('getAllKeys', [])"
+
+
+@pytest.fixture
+def tabs(browser, page):
+    """Two tabs of the same browser."""
+    first = opened_page(browser, page)
+    second = first.context.new_page()
+    second.goto(page.as_uri())
+    second.wait_for_function("typeof now !== 'undefined' && now !== null")
+    yield first, second
+    assert first.complaints == []
+    first.context.close()
+
+
+def test_two_tabs_lose_nothing_of_each_other(tabs):
+    """Ten times one tab forgets what it shows, some or all, while the other one teaches."""
+    draw, here = np.random.default_rng(0), set()
+    for _ in range(10):
+        one, other = (tabs[i] for i in draw.permutation(2))
+        gone = set(draw.choice(sorted(here), draw.integers(0, len(here) + 1), replace=False).tolist())
+        forget = "(gone) => { globalThis.ends = gone.length && forget(taught.filter(({ id }) => gone.includes(id))); }"
+        one.evaluate(forget, sorted(gone))  # it does not wait for the end
+        here = here - gone | {other.evaluate(TEACH, [THINGS[0], int(draw.integers(200))]) for _ in range(2)}
+        one.evaluate("ends")
+        for tab in tabs:
+            tab.wait_for_function(f"(ids) => `${{{IDS}}}` === ids", arg=",".join(sorted(here)))
+            tab.wait_for_function("now.image.entries.length === bank.captions.length")
+            assert tab.evaluate(KEYS) == sorted(here) and tab.evaluate("bank.captions.length") == 201 + len(here)
+
+
+FOREIGN = """async () => {
+    const [image, text] = bank.dimensions.map((d) => new Float32Array(d).fill(1));
+    const good = { image, text, caption: "a", thumbnail: "a" };
+    await stored("put", ...[
+        { id: 7 }, { id: "b", ...good, image: [1] }, { id: "c", ...good, image: image.map(() => NaN) },
+        { id: "d", ...good, caption: null }, { id: "e", ...good, text: text.map(() => 0) }, { ...good, id: "fine" },
+    ].map((pair) => [pair]));
+}"""
+
+
+def test_damaged_and_foreign_entries_of_the_store_are_set_aside(teacher):
+    teacher.evaluate(FOREIGN)
+    teacher.reload()
+    teacher.wait_for_function("typeof now !== 'undefined' && now !== null")
+    said = teacher.get_by_role("alert").text_content()
+    assert said == (
+        "This browser’s store holds 5 entries that are damaged, or from elsewhere: "
+        "they are set aside, and “Forget all” deletes them."
+    )
+    assert teacher.evaluate(IDS) == ["fine"] and teacher.evaluate("now.scores.every(Number.isFinite)")
+    assert teacher.evaluate(KEYS) == [7, "b", "c", "d", "e", "fine"]
+    teacher.evaluate("find('teach').hidden = false")
+    teacher.locator("#forget").click()
+    teacher.wait_for_function("!taught.length && !aside.length")
+    teacher.wait_for_function("stored('getAllKeys', []).then((keys) => !keys.length)")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_foreign_store_of_the_same_name_is_no_end_of_the_page(browser, page, version):
+    tab = opened_page(browser, page)
+    make = f"""() => new Promise((done) => {{
+        const name = `walk-the-bank-${{bank.digest}}`, gone = indexedDB.deleteDatabase(name);
+        gone.onsuccess = () => {{
+            const opening = indexedDB.open(name, {version});
+            opening.onsuccess = () => done(opening.result.close());
+        }};
+    }})"""
+    tab.evaluate(make)
+    tab.reload()
+    tab.wait_for_function("typeof now !== 'undefined' && now !== null")
+    assert "This browser’s store cannot be read" in tab.get_by_role("alert").text_content()
+    assert tab.locator("#says").text_content().startswith("The model says") and tab.complaints == []
+    tab.context.close()

@@ -50,8 +50,8 @@ function listen() {
 
 /** Show what the address says. */
 async function arrive(...notes) {
-  const wrong = readAddress();
-  trouble(...notes, ...wrong);
+  const given = new URLSearchParams(location.hash.slice(1)), [sent, lacks] = await receive(given), wrong = readAddress(given, sent);
+  trouble(...notes, ...lacks, ...wrong);
   await update({ game: null }, { again: true });
   if (!wrong.length) chooseWaiting();
 }

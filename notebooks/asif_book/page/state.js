@@ -50,7 +50,7 @@ function answer({ question: number, own, words, gone, k, p, whiten, alone }) {
 }
 
 const fresh = (number) => ({ question: number, words: [...bank.questions[number].pair], gone: new Set(), whiten: 1, alone: false });
-const state = { ...fresh(0), own: null, k: bank.k, p: bank.p, game: null };  // own: { z, src, word } of the reader's picture
+const state = { ...fresh(0), own: null, k: bank.k, p: bank.p, game: null, send: false };  // own: { z, src, word } of the reader's picture; send: their anchors go with the address
 let now = null, first = null, moving = null;  // the decision, the one with all anchors, the change that is being shown
 
 /** Decide after a change, and show it everywhere; `again`: a new question, and not only other anchors. An anchor that goes
@@ -62,7 +62,7 @@ async function update(change, { again = false } = {}) {
   if (again) first = state.gone.size ? answer({ ...state, gone: new Set() }) : now;
   judge();
   moving = mine;
-  history.replaceState(null, "", address());
+  history.replaceState({ send: state.send }, "", address());
   const slowly = !again && [...state.gone].some((a) => !before.has(a));
   for (const [step, time] of Object.entries(STEPS)) {
     for (const view of views[step]) view({ again, slowly });

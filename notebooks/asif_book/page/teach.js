@@ -67,8 +67,9 @@ const wordIn = (text) => (text.startsWith(head) && text.endsWith(tail) ? text.sl
 /** Add pairs behind the bank's own anchors, and take others away; those that stay are in or out as they were. */
 async function learn(added, gone = []) {
   await Promise.all(added.map(async (pair) => discs.set(pair.id, await disc(pair))));
+  const next = [...taught, ...added].filter((pair, i, all) => !gone.includes(pair) && all.findIndex(({ id }) => id === pair.id) === i), sent = await parcelOf(next);
   const name = (a) => taught[a - base]?.id ?? a, out = new Set([...state.gone].map(name)), scaled = (pair, i) => pair[SIDES[i]].map((value) => value * scales[i]);
-  taught = [...taught, ...added].filter((pair) => !gone.includes(pair));
+  [taught, parcel] = [next, sent];
   bank.captions.splice(base, Infinity, ...taught.map(({ caption }) => caption));
   thumbs.added = new Map(taught.map(({ id }, i) => [base + i, discs.get(id)]));
   regrow(taught.map((pair) => [scaled(pair, 0), scaled(pair, 1)]));
@@ -171,7 +172,19 @@ function compared() {
   return `Without whitening the answer ${now.best === plain.best ? "stays" : "would be"} ${label(plain)}, with the sums ${plain.scores.map((score) => score.toFixed(3)).join(" and ")}.`;
 }
 
+/** What the address holds of the reader's own anchors, before it is sent. */
+function shared() {
+  const inside = parcel.pairs.length, left = taught.length - inside, are = (n) => (n === 1 ? "1 taught anchor is" : `${n} taught anchors are`);
+  if (parcel.full) return `None of ${taught.length} taught anchors is in the address, which holds ${SENT} of them and ${ROOM.toLocaleString("en")} characters at most.`;
+  const held = inside && `${are(inside)} in the address, with small pictures, in ${Math.ceil(parcel.text.length / 1000)},000 characters`;
+  return [held, left && `${are(left)} not in the address`].filter(Boolean).join("; ") + (taught.length ? "." : "");
+}
+
 showAt("verdict", ({ again }) => {
+  find("share-says").textContent = shared();
+  find("send").checked = state.send;
+  find("copy").textContent = "Copy the address";
+  find("may-send").hidden = !taught.length;
   find("whiten-says").replaceChildren(sentenceOf(compared()));
   if (!again) return;
   find("teach-it").disabled = state.question >= 0;
@@ -192,6 +205,15 @@ find("alone").addEventListener("change", ({ target }) => {
   state.alone = target.checked;
   if (state.question < 0) askOwn(state.own);
   else update({ game: null }, { again: true });
+});
+find("send").addEventListener("change", ({ target }) => inTurn(async () => {
+  state.send = target.checked;
+  parcel = await parcelOf(taught);
+  update({});
+}).catch((error) => trouble(`The address cannot hold your anchors: ${error.message}.`)));
+find("copy").addEventListener("click", async ({ target }) => {
+  const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
+  target.textContent = copied ? "Copied" : "Copy it out of the browser’s own line";
 });
 find("whiten").addEventListener("change", ({ target }) => update({ whiten: target.checked ? WHITEN : 1, game: null }, { again: true }));
 find("export").addEventListener("click", async () => {

@@ -353,3 +353,67 @@ def test_a_foreign_store_of_the_same_name_is_no_end_of_the_page(browser, page, v
     assert "This browser’s store cannot be read" in tab.get_by_role("alert").text_content()
     assert tab.locator("#says").text_content().startswith("The model says") and tab.complaints == []
     tab.context.close()
+
+
+# What an address sends
+
+
+SETTINGS = [
+    {"alone": True, "whiten": 1, "k": 5, "p": 2.5, "gone": [205]}, {"alone": False, "whiten": 0.8, "k": 30, "p": 8},
+    {"alone": False, "whiten": 0.3, "k": 20, "p": 1, "gone": [7, 201, 212]}, {"alone": True, "question": 3},
+]  # fmt: skip
+SET = "(change) => update({ ...change, gone: new Set(change.gone ?? []) }, { again: true })"
+SEEN = """[state.question, state.alone, state.whiten, state.k, state.p, [...state.gone], wordOf(0), wordOf(1),
+    taught.map(({ id, caption }) => id + caption), now.left, now.best]"""
+
+
+def arrived(browser, page, tab):
+    """The address of a tab in another profile."""
+    return opened_page(browser, page, ending=tab.evaluate("location.hash"))
+
+
+def test_twelve_taught_anchors_arrive_with_all_settings_in_another_profile(browser, page, teacher):
+    for at in range(12):
+        teacher.evaluate(TEACH, [THINGS[at % 3], 16 * at])
+    assert teacher.locator("#share-says").text_content() == "12 taught anchors are not in the address."
+    receiver = arrived(browser, page, teacher)
+    said = receiver.get_by_role("alert").text_content()
+    assert said == "This address is without 12 anchors that its sender taught, so the answer may be another."
+    assert receiver.evaluate("taught.length") == 0
+    receiver.context.close()
+    teacher.evaluate("find('send').click()")
+    teacher.wait_for_function(
+        "parcel.pairs.length === 12 && find('share-says').textContent.startsWith('12 taught anchors are in')"
+    )
+    for settings in SETTINGS:
+        teacher.evaluate(SET, settings)
+        kept, scores = teacher.evaluate(f"[{SEEN}, now.scores]")
+        receiver = arrived(browser, page, teacher)
+        for _ in range(2):
+            assert receiver.evaluate(SEEN) == kept and not receiver.get_by_role("alert").is_visible()
+            assert receiver.evaluate("now.scores") == pytest.approx(scores, abs=0.011)
+            receiver.reload()
+            receiver.wait_for_function("typeof now !== 'undefined' && now !== null")
+        assert receiver.evaluate(KEYS) == [] and receiver.complaints == []  # it is not asked to keep them
+        receiver.context.close()
+    teacher.evaluate(TEACH, [THINGS[0], 3])
+    said = teacher.locator("#share-says").text_content()
+    assert said == "None of 13 taught anchors is in the address, which holds 12 of them and 48,000 characters at most."
+    assert len(teacher.evaluate("location.hash")) < 2000
+
+
+def test_own_anchors_stay_beside_those_of_an_address(browser, page, teacher):
+    teacher.evaluate(TEACH, [THINGS[0], 3])
+    teacher.evaluate("find('send').click()")
+    teacher.wait_for_function("location.hash.includes('taught=')")
+    receiver = opened_page(browser, page)
+    mine, sent = receiver.evaluate(TEACH, [THINGS[1], 9]), teacher.evaluate("taught[0].id")
+    receiver.evaluate("(to) => { location.hash = to; }", teacher.evaluate("location.hash"))
+    receiver.wait_for_function("taught.length === 2 && location.hash.includes('left=1')")
+    assert receiver.get_by_role("alert").text_content() == "The anchor that you taught here answers, too."
+    assert receiver.evaluate("parcel.pairs.map(({ id }) => id)") == [sent] and receiver.evaluate(KEYS) == [mine]
+    damaged = teacher.evaluate("location.hash.replace(/taught=..../, 'taught=AAAA')")
+    receiver.evaluate("(to) => { location.hash = to; }", damaged)
+    receiver.wait_for_function("find('trouble').textContent.startsWith('The anchors that come with')")
+    assert receiver.evaluate("taught.length") == 2 and receiver.complaints == []
+    receiver.context.close()

@@ -47,7 +47,7 @@ tabs.addEventListener("message", () => inTurn(async () => {
   const change = await reread();
   if (!change) return;
   Object.assign(state, change);
-  if (now) update({}, { again: true });
+  if (now) await update({}, { again: true });
   tell("Another tab changed your anchors, and this one follows.");
 }).catch(() => {}));
 
@@ -97,14 +97,14 @@ const teach = () => inTurn(async () => {
     image: state.own.z.map((value) => value / scales[0]), text: prompts[word].map((value) => value / scales[1]),
   };
   Object.assign(state, await learn([pair]));
-  update({ words: [word, (state.alone && !lacking() ? labels(state) : state.words).find((each) => each !== word)] }, { again: true });
+  await update({ words: [word, (state.alone && !lacking() ? await labels(state) : state.words).find((each) => each !== word)] }, { again: true });
   tell(`${quoted(bank.words[word])} is anchor ${taught.length} of your own now, on both sides. ${lacking() || "Ask another picture of the same thing."}`, await keep("put", pair));
 });
 
 /** Forget these pairs, here and in the store, and delete entries of other keys. */
 const forget = (pairs, others = []) => inTurn(async () => {
   aside = aside.filter((key) => !others.includes(key));
-  update(await learn([], pairs), { again: true });
+  await update(await learn([], pairs), { again: true });
   find("teach-word").focus();
   tell(taught.length ? "It is forgotten." : "All your anchors are forgotten.", await keep("delete", ...pairs.map(({ id }) => id), ...others));
 });
@@ -147,7 +147,7 @@ const readBack = (file) => inTurn(async () => {
   try {
     const pairs = await imported(file), here = new Set(taught.map(({ id }) => id)), more = pairs.filter(({ id }) => !here.has(id)), lost = pairs.filter(({ id }) => !kept.has(id));
     if (taught.length + more.length > MOST) throw new Error(`with it there would be ${taught.length + more.length} anchors of your own, and the page holds ${MOST}`);
-    update(await learn(more), { again: true });
+    await update(await learn(more), { again: true });
     tell(`${quoted(file.name)} brought ${more.length} anchors that were not here.`, lost.length && await keep("put", ...lost));
   } catch (error) {
     tell(`${quoted(file.name)} is not read: ${error.message}. Nothing is changed.`);

@@ -145,7 +145,10 @@ def ask(tab, picture):
     z = tab.image_encoder.encode([picture])[0].tolist()
     picture.save(file := io.BytesIO(), "png")
     src = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
-    script = "([z, src]) => bank.words[askOwn({ z: Float32Array.from(z, (one) => one * bank.scale), src })[0]]"
+    script = """async ([z, src]) => {
+        const [best] = await askOwn({ z: Float32Array.from(z, (one) => one * bank.scale), src });
+        return bank.words[best];
+    }"""
     return tab.evaluate(script, [z, src])
 
 
@@ -417,3 +420,56 @@ def test_own_anchors_stay_beside_those_of_an_address(browser, page, teacher):
     receiver.wait_for_function("find('trouble').textContent.startsWith('The anchors that come with')")
     assert receiver.evaluate("taught.length") == 2 and receiver.complaints == []
     receiver.context.close()
+
+
+# A long search
+
+
+# A picture between two of the bank's: whitened, two anchors turn its answer, and none alone.
+BETWEEN = """async () => {
+    const d = bank.dimensions[0], row = (at) => halves(bank.embeddings[0]).slice(at * d, (at + 1) * d);
+    const other = row(109);
+    await askOwn({ z: row(128).map((value, i) => value + other[i]), src: bank.large[0] });
+}"""
+
+
+def test_a_long_search_lets_the_page_live_and_is_stopped(tab):
+    """A step as short as can be makes every search long; `state.whiten` is that of an own picture."""
+    tab.evaluate(BETWEEN)
+    tab.wait_for_function("moving === null && state.whiten < 1")
+    assert tab.evaluate("[...answering({ ...state, gone: new Set([3]) })].length") > 3 * 200  # each of one row
+    tab.evaluate("PATIENCE.step = 0")
+    tab.locator("[data-puzzle=fewest]").click()
+    tab.wait_for_function("hunt.pairs === 1")
+    assert tab.locator("#says").text_content().startswith("Looking for a puzzle …")
+    tab.locator("#stop").click()
+    assert (
+        tab.locator("#says").text_content()
+        == "The search is stopped. 1 pair of sentences is tried, and none makes a puzzle."
+    )
+    assert tab.evaluate("[hunt, state.game, moving]") == [None, None, None]
+    assert not tab.locator("#stop").is_visible()
+    tab.locator("[data-puzzle=fewest]").click()
+    tab.evaluate("void update({ k: 30 }, { again: true })")  # a reader who goes on ends it, too
+    tab.wait_for_function("moving === null")
+    assert tab.evaluate("[hunt, state.game, state.k]") == [None, None, 30]
+
+
+@pytest.mark.parametrize(
+    ("wait", "proof"),
+    [(0, "0 of 201 anchors were tried alone, and none turns it."), (1e9, "No single anchor turns it.")],
+)
+def test_a_search_whose_time_is_over_says_what_it_knows(tab, wait, proof):
+    tab.evaluate(BETWEEN)
+    tab.evaluate(f"PATIENCE.wait = {wait}")
+    tab.locator("[data-puzzle=fewest]").click()
+    tab.wait_for_function("state.game && moving === null")
+    said = tab.locator("#says").text_content()
+    assert said.endswith(f" Turn it with as few anchors as you can. A greedy search needs 2. {proof}")
+    found, alone = (
+        "answer({ ...state, gone: new Set(state.game.found) }).best",
+        "answer({ ...state, gone: new Set([a]) }).best",
+    )
+    assert tab.evaluate(f"{found} !== now.best")
+    singles = f"bank.captions.keys().filter((a) => {alone} !== now.best).toArray()"
+    assert wait == 0 or tab.evaluate(singles) == []

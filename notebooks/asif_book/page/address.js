@@ -55,9 +55,9 @@ async function receive(given) {
     for (const { id } of more) came.add(id);
     Object.assign(state, await learn(more));
     pairs = brought;
-  }).catch(() => { notes.push("The anchors that come with this address cannot be read, so the answer may be another."); });
+  }).catch(() => { notes.push("The anchors that come with this address cannot be read, so the answer may differ."); });
   const left = others && /^\d{1,3}$/.test(given.get("left")) ? Number(given.get("left")) : 0, own = others ? taught.length - pairs.length : 0;
-  if (left) notes.push(`This address is without ${left === 1 ? "an anchor" : `${left} anchors`} that its sender taught, so the answer may be another.`);
+  if (left) notes.push(`This address is without ${left === 1 ? "an anchor" : `${left} anchors`} that its sender taught, so the answer may differ.`);
   if (own) notes.push(`The ${own === 1 ? "anchor" : `${own} anchors`} that you taught here ${own === 1 ? "answers" : "answer"}, too.`);
   if (others && pairs.length) tell(`${pairs.length} anchors came with this address. This browser does not keep them: save them as a file.`);
   return [pairs, notes];

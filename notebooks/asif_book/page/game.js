@@ -19,6 +19,7 @@ function say() {
   says.replaceChildren(sentenceOf(text));
   says.classList.toggle("turned", Boolean(out.length && turned && now.best >= 0));
   for (const id of ["hint", "stop"]) find(id).hidden = !playing;
+  find("hunt-says").textContent = "";
 }
 
 /** A puzzle is done when the answer has turned. */
@@ -97,7 +98,7 @@ async function play(kind) {
     const time = performance.now(), late = time - mine.since >= PATIENCE.wait;
     if (time - mine.told < 1000) return;
     mine.told = time;
-    find("says").textContent = `Looking for a puzzle … ${known()}${late ? " It may take long: “Stop” ends it." : ""}`;
+    find("hunt-says").textContent = `Looking for a puzzle … ${known()}${late ? " It may take long: “Stop” ends it." : ""}`;
   });
   if (hunt !== mine) return undefined;  // it was stopped, or the reader went on
   hunt = null;
@@ -126,7 +127,7 @@ find("stop").addEventListener("click", () => {
   const so = known();
   hunt = null;
   say();
-  return find("says").replaceChildren(`The search is stopped. ${so}`);
+  return find("hunt-says").replaceChildren(`The search is stopped. ${so}`);
 });
 find("hint").addEventListener("click", () => {
   state.game.told = true;

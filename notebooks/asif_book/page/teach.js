@@ -182,7 +182,6 @@ function shared() {
 
 showAt("verdict", ({ again }) => {
   find("share-says").textContent = shared();
-  find("send").checked = state.send;
   find("copy").textContent = "Copy the address";
   find("may-send").hidden = !taught.length;
   find("whiten-says").replaceChildren(sentenceOf(compared()));
@@ -190,7 +189,7 @@ showAt("verdict", ({ again }) => {
   find("teach-it").disabled = state.question >= 0;
   find("export").disabled = !taught.length;
   find("forget").disabled = !taught.length && !aside.length;
-  [find("alone").checked, find("whiten").checked] = [state.alone, state.whiten < 1];
+  [find("alone").checked, find("whiten").checked, find("send").checked] = [state.alone, state.whiten < 1, state.send];
   find("taught").replaceChildren(...taught.map((pair, i) => {
     const button = element("button", { type: "button", "aria-label": `Forget ${pair.caption}` }, "×");
     button.addEventListener("click", () => forget([pair]));

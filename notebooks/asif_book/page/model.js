@@ -31,16 +31,25 @@ function dot(one, other, first = 0, last = one.length) {
   return a + b + (c + d);
 }
 
+/** What the work of a generator returns, at once. It yields often, so that the page can also do it in steps. */
+function drained(work) {
+  let step = work.next();
+  while (!step.done) step = work.next();
+  return step.value;
+}
+
 /** The columns of L⁻¹, with A = L Lᵀ a positive matrix (n, n) in rows: so that A⁻¹ = L⁻ᵀ L⁻¹. */
-function factor(rows) {
+function* factor(rows) {
   const n = rows.length, lower = rows.map(() => new Float64Array(n)), columns = rows.map(() => new Float64Array(n));
   for (let i = 0; i < n; i++) {
     for (let j = 0; j < i; j++) lower[i][j] = (rows[i][j] - dot(lower[i], lower[j], 0, j)) / lower[j][j];
     lower[i][i] = Math.sqrt(rows[i][i] - dot(lower[i], lower[i], 0, i));
+    yield;
   }
   for (let j = 0; j < n; j++) {
     columns[j][j] = 1 / lower[j][j];
     for (let i = j + 1; i < n; i++) columns[j][i] = -dot(lower[i], columns[j], j, i) / lower[i][i];
+    yield;
   }
   return columns;
 }
@@ -50,16 +59,16 @@ function factor(rows) {
  *  shrunk covariance is c VᵀV + f. Its inverse is (1 − c Vᵀ A⁻¹ V) / f, with A = c V Vᵀ + f of n rows. So all whitened
  *  products, here times f, follow from cosines. */
 class Whitening {
-  constructor(cosines, shrinkage, d) {
+  static* over(cosines, shrinkage, d) {
     const n = cosines.length, mean = (row) => row.reduce((sum, value) => sum + value, 0) / n;
     const means = cosines.map(mean), all = mean(means), share = (1 - shrinkage) / n;
     const trace = cosines.reduce((sum, row, a) => sum + row[a] - all, 0), floor = Math.max(shrinkage * trace / n / d, 1e-30);
-    this.columns = factor(cosines.map((row, a) => row.map((value, b) => share * (value - means[a] - means[b] + all) + (a === b ? floor : 0))));
-    const h = means.map((value) => value - all), g = this.solved(h), rest = all - share * dot(h, g);
-    const inverse = (a) => dot(this.columns[a], this.columns[a], a);
+    const columns = yield* factor(cosines.map((row, a) => row.map((value, b) => share * (value - means[a] - means[b] + all) + (a === b ? floor : 0))));
+    const made = Object.assign(new Whitening(), { cosines, share, columns });
+    const h = means.map((value) => value - all), g = made.solved(h), rest = all - share * dot(h, g);
+    const inverse = (a) => dot(columns[a], columns[a], a);
     const length = (a) => rest + floor * ((1 - floor * inverse(a)) / share + 2 * g[a]);
-    const scale = cosines.map((_, a) => reciprocal(length(a), 1));
-    Object.assign(this, { cosines, share, scale });
+    return Object.assign(made, { scale: cosines.map((_, a) => reciprocal(length(a), 1)) });
   }
 
   /** A⁻¹ t. */
@@ -115,22 +124,27 @@ class Side {
   }
 
   /** What all questions to the anchors that stay share: a·m for each anchor (n), m·m, 1 / |a − m|, and where it is on, whitening. */
-  without(gone, whiten = 1) {
+  * without(gone, whiten = 1) {
     const key = [whiten, ...[...gone].sort((a, b) => a - b)].join();
     if (this.rests.has(key)) return this.rests.get(key);
     const here = [...this.total.keys()].filter((a) => !gone.has(a)), left = here.length, few = this.rows && left < gone.size;
     let means = few ? new Float64Array(this.n) : Float64Array.from(this.total);  // from the columns of the fewer anchors
-    for (const r of few ? here : gone) this.column(r).forEach((product, a) => { means[a] += few ? product : -product; });
+    for (const r of few ? here : gone) {
+      this.column(r).forEach((product, a) => { means[a] += few ? product : -product; });
+      yield;
+    }
     means = means.map((mean) => mean / (left || 1));
     const square = here.reduce((sum, a) => sum + means[a] / left, 0);
     const scale = means.map((mean, a) => reciprocal(this.squares[a] - 2 * mean + square, this.squares[a] + square));
     const rest = { here, left, means, square, scale };
     if (whiten < 1 && left) {  // whitening with 1 changes no cosine
-      const cosines = here.map((a) => {
+      const cosines = [];
+      for (const a of here) {
         const column = this.column(a);
-        return Float64Array.from(here, (b) => (column[b] - means[a] - means[b] + square) * scale[a] * scale[b]);
-      });
-      rest.whitening = new Whitening(cosines, whiten, this.d);
+        cosines.push(Float64Array.from(here, (b) => (column[b] - means[a] - means[b] + square) * scale[a] * scale[b]));
+        yield;
+      }
+      rest.whitening = yield* Whitening.over(cosines, whiten, this.d);
     }
     if (this.rests.size > 7) this.rests.delete(this.rests.keys().next().value);
     this.rests.set(key, rest);
@@ -159,13 +173,19 @@ class Side {
 
 /** Decide between sentences: each question is [inner, length], `picture` one, `sentences` several. `whiten`: the
  *  library's shrinkage, of the pictures, 0 to 1. The page has no switch for the library's `hubs`. */
-function decide(sides, picture, sentences, gone, k, p, whiten = 1) {
-  const images = sides[0].without(gone, whiten), texts = sides[1].without(gone);
+function* deciding(sides, picture, sentences, gone, k, p, whiten = 1) {
+  const images = yield* sides[0].without(gone, whiten), texts = yield* sides[1].without(gone);
   const { left } = images, kept = Math.min(k, left);
   const image = sides[0].represent(...picture, images, kept, p);
-  const text = sentences.map((sentence) => sides[1].represent(...sentence, texts, kept, p));
+  const text = [];
+  for (const sentence of sentences) {
+    text.push(sides[1].represent(...sentence, texts, kept, p));
+    yield;
+  }
   const products = text.map(({ entries }) => entries.map((entry, a) => entry * image.entries[a]));
   const scores = products.map((each) => each.reduce((sum, product) => sum + product, 0));
   const best = Math.max(...scores);
   return { left, kept, image, text, products, scores, best: best > 0 ? scores.indexOf(best) : -1 };
 }
+
+const decide = (...asked) => drained(deciding(...asked));

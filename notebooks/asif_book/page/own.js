@@ -85,7 +85,7 @@ async function embed(file) {
 /** A warning for a picture unlike the bank’s: its largest cosine with an anchor, and the promise of the threshold. */
 function unfamiliar(picture) {
   if (!bank.coverage) return "";
-  const { cosines } = sides[0].represent(...picture, sides[0].without(new Set()), 1, 1), most = Math.max(...cosines);
+  const { cosines } = sides[0].represent(...picture, drained(sides[0].without(new Set())), 1, 1), most = Math.max(...cosines);
   const { threshold, false_alarm: rate } = bank.coverage, [cosine, least] = [most, threshold].map((value) => value.toFixed(2));
   return most >= threshold ? "" : ` Never seen anything like it: no anchor has a larger cosine with it than ${cosine}. On average, at most ${100 * rate} of 100 pictures like the bank’s are below ${least}. Take the answer as a guess.`;
 }
@@ -100,19 +100,23 @@ function lacking() {
   return word ? `The model knows only ${quoted(word)}: teach it a second thing.` : "The model knows nothing yet: teach it two things.";
 }
 
-/** The positions of words, those of the best label of a picture first: of all, or of the reader's own where only their anchors are in. */
-function labels(question) {
+/** The positions of words, those of the best label of a picture first: of all, or of the reader's own where only their anchors are in;
+ *  none once another change has come. */
+async function labels(question) {
   const own = learned().map(placeOf), words = state.alone && own.length > 1 ? own : [...bank.words.keys()];
-  const { scores } = answer({ ...state, ...question, words });
+  const mine = moving = Symbol(), decided = await inSteps(answering({ ...state, ...question, words }), () => moving === mine, () => { find("says").textContent = "Computing …"; });
+  if (moving !== mine) return [];
+  const { scores } = decided;
   return [...words.keys()].sort((a, b) => scores[b] - scores[a]).map((i) => words[i]);
 }
 
 /** Ask a picture of the reader's own, { z, src }, with its two best labels, and tell `more` of it; return the positions of words,
  *  the best first. */
-function askOwn(own, more = "") {
-  const asked = { question: -1, own, gone: new Set(), whiten: state.alone ? 1 : WHITEN, game: null }, best = labels(asked);
+async function askOwn(own, more = "") {
+  const asked = { question: -1, own, gone: new Set(), whiten: state.alone ? 1 : WHITEN, game: null }, best = await labels(asked);
+  if (!best.length) return best;
   own.word = lacking() ? "" : bank.words[best[0]];
-  update({ ...asked, words: lacking() ? state.words : best.slice(0, 2) }, { again: true });
+  await update({ ...asked, words: lacking() ? state.words : best.slice(0, 2) }, { again: true });
   find("own-says").replaceChildren(lacking() ? "" : sentenceOf(`Of all ${best.length} words, ${quoted(own.word)} fits best.${more} Now take its anchors out.`));
   return best;
 }
@@ -127,7 +131,7 @@ async function ask(file) {
     const moves = await checkFile(file);
     const z = await embed(file), picture = question(sides[0], z);
     trouble();
-    askOwn({ z, src: URL.createObjectURL(file) }, `${unfamiliar(picture)}${moves ? " Of an animation the first picture is asked." : ""}`);
+    await askOwn({ z, src: URL.createObjectURL(file) }, `${unfamiliar(picture)}${moves ? " Of an animation the first picture is asked." : ""}`);
     scrollTo({ top: 0, behavior: calm.matches ? "instant" : "smooth" });
   } catch (error) {
     says.textContent = `No answer: ${error.message}.`;

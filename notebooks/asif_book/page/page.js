@@ -45,13 +45,13 @@ function listen() {
   for (const id of ["file", "import"]) find(id).addEventListener("click", ({ target }) => { target.value = ""; });  // the same file again is a choice, too
   for (const name of ["k", "p"]) find(name).addEventListener("input", (event) => update({ [name]: Number(event.target.value), game: null }, { again: true }));
   find("back").addEventListener("click", () => update({ gone: new Set(state.game?.base), game: blind() ? state.game : null }));
-  addEventListener("hashchange", arrive);
+  addEventListener("hashchange", () => arrive());
 }
 
 /** Show what the address says. */
-async function arrive() {
-  const wrong = readAddress();
-  trouble(...wrong);
+async function arrive(...notes) {
+  const given = new URLSearchParams(location.hash.slice(1)), [sent, lacks] = await receive(given), wrong = readAddress(given, sent);
+  trouble(...notes, ...lacks, ...wrong);
   await update({ game: null }, { again: true });
   if (!wrong.length) chooseWaiting();
 }
@@ -68,10 +68,10 @@ async function start() {
     radio.addEventListener("change", () => update({ ...fresh(i), game: null }, { again: true }));
     return element("label", {}, radio, tile(question.row, 48));
   }));
-  await restore();
+  const set = await restore();
   map.begin(sheet);
   listen();
-  await arrive();
+  await arrive(...(set ? [set] : []));
 }
 
 start().catch((error) => trouble(`This browser cannot show the page: ${error.message}.`));

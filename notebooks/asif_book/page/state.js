@@ -43,26 +43,49 @@ function regrow(pairs) {
 
 /** The decision of a state. A picture of the bank (`question` ≥ 0) is asked without its own pair; else `own.z` is asked.
  *  `alone`: without the bank's own anchors. */
-function answer({ question: number, own, words, gone, k, p, whiten, alone }) {
+function* answering({ question: number, own, words, gone, k, p, whiten, alone }) {
   const row = bank.questions[number]?.row, out = new Set([...gone, ...(alone ? Array(base).keys() : []), ...(number < 0 ? [] : [row])]);
   const picture = number < 0 ? question(sides[0], own.z) : [sides[0].column(row), sides[0].squares[row]];
-  return decide(sides, picture, words.map(sentence), out, k, p, whiten);
+  const sentences = [];
+  for (const word of words) {
+    sentences.push(sentence(word));
+    yield;
+  }
+  return yield* deciding(sides, picture, sentences, out, k, p, whiten);
+}
+
+const answer = (asked) => drained(answering(asked));
+const PATIENCE = { step: 40, wait: 10_000 };  // ms of work between which the page lives, and after which a search says what it knows
+
+/** Do the work of a generator in steps, and `tell` between them, for as long as it is `wanted`; what it returns, or undefined. */
+async function inSteps(work, wanted, tell) {
+  for (let begun = performance.now(), step = work.next(); ; step = work.next()) {
+    if (step.done) return step.value;
+    if (performance.now() - begun < PATIENCE.step) continue;
+    tell();
+    await new Promise((done) => setTimeout(done));
+    if (!wanted()) return undefined;
+    begun = performance.now();
+  }
 }
 
 const fresh = (number) => ({ question: number, words: [...bank.questions[number].pair], gone: new Set(), whiten: 1, alone: false });
-const state = { ...fresh(0), own: null, k: bank.k, p: bank.p, game: null };  // own: { z, src, word } of the reader's picture
-let now = null, first = null, moving = null;  // the decision, the one with all anchors, the change that is being shown
+const state = { ...fresh(0), own: null, k: bank.k, p: bank.p, game: null, send: false };  // own: { z, src, word } of the reader's picture; send: their anchors go with the address
+let now = null, first = null, moving = null, hunt = null;  // the decision, the one with all anchors, the change that is being shown, the search for a puzzle
 
 /** Decide after a change, and show it everywhere; `again`: a new question, and not only other anchors. An anchor that goes
  *  out is shown step by step; all else at once. A promise, kept when the verdict stands, or another change has come. */
 async function update(change, { again = false } = {}) {
   const before = state.gone, mine = Symbol();
   Object.assign(state, change);
-  now = answer(state);
-  if (again) first = state.gone.size ? answer({ ...state, gone: new Set() }) : now;
+  [moving, hunt] = [mine, null];
+  const wait = () => { find("says").textContent = "Computing …"; }, decided = await inSteps(answering(state), () => moving === mine, wait);
+  const whole = again && state.gone.size ? await inSteps(answering({ ...state, gone: new Set() }), () => moving === mine, wait) : decided;
+  if (moving !== mine) return;
+  now = decided;
+  if (again) first = whole;
   judge();
-  moving = mine;
-  history.replaceState(null, "", address());
+  history.replaceState({ send: state.send }, "", address());
   const slowly = !again && [...state.gone].some((a) => !before.has(a));
   for (const [step, time] of Object.entries(STEPS)) {
     for (const view of views[step]) view({ again, slowly });

@@ -3,6 +3,15 @@ const WHITEN = 0.8;  // a good start for pictures of another kind than the bank'
 const scales = [bank.scale, bank.textEncoder.scale], [head, tail] = bank.template.split("{}");
 let taught = [];  // { id, caption, thumbnail, image, text }: anchors base, base + 1, …, with embeddings as the encoders give them
 const discs = new Map(), MOST = 500, SIDES = ["image", "text"];
+let kept = new Set(), aside = [];  // the ids of `taught` that the store holds; the keys of its entries that are no pair of this page
+
+/** Changes of `taught` happen one after the other: each sees what the one before has left. */
+let turn = Promise.resolve();
+const inTurn = (work) => (turn = turn.then(() => work(), () => work()));
+
+/** Whether this is a pair of this page. An entry of the store, of a file or of an address may be anything. */
+const sound = (pair) => [["id", LONGEST], ["caption", LONGEST], ["thumbnail", 1e5]].every(([key, most]) => typeof pair?.[key] === "string" && pair[key].trim() && pair[key].length <= most)
+  && SIDES.map((side) => pair[side]).every((z, i) => z instanceof Float32Array && z.length === bank.dimensions[i] && z.some(Boolean) && z.every((value) => Math.abs(value) < 1e30));
 
 /** Call a method of the store in this browser, once for each value, all or nothing. */
 async function stored(method, ...calls) {
@@ -17,8 +26,30 @@ async function stored(method, ...calls) {
   return requests[0].result;
 }
 
-/** The same for a change; a sentence where the browser does not keep it. */
-const keep = (...change) => stored(...change).then(() => "", (error) => `This browser cannot keep it (${error.message}): save your anchors as a file before you close the page.`);
+/** Put pairs into the store, or delete keys, and tell the other tabs; a sentence where the browser does not keep it. */
+const keep = (method, ...those) => stored(method, ...those.map((one) => [one])).then(() => {
+  for (const one of those) kept[method === "put" ? "add" : "delete"](one.id ?? one);
+  tabs.postMessage("changed");
+  return "";
+}, (error) => `This browser cannot keep it (${error.message}): save your anchors as a file before you close the page.`);
+
+/** Learn what the store holds, and unlearn what it held; a change of the state, or null. Here and in all that changes `taught`,
+ *  a pair that another tab put meanwhile stays: only keys that were read before are deleted. */
+async function reread() {
+  const keys = await stored("getAllKeys", []), pairs = (await stored("getAll", [])).filter(sound).slice(0, MOST), ids = new Set(pairs.map(({ id }) => id));
+  const gone = taught.filter(({ id }) => kept.has(id) && !ids.has(id)), more = pairs.filter(({ id }) => !taught.some((pair) => pair.id === id));
+  [kept, aside] = [ids, keys.filter((key) => !ids.has(key))];
+  return gone.length || more.length ? learn(more, gone) : null;
+}
+
+const tabs = new BroadcastChannel(`walk-the-bank-${bank.digest}`);  // the tabs of this page
+tabs.addEventListener("message", () => inTurn(async () => {
+  const change = await reread();
+  if (!change) return;
+  Object.assign(state, change);
+  if (now) await update({}, { again: true });
+  tell("Another tab changed your anchors, and this one follows.");
+}).catch(() => {}));
 
 /** A thumbnail as a round canvas; one that is no picture stays empty. */
 async function disc({ thumbnail }) {
@@ -36,8 +67,9 @@ const wordIn = (text) => (text.startsWith(head) && text.endsWith(tail) ? text.sl
 /** Add pairs behind the bank's own anchors, and take others away; those that stay are in or out as they were. */
 async function learn(added, gone = []) {
   await Promise.all(added.map(async (pair) => discs.set(pair.id, await disc(pair))));
+  const next = [...taught, ...added].filter((pair, i, all) => !gone.includes(pair) && all.findIndex(({ id }) => id === pair.id) === i), sent = await parcelOf(next);
   const name = (a) => taught[a - base]?.id ?? a, out = new Set([...state.gone].map(name)), scaled = (pair, i) => pair[SIDES[i]].map((value) => value * scales[i]);
-  taught = [...taught, ...added].filter((pair) => !gone.includes(pair));
+  [taught, parcel] = [next, sent];
   bank.captions.splice(base, Infinity, ...taught.map(({ caption }) => caption));
   thumbs.added = new Map(taught.map(({ id }, i) => [base + i, discs.get(id)]));
   regrow(taught.map((pair) => [scaled(pair, 0), scaled(pair, 1)]));
@@ -48,30 +80,34 @@ async function learn(added, gone = []) {
 const tell = (...sentences) => find("teach-says").replaceChildren(sentenceOf(sentences.filter(Boolean).join(" ")));
 
 /** The own picture that is asked, and the word that is written, become an anchor. */
-async function teach() {
+const teach = () => inTurn(async () => {
   const word = await wordFor(find("teach-word").value, teach);
   if (word === null) return;
   trouble();
   if (state.question >= 0) return;
+  const caption = head + bank.words[word] + tail;
+  if (caption.length > LONGEST) throw new Error(`its caption has ${caption.length} characters; write a shorter one`);  // no file could bring it back
+  if (taught.length >= MOST) throw new Error(`the page holds ${MOST} anchors of your own; forget one first`);
   await find("picture").decode().catch(() => {});
   const canvas = element("canvas", { width: bank.tile, height: bank.tile }), picture = find("picture"), { naturalWidth: w, naturalHeight: h } = picture;
   const side = Math.min(w, h);
   canvas.getContext("2d").drawImage(picture, (w - side) / 2, (h - side) / 2, side, side, 0, 0, bank.tile, bank.tile);
   const pair = {
-    id: `own-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`, caption: head + bank.words[word] + tail, thumbnail: canvas.toDataURL("image/webp", 0.8),
+    id: `own-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`, caption, thumbnail: canvas.toDataURL("image/webp", 0.8),
     image: state.own.z.map((value) => value / scales[0]), text: prompts[word].map((value) => value / scales[1]),
   };
   Object.assign(state, await learn([pair]));
-  update({ words: [word, (state.alone && !lacking() ? labels(state) : state.words).find((each) => each !== word)] }, { again: true });
-  tell(`${quoted(bank.words[word])} is anchor ${taught.length} of your own now, on both sides. ${lacking() || "Ask another picture of the same thing."}`, await keep("put", [pair]));
-}
+  await update({ words: [word, (state.alone && !lacking() ? await labels(state) : state.words).find((each) => each !== word)] }, { again: true });
+  tell(`${quoted(bank.words[word])} is anchor ${taught.length} of your own now, on both sides. ${lacking() || "Ask another picture of the same thing."}`, await keep("put", pair));
+});
 
-/** Forget these pairs, here and in the store. */
-async function forget(pairs) {
-  update(await learn([], pairs), { again: true });
+/** Forget these pairs, here and in the store, and delete entries of other keys. */
+const forget = (pairs, others = []) => inTurn(async () => {
+  aside = aside.filter((key) => !others.includes(key));
+  await update(await learn([], pairs), { again: true });
   find("teach-word").focus();
-  tell(...(taught.length ? ["It is forgotten.", await keep("delete", [pairs[0].id])] : ["All your anchors are forgotten.", await keep("clear", [])]));
-}
+  tell(taught.length ? "It is forgotten." : "All your anchors are forgotten.", await keep("delete", ...pairs.map(({ id }) => id), ...others));
+});
 
 const digest = async (...parts) => [...new Uint8Array(await crypto.subtle.digest("SHA-256", await new Blob(parts).arrayBuffer()))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
@@ -101,26 +137,32 @@ async function imported(file) {
   const same = ({ kind, checksum, preprocessing, dim } = {}) => JSON.stringify([kind, checksum, preprocessing, dim]);
   if (SIDES.some((side, i) => same(content[`${side}_encoder`]) !== same(bank.encoders[i]))) throw new Error("other encoders made its embeddings");
   const [d, e] = bank.dimensions, n = ids.length, numbers = new Float32Array(body), row = (at, size) => numbers.slice(at, at + size);
-  const texts = [[ids, LONGEST], [captions, LONGEST], [thumbnails, 1e5]].every(([column, most]) => column?.length === n && column.every((text) => typeof text === "string" && text.trim() && text.length <= most));
-  if (!texts || numbers.length !== n * (d + e) || !numbers.every(Number.isFinite)) throw new Error("its counts or numbers are wrong");
-  return ids.map((id, i) => ({ id, caption: captions[i], thumbnail: thumbnails[i], image: row(i * d, d), text: row(n * d + i * e, e) }));
+  const pairs = ids.map((id, i) => ({ id, caption: captions?.[i], thumbnail: thumbnails?.[i], image: row(i * d, d), text: row(n * d + i * e, e) }));
+  if ([content.ids, captions, thumbnails].some((column) => column?.length !== n) || numbers.length !== n * (d + e) || !pairs.every(sound)) throw new Error("its counts or numbers are wrong");
+  return pairs;
 }
 
 /** A file becomes anchors, besides those that are here; or a sentence. */
-async function readBack(file) {
+const readBack = (file) => inTurn(async () => {
   try {
-    const here = new Set(taught.map(({ id }) => id)), more = (await imported(file)).filter(({ id }) => !here.has(id));
+    const pairs = await imported(file), here = new Set(taught.map(({ id }) => id)), more = pairs.filter(({ id }) => !here.has(id)), lost = pairs.filter(({ id }) => !kept.has(id));
     if (taught.length + more.length > MOST) throw new Error(`with it there would be ${taught.length + more.length} anchors of your own, and the page holds ${MOST}`);
-    update(await learn(more), { again: true });
-    tell(`${quoted(file.name)} brought ${more.length} anchors that were not here.`, more.length && await keep("put", ...more.map((pair) => [pair])));
+    await update(await learn(more), { again: true });
+    tell(`${quoted(file.name)} brought ${more.length} anchors that were not here.`, lost.length && await keep("put", ...lost));
   } catch (error) {
     tell(`${quoted(file.name)} is not read: ${error.message}. Nothing is changed.`);
   }
-}
+});
 
-/** At the start: the pairs that this browser keeps. */
+/** At the start: the pairs that this browser keeps. Return a sentence if it holds anything else. */
 async function restore() {
-  await learn(await stored("getAll", []).catch(() => []));
+  try {
+    await inTurn(reread);
+  } catch (error) {
+    return `This browser’s store cannot be read (${error.message}), so the page begins without the anchors that you taught it here.`;
+  }
+  const one = aside.length === 1;
+  return aside.length ? `This browser’s store holds ${aside.length} ${one ? "entry that is" : "entries that are"} damaged, or from elsewhere: ${one ? "it is" : "they are"} set aside, and “Forget all” deletes ${one ? "it" : "them"}.` : "";
 }
 
 /** What whitening does to the answer. */
@@ -130,12 +172,24 @@ function compared() {
   return `Without whitening the answer ${now.best === plain.best ? "stays" : "would be"} ${label(plain)}, with the sums ${plain.scores.map((score) => score.toFixed(3)).join(" and ")}.`;
 }
 
+/** What the address holds of the reader's own anchors, before it is sent. */
+function shared() {
+  const inside = parcel.pairs.length, left = taught.length - inside, are = (n) => (n === 1 ? "1 taught anchor is" : `${n} taught anchors are`);
+  if (parcel.full) return `None of ${taught.length} taught anchors is in the address, which holds ${SENT} of them and ${ROOM.toLocaleString("en")} characters at most.`;
+  const held = inside && `${are(inside)} in the address, with small pictures, in ${Math.ceil(parcel.text.length / 1000)},000 characters`;
+  return [held, left && `${are(left)} not in the address`].filter(Boolean).join("; ") + (taught.length ? "." : "");
+}
+
 showAt("verdict", ({ again }) => {
+  find("share-says").textContent = shared();
+  find("copy").textContent = "Copy the address";
+  find("may-send").hidden = !taught.length;
   find("whiten-says").replaceChildren(sentenceOf(compared()));
   if (!again) return;
   find("teach-it").disabled = state.question >= 0;
-  for (const id of ["export", "forget"]) find(id).disabled = !taught.length;
-  [find("alone").checked, find("whiten").checked] = [state.alone, state.whiten < 1];
+  find("export").disabled = !taught.length;
+  find("forget").disabled = !taught.length && !aside.length;
+  [find("alone").checked, find("whiten").checked, find("send").checked] = [state.alone, state.whiten < 1, state.send];
   find("taught").replaceChildren(...taught.map((pair, i) => {
     const button = element("button", { type: "button", "aria-label": `Forget ${pair.caption}` }, "×");
     button.addEventListener("click", () => forget([pair]));
@@ -151,11 +205,20 @@ find("alone").addEventListener("change", ({ target }) => {
   if (state.question < 0) askOwn(state.own);
   else update({ game: null }, { again: true });
 });
+find("send").addEventListener("change", ({ target }) => inTurn(async () => {
+  state.send = target.checked;
+  parcel = await parcelOf(taught);
+  update({});
+}).catch((error) => trouble(`The address cannot hold your anchors: ${error.message}.`)));
+find("copy").addEventListener("click", async ({ target }) => {
+  const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
+  target.textContent = copied ? "Copied" : "Copy it out of the browser’s own line";
+});
 find("whiten").addEventListener("change", ({ target }) => update({ whiten: target.checked ? WHITEN : 1, game: null }, { again: true }));
 find("export").addEventListener("click", async () => {
   element("a", { href: URL.createObjectURL(await exported()), download: "taught.safetensors" }).click();
   tell(`Read it here again, or in Python: asif bank import mine taught.safetensors.`);
 });
 find("import").addEventListener("change", ({ target }) => { if (target.files[0]) readBack(target.files[0]); });
-find("forget").addEventListener("click", () => { if (confirm(`Forget all ${taught.length} anchors of your own?`)) forget(taught); });
+find("forget").addEventListener("click", () => { if (confirm(`Forget all ${taught.length} anchors of your own${aside.length ? `, and ${aside.length} entries that were set aside` : ""}?`)) forget(taught, aside); });
 find("teach").hidden = Boolean(bank.encoder.why);

@@ -140,12 +140,18 @@ def drawn(thing, number):
     return picture.rotate(float(draw.integers(-15, 16)), fillcolor=picture.getpixel((0, 0)))
 
 
+def reload(tab):
+    tab.reload()
+    tab.wait_for_function("typeof now !== 'undefined' && now !== null")
+
+
 def ask(tab, picture):
     """Ask an own picture by its embedding, as the page does after its encoder; return the best word."""
     z = tab.image_encoder.encode([picture])[0].tolist()
     picture.save(file := io.BytesIO(), "png")
     src = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
-    script = "([z, src]) => bank.words[askOwn({ z: Float32Array.from(z, (one) => one * bank.scale), src })[0]]"
+    own = "{ z: Float32Array.from(z, (one) => one * bank.scale), src }"
+    script = f"([z, src]) => askOwn({own}).then(([best]) => bank.words[best])"
     return tab.evaluate(script, [z, src])
 
 
@@ -179,8 +185,7 @@ def test_twelve_pictures_of_three_things_are_a_model_and_stay(teacher):
         assert sum(right) >= 8, (alone, right)
         left, whiten = (12, 1) if alone else (213, 0.8)
         assert teacher.evaluate("[now.left, state.whiten, map.dots.length]") == [left, whiten, 213]
-    teacher.reload()
-    teacher.wait_for_function("typeof now !== 'undefined' && now !== null")
+    reload(teacher)
     assert teacher.evaluate("[taught.length, now.left]") == [12, 213]
     teacher.evaluate("find('teach').hidden = false")
     teacher.get_by_role("button", name="Forget a photo of a house.").first.click()
@@ -263,6 +268,151 @@ def test_a_browser_that_keeps_nothing_says_so_and_goes_on(teacher, refused):
     teach(teacher, "a mug", 1)
     assert "This browser cannot keep it" in teacher.locator("#teach-says").text_content()
     assert teacher.evaluate("[taught.length, now.left]") == [2, 203]
-    teacher.reload()
-    teacher.wait_for_function("typeof now !== 'undefined' && now !== null")
+    reload(teacher)
     assert teacher.evaluate("taught.length") == 1  # what was kept before is not lost
+
+
+# What the browser keeps, what an address sends, and a long search
+TEACH = """async ([word, at]) => {
+    const d = bank.dimensions[0];
+    await askOwn({ z: halves(bank.embeddings[0]).slice(at * d, (at + 1) * d), src: bank.large[0] });
+    find("teach-word").value = word;
+    return teach().then(() => taught.at(-1).id);
+}"""
+FORGET = "(ids) => { globalThis.ends = ids.length && forget(taught.filter(({ id }) => ids.includes(id))); }"
+IDS, KEYS = "taught.map(({ id }) => id).sort()", "stored('getAllKeys', [])"
+FOREIGN = """async () => {
+    const [image, text] = bank.dimensions.map((d) => new Float32Array(d).fill(1));
+    const good = { image, text, caption: "a", thumbnail: "a" }, none = image.map(() => NaN), zeros = text.map(() => 0);
+    const changes = { b: { image: [1] }, c: { image: none }, d: { caption: null }, e: { text: zeros }, fine: {} };
+    const pairs = Object.entries(changes).map(([id, change]) => ({ id, ...good, ...change }));
+    await stored("put", ...[{ id: 7 }, ...pairs].map((pair) => [pair]));
+}"""
+OTHER_STORE = """() => new Promise((done) => Object.assign(indexedDB.open(`walk-the-bank-${bank.digest}`, 2), {
+    onupgradeneeded: ({ target }) => target.result.deleteObjectStore("pairs"), onsuccess: () => done(),
+}))"""
+SETTINGS = [
+    {"alone": True, "whiten": 1, "k": 5, "p": 2.5, "gone": [205]}, {"alone": False, "whiten": 0.8, "k": 30, "p": 8},
+    {"alone": False, "whiten": 0.3, "k": 20, "p": 1, "gone": [7, 201, 212]}, {"alone": True, "question": 3},
+]  # fmt: skip
+SEND = "find('send').click(), inTurn(() => update({}))"  # it waits for its turn
+SET = "(change) => update({ ...change, gone: new Set(change.gone ?? []) }, { again: true })"
+SEEN = """[state.question, state.alone, state.whiten, state.k, state.p, [...state.gone], wordOf(0), wordOf(1),
+    taught.map(({ id, caption }) => id + caption), now.left, now.best]"""
+BETWEEN = """async () => {
+    const d = bank.dimensions[0], row = (at) => halves(bank.embeddings[0]).slice(at * d, (at + 1) * d), one = row(128);
+    await askOwn({ z: row(109).map((value, i) => value + one[i]), src: bank.large[0] });
+}"""
+TURNING = """() => [state.game.found, ...bank.captions.map((_, a) => [a])]
+    .filter((all) => answer({ ...state, gone: new Set(all) }).best !== now.best).length"""
+
+
+def text(tab, place):
+    return tab.locator(place).text_content()
+
+
+def test_two_tabs_lose_nothing_of_each_other(browser, page):
+    """Ten times one tab forgets what it shows, some or all, while the other one teaches."""
+    first = opened_page(browser, page)
+    tabs, draw, here = [first, first.context.new_page()], np.random.default_rng(0), set()
+    tabs[1].goto(page.as_uri())
+    reload(tabs[1])
+    for _ in range(10):
+        one, other = (tabs[i] for i in draw.permutation(2))
+        gone = set(draw.choice(sorted(here), draw.integers(0, len(here) + 1), replace=False).tolist())
+        one.evaluate(FORGET, sorted(gone))  # it does not wait for the end
+        here = here - gone | {other.evaluate(TEACH, [THINGS[0], int(draw.integers(200))]) for _ in range(2)}
+        one.evaluate("ends")
+        for tab in tabs:
+            tab.wait_for_function(f"(ids) => `${{{IDS}}}` === ids", arg=",".join(sorted(here)))
+            assert tab.evaluate(KEYS) == sorted(here) and tab.evaluate("bank.captions.length") == 201 + len(here)
+    assert first.complaints == []
+    first.context.close()
+
+
+def test_damaged_and_foreign_entries_of_the_store_are_set_aside(teacher):
+    teacher.evaluate(FOREIGN)
+    reload(teacher)
+    damaged = "This browser’s store holds 5 entries that are damaged, or from elsewhere:"
+    assert text(teacher, "#trouble") == f"{damaged} they are set aside, and “Forget all” deletes them."
+    assert teacher.evaluate(IDS) == ["fine"] and teacher.evaluate("now.scores.every(Number.isFinite)")
+    assert teacher.evaluate(KEYS) == [7, "b", "c", "d", "e", "fine"]
+    teacher.evaluate("find('teach').hidden = false")
+    teacher.locator("#forget").click()
+    teacher.wait_for_function(f"{KEYS}.then((keys) => !keys.length && !aside.length)")
+    teacher.evaluate(OTHER_STORE)
+    reload(teacher)
+    assert "This browser’s store cannot be read" in text(teacher, "#trouble")
+    assert text(teacher, "#says").startswith("The model says")
+
+
+def test_nothing_is_taught_that_a_file_could_not_bring_back(teacher):
+    ask(teacher, drawn("a mug", 0))
+    teacher.evaluate("addWord('x'.repeat(989), prompts[0])")
+    for word, change, why in ("x" * 989, "", "has 1001 char"), ("a mug", "taught = Array(500)", "holds 500 anchors"):
+        teacher.locator("#teach-word").fill(word)
+        assert why in teacher.evaluate(f"() => {{ {change}; return teach().catch((error) => error.message); }}")
+
+
+def test_twelve_taught_anchors_arrive_with_all_settings_in_another_profile(browser, page, teacher):
+    def arrived():
+        return opened_page(browser, page, ending=teacher.evaluate("location.hash"))
+
+    for at in range(12):
+        teacher.evaluate(TEACH, [THINGS[at % 3], 16 * at])
+    assert text(teacher, "#share-says") == "12 taught anchors are not in the address."
+    assert text(arrived(), "#trouble").startswith("This address is without 12 anchors that its sender taught")
+    teacher.evaluate(SEND)
+    for settings in SETTINGS:
+        teacher.evaluate(SET, settings)
+        kept, scores = teacher.evaluate(f"[{SEEN}, now.scores]")
+        receiver = arrived()
+        for _ in range(2):
+            assert receiver.evaluate(SEEN) == kept and not text(receiver, "#trouble")
+            assert receiver.evaluate("now.scores") == pytest.approx(scores, abs=0.011)
+            reload(receiver)
+        assert receiver.evaluate(KEYS) == [] and receiver.complaints == []  # it is not asked to keep them
+        receiver.context.close()
+    teacher.evaluate(TEACH, [THINGS[0], 3])
+    lacks = "None of 13 taught anchors is in the address, which holds 12 of them and 48,000 characters at most."
+    assert text(teacher, "#share-says") == lacks and len(teacher.evaluate("location.hash")) < 2000
+
+
+def test_own_anchors_stay_beside_those_of_an_address_and_a_damaged_one_changes_nothing(browser, page, teacher):
+    go, receiver = "(to) => { location.hash = to; }", opened_page(browser, page)
+    sent, _ = teacher.evaluate(TEACH, [THINGS[0], 3]), teacher.evaluate(SEND)
+    mine = receiver.evaluate(TEACH, [THINGS[1], 9])
+    receiver.evaluate(go, teacher.evaluate("location.hash"))
+    receiver.wait_for_function("moving === null && location.hash.includes('left=1')")
+    assert text(receiver, "#trouble") == "The anchor that you taught here answers, too."
+    assert receiver.evaluate("parcel.pairs.map(({ id }) => id)") == [sent] and receiver.evaluate(KEYS) == [mine]
+    receiver.evaluate(go, teacher.evaluate("location.hash.replace(/taught=..../, 'taught=AAAA')"))
+    receiver.wait_for_function("find('trouble').textContent.startsWith('The anchors that come with')")
+    assert receiver.evaluate("taught.length") == 2 and receiver.complaints == []
+
+
+def test_a_long_search_lets_the_page_live_and_is_stopped(tab):
+    tab.evaluate(BETWEEN)
+    assert tab.evaluate("[...answering({ ...state, gone: new Set([3]) })].length") > 3 * 200  # each of one row
+    tab.evaluate("PATIENCE.step = 0")  # so that every search is long
+    tab.locator("[data-puzzle=fewest]").click()
+    tab.wait_for_function("hunt.pairs === 1")
+    assert text(tab, "#hunt-says").startswith("Looking for a puzzle …")
+    tab.locator("#stop").click()
+    known = "The search is stopped. 1 pair of sentences is tried, and none makes a puzzle."
+    assert text(tab, "#hunt-says") == known and not tab.locator("#stop").is_visible()
+    tab.evaluate("void play('fewest'), update({ k: 30 }, { again: true })")  # a reader who goes on ends it, too
+    assert tab.evaluate("[hunt, state.game, moving, state.k]") == [None, None, None, 30]
+
+
+def test_a_search_whose_time_is_over_says_what_it_knows(tab):
+    tab.evaluate(BETWEEN)
+    for wait, proof in (
+        (0, "0 of 201 anchors were tried alone, and none turns it."),
+        (1e9, "No single anchor turns it."),
+    ):
+        tab.evaluate(f"PATIENCE.wait = {wait}")
+        tab.locator("[data-puzzle=fewest]").click()
+        tab.wait_for_function(f"state.game?.known === 'A greedy search needs 2. {proof}' && moving === null")
+        assert text(tab, "#says").endswith(f" as few anchors as you can. A greedy search needs 2. {proof}")
+    assert tab.evaluate(TURNING) == 1  # the found ones together, and none alone

@@ -245,6 +245,9 @@ def test_a_figure_has_a_number_and_stands_above_its_code_and_a_table_below(tmp_p
     begins = [" ".join(output.get_text(" ").split()) for output in drawn.select(".output")]
     assert begins == ["Figure 01.1", "Figure 01.2 Dots.", "Figure 01.3 No. In."]
     assert [number.parent.name for number in main.select(".figure-number")] == ["div", "p", "div"]
+    folded = code("# Match all, and draw how many fit. Then draw a few others.\n1", "hide-input", outputs=[FIGURE] * 2)
+    main = main_of(tmp_path, folded, code("# Draw the few dots.\n1  # draw two of all", outputs=outputs[:1]))
+    assert [b.text for b in main.select("div > span > b")] == ["How many fit", "A few others", "The few dots"]
 
 
 def test_a_page_that_does_not_stand_alone_is_refused(tmp_path):

@@ -21,6 +21,8 @@ _MARK = re.compile(r"(?<![●○])[●■▲](?![●○])")
 _SCROLLS = {"class": "scroll", "tabindex": "0", "role": "group"}
 _LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data"}
 """Attributes with an address that a browser fetches by itself."""
+_DRAWN = re.compile(r"\b[Dd]raw ((?!and |it )[^ ,.]+(?: [^ ,.]+){2,}(?:, and (?:for|one)\b[^.]*)?)")
+"""What the first comment of code says that it draws, in three words or more."""
 
 
 def layout(template: str, **content) -> str:
@@ -80,14 +82,17 @@ def frame_exercises(body: BeautifulSoup) -> None:
 
 
 def number_figures(body: BeautifulSoup, chapter: str) -> None:
-    """Number what the cells drew, and put it above the code."""
+    """Number what the cells drew, name it by the first comment's next words about it, and put it above the code."""
     drawn = [output for output in body.select(".output") if output.select_one(".figure, .asif-drawn")]
     for number, output in enumerate(drawn, 1):
         first = ".asif-drawn:not(.asif-drawn *) > :is(p:first-child, style + p):not([role], :has(img))"
-        label = body.new_tag("span", attrs={"class": "figure-number"}, string=f"Figure {chapter}.{number}")
-        (output.select_one(first) or output).insert(0, label)
-        label.insert_after(" ")
         cell = output.find_parent(class_="code")
+        titles = _DRAWN.findall(cell.select_one(".highlight").get_text().strip().partition("\n")[0])
+        title = titles[: 1 + len(cell.select(".output .figure-number"))][-1:]
+        label = body.new_tag("span", attrs={"class": "figure-number"}, string=f"Figure {chapter}.{number}")
+        ((not title and output.select_one(first)) or output).insert(0, label)
+        label.insert_after(" ")
+        label.extend([x for words in title for x in (" ", body.new_tag("b", string=words[0].upper() + words[1:]))])
         cell.extend(cell.find_all(class_=["fold", "highlight"], recursive=False))
 
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import threading
 from unittest import mock
 
 import nbformat
@@ -295,12 +296,12 @@ def notebooks(tmp_path):
 @pytest.fixture
 def kernel(monkeypatch):
     """Stands for papermill: a chapter is copied and records a number, and a broken one fails then."""
-    seen = mock.Mock(broken=set(), names={}, given=[])
+    seen, alone = mock.Mock(broken=set(), names={}, given=[]), threading.Lock()  # two chapters at a time
 
     def run(path, output, parameters, environment):
         seen.given.append(parameters.get("fast", "its own"))
         nbformat.write(nbformat.read(path, as_version=4), output)
-        with mock.patch.dict(os.environ, environment):
+        with alone, mock.patch.dict(os.environ, environment):
             results.record(seen.names.get(path.stem, f"{path.stem}, R@1"), 0.75 if parameters.get("fast") else 0.25)
         if path.stem in seen.broken:
             raise NotebookError(f"{path.name}, cell 4 (`load()`): ValueError: no encoder", "the trace")

@@ -231,7 +231,7 @@ draw.show(draw.score_table(eight, labels, scores, right=range(len(shown))))
 # %%
 # Draw the anchors that decided for three answers.
 rows, lines = [], []
-for i in (0, 3, 4)[: len(shown)]:  # the kangaroo, the drum and the mallet
+for i in (i for i in (0, 3, 4) if i < len(shown)):  # the kangaroo, drum, mallet
     reasons = contributions(pictures[[i]], texts[[answers[i]]], bank.pairs)
     score = scores[i, answers[i]]
     rows.append((eight.iloc[i], f"{labels[answers[i]]}, score {score:.2f}", reasons))
@@ -337,9 +337,9 @@ names = f"{image_encoder.identity.name} × {text_encoder.identity.name}"
 what, chance = f"own caption wins among {CHOICES}", f"chance {1 / CHOICES:.1%}"
 record(f"held-out stamps: {what}, {names}", result, note=chance)
 print(f"{what}: {result} ({chance})")
-shares = [won.float().mean().item() for won in shuffled]
-ends = f"from {min(shares):.1%} to {max(shares):.1%}"
-print(f"with {SHUFFLES} shuffled banks: {np.mean(shares):.1%}, {ends}")
+lucky = [won.float().mean().item() for won in shuffled]
+ends = f"from {min(lucky):.1%} to {max(lucky):.1%}"
+print(f"with {SHUFFLES} shuffled banks: {np.mean(lucky):.1%}, {ends}")
 
 # %% [markdown]
 # **What you see.** A picture is lit where its own caption wins. The shuffled banks

@@ -211,6 +211,7 @@ def test_an_anchor_that_is_unticked_turns_the_answer(chapter):
 
 def test_the_first_test_keeps_each_click_and_is_left_out_with_one(chapter, lab):
     quiz = chapter.page.locator(".asif-quiz")
+    quiz.get_by_text("Eight questions, 8 minutes").click()
     quiz.get_by_label(QUESTIONS[0]["b"]).check()
     quiz.get_by_role("button", name="Hand in").click()
     expect(quiz.get_by_role("status")).to_contain_text("Open: question 2, 3, 4, 5, 6, 7, 8.")

@@ -98,7 +98,9 @@ def build_report(
     entries = [_entry(chapter, runs / path.name, notebooks) for path, chapter in book.items()]
     index = pages / "index.html"
     walk = WALK if (pages / WALK).exists() else None
-    shown = {"entries": entries, "walk": walk, "groups": groups, "stage": _stage(runs / next(iter(book)).name)}
+    first, of_the_book = runs / next(iter(book)).name, parameters.get("pairs", DEFAULT_BANK) == DEFAULT_BANK
+    stage = _stage(first) if of_the_book and first.name.startswith("00") else ""  # its words tell of the kangaroo
+    shown = {"entries": entries, "walk": walk, "groups": groups, "stage": stage}
     place = around | {"current": "index", "previous": None, "next": None, "fast": parameters.get("fast")}
     write("index", layout("index.html.j2", title=BOOK, **shown, **place))
     print(f"report: {index}", flush=True)

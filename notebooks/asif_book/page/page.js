@@ -11,6 +11,7 @@ function showPicture() {
     Object.assign(find("picture"), { src: own.src ?? NUMBERS, alt: own.src ? "Your own picture" : sent });
     find("hidden-caption").textContent = own.src ? "Your own picture. It stays on this machine." : sent;
   }
+  document.body.classList.toggle("own", question < 0);
   for (const radio of find("gallery").querySelectorAll("input")) radio.checked = radio.value === String(question);
 }
 

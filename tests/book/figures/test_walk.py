@@ -55,6 +55,7 @@ AS_OPENED = """() => {
     trouble();
     scrollTo(0, 0);
     for (const id of ["own-says", "teach-says"]) find(id).textContent = "";
+    act(false);
     return update({ ...fresh(0), own: null, k: bank.k, p: bank.p, game: null }, { again: true });
 }"""
 
@@ -304,7 +305,7 @@ def test_a_damaged_address_gets_words_and_the_page_goes_on(tab, ending, word):
 
 
 def test_words_off_the_list_and_an_empty_bank_get_a_sentence(tab):
-    field = tab.get_by_label("a photo of …").first
+    field = tab.locator("#first-word")
     tab.evaluate("void (textEncoder.ready = false)")  # though a test before may have loaded it
     field.fill("a quantum dingo")
     field.press("Enter")
@@ -325,7 +326,7 @@ def test_words_off_the_list_and_an_empty_bank_get_a_sentence(tab):
 
 @needs_programs
 def test_a_word_off_the_list_loads_the_encoder_and_becomes_an_anchor(tab, text_encoder):
-    field, count = tab.get_by_label("a photo of …").first, tab.evaluate("bank.words.length")
+    field, count = tab.locator("#first-word"), tab.evaluate("bank.words.length")
     tab.evaluate("void (textEncoder.ready = false)")
     field.fill("a  fish that <b>sleeps</b>")
     field.press("Enter")
@@ -335,6 +336,7 @@ def test_a_word_off_the_list_loads_the_encoder_and_becomes_an_anchor(tab, text_e
     tab.wait_for_function("bank.words[state.words[0]].startsWith('a fish')", timeout=60_000)
     assert field.input_value() == "a fish that <b>sleeps</b>" and not tab.get_by_role("alert").is_visible()
     tab.evaluate("askOwn({ z: halves(bank.embeddings[0]).slice(0, bank.dimensions[0]), src: bank.large[0] })")
+    tab.evaluate("act(true)")
     tab.locator("#teach-word").fill("my chipped blue mug")
     tab.locator("#teach-word").press("Enter")  # the encoder is there: no button stands between
     tab.wait_for_function("find('teach-says').textContent.includes('is anchor 1 of')", timeout=60_000)
@@ -455,13 +457,12 @@ def test_a_picture_unlike_the_bank_gets_the_warning_of_the_library(tab, stamps_b
     sure = (near - rule.threshold).abs() > 1e-3
     warned = torch.tensor([text.startswith(" Never seen anything like it") for text in said])
     assert (warned == rule.unfamiliar(near))[sure].all() and 5 < warned.sum() < 55
-    assert f"On average, at most 5 of 100 pictures like the bank’s are below {rule.threshold:.2f}." in said[-1]
 
 
 # Screens
 
 
-TOWER = "beam.pans.every((p) => noteOf(p).getBoundingClientRect().top <= p.rest.firstChild.getBoundingClientRect().top)"
+TOWER = "beam.pans.every((p) => sumOf(p).getBoundingClientRect().bottom <= p.rest.getBoundingClientRect().top)"
 
 
 def check_screen(tab, height, row):

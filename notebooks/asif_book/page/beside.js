@@ -14,30 +14,16 @@ function once(work) {
 
 /** How many MB of these files have come, of how many; who tells it. */
 const sizes = bank.encoder.mb ?? {}, coming = { here: 0, all: Object.values(sizes).reduce((sum, mb) => sum + mb, 0), tell: () => {} };
-const arrived = (mb) => {
-  coming.here += mb;
-  coming.tell();
-};
-
-/** The address of such a file. From a server it comes in pieces, which are counted; from a disk, at once. */
-async function source(file) {
-  if (location.protocol === "file:") return encodeURIComponent(file);
-  const { body, ok } = await fetch(encodeURIComponent(file)), reader = body.getReader(), parts = [];
-  if (!ok) return encodeURIComponent(file);  // the script says what is wrong
-  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-    parts.push(piece.value);
-    arrived(piece.value.length / 1e6);
-  }
-  return URL.createObjectURL(new Blob(parts, { type: "text/javascript" }));
-}
 
 /** What a script beside the page leaves under a global name. */
-async function script(file, name) {
-  const src = await source(file).catch(() => encodeURIComponent(file));
+function script(file, name) {
   return new Promise((done, failed) => {
-    const made = element("script", { src });
+    const made = element("script", { src: encodeURIComponent(file) });
     const fail = (why) => failed(new Error(`the file ${file} is ${why}make the page again with “asif page”`));
-    if (!src.startsWith("blob:")) made.addEventListener("load", () => arrived(sizes[file] ?? 0));
+    made.addEventListener("load", () => {
+      coming.here += sizes[file] ?? 0;
+      coming.tell();
+    });
     made.addEventListener("load", () => (globalThis[name] ? done(globalThis[name]) : fail("damaged; ")));
     made.addEventListener("error", () => fail("not beside this page; keep it in the same folder, or "));
     document.head.append(made);

@@ -169,13 +169,6 @@ async function restore() {
   return aside.length ? `This browser’s store holds ${aside.length} ${one ? "entry that is" : "entries that are"} damaged, or from elsewhere: ${one ? "it is" : "they are"} set aside, and “Forget all” deletes ${one ? "it" : "them"}.` : "";
 }
 
-/** What whitening does to the answer. */
-function compared() {
-  if (state.whiten === 1 || lacking()) return "";
-  const plain = answer({ ...state, whiten: 1 }), label = ({ best }) => (best < 0 ? "nothing" : quoted(bank.words[state.words[best]]));
-  return `Without whitening the answer ${now.best === plain.best ? "stays" : "would be"} ${label(plain)}, with the sums ${plain.scores.map((score) => score.toFixed(3)).join(" and ")}.`;
-}
-
 /** What the address holds of the reader's own anchors, before it is sent. */
 function shared() {
   const inside = parcel.pairs.length, left = taught.length - inside, are = (n) => (n === 1 ? "1 taught anchor is" : `${n} taught anchors are`);
@@ -187,7 +180,6 @@ function shared() {
 showAt("verdict", ({ again }) => {
   find("share-says").textContent = shared();
   find("copy").textContent = "Copy the address";
-  find("whiten-says").replaceChildren(sentenceOf(compared()));
   if (!again) return;
   find("teach-it").disabled = state.question >= 0;
   for (const [id, there] of [["export", taught.length], ["shown", taught.length], ["forget", taught.length + aside.length]]) find(id).hidden = !there;

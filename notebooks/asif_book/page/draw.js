@@ -4,7 +4,7 @@ const sheets = [...find("sheets").children].map((root) => ({
   back: null, strokes: [], own: null, asked: null,  // the picture that lies on it, the lines above; what is asked, { z, src }, and its last question
 }));
 const REST = 500, narrow = matchMedia("(max-width: 34rem)");  // ms after a line before the drawing is asked; where only one sheet is large
-let sheet = sheets[0], line = null, resting = 0, fetching = null, answered = null;  // the sheet at hand; its line that grows; …; of what the answers on the sheets are
+let sheet = sheets[0], line = null, resting = 0, fetching = null, answered = null;  // the sheet at hand, the line that grows, the timer after it, the encoders on their way, the settings of the answers on the sheets
 const drawing = () => document.body.classList.contains("drawing");
 
 /** Draw a sheet again: its picture, whole on white, and its lines. */

@@ -115,16 +115,3 @@ def test_undo_and_clear_change_the_answer_and_nothing_is_taught_meanwhile(browse
     tab.wait_for_function("state.question === 0 && moving === null")
     assert complaints(tab) == []
     tab.context.close()
-
-
-def test_the_beam_swings_far_and_what_left_stays_as_a_ghost_that_brings_it_back(browser, page):
-    tab = opened_page(browser, page, DESKTOP)
-    angle = "parseFloat(getComputedStyle(document.querySelector('.bar')).rotate)"
-    before = tab.evaluate(angle)
-    tab.evaluate("toggle(104)")
-    tab.wait_for_function("moving === null")
-    assert abs(tab.evaluate(angle) - before) >= 12
-    tab.get_by_role("button", name="Put back A baby sheep (a lamb).").click()
-    tab.wait_for_function("!state.gone.size && moving === null")
-    assert tab.evaluate(angle) == before and tab.locator(".ghost").count() == 0
-    tab.context.close()

@@ -154,8 +154,11 @@ def test_tokens_are_those_of_the_library_in_many_scripts(tab, stamps, text_encod
 
 def test_the_page_opens_with_the_kangaroo_and_the_lamb(tab):
     assert says(tab).startswith("The model says “a sheep”.") and "lamb" in tab.locator("#looked").text_content()
+    angle = "parseFloat(getComputedStyle(document.querySelector('.bar')).rotate)"
+    before = tab.evaluate(angle)
     click_disc(tab, 104)
     settled(tab)
+    assert abs(tab.evaluate(angle) - before) >= 12
     assert "Without “A baby sheep (a lamb).”, the answer turns to “a kangaroo”." in says(tab)
     assert tab.locator(".pan.best input").input_value() == "a kangaroo" and tab.evaluate("map.axis") == 0
     tab.locator(".ghost").focus()

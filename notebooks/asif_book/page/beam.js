@@ -56,14 +56,26 @@ function addSlab(pan, a, i) {
   return slab;
 }
 
+/** What left stays as a ghost in its place, as high as it was: a press puts it back. */
+function ghosts(pan, i, unit) {
+  for (const a of speakers(i, first).filter((each) => !blind() && state.gone.has(each) && first.products[i][each] * unit >= 17)) {
+    const ghost = element("button", { type: "button", class: "ghost", "aria-label": `Put back ${bank.captions[a]}` }, named(a, "s"));
+    ghost.style.height = `${first.products[i][a] * unit}px`;
+    ghost.addEventListener("click", () => { if (!moving) toggle(a); });
+    pan.stack.insertBefore(ghost, [...pan.slabs.values()].find((slab) => now.products[i][slab.dataset.anchor] < first.products[i][a]) ?? pan.rest);
+  }
+}
+
 /** The slabs of the decision `now`. A slab keeps its element, so that it grows, but for another question (`again`). */
 function stackUp(again) {
   for (const { stack } of beam.pans) stack.classList.toggle("blind", blind());
-  const most = Math.max(...first.scores, ...now.scores, 1e-9), room = beam.pans[0].stack.clientHeight - 22, unit = room / most;
+  const left = first.products.map((products) => [...state.gone].reduce((sum, a) => sum + products[a], 0));
+  const most = Math.max(...first.scores, ...now.scores.map((score, i) => score + left[i]), 1e-9), room = beam.pans[0].stack.clientHeight - 22, unit = room / most;
   const tick = [0.01, 0.02, 0.05, 0.1, 0.2].find((each) => each * unit > 18) ?? 0.5;
   beam.pans.forEach((pan, i) => {
     const products = now.products[i], all = speakers(i), shown = blind() ? all : all.filter((a) => products[a] * unit >= (coarse.matches ? 17 : 8));
     const rest = all.slice(shown.length), sum = rest.reduce((total, a) => total + products[a], 0);
+    for (const ghost of pan.stack.querySelectorAll(".ghost")) ghost.remove();
     for (const [a, slab] of pan.slabs) if (again || !shown.includes(a)) { slab.remove(); pan.slabs.delete(a); }
     const order = blind() ? [...shown].sort((a, b) => a - b) : shown;
     order.forEach((a, place) => {
@@ -78,6 +90,7 @@ function stackUp(again) {
     pan.rest ??= pan.stack.appendChild(element("div", { class: "rest" }, element("span")));
     pan.rest.style.height = `${sum * unit}px`;
     pan.rest.firstChild.textContent = rest.length ? `+ ${rest.length} more: ${sum.toFixed(3)}` : "";
+    ghosts(pan, i, unit);
     pan.stack.style.setProperty("--tick", blind() ? "999px" : `${tick * unit}px`);
   });
   find("ruler").textContent = blind() ? "All sizes are hidden." : `A line is ${tick}. A sum is 1 at most.`;
@@ -116,32 +129,27 @@ function roll(place, value, time) {
   step(start);
 }
 
-const sumOf = ({ root }) => root.querySelector(".sum b"), noteOf = ({ root }) => root.querySelector(".note");
+const sumOf = ({ root }) => root.querySelector(".sum b");
 
 /** The sums without what has gone, before the others are scaled again. */
 function subtract({ slowly }) {
   beam.pans.forEach((pan, i) => {
     const lost = slowly && beam.drawn ? [...state.gone].reduce((sum, a) => sum + beam.drawn.products[i][a], 0) : 0;
     const left = slowly && beam.drawn ? beam.drawn.scores[i] - lost : now.scores[i];
-    noteOf(pan).textContent = lost && !blind() ? `${beam.drawn.scores[i].toFixed(3)} − ${lost.toFixed(3)}` : "";
     roll(sumOf(pan), left, slowly ? STEPS.sum : 0);
   });
 }
 
 /** The lists are scaled to length 1 again, so that the others grow. */
 function scaleAgain({ again, slowly }) {
-  if (slowly && beam.drawn) beam.pans.forEach((pan, i) => {
-    const stay = speakers(i, beam.drawn).filter((a) => now.products[i][a] > 0), total = ({ products }) => stay.reduce((sum, a) => sum + products[i][a], 0);
-    noteOf(pan).textContent = stay.length && !blind() ? `scaled again, × ${(total(now) / total(beam.drawn)).toFixed(2)}` : "";
-    roll(sumOf(pan), now.scores[i], STEPS.scale);
-  });
+  if (slowly && beam.drawn) beam.pans.forEach((pan, i) => roll(sumOf(pan), now.scores[i], STEPS.scale));
   stackUp(again);
 }
 
 /** The pan of the larger sum sinks. */
 function tilt() {
   const [a, b] = now.scores, lead = (b - a) / (a + b || 1);
-  find("scales").style.setProperty("--lean", Math.sign(lead) * (Math.abs(lead) > 1e-9 ? 0.3 : 0) + 0.7 * lead);
+  find("scales").style.setProperty("--lean", Math.sign(lead) * (Math.abs(lead) > 1e-9 ? 0.9 : 0) + 0.1 * lead);
 }
 
 function showVerdict({ again }) {

@@ -12,11 +12,18 @@ function once(work) {
   return Object.assign(call, { ready: false });
 }
 
+/** How many MB of these files have come, of how many; who tells it. */
+const sizes = bank.encoder.mb ?? {}, coming = { here: 0, all: Object.values(sizes).reduce((sum, mb) => sum + mb, 0), tell: () => {} };
+
 /** What a script beside the page leaves under a global name. */
 function script(file, name) {
   return new Promise((done, failed) => {
     const made = element("script", { src: encodeURIComponent(file) });
     const fail = (why) => failed(new Error(`the file ${file} is ${why}make the page again with “asif page”`));
+    made.addEventListener("load", () => {
+      coming.here += sizes[file] ?? 0;
+      coming.tell();
+    });
     made.addEventListener("load", () => (globalThis[name] ? done(globalThis[name]) : fail("damaged; ")));
     made.addEventListener("error", () => fail("not beside this page; keep it in the same folder, or "));
     document.head.append(made);

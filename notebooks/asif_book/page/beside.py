@@ -45,10 +45,12 @@ def files_beside(bank, page) -> list:
         script, module, wasm = ((fetch("onnxruntime_web") / name).read_bytes() for name in ONNXRUNTIME_FILES)
     except (AsifError, OSError) as error:
         return [_missing(error, "ONNX Runtime for browsers", "onnxruntime_web")] * 2
+    mb = {}
     for kind, part in {"runtime": {"module": module.decode(), "wasm": _packed(wasm)}, **parts}.items():
         program = script if kind == "runtime" else b""
         write_whole(files[kind], program + OURS + f"{kind.title()} = {json.dumps(part)};\n".encode())
-        about.setdefault(kind, {}).update(file=files[kind].name, runtime=files["runtime"].name)
+        mb[files[kind].name] = round(files[kind].stat().st_size / 1e6, 1)
+        about.setdefault(kind, {}).update(file=files[kind].name, runtime=files["runtime"].name, mb=mb)
     return [about[kind] for kind in makers]
 
 

@@ -32,14 +32,14 @@ from .beside import files_beside
 
 MOST_PAIRS, FEWEST_PAIRS = 2_000, 20
 """A page holds all embeddings: 2,000 pairs make about 15 MB."""
-QUESTIONS, SHOWN = 100, 48
+QUESTIONS, SHOWN = 100, 12
 """Pictures that are drawn and asked. A reader chooses from some: first those whose answer one removal turns."""
 STORY = "animals/marsupials/cartoon/kangaroo-silo.png", "a kangaroo", "a sheep"
 """The picture and the sentences with which a page of the stamps opens, as the README and chapter 00 do."""
 TILE, COLUMNS, LARGE = 64, 32, 280
 """Pixels of an anchor's thumbnail, thumbnails in a row of their sheet, and pixels of a picture that is asked."""
 SCRIPTS = (
-    "model", "ledger", "state", "address", "map", "beam", "game", "beside", "own", "words", "teach", "page",
+    "model", "ledger", "state", "address", "map", "beam", "game", "beside", "own", "words", "teach", "draw", "page",
 )  # fmt: skip
 """In the order in which they run."""
 SURE = 2e-3

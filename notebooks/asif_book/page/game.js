@@ -9,7 +9,8 @@ function say() {
   else if (now.best < 0) text = "No anchor is kept by both sides, so nothing decides.";
   else if (!out.length) {
     const begin = `The model says ${name(now.best)}.`;
-    text = !game ? `${begin} ${touched.matches ? "Tap" : "Click"} the largest slab: its anchor goes out.` : game.least > 1 ? `${begin} Turn it with as few anchors as you can.${least}`
+    const next = drawing() ? (taught.length ? "" : "Give it a name, and teach it.") : `${touched.matches ? "Tap" : "Click"} the largest slab: its anchor goes out.`;
+    text = !game ? `${begin} ${next}` : game.least > 1 ? `${begin} Turn it with as few anchors as you can.${least}`
       : game.why ? `${begin} That is wrong. Why? Take out the one anchor that made it so.` : `${begin} One anchor alone turns it. Which? Take it out.`;
   } else if (turned) {
     const tries = game?.told ? "Here it is. " : !game ? "" : game.least > 1 ? `Turned!${least} ` : game.tries === 1 ? "Found at the first try! " : `Found in ${game.tries} tries! `;

@@ -1,4 +1,4 @@
-// The list of the anchors that speak, with a box for each: a face of `decide`, on the page and in chapter 06.
+// The list of the anchors that speak, with a box for each: a face of `decide`, in chapter 06.
 /** A new element with attributes and children. */
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -18,19 +18,13 @@ class Ledger {
     Object.assign(this, { table, caption, picture, toggle, rows: new Map() });
   }
 
-  /** Begin again: other questions, so that another order is right. */
-  clear() {
-    this.rows.clear();
-    this.body = null;
-  }
-
-  /** Show a decision between labels without the anchors `gone`: the anchors `always`, or the largest and those. */
-  show(decision, labels, gone, always = null) {
+  /** Show a decision between labels without the anchors `gone`, in rows of the anchors `shown`. */
+  show(decision, labels, gone, shown) {
     const loudest = (a) => Math.max(...decision.products.map((each) => each[a]));
-    const speaking = [...decision.image.entries.keys()].filter((a) => loudest(a) > 0).sort((a, b) => loudest(b) - loudest(a));
+    const speaking = [...decision.image.entries.keys()].filter((a) => loudest(a) > 0);
     if (!this.body) this._begin(labels);
     const largest = Math.max(...decision.products.map((each) => Math.max(...each)), 1e-9);
-    for (const a of always ?? [...gone, ...speaking.slice(0, 12)]) if (!this.rows.has(a)) this._add(a);
+    for (const a of shown) if (!this.rows.has(a)) this._add(a);
     const listed = decision.products.map(() => 0);
     for (const [a, row] of this.rows) {
       const stays = !gone.has(a);
@@ -61,17 +55,13 @@ class Ledger {
   }
 
   _begin(labels) {
-    const long = (...words) => element("span", { class: "long" }, ...words), sign = (kind, mark) => element("span", { class: kind }, mark);
-    const product = () => [element("span", { class: "short" }, sign("picture", "● ")), "× ", sign("sentence", "■ "), long("sentence’s entry = product "), "for "];
-    const names = [["anchor"], [sign("picture", "● "), "picture’s entry"], ...labels.map((label) => [...product(), sentenceOf(`“${label}”`)])];
-    const head = this.head ?? element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, ...name)));
-    head.prepend(element("th", { scope: "col", class: "choice" }, "in"));
+    this.head.prepend(element("th", { scope: "col", class: "choice" }, "in"));
     const cells = () => labels.map(() => element("td"));
     this.body = element("tbody");
     [this.rest, this.sums, this.others] = [cells(), cells(), element("th", { scope: "row", colspan: 3 })];
     const last = element("tr", {}, element("th", { scope: "row", colspan: 3 }, "the sum, over all anchors"), ...this.sums);
     this.table.replaceChildren(
-      element("thead", {}, head), this.body, element("tfoot", {}, element("tr", {}, this.others, ...this.rest), last));
+      element("thead", {}, this.head), this.body, element("tfoot", {}, element("tr", {}, this.others, ...this.rest), last));
     this.products = labels.length;
   }
 

@@ -222,14 +222,8 @@ function tile(a, side = 40) {
   return made;
 }
 
-/** The map rises by the sentence that leads, until a reader chooses the other. */
-function chooseAxis({ again, axis = again ? Math.max(now.best, 0) : map.axis }) {
-  map.axis = axis;
-  beam.pans.forEach(({ id }, i) => {
-    find(`up-${id}`).textContent = wordOf(i);
-    find(`up-${id}`).setAttribute("aria-pressed", i === axis);
-  });
+/** The map rises by the sentence that leads. */
+showAt("scale", () => {
+  map.axis = Math.max(now.best, 0);
   map.aim();
-}
-
-showAt("scale", chooseAxis);
+});

@@ -82,12 +82,11 @@ async function embed(file) {
   return (await (await imageEncoder())(pixels)).map((value) => value * bank.scale);
 }
 
-/** A warning for a picture unlike the bank’s: its largest cosine with an anchor, and the promise of the threshold. */
+/** A warning for a picture unlike the bank’s. */
 function unfamiliar(picture) {
   if (!bank.coverage) return "";
-  const { cosines } = sides[0].represent(...picture, drained(sides[0].without(new Set())), 1, 1), most = Math.max(...cosines);
-  const { threshold, false_alarm: rate } = bank.coverage, [cosine, least] = [most, threshold].map((value) => value.toFixed(2));
-  return most >= threshold ? "" : ` Never seen anything like it: no anchor has a larger cosine with it than ${cosine}. On average, at most ${100 * rate} of 100 pictures like the bank’s are below ${least}. Take the answer as a guess.`;
+  const { cosines } = sides[0].represent(...picture, drained(sides[0].without(new Set())), 1, 1);
+  return Math.max(...cosines) >= bank.coverage.threshold ? "" : " Never seen anything like it: a guess.";
 }
 
 /** The words that the reader taught. */
@@ -100,14 +99,20 @@ function lacking() {
   return word ? `The model knows only ${quoted(word)}: teach it a second thing.` : "The model knows nothing yet: teach it two things.";
 }
 
-/** The positions of words, those of the best label of a picture first: of all, or of the reader's own where only their anchors are in;
- *  none once another change has come. */
+const listedWords = bank.words.length;
+
+/** The words that a picture may be: the page's and the reader's, { word, score }, the best first; of the reader's alone where only their
+ *  anchors are in. None once it is not `wanted`. */
+async function ranked(question, wanted, wait = () => {}) {
+  const own = learned().map(placeOf), words = question.words ?? (state.alone && own.length > 1 ? own : [...new Set([...Array(listedWords).keys(), ...own])]);
+  const decided = await inSteps(answering({ ...state, ...question, words }), wanted, wait);
+  return wanted() ? words.map((word, i) => ({ word, score: decided.scores[i] })).sort((one, other) => other.score - one.score) : [];
+}
+
+/** The positions of these words; none once another change has come. */
 async function labels(question) {
-  const own = learned().map(placeOf), words = state.alone && own.length > 1 ? own : [...bank.words.keys()];
-  const mine = moving = Symbol(), decided = await inSteps(answering({ ...state, ...question, words }), () => moving === mine, () => { find("says").textContent = "Computing …"; });
-  if (moving !== mine) return [];
-  const { scores } = decided;
-  return [...words.keys()].sort((a, b) => scores[b] - scores[a]).map((i) => words[i]);
+  const mine = moving = Symbol();
+  return (await ranked(question, () => moving === mine, () => { find("says").textContent = "Computing …"; })).map(({ word }) => word);
 }
 
 /** Ask a picture of the reader's own, { z, src }, with its two best labels, and tell `more` of it; return the positions of words,
@@ -117,7 +122,7 @@ async function askOwn(own, more = "") {
   if (!best.length) return best;
   own.word = lacking() ? "" : bank.words[best[0]];
   await update({ ...asked, words: lacking() ? state.words : best.slice(0, 2) }, { again: true });
-  find("own-says").replaceChildren(lacking() ? "" : sentenceOf(`Of all ${best.length} words, ${quoted(own.word)} fits best.${more} Now take its anchors out.`));
+  find("own-says").replaceChildren(lacking() ? "" : sentenceOf(`Of all ${best.length} words, ${quoted(own.word)} fits best.${more}`));
   return best;
 }
 
@@ -125,13 +130,17 @@ async function askOwn(own, more = "") {
 async function ask(file) {
   const says = find("own-says");
   if (!file) return;
+  stage(true);
   try {
     if (bank.encoder.why) throw new Error(bank.encoder.why);
     says.textContent = imageEncoder.ready ? "Looking …" : "Loading the image encoder. This takes some seconds the first time …";
     const moves = await checkFile(file);
     const z = await embed(file), picture = question(sides[0], z);
     trouble();
-    await askOwn({ z, src: URL.createObjectURL(file) }, `${unfamiliar(picture)}${moves ? " Of an animation the first picture is asked." : ""}`);
+    const own = { z, src: URL.createObjectURL(file) };
+    await lay(own);
+    await askOwn(own, `${unfamiliar(picture)}${moves ? " Of an animation the first picture is asked." : ""}`);
+    await answerSheets([sheet]);
     scrollTo({ top: 0, behavior: calm.matches ? "instant" : "smooth" });
   } catch (error) {
     says.textContent = `No answer: ${error.message}.`;

@@ -1,4 +1,4 @@
-// The page: its picture, its list, its settings, and the start.
+// The page: its picture, its settings, and the start.
 const NUMBERS = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'><text x='1' y='6' font-size='4'>0.3…</text></svg>";
 
 function showPicture() {
@@ -11,6 +11,7 @@ function showPicture() {
     Object.assign(find("picture"), { src: own.src ?? NUMBERS, alt: own.src ? "Your own picture" : sent });
     find("hidden-caption").textContent = own.src ? "Your own picture. It stays on this machine." : sent;
   }
+  document.body.classList.toggle("own", question < 0);
   for (const radio of find("gallery").querySelectorAll("input")) radio.checked = radio.value === String(question);
 }
 
@@ -19,16 +20,10 @@ function showSettings() {
   find("k-is").textContent = now.kept || state.k;
   find("p-is").textContent = state.p;
   find("back").disabled = !state.gone.size;
-  document.querySelector(".list").hidden = blind();  // it tells the sizes
 }
 
-const list = new Ledger(find("list"), named, tile, (a, stays) => toggle(a, stays));
 showAt("verdict", showPicture);
 showAt("verdict", showSettings);
-showAt("verdict", ({ again }) => {
-  if (again) list.clear();
-  list.show(now, state.words.map((word) => bank.words[word]), state.gone);
-});
 
 function listen() {
   addEventListener("pointerdown", ({ pointerType }) => { beam.finger = pointerType === "touch"; }, true);
@@ -40,7 +35,6 @@ function listen() {
     find(`${id}-word`).addEventListener("change", (event) => choose(i, event.target.value));
     find(`${id}-word`).addEventListener("focus", (event) => event.target.select());
     find(`${id}-word`).addEventListener("input", () => find(id).classList.add("typing"));
-    find(`up-${id}`).addEventListener("click", () => chooseAxis({ axis: i }));
   });
   for (const id of ["file", "import"]) find(id).addEventListener("click", ({ target }) => { target.value = ""; });  // the same file again is a choice, too
   for (const name of ["k", "p"]) find(name).addEventListener("input", (event) => update({ [name]: Number(event.target.value), game: null }, { again: true }));

@@ -98,14 +98,18 @@ const teach = () => inTurn(async () => {
   };
   Object.assign(state, await learn([pair]));
   await update({ words: [word, (state.alone && !lacking() ? await labels(state) : state.words).find((each) => each !== word)] }, { again: true });
-  tell(`${quoted(bank.words[word])} is anchor ${taught.length} of your own now, on both sides. ${lacking() || "Ask another picture of the same thing."}`, await keep("put", pair));
+  find("own-says").textContent = "";  // it told of the answer before
+  const slab = document.querySelector(`.slab[data-anchor="${bank.captions.length - 1}"]`), times = taught.filter((each) => each.caption === caption).length;
+  if (!calm.matches) slab?.animate([{ transform: "translateY(-15rem)" }, {}], { duration: 450, easing: "ease-in" });
+  tell(`It learned ${quoted(bank.words[word])} from ${pictures(times)}. Nothing was trained: it is anchor ${taught.length} of your own. ${lacking() || "Now draw another."}`, await keep("put", pair));
 });
 
 /** Forget these pairs, here and in the store, and delete entries of other keys. */
 const forget = (pairs, others = []) => inTurn(async () => {
   aside = aside.filter((key) => !others.includes(key));
   await update(await learn([], pairs), { again: true });
-  find("teach-word").focus();
+  if (state.question < 0) await askOwn(state.own);  // its best words are others now
+  find("teach-word").focus({ preventScroll: true });
   tell(taught.length ? "It is forgotten." : "All your anchors are forgotten.", await keep("delete", ...pairs.map(({ id }) => id), ...others));
 });
 
@@ -165,13 +169,6 @@ async function restore() {
   return aside.length ? `This browser’s store holds ${aside.length} ${one ? "entry that is" : "entries that are"} damaged, or from elsewhere: ${one ? "it is" : "they are"} set aside, and “Forget all” deletes ${one ? "it" : "them"}.` : "";
 }
 
-/** What whitening does to the answer. */
-function compared() {
-  if (state.whiten === 1 || lacking()) return "";
-  const plain = answer({ ...state, whiten: 1 }), label = ({ best }) => (best < 0 ? "nothing" : quoted(bank.words[state.words[best]]));
-  return `Without whitening the answer ${now.best === plain.best ? "stays" : "would be"} ${label(plain)}, with the sums ${plain.scores.map((score) => score.toFixed(3)).join(" and ")}.`;
-}
-
 /** What the address holds of the reader's own anchors, before it is sent. */
 function shared() {
   const inside = parcel.pairs.length, left = taught.length - inside, are = (n) => (n === 1 ? "1 taught anchor is" : `${n} taught anchors are`);
@@ -183,15 +180,12 @@ function shared() {
 showAt("verdict", ({ again }) => {
   find("share-says").textContent = shared();
   find("copy").textContent = "Copy the address";
-  find("may-send").hidden = !taught.length;
-  find("whiten-says").replaceChildren(sentenceOf(compared()));
   if (!again) return;
   find("teach-it").disabled = state.question >= 0;
-  find("export").disabled = !taught.length;
-  find("forget").disabled = !taught.length && !aside.length;
+  for (const [id, there] of [["export", taught.length], ["shown", taught.length], ["forget", taught.length + aside.length]]) find(id).hidden = !there;
   [find("alone").checked, find("whiten").checked, find("send").checked] = [state.alone, state.whiten < 1, state.send];
   find("taught").replaceChildren(...taught.map((pair, i) => {
-    const button = element("button", { type: "button", "aria-label": `Forget ${pair.caption}` }, "×");
+    const button = element("button", { type: "button", "aria-label": `Forget ${pair.caption}` }, "Forget it");
     button.addEventListener("click", () => forget([pair]));
     return element("li", {}, tile(base + i, 32), element("span", { dir: "auto" }, wordIn(pair.caption)), button);
   }));

@@ -39,7 +39,7 @@ async function wordFor(text, go) {
   try {
     if (bank.textEncoder.why) throw new Error(`it is not on the list of ${bank.words.length} words, and other sentences cannot be read here: ${bank.textEncoder.why}`);
     checkText(label);
-    if (!textEncoder.ready) {
+    if (!textEncoder.ready && !fetching) {
       offer(`${said} is not on the list of ${bank.words.length} words.`, ...beside, go);
       return null;
     }

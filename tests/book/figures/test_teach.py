@@ -155,6 +155,9 @@ def ask(tab, picture):
     return tab.evaluate(script, [z, src])
 
 
+OPEN = "act(true), (find('teach').hidden = false), (find('more').open = true)"
+
+
 def teach(tab, thing, number):
     ask(tab, drawn(thing, number))
     before = tab.evaluate("taught.length")
@@ -167,7 +170,7 @@ def teach(tab, thing, number):
 def teacher(tab, image_encoder):
     """The page, of which the test encodes the pictures."""
     tab.image_encoder = image_encoder
-    tab.evaluate("find('teach').hidden = false")
+    tab.evaluate(OPEN)
     tab.on("dialog", lambda dialog: dialog.accept())
     return tab
 
@@ -177,7 +180,8 @@ def test_twelve_pictures_of_three_things_are_a_model_and_stay(teacher):
         for number in range(4):
             teach(teacher, thing, number)
             a = teacher.evaluate("bank.captions.length - 1")
-            assert f"“{thing}” is anchor {a - 200} of your own" in teacher.locator("#teach-says").text_content()
+            said = teacher.locator("#teach-says").text_content()
+            assert f"It learned “{thing}” from" in said and f"it is anchor {a - 200} of your own" in said
             assert teacher.evaluate("now.products[0].indexOf(Math.max(...now.products[0]))") == a  # it speaks at once
     for alone in (True, False):
         teacher.locator("#alone").set_checked(alone)
@@ -187,7 +191,7 @@ def test_twelve_pictures_of_three_things_are_a_model_and_stay(teacher):
         assert teacher.evaluate("[now.left, state.whiten, map.dots.length]") == [left, whiten, 213]
     reload(teacher)
     assert teacher.evaluate("[taught.length, now.left]") == [12, 213]
-    teacher.evaluate("find('teach').hidden = false")
+    teacher.evaluate(OPEN)
     teacher.get_by_role("button", name="Forget a photo of a house.").first.click()
     teacher.wait_for_function("taught.length === 11 && bank.captions.length === 212")
     teacher.locator("#forget").click()
@@ -337,7 +341,7 @@ def test_damaged_and_foreign_entries_of_the_store_are_set_aside(teacher):
     assert text(teacher, "#trouble") == f"{damaged} they are set aside, and “Forget all” deletes them."
     assert teacher.evaluate(IDS) == ["fine"] and teacher.evaluate("now.scores.every(Number.isFinite)")
     assert teacher.evaluate(KEYS) == [7, "b", "c", "d", "e", "fine"]
-    teacher.evaluate("find('teach').hidden = false")
+    teacher.evaluate(OPEN)
     teacher.locator("#forget").click()
     teacher.wait_for_function(f"{KEYS}.then((keys) => !keys.length && !aside.length)")
     teacher.evaluate(OTHER_STORE)

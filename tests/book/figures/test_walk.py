@@ -55,6 +55,7 @@ AS_OPENED = """() => {
     trouble();
     scrollTo(0, 0);
     for (const id of ["own-says", "teach-says"]) find(id).textContent = "";
+    act(false);
     return update({ ...fresh(0), own: null, k: bank.k, p: bank.p, game: null }, { again: true });
 }"""
 
@@ -151,22 +152,23 @@ def test_tokens_are_those_of_the_library_in_many_scripts(tab, stamps, text_encod
 # Anchors go out
 
 
-def test_the_page_opens_with_the_kangaroo_and_the_lamb_and_the_list_says_the_same(tab):
+def test_the_page_opens_with_the_kangaroo_and_the_lamb(tab):
     assert says(tab).startswith("The model says “a sheep”.") and "lamb" in tab.locator("#looked").text_content()
-    sums = tab.locator(".sum b")
-    assert tab.locator("#list tfoot tr").last.locator("td").all_text_contents() == sums.all_text_contents()
+    angle = "parseFloat(getComputedStyle(document.querySelector('.bar')).rotate)"
+    before = tab.evaluate(angle)
     click_disc(tab, 104)
     settled(tab)
+    assert abs(tab.evaluate(angle) - before) >= 12
     assert "Without “A baby sheep (a lamb).”, the answer turns to “a kangaroo”." in says(tab)
-    assert tab.locator(".pan.best input").input_value() == "a kangaroo" and tab.locator("#list tr.struck").count() == 1
-    assert tab.locator("#list tfoot tr").last.locator("td").all_text_contents() == sums.all_text_contents()
-    tab.locator("#list").get_by_role("checkbox").first.focus()  # the loudest of all
-    tab.keyboard.press("Space")
-    assert tab.locator(".pan.best input").input_value() == "a sheep"
+    assert tab.locator(".pan.best input").input_value() == "a kangaroo" and tab.evaluate("map.axis") == 0
+    tab.locator(".ghost").focus()
     tab.keyboard.press("Space")
     settled(tab)
+    assert tab.locator(".pan.best input").input_value() == "a sheep"
+    tab.evaluate("toggle(104)")
+    settled(tab)
     tab.get_by_role("button", name="Put all back").click()
-    assert tab.locator("#list tr.struck").count() == 0
+    assert tab.evaluate("state.gone.size") == 0
     tab.evaluate("toggle(104), update(fresh(2), { again: true })")  # another change ends a removal
     tab.wait_for_timeout(1300)
     assert tab.evaluate("[state.question, moving]") == [2, None] and says(tab).startswith("The model says")
@@ -229,13 +231,13 @@ def test_a_puzzle_hides_sizes_counts_tries_and_shows_the_one_on_request(tab):
     tab.wait_for_function("state.game")
     assert "One anchor alone turns it." in says(tab)
     assert len(set(tab.eval_on_selector_all(".slab", "all => all.map((one) => one.offsetHeight)"))) == 1
-    assert not any(tab.locator(".slab .number").all_text_contents()) and not tab.locator("#list").is_visible()
+    assert not any(tab.locator(".slab .number").all_text_contents())
     turning = tab.evaluate("state.game.found[0]")
     tab.evaluate("toggle(bank.captions.findIndex((_, a) => !now.image.entries[a]))")
     assert "It goes back when you try another" in says(tab)
     tab.evaluate("(anchor) => toggle(anchor)", turning)
     assert says(tab).startswith("Found in 2 tries!") and tab.evaluate("state.gone.size") == 1
-    assert tab.locator(".sum b").first.is_visible() and tab.locator("#list").is_visible()
+    assert tab.locator(".sum b").first.is_visible()
     tab.get_by_role("button", name="Which one turns it?").click()
     tab.wait_for_function("blind()")
     tab.get_by_role("button", name="Show me").click()
@@ -304,7 +306,7 @@ def test_a_damaged_address_gets_words_and_the_page_goes_on(tab, ending, word):
 
 
 def test_words_off_the_list_and_an_empty_bank_get_a_sentence(tab):
-    field = tab.get_by_label("a photo of …").first
+    field = tab.locator("#first-word")
     tab.evaluate("void (textEncoder.ready = false)")  # though a test before may have loaded it
     field.fill("a quantum dingo")
     field.press("Enter")
@@ -325,7 +327,7 @@ def test_words_off_the_list_and_an_empty_bank_get_a_sentence(tab):
 
 @needs_programs
 def test_a_word_off_the_list_loads_the_encoder_and_becomes_an_anchor(tab, text_encoder):
-    field, count = tab.get_by_label("a photo of …").first, tab.evaluate("bank.words.length")
+    field, count = tab.locator("#first-word"), tab.evaluate("bank.words.length")
     tab.evaluate("void (textEncoder.ready = false)")
     field.fill("a  fish that <b>sleeps</b>")
     field.press("Enter")
@@ -335,6 +337,7 @@ def test_a_word_off_the_list_loads_the_encoder_and_becomes_an_anchor(tab, text_e
     tab.wait_for_function("bank.words[state.words[0]].startsWith('a fish')", timeout=60_000)
     assert field.input_value() == "a fish that <b>sleeps</b>" and not tab.get_by_role("alert").is_visible()
     tab.evaluate("askOwn({ z: halves(bank.embeddings[0]).slice(0, bank.dimensions[0]), src: bank.large[0] })")
+    tab.evaluate("act(true)")
     tab.locator("#teach-word").fill("my chipped blue mug")
     tab.locator("#teach-word").press("Enter")  # the encoder is there: no button stands between
     tab.wait_for_function("find('teach-says').textContent.includes('is anchor 1 of')", timeout=60_000)
@@ -455,16 +458,15 @@ def test_a_picture_unlike_the_bank_gets_the_warning_of_the_library(tab, stamps_b
     sure = (near - rule.threshold).abs() > 1e-3
     warned = torch.tensor([text.startswith(" Never seen anything like it") for text in said])
     assert (warned == rule.unfamiliar(near))[sure].all() and 5 < warned.sum() < 55
-    assert f"On average, at most 5 of 100 pictures like the bank’s are below {rule.threshold:.2f}." in said[-1]
 
 
 # Screens
 
 
-TOWER = "beam.pans.every((p) => noteOf(p).getBoundingClientRect().top <= p.rest.firstChild.getBoundingClientRect().top)"
+TOWER = "beam.pans.every((p) => sumOf(p).getBoundingClientRect().bottom <= p.rest.getBoundingClientRect().top)"
 
 
-def check_screen(tab, height, row):
+def check_screen(tab, height):
     """All fits in the width, the scales in the first screen, letters have 12 pixels, and axe finds no barrier."""
     bottom = "all => Math.max(...all.map(one => one.getBoundingClientRect().bottom))"
     assert tab.eval_on_selector_all("#picture, .pan input, .stack, .bar", bottom) <= height
@@ -473,14 +475,13 @@ def check_screen(tab, height, row):
     assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth") and tab.evaluate(TOWER)
     smallest = "all => Math.min(...all.map(one => parseFloat(getComputedStyle(one).fontSize)))"
     assert tab.eval_on_selector_all("main *", smallest) >= 12
-    assert tab.eval_on_selector("#list tbody tr", "row => getComputedStyle(row).display") == row
     assert barriers(tab) == {}
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (640, 360)])
 def test_a_desk_fits_and_is_free_of_barriers_also_at_200_per_cent(tab, width, height):
     tab.set_viewport_size({"width": width, "height": height})
-    check_screen(tab, height, "table-row")
+    check_screen(tab, height)
 
 
 def test_a_phone_fits_and_the_first_tap_of_a_finger_inspects_and_the_second_takes_out(browser, made):
@@ -493,7 +494,7 @@ def test_a_phone_fits_and_the_first_tap_of_a_finger_inspects_and_the_second_take
     settled(tab)
     assert tab.evaluate("[...state.gone]") == [104]
     tab.evaluate("update(fresh(0), { again: true })")
-    check_screen(tab, PHONE["height"], "grid")
+    check_screen(tab, PHONE["height"])
     assert complaints(tab) == []
     tab.context.close()
 

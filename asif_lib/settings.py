@@ -61,9 +61,7 @@ class Settings:
         import numpy as np  # not for ``asif --help``
 
         if not isinstance(self.center, bool | np.bool_):
-            raise ParameterError(
-                f"center = {self.center!r}: the mean of the anchors is subtracted, True, or not, False"
-            )
+            raise ParameterError(f"center = {self.center!r}: the anchors' mean is subtracted, True, or not, False")
         p, hubs, whiten = map(_number, (self.p, self.hubs, self.whiten))
         if not p >= SMALLEST_P:
             raise ParameterError(f"p = {self.p!r}: the exponent is a finite number, {SMALLEST_P} or more")
@@ -84,7 +82,7 @@ def settings_of(n, kept=None, **given) -> Settings:
 
     A kept k is cut to n, because the bank may have lost anchors since.
     """
-    own = replace(kept, k=min(kept.k, n)) if kept else Settings()
+    own = replace(kept, k=kept.k and min(kept.k, n)) if kept else Settings()
     return replace(own, **{name: value for name, value in given.items() if value is not ...}).checked(n)
 
 

@@ -280,7 +280,8 @@ def _evaluate(
     each.insert(0, "picture", list(map(str, data.pictures)))
     each["familiarity"] = [one and one["cosine"] for one in near]
     write_csv(predictions, each)
-    kept = " (settings kept with the bank)" if model.settings == model.bank.settings else ""
+    own = model.bank.settings and settings_of(len(model.bank), model.bank.settings)
+    kept = " (settings kept with the bank)" if model.settings == own else ""
     seconds = round(time.perf_counter() - start, 2)
     result = {"folder": folder, "left_out": len(found) - len(data), **result, **of_each, "seconds": seconds}
     text = (

@@ -79,6 +79,8 @@ def test_settings_stay_through_edits_and_go_with_other_pairs(folder, on_disk):
     assert ASIF(edited, p=3, whiten=None).settings == Settings(9, 3)
     assert ASIF(edited, None, center=False, whiten=1).settings == Settings(2, 4, center=False)
     assert ASIF(edited.remove(ids(*range(5, 20)))).k == 4  # as many as are left
+    unnamed = bank.keep_settings(p=4).add(make(20, 60)).keep_settings(p=3)
+    assert unnamed.settings == Settings(p=3) and ASIF(unnamed).settings == Settings(len(unnamed) // 10, 3)
     for other in (edited.subset([0, 1]), edited.replace(name="other"), concatenate([edited]), bank):
         assert other.settings is None
     with pytest.raises(ParameterError, match="k = 13"):

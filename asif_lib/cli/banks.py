@@ -203,9 +203,9 @@ def _join(name: Name, banks: Annotated[list[str], Argument(metavar="BANK")], rep
 
 
 def check_replace(name, replace, rebuild=False):
-    """Raise `BankError` if a bank of that name would be lost; `replace` allows it, `rebuild` for one that was only built.
+    """Raise `BankError` if a bank of that name would be lost; `replace` allows it, `rebuild` if nothing is lost.
 
-    Edits and settings that it keeps would be lost. A bank that cannot be read, since it is damaged or of another format, may hold edits too.
+    That is, edits or kept settings. A bank that cannot be read, since it is damaged or of another format, may hold both.
     """
     if replace or not (bank_dir(name) / "bank.json").exists():
         return

@@ -205,7 +205,7 @@ def _join(name: Name, banks: Annotated[list[str], Argument(metavar="BANK")], rep
 def check_replace(name, replace, rebuild=False):
     """Raise `BankError` if a bank of that name would be lost; `replace` allows it, `rebuild` if nothing is lost.
 
-    That is, edits or kept settings. A bank that cannot be read, since it is damaged or of another format, may hold both.
+    That is: edits, or kept settings. A bank that cannot be read, being damaged or of another format, may hold some.
     """
     if replace or not (bank_dir(name) / "bank.json").exists():
         return

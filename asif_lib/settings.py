@@ -1,7 +1,6 @@
 """The settings of the method, checked in one place; without PyTorch, so that the command refuses bad ones at once."""
 
 import math
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 
@@ -48,8 +47,7 @@ class Settings:
 
         Hubs are found by the `near` nearest others of each anchor, so there must be more than these.
 
-        Raises `ParameterError` if a setting is out of range or of another type, n is too small for hubs, or whitening
-        lacks centring.
+        Raises `ParameterError` if a setting is out of range, n is too small for hubs, or whitening lacks centring.
 
         >>> Settings(p=8).checked(793)
         Settings(k=79, p=8, center=True, hubs=0.0, whiten=None)
@@ -62,19 +60,17 @@ class Settings:
 
         if not isinstance(self.center, bool | np.bool_):
             raise ParameterError(f"center = {self.center!r}: the anchors' mean is subtracted, True, or not, False")
-        p, hubs, whiten = map(_number, (self.p, self.hubs, self.whiten))
-        if not p >= SMALLEST_P:
+        p, hubs, whiten = map(_number, (self.p, self.hubs, 1 if self.whiten is None else self.whiten))
+        if not SMALLEST_P <= p <= math.nextafter(math.inf, 0):  # an int can be beyond all floats
             raise ParameterError(f"p = {self.p!r}: the exponent is a finite number, {SMALLEST_P} or more")
         if not 0 <= hubs <= 1:
             raise ParameterError(f"hubs = {self.hubs!r}: the share of a mean cosine that is subtracted is from 0 to 1")
         if hubs and n <= near:
             raise ParameterError(f"{n} anchors are too few: their hubs are found among {near} others; take hubs = 0")
-        if self.whiten is None or whiten == 1:
-            whiten = None
-        elif not (0 < whiten < 1 and self.center):
+        if whiten != 1 and not (0 < whiten < 1 and self.center):
             fault = f"whiten = {self.whiten!r}, center = {self.center}: vectors that are centred are whitened"
             raise ParameterError(f"{fault}, with a shrinkage above 0 and at most 1")
-        return Settings(int(k), p, bool(self.center), hubs, whiten)
+        return Settings(int(k), p, bool(self.center), hubs, None if whiten == 1 else whiten)
 
 
 def settings_of(n, kept=None, **given) -> Settings:
@@ -88,10 +84,8 @@ def settings_of(n, kept=None, **given) -> Settings:
 
 def _number(value) -> float:
     """Return a real number of any library as int or float; NaN, which is in no range, for a bool and anything else."""
-    with suppress(OverflowError):  # of an int beyond all floats
-        if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
-            return value if type(value) is int else float(value)
-    return math.nan
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    return (value if type(value) is int else float(value)) if is_number else math.nan
 
 
 def check_k(k, n):

@@ -1,7 +1,6 @@
 """The model: two frozen encoders, a bank of anchors, and two numbers, k and p (chapter 05)."""
 
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 import torch
@@ -270,7 +269,7 @@ def _one(item):
 
 
 def _best(scores, top):
-    if isinstance(top, bool) or not isinstance(top, Integral) or top < 1:
+    if isinstance(top, bool) or not hasattr(top, "__index__") or top < 1:
         raise ParameterError(f"top = {top!r}: how many to return is a whole number, 1 or more")
     values, positions = scores.topk(min(top, len(scores)))
     return positions.tolist(), values.tolist()

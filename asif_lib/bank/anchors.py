@@ -416,8 +416,7 @@ class AnchorBank:
         On disk, `bank.json` keeps them. Edits keep them too: a few pairs more or fewer change little in what is best. A
         bank that is made of this one, by `subset`, `replace` or `concatenate`, has none: they were not chosen for it.
         The settings are keywords of `ASIF`, such as ``**recommend(bank).settings``; without any, the bank forgets its
-        own. A k that is not named stays the default for as many pairs as there are. Raises `ParameterError` if one is
-        out of range for this bank.
+        own, and without k the default k follows the size. Raises `ParameterError` if one is out of range for this bank.
         """
         kept = Settings(**settings).checked(len(self)) if settings else None
         if settings.get("k") is None and kept:

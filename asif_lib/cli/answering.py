@@ -243,8 +243,7 @@ def _evaluate(
 ):
     """Measure zero-shot accuracy on a folder of class folders, whose names are the labels."""
     start, path = time.perf_counter(), existing_folder(folder)
-    classes = filter(Path.is_dir, path.iterdir())  # a table in one would be read as a picture
-    check_targets(bank_dir(asked.bank), *classes, predictions=predictions)
+    check_targets(bank_dir(asked.bank), *filter(Path.is_dir, path.iterdir()), predictions=predictions)
     _check_model(asked)
     import pandas as pd
 

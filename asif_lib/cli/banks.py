@@ -213,9 +213,7 @@ def check_replace(name, replace, rebuild=False):
     newest = record.newest
     if rebuild and newest.version == 1 and not record.settings:
         return
-    why = f"is there already, with {newest.count} pairs; to lose it"
-    if rebuild and record.settings:
-        why = "keeps settings of its own; to lose them"
+    why = f"is there already, with {newest.count} pairs{' and kept settings' * bool(record.settings)}; to lose it"
     if newest.version > 1:
         why = f"was edited (it is at version {newest.version}: {newest.change}); to lose the edits"
     raise BankError(f"bank {name!r} {why}: --replace")

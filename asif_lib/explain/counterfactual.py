@@ -85,18 +85,17 @@ def without(model, pictures, texts, remove) -> Counterfactual:
 
 
 def _checked_anchors(remove, model):
-    n, anchors = len(model.bank), {}  # an ordered set
     if not np.iterable(remove):
         raise ParameterError(f"remove = {remove!r}: put a single anchor into a list")
-    remove = list(remove)
+    n, anchors, remove = len(model.bank), {}, list(remove)  # an ordered set
     if remove and all(isinstance(anchor, str) for anchor in remove):
         there, positions = model.bank.find("id", remove)
         if missing := [id for id, found in zip(remove, there, strict=True) if not found]:
             raise ParameterError(f"bank {model.bank.name!r} has no pair {first_names(missing)}, or it is named twice")
         remove = positions.tolist()
     for anchor in remove:
-        is_truth = isinstance(anchor, bool) or getattr(anchor, "dtype", None) in (bool, torch.bool)  # of a mask
-        if is_truth or isinstance(anchor, str) or not 0 <= anchor < n or anchor != int(anchor):  # NaN is in no range
+        is_index = not isinstance(anchor, str) and np.asarray(anchor).dtype != bool
+        if not is_index or not 0 <= anchor < n or anchor != int(anchor):  # NaN is in no range
             raise ParameterError(f"anchor {anchor} is not in the bank, whose anchors are 0 to {n - 1}")
         if anchor in anchors:
             raise ParameterError(f"anchor {anchor} is named twice; name each anchor to remove once")

@@ -120,7 +120,7 @@ def test_a_build_over_edits_or_other_pairs_needs_to_be_asked_for(cards, bank, bu
     assert build("cards", "--from", tmp_path / "first")[0] == 0  # the same pairs
     AnchorBank.load("cards").keep_settings(p=4)
     said = build("cards", "--from", tmp_path / "first")[2]
-    assert "bank 'cards' keeps settings of its own; to lose them: --replace" in said
+    assert "is there already, with 4 pairs and kept settings; to lose it: --replace" in said
     AnchorBank.load("cards").remove(["red.png"])
     status, result, said = build("cards", "--from", tmp_path / "first")
     assert (status, result) == (1, None)

@@ -45,14 +45,12 @@ class BrokenPicturesError(AsifError):
         One for each broken picture, in the order of the pictures; the message shows the first 20.
     """
 
-    def __init__(self, errors):
+    def __init__(self, errors, *, can_skip=False):
         self.errors = list(errors)
         more = f"\n  and {len(self.errors) - 20} more" if len(self.errors) > 20 else ""
         lines = "\n".join(f"  {error}" for error in self.errors[:20]) + more
-        super().__init__(
-            f"{len(self.errors)} of the pictures cannot be read; mend or remove them, or leave them out "
-            f"with --skip-broken (skip_broken=True):\n{lines}"
-        )
+        skip = ", or leave them out with --skip-broken (skip_broken=True)" if can_skip else ""
+        super().__init__(f"{len(self.errors)} of the pictures cannot be read; mend or remove them{skip}:\n{lines}")
 
 
 class EncoderError(AsifError):

@@ -1,5 +1,6 @@
 """The settings of the method, checked in one place; without PyTorch, so that the command refuses bad ones at once."""
 
+import math
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 
@@ -55,17 +56,21 @@ class Settings:
             raise ParameterError("there are no anchors, so there is nothing to compare with; give at least one pair")
         k = default_k(n) if self.k is None else self.k
         check_k(k, n)
-        if not isinstance(self.p, Real) or not SMALLEST_P <= self.p < float("inf"):
+        import numpy as np  # not for ``asif --help``
+
+        if not isinstance(self.center, bool | np.bool_):
+            raise ParameterError(f"center = {self.center!r}: the anchors' mean is subtracted, True, or not, False")
+        p, hubs, whiten = map(_number, (self.p, self.hubs, 1 if self.whiten is None else self.whiten))
+        if not SMALLEST_P <= p <= math.nextafter(math.inf, 0):  # an int can be beyond all floats
             raise ParameterError(f"p = {self.p!r}: the exponent is a finite number, {SMALLEST_P} or more")
-        if not 0 <= self.hubs <= 1:
-            raise ParameterError(f"hubs = {self.hubs}: the share of a mean cosine that is subtracted is from 0 to 1")
-        if self.hubs and n <= near:
+        if not 0 <= hubs <= 1:
+            raise ParameterError(f"hubs = {self.hubs!r}: the share of a mean cosine that is subtracted is from 0 to 1")
+        if hubs and n <= near:
             raise ParameterError(f"{n} anchors are too few: their hubs are found among {near} others; take hubs = 0")
-        whiten = None if self.whiten == 1 else self.whiten
-        if whiten is not None and not (0 < whiten < 1 and self.center):
-            fault = f"whiten = {self.whiten}, center = {self.center}: vectors that are centred are whitened"
+        if whiten != 1 and not (0 < whiten < 1 and self.center):
+            fault = f"whiten = {self.whiten!r}, center = {self.center}: vectors that are centred are whitened"
             raise ParameterError(f"{fault}, with a shrinkage above 0 and at most 1")
-        return replace(self, k=int(k), whiten=whiten)
+        return Settings(int(k), p, bool(self.center), hubs, None if whiten == 1 else whiten)
 
 
 def settings_of(n, kept=None, **given) -> Settings:
@@ -73,8 +78,14 @@ def settings_of(n, kept=None, **given) -> Settings:
 
     A kept k is cut to n, because the bank may have lost anchors since.
     """
-    own = replace(kept, k=min(kept.k, n)) if kept else Settings()
+    own = replace(kept, k=kept.k and min(kept.k, n)) if kept else Settings()
     return replace(own, **{name: value for name, value in given.items() if value is not ...}).checked(n)
+
+
+def _number(value) -> float:
+    """Return a real number of any library as int or float; NaN, which is in no range, for a bool and anything else."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    return (value if type(value) is int else float(value)) if is_number else math.nan
 
 
 def check_k(k, n):

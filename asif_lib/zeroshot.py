@@ -269,5 +269,7 @@ def _one(item):
 
 
 def _best(scores, top):
+    if isinstance(top, bool) or not hasattr(top, "__index__") or top < 1:
+        raise ParameterError(f"top = {top!r}: how many to return is a whole number, 1 or more")
     values, positions = scores.topk(min(top, len(scores)))
     return positions.tolist(), values.tolist()

@@ -16,6 +16,7 @@ def test_of_many_broken_pictures_the_first_twenty_are_shown(count, lines):
     assert error.errors == errors and len(shown) == lines and shown[0].startswith(f"{count} of the pictures")
     assert shown[1:21] == [f"  {each}" for each in errors[:20]]
     assert shown[21:] == [f"  and {count - 20} more"] * (count > 20)
+    assert "skip" not in shown[0] and "with --skip-broken" in str(BrokenPicturesError(errors, can_skip=True))
 
 
 def test_a_module_is_returned_or_a_missing_package_names_its_extra(monkeypatch):

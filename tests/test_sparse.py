@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -52,13 +53,14 @@ def test_a_huge_p_is_the_nearest_anchor(p):
     "settings, words",
     [
         *[({"k": k}, f"k = {k}") for k in (0, -1, 41, 2.5, float("nan"), float("inf"), True)],
-        *[({"p": p}, f"p = {p}") for p in (0, -1, float("nan"), float("inf"))],
+        *[({"p": p}, f"p = {p}") for p in (0, -1, float("nan"), float("inf"), 10**400, True)],
         ({"k": "3"}, "k = 3: the entries to keep must be a whole number"),
         ({"p": "2"}, "p = '2': the exponent is a finite number, 1e-06 or more"),
         ({"p": 1e-46}, "p = 1e-46: the exponent is"),
         ({"hubs": 2}, "hubs = 2"),
-        ({"hubs": -0.1}, "from 0 to 1"),
-        *[({"whiten": whiten}, "vectors that are centred are whitened") for whiten in (0, 1.1)],
+        *[({"hubs": hubs}, "from 0 to 1") for hubs in (-0.1, True, None, "0.5", np.array([0.5]))],
+        *[({"whiten": whiten}, "vectors that are centred are whitened") for whiten in (0, 1.1, True, "1", np.ones(2))],
+        *[({"center": center}, "True, or not, False") for center in (0, 1, None, "no")],
         ({"whiten": 0.8, "center": False}, "vectors that are centred are whitened"),
     ],
 )
@@ -75,6 +77,8 @@ def test_k_has_a_sparse_default_at_any_size_and_may_come_from_a_computation():
         assert Settings().checked(n).k == k
     for k in (3.0, np.int64(3), torch.tensor(3)):
         assert Settings(k).checked(5) == Settings(3)
+    computed = Settings(3, np.float32(1.5), np.bool_(True), Fraction(1, 4), np.float64(0.5)).checked(40)
+    assert repr(computed) == "Settings(k=3, p=1.5, center=True, hubs=0.25, whiten=0.5)"
     with pytest.raises(ParameterError, match="10 anchors are too few"):
         Settings(hubs=0.5).checked(10)
     assert Settings(hubs=0.5).checked(11).k == 1

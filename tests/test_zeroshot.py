@@ -151,6 +151,9 @@ def test_search_finds_an_anchor_itself_both_ways(model, stamps, stamps_bank):
     assert positions[0] == 1
     assert len(model.search_pictures("a cat", stamps_bank.image[:3])[0]) == 3
     assert 3 in model.search_captions(stamps_bank.image[3], top=10)[0]  # an embedding
+    for top in (0, -1, 2.0, True):
+        with pytest.raises(ParameterError, match=f"top = {top}: how many to return is a whole number, 1 or more"):
+            model.search_captions(stamps_bank.image[3], top=top)
 
 
 @pytest.mark.parametrize("kind", ["image", "text"])

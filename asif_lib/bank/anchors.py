@@ -5,6 +5,7 @@ An edit is chosen here, and `disk` commits it. `disk` tells the lock, the order 
 
 import contextlib
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -415,9 +416,11 @@ class AnchorBank:
         On disk, `bank.json` keeps them. Edits keep them too: a few pairs more or fewer change little in what is best. A
         bank that is made of this one, by `subset`, `replace` or `concatenate`, has none: they were not chosen for it.
         The settings are keywords of `ASIF`, such as ``**recommend(bank).settings``; without any, the bank forgets its
-        own. Raises `ParameterError` if one is out of range for this bank.
+        own, and without k the default k follows the size. Raises `ParameterError` if one is out of range for this bank.
         """
         kept = Settings(**settings).checked(len(self)) if settings else None
+        if settings.get("k") is None and kept:
+            kept = replace(kept, k=None)
         with self._newest() as bank:
             bank = self._of(bank.disk.keep_settings(kept)) if bank.disk else copy.copy(bank)
         bank.settings = kept

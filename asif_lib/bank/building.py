@@ -22,7 +22,7 @@ def encode(pairs, image_encoder, text_encoder, skip_broken, progress) -> tuple:
     checked_identity("text", text_encoder)
     image, kept, errors = embed_readable(image_encoder, pairs.pictures, progress=progress)
     if errors and not skip_broken:
-        raise BrokenPicturesError(errors)
+        raise BrokenPicturesError(errors, can_skip=True)
     if not kept:
         raise BankError(f"{pairs.name}: has no pair to build a bank of")
     pairs = pairs.subset(kept)

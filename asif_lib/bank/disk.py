@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from asif_lib.errors import BankError, first_line
-from asif_lib.files import SMALL, check_sha256, locked, sealed, size_of_file
+from asif_lib.files import SMALL, check_sha256, locked, sealed, size_of_file, unsealed
 from asif_lib.search.rows import BLOCK, Rows
 
 from .matrices import LIMBS, NO_ROWS, exact_sum, map_rows, matrix_file, read_rows, synced
@@ -403,9 +403,10 @@ def add_version(folder, record, change, removed, count, sums, *, forget=False):
 
 def write_record(folder, record):
     """Replace ``bank.json``: from here on the change is made; `changing` waits until it cannot get lost."""
-    temporary = folder / f"bank.json-{uuid.uuid4().hex[:12]}"
+    content, temporary = sealed(record), folder / f"bank.json-{uuid.uuid4().hex[:12]}"
+    unsealed(content, BankRecord)  # raises ValueError: what cannot be read again must not replace what can
     with synced(temporary) as file:
-        file.write(sealed(record))
+        file.write(content)
     sync(folder)  # the files that it names are on the disk first
     os.replace(temporary, folder / "bank.json")
 

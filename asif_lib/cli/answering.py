@@ -50,7 +50,7 @@ def _classify(
     """Find the best of your labels for each picture, and name the anchors that decided."""
     missing = [PictureError(f"{file}: there is no such file") for file in pictures if not Path(file).exists()]
     if missing and not skip_broken:
-        raise BrokenPicturesError(missing)
+        raise BrokenPicturesError(missing, can_skip=True)
     _check_model(asked)
     labels, prompts = _labels_and_prompts(labels, templates)
     model = _model(asked)
@@ -91,7 +91,7 @@ def _explain(
     if len(labels) < 2:
         raise ParameterError("one label has no rival; name two or more, with commas between")
     model = _model(asked)
-    z, _ = _embed(model, [picture], skip_broken=False)
+    z, _ = _embed(model, [picture])
     vector, texts = model.images(z), _by_label(model.texts(prompts), len(labels))
     (scores,) = model.classify(vector, labels, templates=templates).scores.tolist()
     order = sorted(range(len(labels)), key=lambda i: -scores[i])
@@ -243,7 +243,7 @@ def _evaluate(
 ):
     """Measure zero-shot accuracy on a folder of class folders, whose names are the labels."""
     start, path = time.perf_counter(), existing_folder(folder)
-    check_targets(bank_dir(asked.bank), predictions=predictions)
+    check_targets(bank_dir(asked.bank), *filter(Path.is_dir, path.iterdir()), predictions=predictions)
     _check_model(asked)
     import pandas as pd
 
@@ -280,7 +280,8 @@ def _evaluate(
     each.insert(0, "picture", list(map(str, data.pictures)))
     each["familiarity"] = [one and one["cosine"] for one in near]
     write_csv(predictions, each)
-    kept = " (settings kept with the bank)" if model.settings == model.bank.settings else ""
+    own = model.bank.settings and settings_of(len(model.bank), model.bank.settings)
+    kept = " (settings kept with the bank)" if model.settings == own else ""
     seconds = round(time.perf_counter() - start, 2)
     result = {"folder": folder, "left_out": len(found) - len(data), **result, **of_each, "seconds": seconds}
     text = (
@@ -340,13 +341,13 @@ def _model(asked):
     return ASIF(AnchorBank.load(asked.bank), **_given(asked), device=asked.device)
 
 
-def _embed(model, pictures, skip_broken):
-    """The embeddings of the pictures that can be read, and their positions."""
+def _embed(model, pictures, skip_broken=None):
+    """The embeddings of the pictures that can be read, and their positions; None if the command cannot skip any."""
     from asif_lib.encoders.embeddings import embed_readable
 
     z, kept, errors = embed_readable(model.encoder("image"), pictures)
     if errors and not skip_broken:
-        raise BrokenPicturesError(errors)
+        raise BrokenPicturesError(errors, can_skip=skip_broken is not None)
     for error in errors:
         say(f"left out: {error}")
     if not kept:

@@ -128,11 +128,11 @@ def build_once(name, **options):
 
 
 def must_be_built(name) -> bool:
-    """Whether a bank is not here, or was never edited and its pictures were padded by their data set."""
+    """Whether a bank is not here, or has no edits and settings and its pictures were padded by their data set."""
     if not (bank_dir(name) / "bank.json").exists():
         return True
     record = read_record(bank_dir(name), name)
-    return record.newest.version == 1 and any(map(is_outdated, record.encoders.values()))
+    return record.newest.version == 1 and not record.settings and any(map(is_outdated, record.encoders.values()))
 
 
 @command(
@@ -203,16 +203,17 @@ def _join(name: Name, banks: Annotated[list[str], Argument(metavar="BANK")], rep
 
 
 def check_replace(name, replace, rebuild=False):
-    """Raise `BankError` if a bank of that name would be lost; `replace` allows it, `rebuild` for one without edits.
+    """Raise `BankError` if a bank of that name would be lost; `replace` allows it, `rebuild` if nothing is lost.
 
-    A bank that cannot be read, since it is damaged or of another format, may hold edits too.
+    That is: edits, or kept settings. A bank that cannot be read, being damaged or of another format, may hold some.
     """
     if replace or not (bank_dir(name) / "bank.json").exists():
         return
-    newest = read_record(bank_dir(name), name).newest
-    if rebuild and newest.version == 1:
+    record = read_record(bank_dir(name), name)
+    newest = record.newest
+    if rebuild and newest.version == 1 and not record.settings:
         return
-    why = f"is there already, with {newest.count} pairs; to lose it"
+    why = f"is there already, with {newest.count} pairs{' and kept settings' * bool(record.settings)}; to lose it"
     if newest.version > 1:
         why = f"was edited (it is at version {newest.version}: {newest.change}); to lose the edits"
     raise BankError(f"bank {name!r} {why}: --replace")

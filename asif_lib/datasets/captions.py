@@ -55,7 +55,8 @@ def read_table(file, reader=None) -> pd.DataFrame:
             raise ValueError(f"it has two columns {twice[0]}; keep one")
         return table
     except (ValueError, OSError, csv.Error, RecursionError) as error:
-        raise DataError(f"{file}: is not a readable {file.suffix[1:]} table ({first_line(error)})") from None
+        fault = "it is not in UTF-8: save it as CSV UTF-8" if isinstance(error, UnicodeError) else first_line(error)
+        raise DataError(f"{file}: is not a readable {file.suffix[1:]} table ({fault})") from None
 
 
 def read_translations(file) -> dict:

@@ -19,7 +19,7 @@ def check_backend(backend):
 
 def check_list(items):
     """Raise `ParameterError` unless pictures or texts are given as a list, also a single one."""
-    if isinstance(items, str | bytes) or not hasattr(items, "__len__") or hasattr(items, "iloc"):
+    if isinstance(items, str | bytes | set | dict) or not hasattr(items, "__len__") or hasattr(items, "iloc"):
         fault = f"a {type(items).__name__} was given"
         raise ParameterError(f"{fault}; put a single item into a list, and embeddings into an array")
 

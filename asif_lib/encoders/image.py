@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER
-from asif_lib.errors import PictureError
+from asif_lib.errors import EncoderError, PictureError
 from asif_lib.machine import resolve_device
 
 from .encoder import Encoder, check_backend, encoder_errors
@@ -135,7 +135,7 @@ def load_image_encoder(
     """Load a frozen image encoder.
 
     Raises `EncoderError` or `MissingExtraError` if the encoder is not found, its weights do not have the expected
-    checksum, only pickled weights are there, or the backend is unknown.
+    checksum, only pickled weights are there, or `square` or the backend is unknown.
     Raises `IdentityError` if the encoder is not the expected one.
 
     Parameters
@@ -161,6 +161,8 @@ def load_image_encoder(
         square = is_padded(expected)
     if square is None:
         square = str(name) in REGISTRY_IMAGE_ENCODERS
+    if square not in (True, False):
+        raise EncoderError(f"square = {square!r}: pictures are laid on a white square, True, or not, False")
     if random_seed is not None:
         return _random_image_encoder(name, random_seed, device, backend, square)
     if str(name) in REGISTRY_IMAGE_ENCODERS:

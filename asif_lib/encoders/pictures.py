@@ -132,7 +132,9 @@ def _to_rgb(image, name):
     if image.mode.startswith("I;16"):
         import numpy as np  # not for ``asif --help``
 
-        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
+        grey, clear = np.asarray(image), image.info.get("transparency")  # one value of 16 bits, or None
+        opaque = np.full(grey.shape, 255, np.uint8) if clear is None else np.uint8(255) * (grey != clear)
+        image = Image.merge("LA", [Image.fromarray((grey // 257).astype(np.uint8)), Image.fromarray(opaque)])
     if image.mode in ("I", "F"):
         raise PictureError(f"{name}: has {image.mode!r} pixels of 32 bits, whose white is unknown; save it as RGB")
     if image.has_transparency_data:
@@ -170,7 +172,7 @@ def picture_digest(picture) -> str:
         return hashlib.sha256(picture.read()).hexdigest()
     if isinstance(picture, Image.Image):
         orientation = picture.getexif().get(ORIENTATION, 1)
-        palette = picture.getpalette("RGBA") if picture.mode == "P" else None
+        palette = picture.getpalette("RGBA") if picture.mode in ("P", "PA") else None
         head = repr((picture.mode, picture.size, picture.info.get("transparency"), orientation, palette))
         return hashlib.sha256(head.encode() + picture.tobytes()).hexdigest()
     with _errors_named(picture):

@@ -85,6 +85,8 @@ def without(model, pictures, texts, remove) -> Counterfactual:
 
 
 def _checked_anchors(remove, model):
+    if not np.iterable(remove):
+        raise ParameterError(f"remove = {remove!r}: put a single anchor into a list")
     n, anchors, remove = len(model.bank), {}, list(remove)  # an ordered set
     if remove and all(isinstance(anchor, str) for anchor in remove):
         there, positions = model.bank.find("id", remove)
@@ -92,7 +94,8 @@ def _checked_anchors(remove, model):
             raise ParameterError(f"bank {model.bank.name!r} has no pair {first_names(missing)}, or it is named twice")
         remove = positions.tolist()
     for anchor in remove:
-        if isinstance(anchor, str) or not 0 <= anchor < n or anchor != int(anchor):  # NaN is in no range
+        is_index = not isinstance(anchor, str) and np.asarray(anchor).dtype != bool
+        if not is_index or not 0 <= anchor < n or anchor != int(anchor):  # NaN is in no range
             raise ParameterError(f"anchor {anchor} is not in the bank, whose anchors are 0 to {n - 1}")
         if anchor in anchors:
             raise ParameterError(f"anchor {anchor} is named twice; name each anchor to remove once")

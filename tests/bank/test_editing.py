@@ -1,5 +1,6 @@
 """Editing a bank: as if it had been built so, whole whatever happens, and forgetting for good."""
 
+import math
 import multiprocessing
 import os
 import shutil
@@ -78,11 +79,15 @@ def test_settings_stay_through_edits_and_go_with_other_pairs(folder, on_disk):
     assert ASIF(edited, p=3, whiten=None).settings == Settings(9, 3)
     assert ASIF(edited, None, center=False, whiten=1).settings == Settings(2, 4, center=False)
     assert ASIF(edited.remove(ids(*range(5, 20)))).k == 4  # as many as are left
+    unnamed = bank.keep_settings(p=4).add(make(20, 60)).keep_settings(p=3)
+    assert unnamed.settings == Settings(p=3) and ASIF(unnamed).settings == Settings(len(unnamed) // 10, 3)
     for other in (edited.subset([0, 1]), edited.replace(name="other"), concatenate([edited]), bank):
         assert other.settings is None
     with pytest.raises(ParameterError, match="k = 13"):
         make(0, 12).keep_settings(k=13)
     assert AnchorBank.load(chosen.save(folder)).settings == kept
+    with pytest.raises(ValueError, match="settings.p"):
+        AnchorBank.load(folder).disk.keep_settings(Settings(p=math.nan))  # which JSON does not hold
     assert AnchorBank.load(folder).keep_settings().settings is AnchorBank.load(folder).settings is None
     z, rest = (chosen.image[:2], chosen.text[:2]), chosen.subset([i for i in range(12) if i != 3])
     assert torch.equal(without(ASIF(chosen), *z, [3]).scores, ASIF(rest, 9, 4, whiten=0.8).similarity(*z))

@@ -133,7 +133,8 @@ def test_prompts_of_arrays_classify_arrays():
 
 
 def test_one_picture_or_a_table_is_refused_before_the_encoder_is_needed():
-    for items in ("bag.png", Image.new("RGB", (4, 4)), pd.DataFrame(np.eye(8)), (picture for picture in ["bag.png"])):
+    none = ("bag.png", Image.new("RGB", (4, 4)), pd.DataFrame(np.eye(8)), (picture for picture in ["bag.png"]))
+    for items in (*none, {"bag.png"}, {"bag.png": 1}):
         with pytest.raises(ParameterError, match=f"a {type(items).__name__} was given; put a single item into a list"):
             ASIF(make(), 5).images(items)
 

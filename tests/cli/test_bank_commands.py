@@ -57,7 +57,9 @@ def test_a_bank_of_pictures_that_their_data_set_padded_is_built_again_unless_it_
     outdated = stamps_bank.replace(image_encoder=old)
     outdated.save(bank_dir("stamps"))
     assert must_be_built("stamps") and must_be_built("birds")
-    AnchorBank.load("stamps").remove([outdated.pairs["id"][0]])
+    kept = AnchorBank.load("stamps").keep_settings(p=4)
+    assert not must_be_built("stamps")
+    kept.keep_settings().remove([outdated.pairs["id"][0]])
     assert not must_be_built("stamps")
 
 
@@ -116,6 +118,9 @@ def test_a_build_over_edits_or_other_pairs_needs_to_be_asked_for(cards, bank, bu
     status, _, said = build("cards", "--from", cards)
     assert status == 1 and "bank 'cards' is there already, with 4 pairs; to lose it: --replace" in said
     assert build("cards", "--from", tmp_path / "first")[0] == 0  # the same pairs
+    AnchorBank.load("cards").keep_settings(p=4)
+    said = build("cards", "--from", tmp_path / "first")[2]
+    assert "is there already, with 4 pairs and kept settings; to lose it: --replace" in said
     AnchorBank.load("cards").remove(["red.png"])
     status, result, said = build("cards", "--from", tmp_path / "first")
     assert (status, result) == (1, None)

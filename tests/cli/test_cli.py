@@ -169,7 +169,9 @@ def test_no_input_of_a_call_and_no_file_that_is_no_table_is_written_over(clothes
         (bank_dir("stamps") / "bank.json", "bank.json: this command reads"),
         (bank_dir("stamps") / "new.csv", "new.csv: this command reads"),
         (there, "thesis.csv: is there, and no table"),
-        (picture, "is there, and no table"),
+        (shutil.copy(picture, tmp_path / "own.png"), "is there, and no table"),
+        (picture, "bag; name a file elsewhere"),
+        (picture.with_name("each.csv"), "each.csv: this command reads"),
         (tmp_path / "review.csv", "review.csv: holds the decisions of a review; name another file"),
     ]:
         before = written.read_bytes() if written.exists() else None
@@ -257,6 +259,7 @@ BAD = [
     ("bank review stamps --csv empty", "--csv empty: is a folder"),
     ("bank recommend stamps --targets nowhere", "nowhere: there is no such folder"),
     ("bank recommend stamps --keep", "--keep keeps the settings for one task; name it by --task"),
+    ("explain dot.png --labels a,b", "mend or remove them:"),
     ("explain picture.png --labels a", "one label has no rival"),
     ("explain picture.png --labels a,b --top 0", "--top 0: show at least one anchor"),
 ]

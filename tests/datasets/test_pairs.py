@@ -208,6 +208,7 @@ BAD_TABLES = [
     ("csv", b"file_name,caption\n", "has no rows"),
     ("csv", b"file_name,caption\n,a cat\n", "rows without a file_name: 2"),
     ("csv", b"\xff\xfe\x00broken", "not a readable csv table"),
+    ("csv", "file_name,caption\na.png,Käfer\n".encode("latin-1"), "it is not in UTF-8: save it as CSV UTF-8"),
     ("jsonl", b"{no table", "not a readable jsonl table"),
     ("csv", b"file_name,caption,split\na.png,a drawing, small,train",
      "row 2 has 4 values for 3 columns: put a text that holds ',' into double quotes"),

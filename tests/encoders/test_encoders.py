@@ -370,6 +370,7 @@ def test_a_blob_that_is_not_what_its_name_says_is_refused(kind, hub_cache, tiny_
         ("text", "all-MiniLM-L6-v9", {}, "L6-v9: .*check the name, or fetch the model where there is internet"),
         ("text", "a name no hub takes!", {}, "a name no hub takes!: .*check the name"),
         ("image", "efficientnet_lite0", {"device": "cuda:77"}, "device 'cuda:77' is not available.*use cpu or auto"),
+        ("image", "efficientnet_lite0", {"square": "yes"}, "square = 'yes': pictures are laid on a white square, True"),
         ("text", "all-MiniLM-L6-v2", {"backend": "tf"}, "backend 'tf' is unknown; use one of auto, torch"),
     ],
 )

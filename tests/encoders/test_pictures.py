@@ -62,13 +62,14 @@ def test_exif_orientation_is_applied(tmp_path, orientation, corner):
         (palette_with_hole(), {"transparency": bytes([0, 255])}, WHITE),
         (with_one_opaque("RGB", (200, 0, 0), (0, 0, 9)), {"transparency": (200, 0, 0)}, WHITE),
         (with_one_opaque("L", 9, 10), {"transparency": 9}, WHITE),
+        (with_one_opaque("I;16", 777, 778), {"transparency": 777}, WHITE),
         (Image.new("L", (3, 3), 77), {}, (77, 77, 77)),
         (Image.new("1", (3, 3), 1), {}, WHITE),
         (palette_with_hole(), {}, (200, 0, 0)),
         (Image.new("CMYK", (3, 3), (0, 255, 255, 0)), {"format": "TIFF"}, (255, 0, 0)),
         (Image.new("YCbCr", (3, 3), (128, 128, 128)), {"format": "TIFF"}, (128, 128, 128)),
     ],
-    ids=["RGBA", "LA", "P-index", "P-table", "RGB-tRNS", "L-tRNS", "grey", "bilevel", "palette", "CMYK", "YCbCr"],
+    ids=["RGBA", "LA", "P-index", "P-table", "RGB-tRNS", "L-tRNS", "I-tRNS", "L", "bilevel", "P", "CMYK", "YCbCr"],
 )
 def test_other_modes_become_rgb_and_transparent_pixels_white(tmp_path, image, options, pixel):
     image.save(tmp_path / "a.png", **options)
@@ -209,6 +210,7 @@ def test_digest_of_an_image_covers_all_that_changes_what_is_read():
     pixels.putpixel((0, 0), 1)
     clear.putpalette([200, 0, 0, 0, 0, 200, 0, 0], "RGBA")
     images = [base, other_palette, transparent, turned, pixels, clear, base.convert("RGB")]
+    images += [base.convert("PA"), other_palette.convert("PA")]
     assert len({picture_digest(image) for image in images}) == len(images)
     assert picture_digest(base) == picture_digest(base.copy())
 

@@ -165,7 +165,8 @@ Z = pictures(make_bank(), 1)
         *((lambda model, texts, gone=gone: without(model, Z, texts, gone), words) for gone, words in (
             (range(24), "0 are left"), (range(20), "4 are left, fewer than the k = 6"), ([-1], "anchor -1"),
             (iter([3, 24]), "anchor 24 is not in the bank, whose anchors are 0 to 23"),
-            ([1.5], "anchor 1.5"), ([float("nan")], "anchor nan"),
+            ([1.5], "anchor 1.5"), ([float("nan")], "anchor nan"), (3, "remove = 3: put a single anchor into a list"),
+            *((kind([True, False]), "anchor .*True.* is not in") for kind in (list, np.array, torch.tensor)),
             ([3, 4, 3], "anchor 3 is named twice"), (["3", "owl"], "bank 'mine' has no pair owl"),
             (["3", "4", "3"], "no pair 3, or it is named twice"), (["3", 4], "anchor 3 is not in the bank"))),
         (lambda model, texts: without(model, Z * torch.nan, texts, [1]), "NaN"),

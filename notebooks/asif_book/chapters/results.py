@@ -200,9 +200,7 @@ def main(page: Path):
         results = load_results()
     except ResultsError as error:
         sys.exit(str(error))
-    recording = {
-        file.stem for file in page.parent.glob("[0-9]*.ipynb") if "record(" in file.read_text(encoding="utf-8")
-    }
+    recording = {file.stem for file in page.parent.glob("[0-9]*.ipynb") if "record(" in file.read_text("utf-8")}
     if lacking := sorted(recording - {_chapter(entry) for entry in results.values()}):
         sys.exit(f"{results_path()} has no number of {', '.join(lacking)}, so rows would be lost: run `make workbook`.")
     for name, entry in results.items():

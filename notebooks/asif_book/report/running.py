@@ -293,10 +293,7 @@ def cores() -> int:
 
 
 def key_of(path: Path, parameters: dict) -> str:
-    """Hash the inputs of a chapter's run: notebook, parameters, packages, library (without this report), bank, pairs.
-
-    Pairs are hashed if they are a folder of the reader's own.
-    """
+    """Hash the inputs of a run: notebook, parameters, packages, library (without this report), bank, own pairs."""
     versions = {name: version_of(name) for name in PACKAGES}
     bank = bank_dir(DEFAULT_BANK) / "bank.json"
     code = [digest_of_code(package, passed_over=REPORT) for package in OURS]

@@ -38,8 +38,7 @@ PARTS = {*NUMBERS, "relative_representation", "unit_rows", "describe", *GOALS}
 TOLERANCE = 1e-5
 """How far a score may be from the library's."""
 MADE = "# made by chapter 07, unchanged: "
-_COMMAND = re.compile(r"^[ \t]*[%!].*", re.M)
-"""A line for IPython, such as ``%timeit``, and not for Python."""
+_COMMAND = re.compile(r"^[ \t]*[%!].*", re.M)  # a line for IPython, such as %timeit
 
 
 def make_my_asif() -> tuple[ModuleType, dict[str, str]]:

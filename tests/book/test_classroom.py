@@ -256,6 +256,20 @@ def test_a_student_with_two_files_is_one_student_and_the_teacher_is_told(folder,
     assert remark.startswith("Anna: Anna.json is not the only file with exercise 00.2, 04.1;")
 
 
+def test_each_download_of_a_student_counts_and_no_hidden_file(folder, asif):
+    hand_in(folder / "Bob" / "my_progress.json", e001=entry())
+    hand_in(folder / "Bob" / "my_progress (1).json", e002=entry(), e041=entry())
+    (folder / "Bob" / "my_progress.damaged-1.json").write_text("{")  # put aside by the check that began a new one
+    (folder / "Cem").mkdir()
+    (folder / "Cem" / "mine.json").write_bytes((folder / "Bob" / "my_progress.json").read_bytes())
+    for name in ("Bob/._my_progress.json", "Bob/.trash/my_progress.json", "Cem/.editions.json", "Cem/._mine.json"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("{}")
+    status, result = asif(folder, "--json")
+    assert (status, result["unreadable"], result["remarks"]) == (0, [], [])
+    assert [(s["student"], s["solved"]) for s in result["students"][1:3]] == [("Bob", 3), ("Cem", 1)]
+
+
 def test_progress_of_the_solved_notebooks_is_not_the_students(folder, asif):
     hand_in(folder / "Zoë" / "handed in" / "solutions" / "my_progress.json", e002=entry())
     status, result = asif(folder, "--json")

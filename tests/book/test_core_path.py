@@ -95,19 +95,20 @@ def test_each_core_section_needs_nothing_of_a_deeper_one():
 def test_a_classs_own_pairs_open_a_chapter_and_record_nothing(class_folder, monkeypatch, tmp_path):
     monkeypatch.setattr(results, "of_the_book", True)
     monkeypatch.setenv("ASIF_BUILD", str(tmp_path))
-    opened = open_chapter(pairs=class_folder(20))
-    assert opened.bank.pairs.caption.tolist() == opened.pairs.captions and len(opened.bank) == 20
+    opened = open_chapter(pairs=class_folder(23))
+    assert opened.bank.pairs.caption.tolist() == opened.pairs.captions and len(opened.bank) == 23
     assert first_held_out(opened.pairs) == opened.pairs.splits["test"][0]
     found, chance = scoreboard(opened.bank, opened.pairs.splits)
-    assert [name[:2] for name in found] == ["03", "03", "04", "04", "04"] and chance == pytest.approx(1 / 3)
+    assert [name[:2] for name in found] == ["03", "03", "04", "04", "04"] and chance == pytest.approx(1 / 4)
     assert record("a class's number", 0.5) == 0.5
     assert not (tmp_path / "results.json").exists()
 
 
 def test_too_few_pairs_and_an_unknown_profile_are_one_sentence(class_folder):
-    words = "has 12 pairs, and no split test or train or validation; a chapter needs 20"
-    with pytest.raises(ParameterError, match=words):
-        open_chapter(pairs=class_folder(12))
+    needs = "; a chapter needs 23 pairs, or all three splits named and 19 pairs outside the test split"
+    for n, lacks in ((12, "has 12 pairs, and no split test or train or validation"), (22, "has 22 pairs")):
+        with pytest.raises(ParameterError, match=lacks + needs):
+            open_chapter(pairs=class_folder(n))
     with pytest.raises(ParameterError, match="'ofline': the profiles are offline, hub"):
         open_chapter("ofline")
 

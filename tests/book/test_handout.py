@@ -137,6 +137,23 @@ def test_a_folder_that_is_there_or_no_checkout_is_an_error(tmp_path):
         handout(tmp_path / "new", root=tmp_path)
 
 
+def test_a_file_that_was_deleted_is_one_sentence_and_an_error_leaves_no_folder(tmp_path, monkeypatch):
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    for name in ("a.md", "lost.md"):
+        (checkout / name).touch()
+    for command in (["init", "-q"], ["add", "."]):
+        subprocess.run(["git", *command], cwd=checkout, check=True)
+    (checkout / "lost.md").unlink()
+    with pytest.raises(HandoutError, match=r"lost\.md is gone, and git still tracks it: restore it, or commit"):
+        handout(tmp_path / "new", root=checkout)
+    (checkout / "lost.md").touch()
+    monkeypatch.setattr(module, "_add_kit", lambda folder: (folder / "kit").mkdir() or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        handout(tmp_path / "new", kit=True, root=checkout)
+    assert not (tmp_path / "new").exists()
+
+
 def test_the_code_of_the_method_on_a_page_is_the_method():
     source = ROOT / "notebooks" / "method_on_a_page.md"
     written = {}

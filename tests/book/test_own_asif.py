@@ -80,7 +80,8 @@ def solve(*functions):
     numbers = [own.NUMBERS[function.__name__] for function in functions or FUNCTIONS]
     content["exercises"] = {number: content["exercises"][number] for number in numbers}
     own.progress_path().write_text(json.dumps(content))
-    save("00_start_here.ipynb", "%time 1", *map(inspect.getsource, functions or FUNCTIONS))
+    first, *others = map(inspect.getsource, functions or FUNCTIONS)
+    save("00_start_here.ipynb", f"%%time\n!ls\n{first}\n%timeit 1", *others)
 
 
 def save(name, *cells):
@@ -153,7 +154,9 @@ def test_a_missing_function_is_named_and_marked_and_the_answers_stay_equal(folde
 
 @pytest.mark.parametrize("code, reason", [
     ("def shares(image, text):\n    return image * text\n", "not pass its check: These are the contributions"),
-    ("def shares(image, text):\n    return np.array(image)\n", "name 'np' is not defined"),
+    ("def shares(image, text):\n    return np.array(image)\n",
+     "yours uses `np`, which the file does not have: import or define it inside the function"),
+    ("shares = lambda image, text: image\n", "yours does not define shares with `def`"),
     ("def shares(image, text: np.ndarray):\n    return image\n", "yours raises NameError: name 'np'"),
     ("@(_ for _ in ()).throw(KeyboardInterrupt)\ndef shares(image, text): ...\n", "yours raises KeyboardInterrupt"),
     ("def shares(image, text):\n    return (\n\ndef share(): ...\n", "no saved notebook of this folder defines it"),

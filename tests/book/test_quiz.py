@@ -100,6 +100,14 @@ def test_each_click_is_kept_and_an_open_question_needs_a_second_click(folder):
     assert text(take("after", RIGHT)).count("Before: ✘ open") == 7
 
 
+def test_what_stays_ticked_is_kept_again_where_the_file_was_deleted(folder):
+    quiz = Quiz("before")
+    click(quiz, answer={"cosine": "b"})
+    (folder / progress.FILE).unlink()
+    click(quiz, answer={"entry": "a"})
+    assert kept().tests["before"].answers == {"cosine": "b", "entry": "a"}
+
+
 def test_only_the_first_attempt_counts_also_in_another_notebook(folder):
     other = Quiz("before")
     take("before", RIGHT)

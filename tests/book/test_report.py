@@ -18,7 +18,7 @@ from asif_book.editions.contents import METHOD, METHOD_ALT
 from asif_book.editions.outline import Chapter, question
 from asif_book.report import NotebookError, ReportError, build_report, loads_from_elsewhere, render, rendering, running
 from asif_book.report.__main__ import main
-from asif_lib.files import ROOT
+from asif_lib.files import ROOT, write_whole
 
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2dAAAAABJRU5ErkJggg=="
@@ -378,12 +378,18 @@ def test_what_makes_a_chapter_run_again(notebooks, tmp_path, monkeypatch):
     monkeypatch.setattr(running, "OURS", (library, book))
     monkeypatch.setattr(running, "REPORT", book / "report")
     keys = [running.key_of(path, {"fast": False}), running.key_of(path, {"fast": True})]
+    (book / "quiz.toml").touch()
+    keys.append(running.key_of(path, {"fast": False}))
     for file, words in ((library / "relative.py", "k = 2"), (book / "drawn.css", ""), (path, path.read_text() + "\n")):
         file.write_text(words)
         keys.append(running.key_of(path, {"fast": False}))
-    assert len(set(keys)) == 5
+    assert len(set(keys)) == 6
     (book / "report" / "page.py").write_text("# the pages change, not what they show")
     assert running.key_of(path, {"fast": False}) == keys[-1]
+    for caption in ("a cat", "a dog"):  # in a folder of one's own
+        write_whole(library / "metadata.csv", f"file_name,caption\na.png,{caption}\n".encode())
+        keys.append(running.key_of(path, {"fast": False, "pairs": str(library)}))
+    assert len(set(keys)) == 8
 
 
 def test_the_command_fails_with_one_sentence_and_keeps_what_ran(notebooks, kernel, capsys):

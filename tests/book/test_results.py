@@ -149,6 +149,9 @@ def test_a_run_of_a_chapter_replaces_its_numbers_if_it_ends_well(build):
     with run_of("02_anchors", {}):  # and what the failed one left does not come in later
         record("new name", 0.3)
     assert values() == {"by hand": 0.5, "R@1": 0.25, "new name": 0.3}
+    with run_of("02_anchors", {"pairs": "/my/pictures"}):  # such a run records nothing, and takes nothing away
+        pass
+    assert values() == {"by hand": 0.5, "R@1": 0.25, "new name": 0.3}
 
 
 @pytest.mark.parametrize("text", ["", results.BEGIN, f"{results.END}{results.BEGIN}", results.BEGIN * 2])
@@ -171,6 +174,19 @@ def test_the_page_takes_the_numbers_of_a_plain_run_only(other, page):
     with pytest.raises(SystemExit, match="'R@1' is not from a plain `make workbook`"):
         results.main(page)
     assert "\nold\n" in page.read_text(encoding="utf-8")
+
+
+def test_without_the_numbers_of_a_chapter_the_page_stays(page):
+    before = page.read_text(encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"No results at .*results\.json: run a notebook"):
+        results.main(page)
+    page.with_name("01_encoders.ipynb").write_text("record(name, 0.5)")
+    page.with_name("90_pytorch.ipynb").write_text("nothing to record")
+    with run_of("02_anchors", PLAIN):
+        record("R@1", 0.25)
+    with pytest.raises(SystemExit, match=r"has no number of 01_encoders, so rows would be lost: run `make workbook`\."):
+        results.main(page)
+    assert page.read_text(encoding="utf-8") == before
 
 
 def test_another_processor_changes_nothing_on_the_page(page):

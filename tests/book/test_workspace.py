@@ -66,8 +66,9 @@ def test_without_a_record_every_copy_counts_as_work_and_no_solutions_come(notebo
     (work / "00_start.ipynb").write_text("mine")
     (work / RECORD).write_text(record) if record else (work / RECORD).unlink()
     news = fill(work, notebooks)
-    assert "holds your work" in news[0] and (work / "00_start.ipynb").read_text() == "mine"
-    assert record is None or ("was damaged" in news[-1] and not (work / "solutions").exists())
+    assert "differs from the chapter: rename it to get the new one" in news[0]
+    assert (work / "00_start.ipynb").read_text() == "mine" and not (work / "solutions").exists()
+    assert ("was damaged" if record else "is missing") in news[-1] and "solutions come only with" in news[-1]
 
 
 def test_a_folder_in_the_place_of_a_chapter_stays_and_is_one_sentence(notebooks, tmp_path):

@@ -12,6 +12,7 @@ from typing import NotRequired
 
 from typing_extensions import TypedDict
 
+from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.errors import AsifError
 from asif_lib.files import build_dir, locked, read_json, write_json, write_whole
 
@@ -116,15 +117,16 @@ def run_of(chapter: str, parameters: dict) -> Iterator[dict[str, str]]:
     """Let kernels with the environment that is yielded record for a chapter.
 
     Their numbers replace all earlier ones of the chapter when the run ends well, so that renamed results don't
-    linger; when it fails, or the machine stops, the earlier ones stay. Raises `AsifError` if another process keeps
-    the file locked.
+    linger; when it fails, or the machine stops, the earlier ones stay. They also stay after a run with pairs of the
+    reader's own, which records nothing. Raises `AsifError` if another process keeps the file locked.
     """
+    own = parameters.get("pairs", DEFAULT_BANK) != DEFAULT_BANK
     unfinished = _unfinished_path(chapter)
     unfinished.unlink(missing_ok=True)
     yield {RUN_VARIABLE: json.dumps({"chapter": chapter, "parameters": parameters})}
     path = results_path()
     with locked(path):
-        others = {name: entry for name, entry in _recorded(path).items() if _chapter(entry) != chapter}
+        others = {name: entry for name, entry in _recorded(path).items() if own or _chapter(entry) != chapter}
         write_json(path, others | _recorded(unfinished))
     for file in (unfinished, unfinished.with_name(unfinished.name + ".lock")):
         file.unlink(missing_ok=True)
@@ -194,7 +196,13 @@ def main(page: Path):
     """``python -m asif_book.chapters.results FILE``: put the numbers of the last run that moved into the file."""
     from asif_book.editions.contents import put_between  # brings nbformat, which no chapter needs in order to record
 
-    results = load_results()
+    try:
+        results = load_results()
+    except ResultsError as error:
+        sys.exit(str(error))
+    recording = {file.stem for file in page.parent.glob("[0-9]*.ipynb") if "record(" in file.read_text("utf-8")}
+    if lacking := sorted(recording - {_chapter(entry) for entry in results.values()}):
+        sys.exit(f"{results_path()} has no number of {', '.join(lacking)}, so rows would be lost: run `make workbook`.")
     for name, entry in results.items():
         parameters = entry["run"]["parameters"] if "run" in entry else {}
         if parameters.get("profile") != "offline" or "fast" in parameters or parameters.get("seed"):

@@ -274,7 +274,7 @@ def compare(
                 found = _difference(_as_row(result, expected), expected, atol, word, parts)
                 refuse(named or f"{where}: {found}{only}")
             if problem := dtype_problem(result, expected, str(inspect.unwrap(function).__doc__)):
-                refuse(f"The values are right, but {problem}")
+                refuse(f"{where}: the values are right, but {problem}")
     except Ended as end:
         return end.verdict
     return right(AGREES.format(len(cases)))

@@ -43,7 +43,8 @@ def handout(folder: Path | str, *, solutions=True, kit=False, root=ROOT) -> Path
     gets all packages of a student, for this system and this Python, the data sets of the chapters, their embeddings and
     the bank: there `make lab` needs no network.
 
-    Raises `HandoutError` if the folder is there already, or `root` is no checkout.
+    Raises `HandoutError` if the folder is there already, or `root` is no checkout or lacks a file that git tracks.
+    After any error there is no folder.
     """
     folder = Path(folder).absolute()  # pip takes a bare name for a package
     if folder.exists():
@@ -51,15 +52,22 @@ def handout(folder: Path | str, *, solutions=True, kit=False, root=ROOT) -> Path
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True)
     if listed.returncode:
         raise HandoutError(f"{root} is no checkout of the workbook; get it with git clone.")
-    for name in filter(None, listed.stdout.split("\0")):
-        if solutions or not name.startswith(TEACHERS):
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(Path(root) / name, target)
-            if not solutions and (target.suffix == ".md" or target.name == "Makefile"):
-                target.write_text(_PASSAGE.sub("", target.read_text(encoding="utf-8")), encoding="utf-8")
-    if kit:
-        _add_kit(folder)
+    tracked = list(filter(None, listed.stdout.split("\0")))
+    if gone := [name for name in tracked if not (Path(root) / name).exists()]:
+        raise HandoutError(f"{gone[0]} is gone, and git still tracks it: restore it, or commit that it is gone.")
+    try:
+        for name in tracked:
+            if solutions or not name.startswith(TEACHERS):
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(Path(root) / name, target)
+                if not solutions and (target.suffix == ".md" or target.name == "Makefile"):
+                    target.write_text(_PASSAGE.sub("", target.read_text(encoding="utf-8")), encoding="utf-8")
+        if kit:
+            _add_kit(folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return folder
 
 

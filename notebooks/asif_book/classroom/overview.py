@@ -12,7 +12,7 @@ from asif_book.checks.own_progress import exercise_titles
 from asif_book.checks.progress import FILE, SOLVED, Answers, Entry, ProgressError, in_order, load_progress
 from asif_book.checks.quiz import class_gain
 from asif_lib.errors import AsifError, first_line
-from asif_lib.files import ROOT, read_file, write_whole
+from asif_lib.files import ROOT, is_hidden, read_file, write_whole
 from asif_lib.texts import csv_text
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
@@ -36,12 +36,13 @@ class ClassProgress:
 
 
 def read_class(folder: Path | str) -> ClassProgress:
-    """Read ``NAME.json`` and ``NAME/**/my_progress.json`` of every student in a folder.
+    """Read ``NAME.json`` and ``NAME/**/my_progress*.json`` of every student in a folder.
 
     Names may be those of a download from Moodle; where two students have one name, its numbers stay. In a folder
-    without ``my_progress.json`` every ``.json`` counts. A student may hand in several files, for example one for each
-    assignment. If two of them hold the same exercise, the solved one counts, otherwise the later; a remark says so.
-    Raises `ClassError` if there is no such folder, or nothing in it.
+    without ``my_progress*.json`` every ``.json`` counts, and nowhere a hidden file or a damaged one that was put aside.
+    A student may hand in several files, for example one for each assignment. If two of them hold the same exercise, the
+    solved one counts, otherwise the later; a remark says so. Raises `ClassError` if there is no such folder, or nothing
+    in it.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -59,7 +60,10 @@ def read_class(folder: Path | str) -> ClassProgress:
             continue
         found.handed_in.add(student)
         if item.is_dir():
-            files = sorted(item.rglob(FILE)) or sorted(item.glob("*.json"))
+            files = [file for file in sorted(item.rglob("*.json")) if not is_hidden(file.relative_to(item))]
+            files = [file for file in files if ".damaged-" not in file.name]  # put aside by a check
+            downloads = [file for file in files if file.name.startswith(Path(FILE).stem)]  # and my_progress (1).json
+            files = downloads or [file for file in files if file.parent == item]
             if not files:
                 found.unreadable.append(f"{name}: there is no {FILE} in this folder.")
             for file in files:

@@ -36,13 +36,15 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None,
     kernel : str, optional
         The name of the kernel that the copies ask for, in place of ``python3``.
     """
-    folder, notebooks, news, last = Path(folder), Path(notebooks), [], []
+    folder, notebooks, news, lost = Path(folder), Path(notebooks), [], ""
     try:
         copied = parse_json(read_file(folder / RECORD), dict[str, str])
     except FileNotFoundError:  # without a record, or with a damaged one, every copy counts as work
-        copied = {}
+        copied, lost = {}, "is missing" if notebooks_in(folder) and not (folder / SOLUTIONS).exists() else ""
     except (OSError, ValueError):
-        copied, last = {SOLUTIONS: "no"}, [f"{folder / RECORD} was damaged; solutions come only with SOLUTIONS=yes"]
+        copied, lost = {}, "was damaged"
+    if lost:
+        copied, lost = {SOLUTIONS: "no"}, f"{folder / RECORD} {lost}; solutions come only with SOLUTIONS=yes"
     if solutions is not None:
         copied[SOLUTIONS] = "yes" if solutions else "no"
     for source in [*notebooks_in(notebooks), *notebooks.glob(PICTURES), *notebooks.glob(TUTOR)]:
@@ -62,8 +64,8 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None,
                     news.append(f"{target}: {what}")
                     copied[name] = edition
                 else:
-                    advice = "the chapter has changed since: rename it to get the new one"
-                    news.append(f"{target} holds your work and stays; {advice}")
+                    why = "the chapter has changed since" if known else "it differs from the chapter"
+                    news.append(f"{target} holds your work and stays; {why}: rename it to get the new one")
         except OSError as error:
             news.append(f"{target} is left as it is ({error.strerror}); make room there for the chapter")
     try:
@@ -71,7 +73,7 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions: bool | None = None,
         write_json(folder / RECORD, copied)
     except OSError as error:
         raise AsifError(f"{folder}: {error.strerror or error}; make room there.") from None
-    return news + last
+    return [*news, lost] if lost else news
 
 
 def _replaced(target, known, content) -> bool:

@@ -293,15 +293,17 @@ def cores() -> int:
 
 
 def key_of(path: Path, parameters: dict) -> str:
-    """Hash the inputs of a chapter's run: notebook, parameters, packages, library (without this report), bank."""
+    """Hash the inputs of a run: notebook, parameters, packages, library (without this report), bank, own pairs."""
     versions = {name: version_of(name) for name in PACKAGES}
     bank = bank_dir(DEFAULT_BANK) / "bank.json"
     code = [digest_of_code(package, passed_over=REPORT) for package in OURS]
     inputs = [path.name, sha256_of(path), *code, sha256_of(bank) if bank.exists() else ""]
+    if "pairs" in parameters and (own := Path(parameters["pairs"])).is_dir():
+        inputs.append(files.digest_of_files(filter(Path.is_file, files.visible_files(own)), own))
     return hashlib.sha256(json.dumps([parameters, versions, *inputs], sort_keys=True).encode()).hexdigest()
 
 
 def digest_of_code(package: Path, passed_over: Path | None = None) -> str:
-    """Hash the code, templates and styles of a package, but for those of a folder."""
-    found = [file for kind in ("*.py", "*.j2", "*.css", "*.js") for file in package.rglob(kind)]
+    """Hash the code, templates, styles and settings of a package, but for those of a folder."""
+    found = [file for kind in ("*.py", "*.j2", "*.css", "*.js", "*.toml") for file in package.rglob(kind)]
     return files.digest_of_files([file for file in found if passed_over not in file.parents], package)

@@ -57,7 +57,7 @@ class Quiz(anywidget.AnyWidget):
             elif attempt.handed_in or attempt.edition != EDITION:  # perhaps in another notebook: the first one counts
                 self.progress = progress
             else:
-                answers = attempt.answers | content.get("answer", {})
+                answers = known | attempt.answers | content.get("answer", {})  # known: the file may have been deleted
                 attempt = replace(attempt, answers=answers, handed_in=now() if press else None)
                 self.progress = replace(progress, tests=progress.tests | {self.which: attempt})
             return self.progress

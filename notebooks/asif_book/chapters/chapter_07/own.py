@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -37,6 +38,7 @@ PARTS = {*NUMBERS, "relative_representation", "unit_rows", "describe", *GOALS}
 TOLERANCE = 1e-5
 """How far a score may be from the library's."""
 MADE = "# made by chapter 07, unchanged: "
+_COMMAND = re.compile(r"^[ \t]*[%!].*", re.M)  # a line for IPython, such as %timeit
 
 
 def make_my_asif() -> tuple[ModuleType, dict[str, str]]:
@@ -140,18 +142,25 @@ def _solutions():
 
 
 def _written() -> Iterator[tuple[str, str]]:
-    """Yield name and code of each function in `NUMBERS` that a notebook in the kernel's folder defines."""
+    """Yield name and code of each function in `NUMBERS`, and of each lambda, in a notebook of the kernel's folder."""
     sources = []
     for path in sorted(Path().glob("*.ipynb")):
         with contextlib.suppress(Exception):  # a file that is no notebook
             cells = json.loads(read_file(path))["cells"]
             sources += ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     for source in sources:
-        with contextlib.suppress(SyntaxError, ValueError):  # a cell with a command of IPython, or half written
-            for part in ast.parse(source).body:
+        with contextlib.suppress(SyntaxError, ValueError):  # a cell that is half written
+            try:
+                tree = ast.parse(source)
+            except SyntaxError:
+                source = _COMMAND.sub("", source)
+                tree = ast.parse(source)
+            for part in tree.body:
                 if isinstance(part, ast.FunctionDef) and part.name in NUMBERS:
                     first = min(line.lineno for line in [part, *part.decorator_list])
                     yield part.name, "\n".join(source.split("\n")[first - 1 : part.end_lineno]) + "\n"
+                elif isinstance(part, ast.Assign) and isinstance(part.value, ast.Lambda):
+                    yield ast.unparse(part.targets[0]), ast.unparse(part)
 
 
 def _right(code, name) -> str:
@@ -166,6 +175,8 @@ def _right(code, name) -> str:
         if ast.dump(ast.parse(short)) == ast.dump(tree):  # no code stood on the lines that are gone
             code = short
     verdict = judge(EXERCISES[NUMBERS[name]].verdict, getattr(_run(_text({name: code}, PARTS)), name))
+    if unknown := re.search(r"NameError: name '(\w+)' is not defined", verdict.message):
+        raise ValueError(f"uses `{unknown[1]}`, which the file does not have: import or define it inside the function")
     if not verdict.solved:
         raise ValueError(f"does not pass its check: {verdict.message}")
     return code
@@ -197,7 +208,7 @@ def _parsed(text, names):
         raise ValueError(f"is broken{where}: {error.msg}") from None
     functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     if lost := [name for name in names if name not in functions]:
-        raise ValueError(f"does not define {lost[0]}")
+        raise ValueError(f"does not define {lost[0]} with `def`")
     return tree
 
 

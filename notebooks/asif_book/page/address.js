@@ -19,7 +19,7 @@ function packed(z) {
 function unpacked(text, d) {
   if (!/^[\w-]+$/.test(text) || text.length !== Math.ceil((4 + d) * 4 / 3)) return null;
   const bytes = bytesIn(text), largest = new DataView(bytes.buffer).getFloat32(0);
-  return largest > 0 && largest < 1e30 ? Float32Array.from(new Int8Array(bytes.buffer, 4), (value) => value * largest / 127) : null;
+  return usable(largest) ? Float32Array.from(new Int8Array(bytes.buffer, 4), (value) => value * largest / 127) : null;
 }
 
 /** Those of the pairs that go with the address: what came with one, and all if the reader agrees. None if they do not fit. */
@@ -56,7 +56,7 @@ async function receive(given) {
     Object.assign(state, await learn(more));
     pairs = brought;
   }).catch(() => { notes.push("The anchors that come with this address cannot be read, so the answer may differ."); });
-  const left = others && /^\d{1,3}$/.test(given.get("left")) ? Number(given.get("left")) : 0, own = others ? taught.length - pairs.length : 0;
+  const left = others && /^\d{1,3}$/.test(given.get("left")) ? Number(given.get("left")) : 0, own = others ? taught.filter(({ id }) => !came.has(id) && !pairs.some((pair) => pair.id === id)).length : 0;
   if (left) notes.push(`This address is without ${left === 1 ? "an anchor" : `${left} anchors`} that its sender taught, so the answer may differ.`);
   if (own) notes.push(`The ${own === 1 ? "anchor" : `${own} anchors`} that you taught here ${own === 1 ? "answers" : "answer"}, too.`);
   if (others && pairs.length) tell(`${pairs.length} anchors came with this address. This browser does not keep them: save them as a file.`);
@@ -65,7 +65,7 @@ async function receive(given) {
 
 /** Read the address, of which `sent` are the anchors that it brings, into the state; return a sentence for each part that cannot be used. */
 function readAddress(given, sent) {
-  const wrong = [], place = (a) => (a < base ? Number(a) : base + taught.findIndex(({ id }) => id === sent[a - base].id)), { questions, words, digest } = bank;
+  const wrong = given.has("bank") && given.get("end") !== "1" ? ["This address is cut off, so the answer may differ."] : [], place = (a) => (a < base ? Number(a) : base + taught.findIndex(({ id }) => id === sent[a - base].id)), { questions, words, digest } = bank;
   if (given.has("bank") && given.get("bank") !== digest) return ["This address belongs to another bank. Here is the first picture of this one."];
   const read = (name, use, rule) => {
     const text = given.get(name);
@@ -87,6 +87,7 @@ function readAddress(given, sent) {
   else state.words = chosen;
   read("out", (text) => text.split(",").every((a) => whole(a, 0, base + sent.length - 1) && Number(a) !== questions[state.question]?.row)
     && (state.gone = new Set(text.split(",").map(place))), "list of anchors");
+  taught.forEach(({ id }, i) => history.state?.out?.includes(id) && state.gone.add(base + i));
   return wrong.length ? [...wrong, "The page goes on without it."] : [];
 }
 
@@ -95,5 +96,5 @@ function address() {
   const { question: picture, own, gone, k, p, whiten, alone } = state, [a, b] = [0, 1].map(wordOf), left = taught.length - parcel.pairs.length;
   const out = [...gone].map((each) => (each < base ? each : base + parcel.pairs.indexOf(taught[each - base]))).filter((each) => each !== base - 1);
   const asked = picture < 0 ? { own: packed(own.z), word: own.word } : { picture };
-  return `#${new URLSearchParams({ bank: bank.digest, ...asked, a, b, k, p, ...(whiten < 1 && { whiten }), ...(alone && { alone: 1 }), ...(out.length && { out: out.join(",") }), ...(left && { left }), ...(parcel.text && { taught: parcel.text }) })}`;
+  return `#${new URLSearchParams({ bank: bank.digest, ...asked, a, b, k, p, ...(whiten < 1 && { whiten }), ...(alone && { alone: 1 }), ...(out.length && { out: out.join(",") }), ...(left && { left }), ...(parcel.text && { taught: parcel.text }), end: 1 })}`;
 }

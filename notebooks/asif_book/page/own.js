@@ -137,9 +137,10 @@ async function ask(file) {
     const moves = await checkFile(file);
     const z = await embed(file), picture = question(sides[0], z);
     trouble();
-    const own = { z, src: URL.createObjectURL(file) };
+    const own = { z, src: URL.createObjectURL(new Blob([await file.arrayBuffer()], { type: file.type })) };
     await lay(own);
-    await askOwn(own, `${unfamiliar(picture)}${moves ? " Of an animation the first picture is asked." : ""}`);
+    const found = await askOwn(own, `${unfamiliar(picture)}${moves ? " Of an animation the first picture is asked." : ""}`);
+    if (!found.length && /^Loo|^Loa/.test(says.textContent)) says.textContent = "";  // another picture came meanwhile
     await answerSheets([sheet]);
     scrollTo({ top: 0, behavior: calm.matches ? "instant" : "smooth" });
   } catch (error) {

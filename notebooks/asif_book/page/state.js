@@ -85,7 +85,8 @@ async function update(change, { again = false } = {}) {
   now = decided;
   if (again) first = whole;
   judge();
-  history.replaceState({ send: state.send }, "", address());
+  const out = [...state.gone].filter((a) => a >= base).map((a) => taught[a - base].id);  // own anchors, which the address may lack
+  history.replaceState({ send: state.send, out }, "", address());
   const slowly = !again && [...state.gone].some((a) => !before.has(a));
   for (const [step, time] of Object.entries(STEPS)) {
     for (const view of views[step]) view({ again, slowly });

@@ -9,9 +9,12 @@ let kept = new Set(), aside = [];  // the ids of `taught` that the store holds; 
 let turn = Promise.resolve();
 const inTurn = (work) => (turn = turn.then(() => work(), () => work()));
 
+/** Whether an embedding may have this largest number: the bounds of the library. Not if it is no number. */
+const usable = (largest) => largest >= 2 ** -100 && largest <= 2 ** 20;
+
 /** Whether this is a pair of this page. An entry of the store, of a file or of an address may be anything. */
 const sound = (pair) => [["id", LONGEST], ["caption", LONGEST], ["thumbnail", 1e5]].every(([key, most]) => typeof pair?.[key] === "string" && pair[key].trim() && pair[key].length <= most)
-  && SIDES.map((side) => pair[side]).every((z, i) => z instanceof Float32Array && z.length === bank.dimensions[i] && z.some(Boolean) && z.every((value) => Math.abs(value) < 1e30));
+  && SIDES.map((side) => pair[side]).every((z, i) => z instanceof Float32Array && z.length === bank.dimensions[i] && usable(Math.max(...z.map(Math.abs))));
 
 /** Call a method of the store in this browser, once for each value, all or nothing. */
 async function stored(method, ...calls) {
@@ -81,10 +84,10 @@ const tell = (...sentences) => find("teach-says").replaceChildren(sentenceOf(sen
 
 /** The own picture that is asked, and the word that is written, become an anchor. */
 const teach = () => inTurn(async () => {
-  const word = await wordFor(find("teach-word").value, teach);
+  const word = await wordFor(find("teach-word").value, tryTeaching);
   if (word === null) return;
   trouble();
-  if (state.question >= 0) return;
+  if (state.question >= 0) throw new Error("choose or draw a picture of your own first");
   const caption = head + bank.words[word] + tail;
   if (caption.length > LONGEST) throw new Error(`its caption has ${caption.length} characters; write a shorter one`);  // no file could bring it back
   if (taught.length >= MOST) throw new Error(`the page holds ${MOST} anchors of your own; forget one first`);
@@ -97,17 +100,23 @@ const teach = () => inTurn(async () => {
     image: state.own.z.map((value) => value / scales[0]), text: prompts[word].map((value) => value / scales[1]),
   };
   Object.assign(state, await learn([pair]));
-  await update({ words: [word, (state.alone && !lacking() ? await labels(state) : state.words).find((each) => each !== word)] }, { again: true });
+  const refused = await keep("put", pair), other = (words) => words.find((each) => each !== word);
+  await update({ words: [word, other(state.alone && !lacking() ? await labels(state) : []) ?? other(state.words)] }, { again: true });
   find("own-says").textContent = "";  // it told of the answer before
   const slab = document.querySelector(`.slab[data-anchor="${bank.captions.length - 1}"]`), times = taught.filter((each) => each.caption === caption).length;
   if (!calm.matches) slab?.animate([{ transform: "translateY(-15rem)" }, {}], { duration: 450, easing: "ease-in" });
-  tell(`It learned ${quoted(bank.words[word])} from ${pictures(times)}. Nothing was trained: it is anchor ${taught.length} of your own. ${lacking() || "Now draw another."}`, await keep("put", pair));
+  tell(`It learned ${quoted(bank.words[word])} from ${pictures(times)}. Nothing was trained: it is anchor ${taught.length} of your own. ${lacking() || "Now draw another."}`, refused);
 });
+
+const tryTeaching = () => teach().catch((error) => tell(`It is not taught: ${error.message}.`));
 
 /** Forget these pairs, here and in the store, and delete entries of other keys. */
 const forget = (pairs, others = []) => inTurn(async () => {
   aside = aside.filter((key) => !others.includes(key));
-  await update(await learn([], pairs), { again: true });
+  const change = await learn([], pairs);
+  if (!taught.length) state.send = false;  // who agreed to send these did not agree to send the next
+  if (others.length) trouble();
+  await update(change, { again: true });
   if (state.question < 0) await askOwn(state.own);  // its best words are others now
   find("teach-word").focus({ preventScroll: true });
   tell(taught.length ? "It is forgotten." : "All your anchors are forgotten.", await keep("delete", ...pairs.map(({ id }) => id), ...others));
@@ -192,7 +201,7 @@ showAt("verdict", ({ again }) => {
 });
 find("teach-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  teach().catch((error) => tell(`It is not taught: ${error.message}.`));
+  tryTeaching();
 });
 find("alone").addEventListener("change", ({ target }) => {
   state.alone = target.checked;

@@ -289,6 +289,7 @@ FOREIGN = """async () => {
     const [image, text] = bank.dimensions.map((d) => new Float32Array(d).fill(1));
     const good = { image, text, caption: "a", thumbnail: "a" }, none = image.map(() => NaN), zeros = text.map(() => 0);
     const changes = { b: { image: [1] }, c: { image: none }, d: { caption: null }, e: { text: zeros }, fine: {} };
+    changes.f = { image: image.map(() => 5e29) };
     const pairs = Object.entries(changes).map(([id, change]) => ({ id, ...good, ...change }));
     await stored("put", ...[{ id: 7 }, ...pairs].map((pair) => [pair]));
 }"""
@@ -337,10 +338,10 @@ def test_two_tabs_lose_nothing_of_each_other(browser, page):
 def test_damaged_and_foreign_entries_of_the_store_are_set_aside(teacher):
     teacher.evaluate(FOREIGN)
     reload(teacher)
-    damaged = "This browser’s store holds 5 entries that are damaged, or from elsewhere:"
+    damaged = "This browser’s store holds 6 entries that are damaged, or from elsewhere:"
     assert text(teacher, "#trouble") == f"{damaged} they are set aside, and “Forget all” deletes them."
     assert teacher.evaluate(IDS) == ["fine"] and teacher.evaluate("now.scores.every(Number.isFinite)")
-    assert teacher.evaluate(KEYS) == [7, "b", "c", "d", "e", "fine"]
+    assert teacher.evaluate(KEYS) == [7, "b", "c", "d", "e", "f", "fine"]
     teacher.evaluate(OPEN)
     teacher.locator("#forget").click()
     teacher.wait_for_function(f"{KEYS}.then((keys) => !keys.length && !aside.length)")
@@ -380,6 +381,21 @@ def test_twelve_taught_anchors_arrive_with_all_settings_in_another_profile(brows
     teacher.evaluate(TEACH, [THINGS[0], 3])
     lacks = "None of 13 taught anchors is in the address, which holds 12 of them and 48,000 characters at most."
     assert text(teacher, "#share-says") == lacks and len(teacher.evaluate("location.hash")) < 2000
+
+
+def test_an_own_anchor_that_is_out_stays_out_and_consent_ends_with_the_last_one(teacher):
+    teacher.evaluate(TEACH, [THINGS[0], 3])
+    teacher.evaluate("update({ gone: new Set([base]) })")
+    kept = teacher.evaluate("[now.left, now.scores, location.hash]")
+    reload(teacher)
+    assert teacher.evaluate("[...state.gone].length") == 1
+    assert teacher.evaluate("now.scores") == pytest.approx(kept[1], abs=0.011)
+    teacher.evaluate(SEND)
+    teacher.evaluate("forget(taught)")
+    teacher.evaluate(TEACH, [THINGS[1], 9])
+    assert not teacher.evaluate("state.send || location.hash.includes('taught=')")
+    teacher.evaluate("(cut) => { location.hash = cut; }", kept[2][:-3])
+    teacher.wait_for_function("find('trouble').textContent.includes('This address is cut off')")
 
 
 def test_own_anchors_stay_beside_those_of_an_address_and_a_damaged_one_changes_nothing(browser, page, teacher):

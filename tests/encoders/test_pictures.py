@@ -311,12 +311,12 @@ def drawn(number, folder):
 
 
 def test_by_path_bytes_pixels_and_data_set_the_encoder_gets_the_same(image_encoder, tmp_path):
-    files = [drawn(number, tmp_path) for number in range(120)]  # each mode turned each way, also long ones
+    files = [drawn(number, tmp_path) for number in range(200)]  # each mode turned each way, also long ones
     rows = [f"{file.name},picture {number}\n" for number, file in enumerate(files)]
     (tmp_path / "metadata.csv").write_text("file_name,caption\n" + "".join(rows))
     items = load_pairs(tmp_path).pictures
     wanted = [image_encoder.prepare(open_picture(file)) for file in files]  # (3, 224, 224) each
-    assert all((wanted[i] > 0.99).all(dim=0).any() for i in range(0, 120, 5))  # long ones have white beside them
+    assert all((wanted[i] > 0.99).all(dim=0).any() for i in range(0, 200, 5))  # long ones have white beside them
     for i, file in enumerate(files):
         with Image.open(file) as opened:
             roads = [str(file), PictureBytes(file.read_bytes(), file.name), opened, items[i]]

@@ -118,7 +118,12 @@ class ASIF:
         return self._encoders[side]
 
     def embeddings(self, side, items, *, progress=False) -> torch.Tensor:
-        """Return the embeddings (q, d) of items of a side, as `represent` takes them; SparseVectors are refused."""
+        """Return the embeddings (q, d) of items of a side; a Tensor or array already holds embeddings.
+
+        Parameters
+        ----------
+        side, items, progress : as for `represent`, but SparseVectors, which raise `ParameterError`
+        """
         if isinstance(items, SparseVectors):
             raise ParameterError("SparseVectors do not hold the embeddings that are needed here; pass the embeddings")
         if not isinstance(items, torch.Tensor | np.ndarray):
@@ -192,9 +197,13 @@ class ASIF:
         return Classification(list(labels), self.represent(first, items).similarity(vectors, each, reduce))
 
     def prompts(self, labels, templates=(DEFAULT_TEMPLATE,), prompts=None) -> torch.Tensor:
-        """Return the (c · t, d_text) embeddings of t prompts for each of c labels, as for `classify`, label by label.
+        """Return the (c · t, d_text) embeddings of t prompts for each of c labels, label by label.
 
         A warning names two labels whose prompts have the same embeddings: "café" and "cafe" for many encoders.
+
+        Parameters
+        ----------
+        labels, templates, prompts : as for `classify`
         """
         from asif_lib.texts import told_apart
 
@@ -225,7 +234,12 @@ class ASIF:
         return _best(self.represent(first, own).similarity(self.represent(second, _one(text)))[:, 0], top)
 
     def search_captions(self, picture, captions=None, *, top=5):
-        """Return the positions and the scores of the `top` captions for a picture; the reverse of `search_pictures`."""
+        """Return the positions and the scores of the `top` captions for a picture; the reverse of `search_pictures`.
+
+        Parameters
+        ----------
+        picture, captions, top : as for `search_pictures`, with pictures and texts exchanged
+        """
         first, second = self.bank.sides
         own = self.bank.matrix(second) if captions is None else captions
         return _best(self.represent(first, _one(picture)).similarity(self.represent(second, own))[0], top)

@@ -355,7 +355,11 @@ class AnchorBank:
     def embed(self, pairs, image_encoder, text_encoder, *, skip_broken=False, progress=True) -> Self:
         """Return `Pairs` as a bank of their own, embedded by this bank's encoders: the bank that `add` appends.
 
-        It takes and raises what `build` does, and raises `IdentityError` for other encoders before any slow work.
+        Raises as `build`, and `IdentityError` for other encoders before any slow work.
+
+        Parameters
+        ----------
+        pairs, image_encoder, text_encoder, skip_broken, progress : as for `build`
         """
         for side, encoder in zip(IMAGE_TEXT, (image_encoder, text_encoder), strict=True):
             own = self.encoder_of(side)
@@ -525,7 +529,12 @@ class AnchorBank:
         return self
 
     def searchable(self, side, *, center=True, part=None):
-        """Return a side's `rows` for `asif_lib.search.top_anchors`: the prepared copy of this version, if it has one.
+        """Return a side's embeddings for `asif_lib.search.top_anchors`: a prepared copy of this version, else rows.
+
+        Parameters
+        ----------
+        side, part : as for `rows`
+        center : bool
 
         Returns
         -------

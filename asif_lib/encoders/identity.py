@@ -165,8 +165,16 @@ LOADERS = {"image": "asif_lib.encoders.image:load_image_encoder", "text": "asif_
 def load_encoder(kind, name, *, device="auto", expected=None):
     """Load the encoder of a kind that is called `name`.
 
-    The identity that is `expected` is compared with the weights and settings before they are loaded. Raises
-    `EncoderError` or `IdentityError` as for `load_image_encoder`, or if no encoders of this kind can be loaded.
+    Raises `EncoderError` or `IdentityError` as for `load_image_encoder`, or if no encoders of this kind can be loaded.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `LOADERS`: ``"image"`` or ``"text"``.
+    name : str or Path
+    device : {"auto", "cpu", "cuda", "mps"}
+    expected : EncoderIdentity, optional
+        Compared with the weights and settings before they are loaded.
     """
     if kind not in LOADERS:
         raise EncoderError(f"{name}: encoders of kind {kind!r} cannot be loaded by a name; known: {', '.join(LOADERS)}")

@@ -133,14 +133,15 @@ async function ask(file) {
   stage(true);
   try {
     if (bank.encoder.why) throw new Error(bank.encoder.why);
-    says.textContent = imageEncoder.ready ? "Looking …" : "Loading the image encoder. This takes some seconds the first time …";
+    const looking = imageEncoder.ready ? "Looking …" : "Loading the image encoder. This takes some seconds the first time …";
+    says.textContent = looking;
     const moves = await checkFile(file);
     const z = await embed(file), picture = question(sides[0], z);
     trouble();
     const own = { z, src: URL.createObjectURL(new Blob([await file.arrayBuffer()], { type: file.type })) };
     await lay(own);
     const found = await askOwn(own, `${unfamiliar(picture)}${moves ? " Of an animation the first picture is asked." : ""}`);
-    if (!found.length && /^Loo|^Loa/.test(says.textContent)) says.textContent = "";  // another picture came meanwhile
+    if (!found.length && says.textContent === looking) says.textContent = "";  // another picture came meanwhile
     await answerSheets([sheet]);
     scrollTo({ top: 0, behavior: calm.matches ? "instant" : "smooth" });
   } catch (error) {

@@ -108,9 +108,9 @@ browser: $(TESTER)
 notebooks: $(STUDENT)
 	$(BIN)/python -m asif_book.editions build
 
-# the table of the last `make workbook` into its page
-results: $(STUDENT)
-	$(BIN)/python -m asif_book.chapters.results notebooks/results.md
+# the numbers of one run of all chapters, into their page
+results: setup
+	$(BIN)/python -m asif_book.report --results notebooks/results.md
 
 # the versions of the packages that are installed here, for LOCKED=yes; run it where `make test` has passed
 lock: $(TESTER)

@@ -296,11 +296,13 @@ def notebooks(tmp_path):
 @pytest.fixture
 def kernel(monkeypatch):
     """Stands for papermill: a chapter is copied and records a number, and a broken one fails then."""
-    seen, alone = mock.Mock(broken=set(), names={}, given=[]), threading.Lock()  # two chapters at a time
+    seen, alone = mock.Mock(broken=set(), silent=set(), names={}, given=[]), threading.Lock()  # two chapters at a time
 
     def run(path, output, parameters, environment):
         seen.given.append(parameters.get("fast", "its own"))
         nbformat.write(nbformat.read(path, as_version=4), output)
+        if path.stem in seen.silent:
+            return 1.0
         with alone, mock.patch.dict(os.environ, environment):
             results.record(seen.names.get(path.stem, f"{path.stem}, R@1"), 0.75 if parameters.get("fast") else 0.25)
         if path.stem in seen.broken:
@@ -367,6 +369,25 @@ def test_only_what_changed_runs_again(notebooks, build, kernel, capsys):
     write(notebooks / "00_start_here.ipynb", "# New", PARAMETERS_CELL)
     assert lines(parameters={"fast": True}) == [ran[0], reused[1]]
     assert sorted(results.load_results()) == ["01_encoders, R@1", "renamed"]
+
+
+def test_the_page_of_results_is_that_of_one_run_of_all_chapters(notebooks, build, kernel, capsys):
+    page = notebooks / "results.md"
+    page.write_text(REACHED)
+    results.record("by hand", 0.5)
+    build_report({"fast": True}, notebooks=notebooks)
+    assert main(["--results", str(page), "--notebooks", str(notebooks)]) == 0
+    rows = [line for line in page.read_text().splitlines() if line.startswith("| 0") or "hand" in line]
+    assert rows == ["| 00_start_here, R@1 | 25.0 % |  |  |", "| 01_encoders, R@1 | 25.0 % |  |  |"]
+    assert "This run: profile offline, device cpu, seed 0, processor" in page.read_text()
+    written = page.read_bytes()
+    write(notebooks / "02_anchors.ipynb", "# Anchors", PARAMETERS_CELL, 'record("R@1", 0.5)')
+    kernel.silent.add("02_anchors")
+    assert main(["--results", str(page), "--notebooks", str(notebooks)]) == 1
+    assert "The run has no number of 02_anchors, so rows would be lost" in capsys.readouterr().err
+    kernel.broken.add("01_encoders")
+    assert main(["--results", str(page), "--notebooks", str(notebooks)]) == 1
+    assert page.read_bytes() == written
 
 
 def test_what_makes_a_chapter_run_again(notebooks, tmp_path, monkeypatch):

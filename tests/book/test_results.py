@@ -7,6 +7,7 @@ import threading
 from unittest import mock
 
 import pytest
+from tolerance import MOVES, moved
 
 from asif_book.chapters import results
 from asif_book.chapters.chapter_09.lessons import verdict_of
@@ -17,7 +18,6 @@ from asif_lib.evaluation.measures import Measure
 from asif_lib.files import ROOT
 
 PAGE = (ROOT / "notebooks" / "results.md").read_text(encoding="utf-8")
-PLAIN = {"profile": "offline", "device": "cpu", "seed": 0}
 
 
 @pytest.fixture(autouse=True)
@@ -160,43 +160,25 @@ def test_a_table_wants_both_markers(text):
         put_between(text, results.BEGIN, results.END, "")
 
 
-@pytest.fixture
-def page(tmp_path):
-    page = tmp_path / "results.md"
-    page.write_text(f"# Title\n\n{results.BEGIN}\nold\n{results.END}\n\nrest\n", encoding="utf-8")
-    return page
+def table_of(rows):
+    for name, (value, unit) in rows.items():
+        record(name, value, unit=unit)
+    return results_table(load_results())
 
 
-@pytest.mark.parametrize("other", [{"profile": "hub"}, {"seed": 3}, {"fast": True}])
-def test_the_page_takes_the_numbers_of_a_plain_run_only(other, page):
-    with run_of("02_anchors", PLAIN | other):
-        record("R@1", 0.25)
-    with pytest.raises(SystemExit, match="'R@1' is not from a plain `make workbook`"):
-        results.main(page)
-    assert "\nold\n" in page.read_text(encoding="utf-8")
-
-
-def test_without_the_numbers_of_a_chapter_the_page_stays(page):
-    before = page.read_text(encoding="utf-8")
-    with pytest.raises(SystemExit, match=r"No results at .*results\.json: run a notebook"):
-        results.main(page)
-    page.with_name("01_encoders.ipynb").write_text("record(name, 0.5)")
-    page.with_name("90_pytorch.ipynb").write_text("nothing to record")
-    with run_of("02_anchors", PLAIN):
-        record("R@1", 0.25)
-    with pytest.raises(SystemExit, match=r"has no number of 01_encoders, so rows would be lost: run `make workbook`\."):
-        results.main(page)
-    assert page.read_text(encoding="utf-8") == before
-
-
-def test_another_processor_changes_nothing_on_the_page(page):
-    def measure(recall, auc):
-        with run_of("02_anchors", PLAIN):
-            record("R@1, 100 pairs", Measure(recall, recall - 0.1, recall + 0.1, 150))
-            record("AUC for 10 % planted", auc, unit="AUC")
-        results.main(page)
-        return page.read_text(encoding="utf-8")
-
-    assert measure(0.784, 0.961) == measure(0.785, 0.960)
-    assert "80.1 %" in measure(0.801, 0.960) and "0.98 AUC" in measure(0.801, 0.980)
-    assert page.read_text(encoding="utf-8").endswith(f"{results.END}\n\nrest\n")
+def test_a_row_agrees_within_a_tolerance_that_the_page_states_and_no_row_is_lost_or_new():
+    rows = {"R@1, 100 pairs": (Measure(0.784, 0.68, 0.88, 150), ""), "AUC | planted": (0.961, "AUC")}
+    page = table_of(rows)
+    assert moved(page, table_of({**rows, "R@1, 100 pairs": (Measure(0.797, 0.69, 0.89, 150), "")})) == []
+    for name, other in (
+        ("R@1, 100 pairs", (Measure(0.800, 0.68, 0.88, 150), "")),
+        ("R@1, 100 pairs", (Measure(0.784, 0.68, 0.90, 150), "")),
+        ("AUC | planted", (0.98, "AUC")),
+        ("AUC | planted", (0.961, "points")),
+    ):
+        [row] = moved(page, table_of({**rows, name: other}))
+        assert row.startswith("| " + name.replace("|", "\\|"))
+    table_of(rows)
+    assert moved(page, table_of({"a new row": (0.5, "")})) == ["| a new row"]
+    assert moved(table_of(rows), page) == ["| a new row"]
+    assert f"{MOVES} points" in PAGE and f"{MOVES} %" in PAGE

@@ -3,8 +3,6 @@
 import json
 import math
 import os
-import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +12,10 @@ from typing_extensions import TypedDict
 
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.errors import AsifError
-from asif_lib.files import build_dir, locked, read_json, write_json, write_whole
+from asif_lib.files import build_dir, locked, read_json, write_json
 
 BEGIN = "<!-- results:begin -->"
 END = "<!-- results:end -->"
-MOVES = 1.5
-"""Points, or per cent of a number in another unit, by which processors may differ: an item or two out of 150."""
 RUN_VARIABLE = "ASIF_RUN"
 """Tells a kernel of which run it is part: JSON with the chapter and the parameters."""
 
@@ -37,9 +33,6 @@ class Result(TypedDict):
     unit: str
     note: str
     run: NotRequired[dict]
-
-
-_NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 
 
 def results_path() -> Path:
@@ -158,26 +151,6 @@ def results_table(results: dict[str, Result]) -> str:
     return "\n".join(lines)
 
 
-def settled(table: str, page: str) -> str:
-    """Return a new table in which each line that processors may move is as it stands on the page."""
-    standing = page.splitlines()
-    lines = (next((old for old in standing if moves_little(old, new)), new) for new in table.splitlines())
-    return "\n".join(lines)
-
-
-def moves_little(old: str, new: str) -> bool:
-    """Say whether two lines of the table differ by no more than two processors do.
-
-    >>> moves_little("| R@1 | 78.5 % | 76.4 to 80.8 % | 150 |", "| R@1 | 78.4 % | 76.3 to 80.8 % | 150 |")
-    True
-    """
-    if _NUMBER.sub("#", old) != _NUMBER.sub("#", new):
-        return False
-    slack = MOVES if re.search(r"\d (%|points) \|", new) else 0  # the cell of the value
-    numbers = ([float(number.replace(",", "")) for number in _NUMBER.findall(line)] for line in (old, new))
-    return all(math.isclose(a, b, rel_tol=MOVES / 100, abs_tol=slack + 1e-9) for a, b in zip(*numbers, strict=True))
-
-
 def _chapter(entry: Result) -> str:
     return entry["run"]["chapter"] if "run" in entry else ""
 
@@ -190,26 +163,3 @@ def _show(value: float, unit: str) -> str:
 
 def _recorded(path: Path) -> dict[str, Result]:
     return load_results(path) if path.exists() else {}
-
-
-def main(page: Path):
-    """``python -m asif_book.chapters.results FILE``: put the numbers of the last run that moved into the file."""
-    from asif_book.editions.contents import put_between  # brings nbformat, which no chapter needs in order to record
-
-    try:
-        results = load_results()
-    except ResultsError as error:
-        sys.exit(str(error))
-    recording = {file.stem for file in page.parent.glob("[0-9]*.ipynb") if "record(" in file.read_text("utf-8")}
-    if lacking := sorted(recording - {_chapter(entry) for entry in results.values()}):
-        sys.exit(f"{results_path()} has no number of {', '.join(lacking)}, so rows would be lost: run `make workbook`.")
-    for name, entry in results.items():
-        parameters = entry["run"]["parameters"] if "run" in entry else {}
-        if parameters.get("profile") != "offline" or "fast" in parameters or parameters.get("seed"):
-            sys.exit(f"{name!r} is not from a plain `make workbook`: remove {results_path()} and run that.")
-    text = page.read_text(encoding="utf-8")
-    write_whole(page, put_between(text, BEGIN, END, settled(results_table(results), text)).encode())
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -9,7 +9,7 @@ from asif_lib.errors import AsifError
 
 from ..checks.progress import VARIABLE
 from . import __doc__ as about
-from .book import PARAMETERS, build_report
+from .book import PARAMETERS, build_report, write_results
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,6 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
     about_fast = "small samples, to see that all runs; --no-fast: chapter 08 at the paper's size"
     parser.add_argument("--fast", action=argparse.BooleanOptionalAction, help=about_fast)
     parser.add_argument("--fresh", action="store_true", help="run unchanged chapters again too")
+    about_results = "run all chapters anew on a CPU, and put their numbers into this page"
+    parser.add_argument("--results", type=Path, metavar="FILE", help=about_results)
     parser.add_argument("--notebooks", type=Path, help="folder of the notebooks, if not the checkout's")
     parser.add_argument("chapters", nargs="*", help="numbers or names; without any, all")
     options = parser.parse_args(arguments)
@@ -32,8 +34,11 @@ def main(arguments: list[str] | None = None) -> int:
         parameters["pairs"] = str(options.pairs.resolve())
     os.environ[VARIABLE] = ""  # a run of the whole book is not the progress of a student
     try:
-        chosen = options.chapters or None
-        build_report(parameters, chosen, notebooks=options.notebooks, reuse=not options.fresh)
+        if options.results:
+            write_results(options.results, options.notebooks)
+        else:
+            chosen = options.chapters or None
+            build_report(parameters, chosen, notebooks=options.notebooks, reuse=not options.fresh)
     except (AsifError, OSError) as error:
         print(*filter(None, [getattr(error, "traceback", ""), str(error)]), sep="\n", file=sys.stderr)
         return 1

@@ -21,7 +21,7 @@ from asif_lib.errors import AsifError, version_of
 from asif_lib.files import ROOT, build_dir, write_whole
 from asif_lib.machine import for_small_matrices
 
-from ..chapters.results import BEGIN, END, load_results, results_path, results_table
+from ..chapters.results import BEGIN, END, load_results, recorded_by, results_path, results_table
 from ..editions.building import CHAPTERS, GUIDE
 from ..editions.contents import put_between
 from ..editions.outline import Chapter, heading
@@ -92,7 +92,7 @@ def build_report(
     run_chapters(book, run, then=make_page, beside=beside)
     for name, markdown in texts.items():
         if BEGIN in markdown and results_path().exists():
-            markdown = put_between(markdown, BEGIN, END, f"{results_table(load_results())}\n\n{_run(parameters)}")
+            markdown = put_between(markdown, BEGIN, END, _numbers(parameters))
         write(name, render_page(notebooks / f"{name}.md", markdown, **around))
     write(SEARCH, search_page(pages, [*(path.stem for path in book), *texts], **around))
     entries = [_entry(chapter, runs / path.name, notebooks) for path, chapter in book.items()]
@@ -105,6 +105,22 @@ def build_report(
     write("index", layout("index.html.j2", title=BOOK, **shown, **place))
     print(f"report: {index}", flush=True)
     return index
+
+
+def write_results(page: Path, notebooks: Path | None = None) -> None:
+    """Run all chapters of a folder anew, and put the numbers of this run, and no others, into the page of results.
+
+    Raises `ReportError` if a chapter fails, or if one that records numbers was left out: its rows would be lost.
+    """
+    parameters = PARAMETERS | {"device": "cpu"}
+    results_path().unlink(missing_ok=True)
+    build_report(parameters, notebooks=notebooks, reuse=False)
+    paths = chapters_in(notebooks or ROOT / "notebooks", None)
+    recording = [path.stem for path in paths if "record(" in path.read_text("utf-8")]
+    if lacking := [chapter for chapter in recording if not recorded_by(chapter)]:
+        raise ReportError(f"The run has no number of {', '.join(lacking)}, so rows would be lost: {page} stays.")
+    text = page.read_text(encoding="utf-8")
+    write_whole(page, put_between(text, BEGIN, END, _numbers(parameters)).encode())
 
 
 def walk_the_bank(page: Path) -> None:
@@ -157,11 +173,12 @@ def _stage(executed: Path) -> Markup:
     return Markup(next((html for html in drawn if "data-ledger" in html), ""))
 
 
-def _run(parameters: dict) -> str:
-    """Say in a sentence what a run's numbers come from."""
+def _numbers(parameters: dict) -> str:
+    """Return the table of results, and say in a sentence what its numbers come from."""
     facts = parameters | {"processor": f"{platform.machine()}, {os.cpu_count()} cores"}
     facts |= {"Python": platform.python_version()} | {name: found for name in PACKAGES if (found := version_of(name))}
-    return f"This run: {', '.join(f'{name} {value}' for name, value in facts.items())}."
+    run = ", ".join(f"{name} {value}" for name, value in facts.items())
+    return f"{results_table(load_results())}\n\nThis run: {run}."
 
 
 # Search over the whole book: one page holds the text of every section, and its script finds words in it

@@ -15,7 +15,7 @@ from asif_lib.datasets.providers import catalogue, check_known, dataset_dir, fet
 from asif_lib.encoders.identity import MULTILINGUAL, is_outdated
 from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
-from asif_lib.files import cache_dir, free_name, picture_files, write_whole
+from asif_lib.files import cache_dir, free_name, write_whole
 from asif_lib.settings import Settings
 
 from .command import (
@@ -370,15 +370,12 @@ def _review(
     return table.to_dict("records"), [f"{len(lines)} of {len(table)} rows", *lines, hint]
 
 
-@command(bank_app, "recommend", "asif bank recommend birds", "asif bank recommend birds --targets FOLDER")
+@command(bank_app, "recommend", "asif bank recommend birds")
 def _recommend(
     name: Name,
     task: Annotated[
         StrEnum("Task", [(task, task) for task in defaults.TASKS]) | None,
         Option(help="the pictures that you will ask, compared with those of the bank; default: both, in turn"),
-    ] = None,
-    targets: Annotated[
-        str | None, Option(metavar="FOLDER", help="of pictures of another kind, as you will ask")
     ] = None,
     keep: Annotated[bool, Option("--keep", help="keep the settings with the bank; with --task")] = False,
 ):
@@ -391,9 +388,8 @@ def _recommend(
 
     is_loadable = bank.sides == IMAGE_TEXT and not any(one.is_external for one in bank.encoders.values())
     rows, texts = [], []
-    files = picture_files(targets) if targets else None
     for one in [task.value] if task else defaults.TASKS:
-        advice = recommend(bank, one, targets=files if task or one != defaults.TASKS[0] else None)
+        advice = recommend(bank, one)
         lines = _ready(advice.settings, bank, name)
         if not is_loadable:  # the command loads encoders by their names
             del lines["command"]

@@ -5,7 +5,6 @@ bank's own pairs ask and answer.
 
 Two tasks need two kinds of folds. Questions of the **same kind** as the bank are pairs drawn at random. Questions of
 **another kind** are whole clusters of pictures (k-means): no anchor is like them. Both need no label and no encoder.
-A few pictures as they will be asked say more about whitening, without labels too.
 """
 
 import functools
@@ -20,12 +19,11 @@ from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, NEAREST, TASKS
 from asif_lib.errors import ParameterError
 from asif_lib.machine import for_small_matrices, progress_bar
 from asif_lib.relative import unit_rows
-from asif_lib.search import top_anchors
 from asif_lib.settings import Settings, check_seed, default_k
 from asif_lib.sparse import SideAnchors
-from asif_lib.zeroshot import ASIF, check_bank
+from asif_lib.zeroshot import check_bank
 
-from .measures import Measure, are_copies, in_points, paired_difference, ranks, recall_of_each, same_text
+from .measures import Measure, in_points, paired_difference, ranks, recall_of_each, same_text
 
 FOLDS = 5
 SMALLEST, LARGEST = 60, 6_000
@@ -44,12 +42,9 @@ STARTS = {SAME: DEFAULTS, ANOTHER: {**DEFAULTS, "whiten": 0.8}}
 another kind of picture needs, so whitening is a prior."""
 WORTH = 0.01
 """The least gain of mean recall for which settings change: a smaller one can turn out to be a loss."""
-FEW, EVIDENCE = 30, 1.1
-"""Target pictures that a decision needs; and whitening pays if they use that many times as many anchors with it."""
 PRIOR = """\
-Whitening is our prior, not found in your bank. Between other banks and kinds of picture it brought from -3.2 to +16.8
-points (benchmarks/accuracy/targets.md). With pictures of the bank's own kind it may do harm. A few unlabelled pictures
-as you will ask them decide better: targets, or --targets FOLDER."""
+Whitening is our prior, not found in your bank. Between other banks and kinds of picture it brought @@MEAN points on
+average, from @@LOW to @@HIGH (benchmarks/accuracy/targets.md). With pictures of the bank's own kind it may do harm."""
 
 
 def combinations(grid) -> list:
@@ -137,14 +132,12 @@ class Recommendation:
     gain: Measure  # mean recall over that of the start, each fold asked with the choice of the other folds
     start: dict  # the settings that stay in doubt: the defaults, for questions of another kind with whitening
     start_gain: Measure
-    """Mean recall of `STARTS` over that of the defaults inside this bank. A sure loss, or targets, rule them out."""
+    """Mean recall of `STARTS` over that of the defaults inside this bank. A sure loss rules them out."""
     best: dict  # the settings with the largest mean recall, whether they are surely better or not
     edges: dict  # which of the best are the "smallest" or "largest" tried: a better value may lie beyond
     table: pd.DataFrame
     """A row for each combination tried: its settings with k as a ``share``, mean recall ``value``, the ``difference``
     to the defaults on the same pairs, and the standard error of the difference, ``error``."""
-    used: list | None = None
-    """How many anchors the targets use, without and with whitening (`anchors_used`)."""
 
     def __str__(self):
         lines = [
@@ -152,12 +145,8 @@ class Recommendation:
             f"on {self.gain.n} pairs held out."
         ]
         lines.append(f"The choice starts with {_in_words(self.start)}.")
-        stays = "" if self.start["whiten"] else ", so the choice starts without it"
-        if self.used:
-            lines.append(
-                "The target pictures use {:.0f} anchors, and {:.0f} with whitening{}.".format(*self.used, stays)
-            )
-        elif STARTS[self.task] != DEFAULTS:
+        if STARTS[self.task] != DEFAULTS:
+            stays = "" if self.start["whiten"] else ", so the choice starts without it"
             lines.append(PRIOR)
             lines.append(f"Inside this bank, whitening changes mean recall by {in_points(self.start_gain)}{stays}.")
         gain, undecided = in_points(self.gain), "" if self.decided else ": undecided, so the start stays"
@@ -174,7 +163,7 @@ class Recommendation:
     __repr__ = __str__
 
 
-def recommend(bank, task=SAME, *, targets=None, seed=0, progress=True) -> Recommendation:
+def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
     """Choose k, p, centring, whitening and the correction for hubs by cross-validation inside a bank.
 
     Each fold of the bank's pairs is held out in turn. The other pairs are the anchors, and the pairs held out find each
@@ -182,8 +171,7 @@ def recommend(bank, task=SAME, *, targets=None, seed=0, progress=True) -> Recomm
     questions that had no part in it: the interval of the paired difference lies above 0, and the gain is `WORTH` a
     change. A transductive correction is not chosen, since it depends on the batch that will be asked.
 
-    Raises `ParameterError` if the task is unknown, the bank is too small, nearly all pictures form one cluster, or the
-    targets are of the same kind, too few or anchors.
+    Raises `ParameterError` if the task is unknown, the bank is too small, or nearly all pictures form one cluster.
 
     Parameters
     ----------
@@ -191,10 +179,6 @@ def recommend(bank, task=SAME, *, targets=None, seed=0, progress=True) -> Recomm
     task : {"same kind", "another kind"}
         The pictures that will be asked: as the bank's own, or of another kind. The folds are drawn at random for the
         first, and are clusters of pictures for the second.
-    targets : sequence of pictures, or Tensor of shape (t, d_image), optional
-        At least `FEW` different pictures of another kind, without labels, as they will be asked. They decide about
-        whitening: it stays if they use clearly more anchors with it (`EVIDENCE`), as benchmarks/accuracy/targets.md
-        measures.
     seed : int
         Of the folds.
     """
@@ -203,19 +187,15 @@ def recommend(bank, task=SAME, *, targets=None, seed=0, progress=True) -> Recomm
     check_bank(bank)
     if len(bank) < SMALLEST:
         raise ParameterError(f"{len(bank)} pairs are too few to choose by; {SMALLEST} are needed: keep the defaults")
-    used = None if targets is None else _used_by(bank, task, targets)
     rows = np.random.default_rng(check_seed(seed)).permutation(len(bank))[:LARGEST]
     image, text = (bank.rows(side).take(rows.tolist()).float() for side in bank.sides)
     captions = bank.pairs["caption"].to_numpy()[rows]
     folds = [(fit, asked[:ASKED]) for fit, asked in _folds(task, image, seed)]
     tried = _tried(len(rows))
-    if used:
-        whitens = used[1] >= EVIDENCE * used[0]
-        tried = [one for one in tried if bool(one["whiten"]) == whitens or one in STARTS.values()]
     about = f"{task}: {len(tried)} combinations of settings, {len(folds)} folds"
     with for_small_matrices(), progress_bar(total=len(folds) * len(tried), desc=about, progress=progress) as bar:
         found = measure_settings(tried, (_asker(image, text, captions, *fold, bar) for fold in folds))
-    return _advice(bank, task, found, used)
+    return _advice(bank, task, found)
 
 
 def _tried(n) -> list:
@@ -227,28 +207,6 @@ def _tried(n) -> list:
         for center, whiten in SPACES
         if center or not one["hubs"]  # hubs are corrected with the mean subtracted only
     ]
-
-
-def _used_by(bank, task, targets):
-    """Return how many anchors the targets use with the settings of both `STARTS`, as `anchors_used`."""
-    if task == SAME:
-        raise ParameterError(f"targets are pictures of another kind; take the task {ANOTHER!r}")
-    models, side = [ASIF(bank, **_keywords(start, bank)) for start in STARTS.values()], bank.sides[0]
-    z = models[0].embeddings(side, targets)
-    if (different := len(z.unique(dim=0))) < FEW:
-        raise ParameterError(f"{different} different target pictures are too few to decide by; {FEW} are needed")
-    if len(zero := (z == 0).all(dim=1).nonzero()):
-        raise ParameterError(f"the embedding of target {int(zero[0])} is zero, which says nothing; leave it out")
-    nearest = top_anchors(z, bank.rows(side), 1)[0][:, 0]
-    if known := int(are_copies(nearest, bank.dtypes[side]).sum()):
-        raise ParameterError(f"{known} of the {len(z)} target pictures are anchors of the bank; take new pictures")
-    return [anchors_used(model, z) for model in models]
-
-
-def anchors_used(model, pictures) -> float:
-    """Return the effective number of anchors that represent the pictures: 1 / the sum of their squared shares."""
-    weights = model.represent(model.bank.sides[0], pictures).to_csr().sum(axis=0)  # (n,)
-    return float(weights.sum() ** 2 / (weights**2).sum())
 
 
 def _folds(task, image, seed):
@@ -291,13 +249,13 @@ def _asker(image, text, captions, fit, asked, bar):
     return ask
 
 
-def _advice(bank, task, found, used=None):
+def _advice(bank, task, found):
     """Choose by the recall over all folds; compare the choice of the other folds with the start on each fold."""
     settings, folds = found.settings, range(len(found.values))
     recall = [np.concatenate(each) for each in zip(*found.values, strict=True)]  # (all pairs asked,) each
     default, start = settings.index(DEFAULTS), settings.index(STARTS[task])
     start_gain = paired_difference(recall[start], recall[default])
-    if used[1] < EVIDENCE * used[0] if used else start_gain.high < 0:
+    if start_gain.high < 0:
         start = default
     best = found.best()
     chosen = [found.best([other for other in folds if other != fold]) for fold in folds]
@@ -306,7 +264,7 @@ def _advice(bank, task, found, used=None):
     decided = bool(best != start and gain.low > 0 and gain.value >= WORTH)
     advised, first, most = (_keywords(settings[i], bank) for i in (best if decided else start, start, best))
     edges, table = _edges(settings[best], settings), _table(found, recall, recall[default])
-    return Recommendation(bank.name, task, advised, decided, gain, first, start_gain, most, edges, table, used)
+    return Recommendation(bank.name, task, advised, decided, gain, first, start_gain, most, edges, table)
 
 
 def _keywords(settings, bank) -> dict:

@@ -33,7 +33,6 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 import asif_book.figures as draw
-from asif_book import record
 from asif_book.chapters.chapter_01.lessons import (
     PICTURE_CHANGES,
     encoder_views,
@@ -459,9 +458,6 @@ for name, z in embeddings.items():
 chance = np.mean([(group == g).sum() - 1 for g in group]) / (n - 1)
 xlabel = "nearest neighbour of the same group, share of stamps; 95 % interval"
 draw.show(draw.interval_dots({"": measures}, xlabel=xlabel, chance=chance))
-kind = "same group as the nearest other stamp"
-for name in [*measures][:1] + [*measures][3:4]:  # the two encoders
-    record(f"{kind}, {name}", measures[name], note=f"chance {chance:.1%}")
 
 # %% [markdown]
 # **What you see.** The first and the fourth dot are the trained encoders. Both reach

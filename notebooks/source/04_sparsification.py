@@ -35,7 +35,6 @@ import pandas as pd
 import torch
 
 import asif_book.figures as draw
-from asif_book import record
 from asif_book.chapters.opening import open_chapter
 from asif_lib import ASIF, method, relative_representation, sparsify
 from asif_lib.evaluation import mean_with_interval, paired_difference, ranks, same_text
@@ -354,7 +353,7 @@ print(f"best for both: k = {best_k} ({best.fraction:g} of the anchors), p = {bes
 
 
 # %% tags=["hide-input"]
-# Compare the chosen setting with others, stamp by stamp, and record one gain.
+# Compare the chosen setting with others, stamp by stamp.
 def of_each_stamp(k, p):
     """Return the mean recall of a setting for each stamp, (150,)."""
     evaluate(k, p)
@@ -372,9 +371,6 @@ gaps = {
     name: 100 * paired_difference(chosen_one, of_each_stamp(*other), seed)
     for name, other in others.items()
 }
-name = "choosing k and p: gain over k = min(800, n), p = 8 in mean recall"
-gap, note = [*gaps.values()][-1], "validation stamps, where they were chosen"
-record(name, gap, unit="points", note=note)
 print(f"mean recall of the chosen setting: {mean_with_interval(chosen_one, seed)}")
 cut = paired_difference(of_each_stamp(round(n / 10), 1), of_each_stamp(n, 1), seed)
 print(f"with p = 1, cutting to a tenth brings {in_points(cut)}")

@@ -412,7 +412,7 @@ for size, (mean, each) in curve(right).items():
     row |= zip(("k / n", "p"), map("{:g}".format, chosen[size]), strict=True)
     rows[size] = row | {"minus k = n / 10, p = 2": in_points(gain)}
     if size in (10, 20):
-        note = f"mean of {lessons} lessons, {spread}; chance 10%"
+        note = f"mean of {lessons} lessons; chance 10%"
         name = f"Fashion-MNIST, {10 * size} pairs added to the 793 stamps"
         record(name, mean, note=note)
 pd.DataFrame(rows).T.rename_axis("pairs of each class")

@@ -38,7 +38,6 @@ import pandas as pd
 import torch
 
 import asif_book.figures as draw
-from asif_book import record
 from asif_book.chapters.measuring import PeakMemory, timed
 from asif_lib import ASIF, embed, load_labelled
 from asif_lib.evaluation import (
@@ -341,11 +340,6 @@ by_products = products.topk(k).indices  # (400, 100)
 found = torch.zeros_like(products, dtype=torch.bool).scatter(1, by_products, True)
 hits = found.gather(1, indices)  # (400, 100), which of the true best were found
 missed = mean_with_interval(1 - hits.float().mean(dim=1).numpy(), seed)
-record(
-    "search in bfloat16 alone: share of the 100 best anchors that is missed",
-    missed,
-    note="50,000 made-up anchors; with the bound and the second look none",
-)
 print(f"of the {k} best anchors, products in bfloat16 alone miss {missed} (pictures)")
 worst = float((unit_asked @ unit_many.T - products).abs().max())
 print(f"largest error of a product, its own rounding included: {worst:.4f}")

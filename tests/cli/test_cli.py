@@ -257,7 +257,6 @@ BAD = [
     ("data fashion-mnist", "no such data set; known: stamps, fashion_mnist, cifar10, "),
     ("data fashion-mnist", "; did you mean 'fashion_mnist'?"),
     ("bank review stamps --csv empty", "--csv empty: is a folder"),
-    ("bank recommend stamps --targets nowhere", "nowhere: there is no such folder"),
     ("bank recommend stamps --keep", "--keep keeps the settings for one task; name it by --task"),
     ("explain dot.png --labels a,b", "mend or remove them:"),
     ("explain picture.png --labels a", "one label has no rival"),

@@ -103,40 +103,6 @@ def test_pictures_of_another_kind_are_whitened_unless_that_harms_inside_the_bank
     assert harmed.settings["whiten"] is None and "so the choice starts without it" in str(harmed)
 
 
-def aside(loud, dim=16, n=60):
-    """Embeddings of pictures that lie to one side of `made([loud, 1, …], [])`."""
-    z = torch.randn(n, dim, generator=torch.Generator().manual_seed(1))
-    return torch.cat([loud + z[:, :1], z[:, 1:]], dim=1)
-
-
-def test_target_pictures_decide_about_whitening():
-    """Plain cosines see the loud direction, and so few anchors; whitened ones see the others too."""
-    advice = recommend(made([4.0] + [1.0] * 31, [], 200), "another kind", targets=aside(4.0, 32), progress=False)
-    without, whitened = advice.used
-    assert whitened >= 1.1 * without and advice.start["whiten"] == 0.8 and advice.table.whiten.notna().sum() > 1
-    assert f"use {without:.0f} anchors, and {whitened:.0f} with whitening." in str(advice)
-    assert recommending.PRIOR not in str(advice)
-    kept = made([4.0] + [1.0] * 31, [], 200).keep_settings(k=3, p=1, whiten=0.5)
-    assert recommending._used_by(kept, "another kind", aside(4.0, 32)) == advice.used  # whatever the bank keeps
-    advice = recommend(made([1.0] * 16, [], 200), "another kind", targets=aside(0.0), progress=False)
-    assert advice.used[1] < 1.1 * advice.used[0] and advice.settings["whiten"] is None
-    assert "with whitening, so the choice starts without it" in str(advice)
-
-
-def test_target_pictures_that_say_nothing_are_refused():
-    bank = made([1.0] * 16, [], n=80)
-    for targets, words in (
-        (aside(0.0)[:29], "29 different target pictures are too few to decide by; 30 are needed"),
-        (torch.cat([aside(0.0)[:29]] * 2), "29 different target pictures are too few"),
-        (torch.cat([aside(0.0), torch.zeros(2, 16)]), "the embedding of target 60 is zero, .* leave it out"),
-        (torch.cat([aside(0.0), bank.image[:3]]), "3 of the 63 target pictures are anchors of the bank"),
-    ):
-        with pytest.raises(ParameterError, match=words):
-            recommend(bank, "another kind", targets=targets)
-    with pytest.raises(ParameterError, match="targets are pictures of another kind; take the task 'another kind'"):
-        recommend(bank, targets=aside(0.0))
-
-
 def test_a_gain_too_small_to_trust_changes_nothing():
     default = recommending.DEFAULTS
     better = [0.5] * 190 + [0.6] * 10  # half a point, and sure

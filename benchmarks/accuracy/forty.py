@@ -2,12 +2,13 @@
 
     python benchmarks/accuracy/forty.py
 
-Writes forty.csv, and prints forty.md. Needs CIFAR-10. A quarter of an hour on two cores.
+Writes forty.csv, and prints forty.md. Needs CIFAR-10. Minutes on two cores.
 """
 
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 

@@ -119,6 +119,12 @@ def scoreboard(bank, splits, seed=0):
     return {name: recall_at(s, relevant, 1, seed) for name, s in scores.items()}, float(relevant.float().mean())
 
 
+def committed(name) -> Path:
+    """Return the path of a table in ``benchmarks/accuracy``, or of its copy in an installed book."""
+    file = ROOT / "benchmarks" / "accuracy" / name
+    return file if file.exists() else Path(__file__).parent.with_name(name)
+
+
 def over_draws(profile: str, pairs: str):
     """Read `repeated_splits.csv` by method; ``gap`` is its mean recall minus that of ASIF over draws, a `Measure`.
 
@@ -126,9 +132,7 @@ def over_draws(profile: str, pairs: str):
     """
     import pandas as pd
 
-    file = ROOT / "benchmarks" / "accuracy" / "repeated_splits.csv"
-    installed = Path(__file__).parent.with_name(file.name)
-    table = pd.read_csv(file if file.exists() else installed)
+    table = pd.read_csv(committed("repeated_splits.csv"))
     stands = (table["measure"] == "mean recall") & (profile == "offline") & (pairs == "stamps")
     table = table[stands].set_index("method")
     gaps = table[["difference", "difference_low", "difference_high", "n"]].itertuples(index=False)

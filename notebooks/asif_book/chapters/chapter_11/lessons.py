@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from asif_book.chapters.classes import inverted
+from asif_book.chapters.measuring import committed
 from asif_lab.baselines import linear_probe
 from asif_lab.benchmark.comparing import compare_paired
 from asif_lab.benchmark.tasks import FOLDS, STRENGTHS
@@ -56,6 +58,18 @@ def _example(name) -> dict:
     return found if name == "photographs" else {kind: list(map(inverted, own)) for kind, own in found.items()}
 
 
+def measured_before(name) -> dict:
+    """Read what ``benchmarks/accuracy/forty.py`` measured: way → size → `Measure`, and the accuracy of each draw.
+
+    The `name` is "photographs" or "clothing".
+    """
+    table, found = pd.read_csv(committed("forty.csv")), {}
+    for row in table[table["set"] == name].itertuples():
+        draws = [float(share) for share in str(row.draws).split()]
+        found.setdefault(row.way, {})[row.size] = Measure(row.value, row.low, row.high, row.n), draws
+    return found
+
+
 BANK, ALONE, MEANS, NEAREST, PROBE = (
     "ASIF, the stamps and yours", "ASIF, yours alone", "class means", "nearest picture", "linear probe",
 )  # fmt: skip
@@ -103,12 +117,12 @@ def _probe(image, labels):
     return GridSearchCV(linear_probe(), {"logisticregression__C": STRENGTHS}, cv=cut).fit(image, labels)
 
 
-def by_repeated_splits(stamps, own, labels, prompts, sizes, settings, draws=10, questions=None, seed=0) -> dict:
+def by_repeated_splits(stamps, own, labels, prompts, sizes, settings, draws=10, questions=None, seed=0):
     """Measure each way with growing numbers of pictures: way → size → `Measure` of accuracy, and that of each draw.
 
     In each draw, `sizes` pictures of each class are drawn at random, the larger sizes holding the smaller ones. The
-    other pictures of `own` are asked, or the `questions`. The interval is over draws and pictures together. The gap to
-    the first way is paired: ``gaps[way][size]``.
+    other pictures of `own` are asked, or the `questions`. The interval is over draws and pictures together. A
+    second dict, way → size → `Measure`, holds the paired gap to the first way.
 
     Parameters
     ----------

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from asif_book.chapters.chapter_11.lessons import BANK, by_repeated_splits
 from asif_book.chapters.classes import captioned
+from asif_lab.few_pictures import BANK, by_repeated_splits
 from asif_lib import ASIF, AnchorBank, embed, load_image_encoder, load_labelled, load_pairs, load_text_encoder
 from asif_lib.bank import concatenate
 from asif_lib.defaults import DEFAULT_TEMPLATE

@@ -248,8 +248,10 @@ pd.DataFrame(my_scores, index=my_labels).style.format("{:.3f}")
 #   effects can be counted, and it can be undone.
 #
 # The core path ends here, and one picture proves little: the deeper sections measure
-# many. If you have ten minutes more, put your own picture, labels and caption into the
-# cell with `my_picture`. Its mirror image is then the pair that is added.
+# many. [11 · Your forty pictures](11_your_forty_pictures.ipynb) makes a model of a
+# folder of your own. If you have ten minutes more, put your own picture, labels and
+# caption into the cell with `my_picture`. Its mirror image is then the pair that is
+# added.
 
 # %% tags=["quiz", "hide-input"]
 # The eight questions of chapter 00 again, and then your answers to both tests.
@@ -422,51 +424,6 @@ pd.DataFrame(rows).T.rename_axis("pairs of each class")
 # lessons: with few pairs it matters much *which* pairs they are. On the solid line
 # validation chose $k$ and $p$ for each size. Even after the smallest edit, the interval
 # of the gain (the last column) lies above 0.
-#
-# ### Two switches more
-#
-# With `hubs` an anchor of a dense region weighs less. With `whiten` the directions in
-# which the bank's pictures vary most no longer decide all cosines.
-# ([Chapter 09](09_the_paper.ipynb), section 4, explains both.)
-#
-# **Before you run the next cell:** will the two switches bring more points than
-# chosen $k$ and $p$?
-
-# %% tags=["hide-input"]
-# Choose the two switches on the validation pictures, and measure on the test pictures.
-from asif_book.chapters.chapter_07.lessons import switch_sweep
-
-taught = [bank.add(lesson(i, 10)) for i in range(lessons)]
-switches = (0, 0.25, 0.5), (None, 0.5, 0.8)  # hubs, whiten
-asked = z_tried, tried.labels
-table = switch_sweep(taught, labels_text, asked, [0.1, 0.2], [1, 2, 4], *switches)
-best = table.loc[table.value.idxmax()]
-settings = {"k": int(best.k), "p": int(best.p)}
-settings |= {"hubs": float(best.hubs), "whiten": best.whiten}
-
-
-@for_small_matrices()
-def with_switches(banks):
-    """Ask the test pictures with the chosen settings: the answers, (lessons, q)."""
-    models = [ASIF(taught, **settings, device=device) for taught in banks]
-    scores = [model.similarity(z_test, labels_text) for model in models]
-    given = torch.stack(scores).argmax(dim=2).numpy()
-    return given == test_data.labels
-
-
-switched = with_switches(taught)
-mean, each = mean_with_interval(switched.mean(axis=0), seed), switched.mean(axis=1)
-gain = paired_difference(switched.mean(axis=0), right[10].mean(axis=0), seed)
-print("chosen:", ", ".join(f"{name} {value:g}" for name, value in settings.items()))
-print(f"with the switches: {mean}; lessons {each.min():.1%} to {each.max():.1%}")
-print(f"minus chosen k and p alone: {in_points(gain)}")
-table["whiten"] = [f"{w:g}" if w else "off" for w in table.whiten]
-table["hubs"] = table.hubs.map("{:g}".format)
-table.pivot_table("value", "hubs", "whiten", "max").style.format("{:.1%}")
-
-# %% [markdown]
-# **What you see.** The table holds the validation accuracy; its upper right cell is the
-# method without switches. On the test pictures the interval of the gain lies above 0.
 #
 # ### Exercise 07.2 · A mean without a second look
 #
@@ -1039,46 +996,9 @@ compared = {"typical pictures": typical, "drawn at random": random_lessons}
 draw.show(draw.learning_curve(compared, chance=0.1))
 pd.DataFrame({"typical minus random": gaps}).rename_axis("pairs of each class")
 
-# %% [markdown] tags=["number"]
+# %% [markdown]
 # **What you see.** At the left end the solid line (typical pictures) is far above the
 # dashed line (drawn at random). To the right they meet.
-#
-# ### A hundred pairs, well chosen
-#
-# A real pool has no labels. So we divide it into a hundred **clusters**, groups of
-# pictures close to each other, and caption only the picture next to each centre. The
-# settings are those of section 3.
-#
-# **Before you run the next cell:** by how many points will the chosen pairs beat the
-# random lessons of a hundred pairs?
-
-# %% tags=["hide-input"]
-# Measure the accuracy after a hundred pairs chosen by clusters.
-from sklearn.cluster import KMeans
-
-
-def next_to_centres(i, count=100):
-    """One row of the pool for each cluster; the labels are not looked at."""
-    x = torch.nn.functional.normalize(pool.image - pool.image_mean, dim=1).numpy()
-    clusters = KMeans(count, n_init=3, random_state=i).fit(x)  # of (m, 1280)
-    likeness = (x * clusters.cluster_centers_[clusters.labels_]).sum(axis=1)
-    return pd.Series(likeness).groupby(clusters.labels_).idxmax().tolist()
-
-
-rows = [next_to_centres(i) for i in range(lessons)]
-answers = with_switches([bank.add(pool.subset(own)) for own in rows])
-answers = answers.mean(axis=0)
-captions = [np.bincount(part.labels[own], minlength=len(classes)) for own in rows]
-print(f"captions of a class: {np.min(captions)} to {np.max(captions)}")
-at_random = switched.mean(axis=0)
-print(f"minus at random: {in_points(paired_difference(answers, at_random, seed))}")
-means = {"drawn at random": at_random, "next to centres": answers}
-means = {name: str(mean_with_interval(found, seed)) for name, found in means.items()}
-pd.DataFrame({f"accuracy, mean of {lessons} lessons": means})
-
-# %% [markdown]
-# **What you see.** The chosen pairs reach a higher accuracy than the random ones. The
-# interval of the printed difference begins close to 0, so the proof is weak.
 
 # %% tags=["hide-input"]
 # Delete the files of this chapter.
@@ -1170,7 +1090,7 @@ show_progress("07")
 # **What would prove us wrong.** If held-out stamps changed by more than 5 points after
 # a lesson in clothes, learning would have its price elsewhere.
 #
-# **Where next.** `asif bank add NAME FOLDER` teaches your own pictures. [08 ·
-# Scaling](08_scaling.ipynb) asks what the kangaroo's pair costs at 1.6 million anchors.
+# **Where next.** [11 · Your forty pictures](11_your_forty_pictures.ipynb) makes a model
+# of a folder of your own. [08 · Scaling](08_scaling.ipynb) asks what the kangaroo's pair costs at 1.6 million anchors.
 #
 # [Sources](references.md): Norelli 2023, Xiao 2017.

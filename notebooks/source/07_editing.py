@@ -1091,6 +1091,7 @@ show_progress("07")
 # a lesson in clothes, learning would have its price elsewhere.
 #
 # **Where next.** [11 · Your forty pictures](11_your_forty_pictures.ipynb) makes a model
-# of a folder of your own. [08 · Scaling](08_scaling.ipynb) asks what the kangaroo's pair costs at 1.6 million anchors.
+# of a folder of your own. [08 · Scaling](08_scaling.ipynb) asks what the kangaroo's
+# pair costs at 1.6 million anchors.
 #
 # [Sources](references.md): Norelli 2023, Xiao 2017.

@@ -1,7 +1,6 @@
 """Checks of chapter 11, your forty pictures."""
 
 import torch
-import torch.nn.functional as F
 
 from asif_book.checks.catalogue import but
 from asif_book.checks.exercise import Exercise
@@ -9,10 +8,11 @@ from asif_book.checks.judging import random_tensor
 
 
 def taught(image, text, like):
-    before = F.normalize(image, dim=0) @ F.normalize(text, dim=0)
+    unit = torch.nn.functional.normalize
+    before = unit(image, dim=0) @ unit(text, dim=0)
     image = torch.cat([image, torch.tensor([like])])
     text = torch.cat([text, torch.tensor([1.0])])
-    after = F.normalize(image, dim=0) @ F.normalize(text, dim=0)
+    after = unit(image, dim=0) @ unit(text, dim=0)
     return torch.stack([before, after])
 
 
@@ -28,18 +28,18 @@ cases = [
     (*lists(30, 3), 0.2),
     (torch.tensor([0.5, 0.2]), torch.zeros(2), 0.6),
 ]
-AFTER = "    after = F.normalize(image, dim=0) @ F.normalize(text, dim=0)"
+AFTER = "    after = unit(image, dim=0) @ unit(text, dim=0)"
 mistakes = {
     "You kept the old lengths after the new entry. Each list is scaled to length 1 again, with the new entry in "
-    "it.": lambda image, text, like: torch.stack([s := F.normalize(image, dim=0) @ F.normalize(text, dim=0), s + like]),
+    "it.": lambda image, text, like: torch.stack([s := taught(image, text, like)[0], s + like]),
     "The lists come unscaled; divide each by its length, before and after.": but(
-        "F.normalize(image, dim=0)", "image", "F.normalize(text, dim=0)", "text"
+        "unit(image, dim=0)", "image", "unit(text, dim=0)", "text"
     ),
     "You scaled the word's list again, and not the picture's, which has a new entry, too.": but(
-        AFTER, "    after = image @ F.normalize(text, dim=0) / image[:-1].norm()"
+        AFTER, "    after = image @ unit(text, dim=0) / image[:-1].norm()"
     ),
     "You scaled the picture's list again, and not the word's: its new entry, 1, makes it longer.": but(
-        AFTER, "    after = F.normalize(image, dim=0) @ text / text[:-1].norm().clamp_min(1e-12)"
+        AFTER, "    after = unit(image, dim=0) @ text / text[:-1].norm().clamp_min(1e-12)"
     ),
     "The word's new entry is 1, because the new caption is the word's own prompt; `like` is the picture's.": but(
         "torch.tensor([1.0])", "torch.tensor([like])"

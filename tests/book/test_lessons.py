@@ -9,10 +9,12 @@ from PIL import Image
 from asif_book.chapters.chapter_07.lessons import files_hold, learning_sweep, mean_contributions, switch_sweep
 from asif_book.chapters.chapter_09.lessons import asked_without, share_of_pairs
 from asif_book.chapters.chapter_10.lessons import scaling_curve
+from asif_book.chapters.chapter_11.lessons import measured_before, your_folder
 from asif_book.chapters.classes import captioned, class_names, classes_of, with_classes
 from asif_lab import METHODS
+from asif_lab.few_pictures import BANK, PROBE, by_repeated_splits
 from asif_lib.bank.anchors import AnchorBank
-from asif_lib.datasets.labelled import Labelled
+from asif_lib.datasets.labelled import Labelled, load_labelled
 from asif_lib.datasets.pairs import Pairs
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.explain.contribution import contrast
@@ -149,3 +151,37 @@ def test_contributions_for_one_label_and_against_another_are_the_mean_over_pictu
     assert found.to_dict() == pytest.approx(expected[found.index].to_dict()) and not expected.drop(found.index).any()
     scores = images.similarity(prompts)
     assert found.sum() == pytest.approx((scores[range(5), labels] - scores[range(5), others]).mean().item(), abs=1e-6)
+
+
+def test_your_own_folder_is_taken_and_an_example_is_forty_pictures_of_four_classes(tmp_path):
+    (tmp_path / "own").mkdir()
+    assert your_folder(tmp_path / "own", "clothing", tmp_path) == tmp_path / "own"
+    example = load_labelled(your_folder(tmp_path / "none", "clothing", tmp_path))
+    assert len(example) == 40 and example.classes == ["ankle boot", "bag", "dress", "sandal"]
+    assert Image.open(example.pictures[0]).getpixel((0, 0)) == 255  # black on white
+
+
+def test_ways_to_learn_from_a_few_pictures_are_asked_the_pictures_that_they_were_not_given():
+    generator, labels = torch.Generator().manual_seed(0), np.arange(24) % 3
+    centres, prompts = (torch.randn(3, 8, generator=generator) for _ in range(2))
+    z = centres[labels] + 0.1 * torch.randn(24, 8, generator=generator)
+    encoders = {"image_encoder": "i", "text_encoder": "t"}
+    own = AnchorBank.from_embeddings(z, prompts[labels], ["c"] * 24, ids=[f"own/{i}" for i in range(24)], **encoders)
+    others = (torch.randn(30, 8, generator=generator) for _ in range(2))
+    stamps = AnchorBank.from_embeddings(*others, ["s"] * 30, name="stamps", **encoders)
+    found, gaps = by_repeated_splits(stamps, own, labels, prompts, (0, 1, 4), {"whiten": 0.8}, draws=3)
+    assert (
+        list(found)[0] == BANK
+        and list(found[BANK]) == [0, 1, 4]
+        and all(list(found[w]) == [1, 4] for w in gaps if w != BANK)
+    )
+    assert found[PROBE][4][0].value == 1 and len(found[PROBE][4][1]) == 3  # the classes lie apart
+    assert found[BANK][0][0].value < 0.9 < found[BANK][4][0].value  # the stamps alone know nothing of them
+    assert gaps[PROBE][4].value == found[PROBE][4][0].value - found[BANK][4][0].value
+
+
+def test_the_measured_curves_of_chapter_11_have_every_way_and_size():
+    for name in ("photographs", "clothing"):
+        found = measured_before(name)
+        assert list(found[BANK]) == [0, 1, 2, 4, 10, 20] and len(found) == 5
+        assert all(len(draws) == 8 for size, (_, draws) in found[BANK].items() if size)

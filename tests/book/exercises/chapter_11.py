@@ -14,4 +14,15 @@ def by_hand(image, text, like):
 
 RIGHT = {"11.1": [by_hand]}
 
-WRONG = {"11.1": [(lambda image, text, like: by_hand(image, text, 1.0), "new entry is `like`")]}
+
+def with_old_lengths(image, text, like):
+    lengths = (image.norm() * text.norm()).clamp_min(1e-12)
+    return torch.stack([image @ text / lengths, (image @ text + like) / lengths])
+
+
+WRONG = {
+    "11.1": [
+        (lambda image, text, like: by_hand(image, text, 1.0), "new entry is `like`"),
+        (with_old_lengths, "kept the old lengths"),
+    ]
+}

@@ -31,7 +31,7 @@ cases = [
 AFTER = "    after = unit(image, dim=0) @ unit(text, dim=0)"
 mistakes = {
     "You kept the old lengths after the new entry. Each list is scaled to length 1 again, with the new entry in "
-    "it.": lambda image, text, like: torch.stack([s := taught(image, text, like)[0], s + like]),
+    "it.": but(AFTER, "    after = image @ text / (image[:-1].norm() * text[:-1].norm()).clamp_min(1e-12)"),
     "The lists come unscaled; divide each by its length, before and after.": but(
         "unit(image, dim=0)", "image", "unit(text, dim=0)", "text"
     ),

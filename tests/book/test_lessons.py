@@ -1,12 +1,14 @@
 """Questions and lessons of the chapters: stamps with a class, captioned clothing, and what a lesson brings."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from PIL import Image
 
-from asif_book.chapters.chapter_07.lessons import files_hold, learning_sweep, mean_contributions, switch_sweep
+from asif_book.chapters.chapter_07.lessons import files_hold, learning_sweep, mean_contributions
 from asif_book.chapters.chapter_09.lessons import asked_without, share_of_pairs
 from asif_book.chapters.chapter_10.lessons import scaling_curve
 from asif_book.chapters.chapter_11.lessons import measured_before, your_folder
@@ -62,20 +64,17 @@ def test_the_sweep_of_a_lesson_chooses_by_validation_and_answers_as_the_model_do
     banks = [bank_of(1), bank_of(2)]
     questions = [(centres[labels] + 0.8 * torch.randn(60, 8, generator=generator), labels) for _ in range(2)]
     (fraction, p), right, kept = learning_sweep(banks, centres, *questions, [0.1, 0.5], [1, 2])
-    table = switch_sweep(banks, centres, questions[0], [0.1, 0.5], [1, 2])
-    assert len(table) == 4 and table.value.max() == table[(table.fraction == fraction) & (table.p == p)].value.item()
+    means = {}
+    for share, power in itertools.product([0.1, 0.5], [1, 2]):
+        models = [ASIF(bank, round(60 * share), power) for bank in banks]
+        answers = [model.similarity(questions[0][0], centres).argmax(dim=1).numpy() for model in models]
+        means[share, power] = np.mean(np.stack(answers) == labels)
+    assert means[fraction, p] == max(means.values())
     assert right.shape == kept.shape == (2, 60)
     for bank, chosen, default in zip(banks, right, kept, strict=True):
         for found, model in ((chosen, ASIF(bank, round(60 * fraction), p)), (default, ASIF(bank))):
             answers = model.similarity(questions[1][0], centres).argmax(dim=1).numpy()
             assert np.array_equal(found, answers == labels)
-    switched = switch_sweep(banks, centres, questions[0], [0.1, 0.5], [1, 2], (0, 0.5), (None, 0.5))
-    pd.testing.assert_frame_equal(switched[:4], table, check_dtype=False)
-    for row in switched.itertuples():
-        models = [ASIF(b, row.k, row.p, hubs=row.hubs, whiten=row.whiten, device="cpu") for b in banks]
-        answers = [model.similarity(questions[0][0], centres).argmax(dim=1).numpy() == labels for model in models]
-        assert row.value == pytest.approx(np.mean(answers))
-    assert switched.value.nunique() > 4
 
 
 def test_a_caption_or_an_embedding_is_found_in_the_files_of_a_bank(tmp_path):
@@ -174,7 +173,7 @@ def test_ways_to_learn_from_a_few_pictures_are_asked_the_pictures_that_they_were
     assert {way: [*curve] for way, curve in found.items()} == sizes
     assert found[PROBE][4][0].value == 1 and len(found[PROBE][4][1]) == 3  # the classes lie apart
     assert found[BANK][0][0].value < 0.9 < found[BANK][4][0].value  # the stamps alone know nothing of them
-    assert gaps[PROBE][4].value == found[PROBE][4][0].value - found[BANK][4][0].value
+    assert gaps[PROBE][4].value == pytest.approx(found[PROBE][4][0].value - found[BANK][4][0].value)
 
 
 def test_the_measured_curves_of_chapter_11_have_every_way_and_size():

@@ -20,7 +20,7 @@ BANK, ALONE, MEANS, NEAREST, PROBE = (
 
 
 @for_small_matrices()
-def answers_of(stamps, own, labels, asked, prompts, settings) -> dict:
+def answers_by_way(stamps, own, labels, asked, prompts, settings) -> dict:
     """Answer q questions by each way from the m pictures that it was given: way → classes, (q,) int64.
 
     Parameters
@@ -70,7 +70,7 @@ def by_repeated_splits(stamps, own, labels, prompts, sizes, settings, draws=10, 
 
     Parameters
     ----------
-    stamps, own, labels, prompts, settings : as for `answers_of`
+    stamps, own, labels, prompts, settings : as for `answers_by_way`
     sizes : sequence of int
         Fewer than the pictures of the smallest class, unless there are questions.
     draws, seed : int
@@ -85,7 +85,7 @@ def by_repeated_splits(stamps, own, labels, prompts, sizes, settings, draws=10, 
         for size in sizes:
             rows = np.concatenate([kind[:size] for kind in order]).astype(int)
             some = own.subset(rows.tolist()) if size else None
-            for way, given in answers_of(stamps, some, labels[rows], asked, prompts, settings).items():
+            for way, given in answers_by_way(stamps, some, labels[rows], asked, prompts, settings).items():
                 shape = draws, len(truth) if questions else len(labels)
                 right.setdefault(size, {}).setdefault(way, np.full(shape, np.nan))[draw, places] = given == truth
     found, gaps = {}, {}

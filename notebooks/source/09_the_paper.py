@@ -142,8 +142,7 @@ others.rename("minus ASIF, twenty draws").rename_axis("rival").to_frame()
 #
 # One split may deceive us, so we drew train, validation and test stamps twenty times
 # (`benchmarks/accuracy/repeated_splits.toml`). The crosses are stored: the means of
-# these draws. There all but
-# kernel ridge are behind ASIF after Holm's correction.
+# these draws. There all but kernel ridge are behind ASIF after Holm's correction.
 #
 # **The answer** depends on the pictures. The table names four rivals that bend or ask
 # in both directions; these draws cannot tell them from ASIF. On emoji three of the four
@@ -152,9 +151,9 @@ others.rename("minus ASIF, twenty draws").rename_axis("rival").to_frame()
 #
 # **What a reason is worth.** Exact reasons and quick edits are no difference: kernel
 # ridge is a sum over the same anchors, too, and with so few pairs its fit is quick.
-# ASIF's own is the form of its reasons. At most $k$ anchors have a part in a
-# score, and no part is negative. Nothing is fitted, no $\lambda$ is chosen, and an
-# added pair needs no new fit (07).
+# ASIF's own is the form of its reasons. At most $k$ anchors have a part in a score, and
+# no part is negative. Nothing is fitted, no $\lambda$ is chosen, and an added pair
+# needs no new fit (07).
 
 # %% [markdown]
 # ## 2 · The paper's own table
@@ -286,8 +285,7 @@ check_holm(my_holm)
 # of all vectors. That everybody keeps an anchor tells little.
 #
 # The cheapest correction is in the method already: ASIF subtracts the mean of the bank
-# before the cosine. After that, a vector near this mean may point anywhere. We undo
-# this step to see what it does.
+# before the cosine. We undo this step to see what it does.
 #
 # **Before you run the next cells:** we ask the validation pictures without the
 # subtraction and then with it. How many of them will keep the largest hub?

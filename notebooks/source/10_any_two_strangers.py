@@ -209,9 +209,8 @@ draw.words_of_scripts(["asked", "best answer", "stamp of the answer", ""], rows)
 
 # %% [markdown]
 # **What you see.** You need no Hindi, because the stamp of each answer tells you its
-# meaning. The model saw no picture. Wrong answers often show a similar thing. Eight are
-# few, so trust the printed numbers. The second one is lower, because it leaves out the
-# captions that stand word for word among the anchors. (There are several spiders.)
+# meaning. Wrong answers often show a similar thing. Eight are few, so trust the printed
+# numbers. The second one leaves out the captions that stand among the anchors.
 #
 # **Before you run the next cell:** which language will be the hardest of the fifteen?
 # And what if the translations of the anchors are shuffled?
@@ -380,13 +379,11 @@ draw.words_of_scripts(["asked in", "words", "nearest", "2.", "3."], rows)
 language_knob(*searched, language="Arabic", text="سيارة")
 
 # %% [markdown]
-# **What you see.** Penguins, hats, cars and flowers come. “ein Vogel” fails. Are its
-# captions to blame? They name the kind of bird, such as crow or ostrich. But nearly all
-# Italian ones do so, too, and “un uccello” finds mostly birds. In the second table, E5
-# puts “Vogel” near *Vogelscheuche*, a scarecrow, and near animals that are no birds.
-# Why it does so, these cells do not show. The Japanese captions are written for small
-# children, in kana, hardly ever with Chinese characters (see the printed line). In such
-# characters the hat is not found: one case, not a rule.
+# **What you see.** Penguins, hats, cars and flowers come, and “ein Vogel” fails. In the
+# second table, E5 puts it near *Vogelscheuche*, a scarecrow, and near animals that are
+# no birds. The captions name the kind of bird, such as crow. Italian ones do so, too,
+# and “un uccello” finds mostly birds. The Japanese captions are in kana, hardly ever in
+# Chinese characters, and in these the hat is not found: one case, not a rule.
 
 # %% [markdown]
 # ## 3 · What a shared encoder knows already
@@ -441,9 +438,8 @@ pd.DataFrame(losses)
 # %% [markdown]
 # **What you see.** Where E5 puts two languages apart, as Japanese and English, the bank
 # is ahead of the plain cosine. Where it aligns them well, the bank alone does not help.
-# But the pairs do, if they are *added* to the cosine. One split cannot say by how much.
-# The next table can: twenty draws of all splits, with settings that the pairs choose
-# (`python benchmarks/accuracy/languages.py` repeats it).
+# But the pairs do, if they are *added* to the cosine. The next table says by how much,
+# over twenty draws (`python benchmarks/accuracy/languages.py` repeats them).
 
 # %% tags=["hide-input"]
 # Show the stored differences to E5's cosine with own means, by number of pairs.
@@ -469,9 +465,9 @@ differences("E5 on both sides", ["ASIF", "kernel ridge, both ways", *together])
 
 # %% [markdown]
 # **What you see.** With all pairs, ASIF alone is behind for German and Hindi, and ahead
-# for Japanese only. *Shared and relative coordinates together* are ahead for all four
-# languages. With 50 pairs nothing is gained. So in practice: take the aligned encoder,
-# subtract own means, and add what your pairs know.
+# for Japanese. *Shared and relative coordinates together* are ahead for all four, and
+# with 50 pairs nothing is gained. So take the aligned encoder, subtract own means, and
+# add what your pairs know.
 #
 # ### Exercise 10.3 · A mean for each language
 #
@@ -576,8 +572,7 @@ pd.DataFrame({"R@1": {name: str(measure) for name, measure in found.items()}})
 
 # %% [markdown]
 # **What you see.** An encoder needs no training to be understood, only likeness: random
-# weights still give similar vectors to similar pictures. The random vectors say nothing
-# about likeness, and they stay near chance.
+# weights still give similar vectors to similar pictures. Random vectors stay near chance.
 
 # %% [markdown] tags=["number"]
 # ## 5 · How many pairs does a language need?
@@ -614,8 +609,7 @@ draw.show(draw.scaling(tables, ylabel="English → other language, R@1"))
 # anchors. Then take another method, kernel ridge, with the language's own pairs.
 #
 # - Same anchors, French better: blame the encoder, or the translations.
-# - All anchors, French better still: the bank is too small. (A language that has all
-#   anchors already cannot be tested in this way.)
+# - All anchors, French better still: the bank is too small.
 #
 # The first row is a case whose culprit we know: Hindi with only 50 of its anchors.
 #
@@ -659,11 +653,9 @@ pd.DataFrame(losses).T.rename_axis("lost by the …")
 # %% [markdown]
 # **What you see.** Hindi with 50 anchors: stars far to the right of the crosses, so the
 # bank is too small. Inuktitut has pairs enough, yet its diamond lies far to the left:
-# the encoder loses, or the captions do. Swahili has too few questions for a verdict.
-# Its mark is farther right than the one of Inuktitut, but it searches 39 captions only:
-# compare marks of one row. Japanese loses in the same way, with captions in kana. This
-# test cannot tell encoder and captions apart. The next cell can, for one of them: it
-# counts the tokens that E5 does not know.
+# the encoder loses, or the captions do. Swahili has too few questions for a verdict,
+# and it searches 39 captions only: compare marks of one row. Japanese loses in the same
+# way as Inuktitut. Does E5 know the tokens of these captions?
 
 # %% tags=["hide-input"]
 # Count E5's unknown tokens in the captions (the offline encoder only).
@@ -674,8 +666,7 @@ if hasattr(e5.model, "ids"):
         print(f"{name}: {share:.0%} of the tokens are unknown")
 
 # %% [markdown]
-# **What you see.** E5 does not know most tokens of Inuktitut, so there the encoder is
-# to blame. It knows those of Japanese.
+# **What you see.** E5 does not know most tokens of Inuktitut: blame the encoder.
 
 # %% tags=["hide-input"]
 # Show the stored differences of rivals to ASIF, with all pairs, over twenty draws.
@@ -684,10 +675,9 @@ rivals += ["ASIF, whitened and hub-corrected"]
 differences("MiniLM and E5", rivals, fewest=500)
 
 # %% [markdown]
-# **The third culprit is the method.** Between two encoders that know nothing of each
-# other, kernel ridge is surely ahead of ASIF for three of four languages (twenty draws,
-# all pairs; Holm's correction leaves Japanese undecided). With both switches of chapter
-# 09, ASIF gains for all four.
+# **The third culprit is the method.** Between two encoders that never met, kernel ridge
+# is surely ahead of ASIF for three of four languages (Holm's correction leaves Japanese
+# undecided). With both switches of chapter 09, ASIF gains for all four.
 
 # %% [markdown]
 # ## 7 · Two bridges in a row
@@ -760,11 +750,9 @@ print(f"one bank minus two banks: {in_points(gap)}")
 pd.DataFrame({"share": {name: str(share) for name, share in found.items()}})
 
 # %% [markdown]
-# **What you see.** Most losses happen at the first bridge, between picture and word. A
-# stamp that is over it gets lost in about one of four cases. One of three, times two of
-# three, would be less than what arrives, because the stamps that a picture finds are
-# easy for words, too. The interval of the difference holds 0, so these stamps do not
-# prove that one bank is better than two.
+# **What you see.** Most losses happen at the first bridge, between picture and word. The
+# stamps that a picture finds are easy for words, too, so more arrives than one of three
+# times two of three. The interval of the difference holds 0: no proof for either.
 
 # %% [markdown]
 # ## 8 · An investigation: many tongues

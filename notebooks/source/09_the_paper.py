@@ -938,8 +938,7 @@ show_progress("09")
 # - Where all pairs show a few classes, a linear map can be better than ASIF.
 #
 # **What would prove us wrong.** If on other stamps ridge or CSA were better than
-# ASIF, after Holm's correction, then section 1 would be luck. If Sinkhorn with the true
-# shares lost on other skewed questions, our explanation would be wrong.
+# ASIF, after Holm's correction, then section 1 would be luck.
 #
 # **Where next.** Write a configuration of your own, with your pictures as a task, and
 # run `asif benchmark`.

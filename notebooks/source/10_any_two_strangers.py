@@ -572,7 +572,8 @@ pd.DataFrame({"R@1": {name: str(measure) for name, measure in found.items()}})
 
 # %% [markdown]
 # **What you see.** An encoder needs no training to be understood, only likeness: random
-# weights still give similar vectors to similar pictures. Random vectors stay near chance.
+# weights still give similar vectors to similar pictures. Random vectors stay near
+# chance.
 
 # %% [markdown] tags=["number"]
 # ## 5 · How many pairs does a language need?
@@ -750,8 +751,8 @@ print(f"one bank minus two banks: {in_points(gap)}")
 pd.DataFrame({"share": {name: str(share) for name, share in found.items()}})
 
 # %% [markdown]
-# **What you see.** Most losses happen at the first bridge, between picture and word. The
-# stamps that a picture finds are easy for words, too, so more arrives than one of three
+# **What you see.** Most losses happen at the first bridge, between picture and word.
+# Stamps that a picture finds are easy for words, too, so more arrive than one of three
 # times two of three. The interval of the difference holds 0: no proof for either.
 
 # %% [markdown]

@@ -119,21 +119,21 @@ def scoreboard(bank, splits, seed=0):
     return {name: recall_at(s, relevant, 1, seed) for name, s in scores.items()}, float(relevant.float().mean())
 
 
-def committed(name) -> Path:
-    """Return the path of a table in ``benchmarks/accuracy``, or of its copy in an installed book."""
-    file = ROOT / "benchmarks" / "accuracy" / name
-    return file if file.exists() else Path(__file__).parent.with_name(name)
-
-
 def over_draws(profile: str, pairs: str):
     """Read `repeated_splits.csv` by method; ``gap`` is its mean recall minus that of ASIF over draws, a `Measure`.
 
     The draws are those of the stamps and of the encoders "offline": for other `profile` and `pairs` no row is returned.
     """
-    import pandas as pd
-
-    table = pd.read_csv(committed("repeated_splits.csv"))
+    table = stored_table("repeated_splits")
     stands = (table["measure"] == "mean recall") & (profile == "offline") & (pairs == "stamps")
     table = table[stands].set_index("method")
     gaps = table[["difference", "difference_low", "difference_high", "n"]].itertuples(index=False)
     return table.assign(gap=[Measure(*gap) for gap in gaps])
+
+
+def stored_table(name: str):
+    """Read a table of ``benchmarks/accuracy``, or its copy in an installed book: a DataFrame."""
+    import pandas as pd
+
+    file = ROOT / "benchmarks" / "accuracy" / f"{name}.csv"
+    return pd.read_csv(file if file.exists() else Path(__file__).parent.with_name(file.name))

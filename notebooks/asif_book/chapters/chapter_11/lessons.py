@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from asif_book.chapters.classes import inverted
-from asif_book.chapters.measuring import committed
+from asif_book.chapters.measuring import stored_table
 from asif_lib.datasets.labelled import load_labelled
 from asif_lib.datasets.pairs import load_pairs
 from asif_lib.encoders.pictures import open_picture
@@ -54,7 +54,7 @@ def measured_before(name) -> dict:
 
     The `name` is "photographs" or "clothing".
     """
-    table, found = pd.read_csv(committed("forty.csv")), {}
+    table, found = stored_table("forty"), {}
     for row in table[table["set"] == name].itertuples():
         draws = [float(share) for share in str(row.draws).split()]
         found.setdefault(row.way, {})[row.size] = Measure(row.value, row.low, row.high, row.n), draws

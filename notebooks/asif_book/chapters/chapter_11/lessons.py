@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from asif_book.chapters.classes import inverted
 from asif_book.chapters.measuring import stored_table

@@ -45,7 +45,6 @@ from asif_book.chapters.chapter_07.lessons import answers_of
 from asif_book.chapters.measuring import timed
 from asif_book.chapters.opening import SILHOUETTE, first_held_out, open_chapter
 from asif_lib import ASIF, AnchorBank, embed, load_labelled
-from asif_lib.datasets import Pairs
 from asif_lib.encoders import open_picture
 from asif_lib.evaluation import (
     in_points,
@@ -71,6 +70,7 @@ from asif_book.checks import (
 from asif_lib.defaults import DEFAULT_K_SHARE
 
 image_encoder, text_encoder, stamps, bank = open_chapter(profile, device, pairs)
+encoders = {"image_encoder": image_encoder, "text_encoder": text_encoder}
 print(bank)
 
 # %% tags=["hide-input"]
@@ -108,8 +108,7 @@ draw.show(draw.labelled_pictures([stamps.pictures[row]], [answer], labels[:1]))
 
 # %%
 mirrored = ImageOps.mirror(open_picture(stamps.pictures[row]))
-pair = Pairs("lesson", [mirrored], [caption], ["lesson/1"], ["lesson"], {})
-one_more = old.add(pair, image_encoder, text_encoder)
+one_more = old.add(mirrored, caption, **encoders)
 no_shape = old.subset([i for i, name in enumerate(old.pairs.id) if name != SILHOUETTE])
 banks = {"before": old, "one pair added": one_more}
 banks |= {"without the black kangaroo": no_shape}
@@ -173,7 +172,7 @@ print("difference:", in_points(paired_difference(first[1], first[0], seed)))
 folder = tempfile.TemporaryDirectory()
 old.save(Path(folder.name) / "story")
 stored = AnchorBank.load(Path(folder.name) / "story")
-edited, took = timed(lambda: stored.add(pair, image_encoder, text_encoder))
+edited, took = timed(lambda: stored.add(mirrored, caption, **encoders))
 back = edited.undo()
 print(f"version {edited.version}, in {took:.2f} seconds, embeddings from the cache")
 equal = torch.equal(back.image, stored.image) and back.pairs.equals(stored.pairs)
@@ -211,8 +210,7 @@ my_picture = stamps.pictures[row]  # or the path of yours
 my_labels = ["kangaroo", "deer", "dog"]  # or yours
 my_caption = "A kangaroo."  # or yours, for the pair that is added
 mirrored = ImageOps.mirror(open_picture(my_picture))  # not the question itself
-my_pair = Pairs("mine", [mirrored], [my_caption], ["mine/1"], ["lesson"], {})
-more = old.add(my_pair, image_encoder, text_encoder)
+more = old.add(mirrored, my_caption, **encoders)
 z = embed(image_encoder, [my_picture], progress=False)  # (1, d_image)
 prompts = embed(text_encoder, make_prompts(my_labels, [template]), progress=False)
 

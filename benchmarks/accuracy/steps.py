@@ -225,7 +225,7 @@ def write(found):
             means, gains = test[name][measure], {}
             for i, step in enumerate(order):
                 gains[step] = points(means[name_of(order[: i + 1])] - means[name_of(order[:i])])
-            rows.append([f"{name}: {', '.join(order)}", *(gains[step] for step in STEPS)])
+            rows.append([f"{name}: {'→'.join(order)}", *(gains[step] for step in STEPS)])
         about = "Each step brings this to those before it in the order."
         section(f"What a step brings, by the order: {measure}", about, ["pairs: order", *STEPS], rows)
 

@@ -718,10 +718,10 @@ print("largest change of an entry:")
 pd.DataFrame(table).map("{:.1e}".format)
 
 # %% [markdown]
-# **What you see.** In the rows “rotation” and “scale” only rounding is left. But centred,
-# as in ASIF, another length for each vector changes the entries, because vector and mean
-# are then scaled differently. The last row is the control: a stretch that differs from
-# coordinate to coordinate is no rotation, and it changes the entries.
+# **What you see.** In the rows “rotation” and “scale” only rounding is left. But where
+# we centre, as ASIF does, another length for each vector changes the entries, because
+# vector and mean are then scaled differently. The last row is the control: a stretch
+# that differs from coordinate to coordinate is no rotation, and changes the entries.
 #
 # ### A stranger with the same mind
 #

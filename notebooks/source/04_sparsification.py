@@ -260,12 +260,12 @@ draw.show(draw.interval_dots({"R@1": board}, xlabel=xlabel, chance=by_guessing))
 #
 # | pairs: order | cut | clamp | power |
 # |---|---:|---:|---:|
-# | stamps: cut, clamp, power | +7.6 [5.0, 10.2] | +0.0 [0.0, 0.0] | +9.0 [6.3, 11.8] |
-# | stamps: clamp, power, cut | +0.4 [−0.6, 1.3] | +6.4 [4.0, 8.6] | +9.8 [6.8, 12.9] |
-# | stamps: power, cut, clamp | +0.7 [−0.5, 2.0] | +0.0 [0.0, 0.0] | +15.9 [12.6, 19.2] |
-# | emoji: cut, clamp, power | +7.4 [5.0, 10.0] | +0.0 [0.0, 0.0] | +11.1 [8.5, 13.8] |
-# | emoji: clamp, power, cut | −0.3 [−1.3, 0.8] | +6.3 [4.2, 8.5] | +12.5 [9.8, 15.2] |
-# | emoji: power, cut, clamp | +0.2 [−1.2, 1.7] | +0.0 [0.0, 0.0] | +18.3 [15.5, 21.2] |
+# | stamps: cut→clamp→power | +7.6 [5.0, 10.2] | +0.0 [0.0, 0.0] | +9.0 [6.3, 11.8] |
+# | stamps: clamp→power→cut | +0.4 [−0.6, 1.3] | +6.4 [4.0, 8.6] | +9.8 [6.8, 12.9] |
+# | stamps: power→cut→clamp | +0.7 [−0.5, 2.0] | +0.0 [0.0, 0.0] | +15.9 [12.6, 19.2] |
+# | emoji: cut→clamp→power | +7.4 [5.0, 10.0] | +0.0 [0.0, 0.0] | +11.1 [8.5, 13.8] |
+# | emoji: clamp→power→cut | −0.3 [−1.3, 0.8] | +6.3 [4.2, 8.5] | +12.5 [9.8, 15.2] |
+# | emoji: power→cut→clamp | +0.2 [−1.2, 1.7] | +0.0 [0.0, 0.0] | +18.3 [15.5, 21.2] |
 #
 # So **negative and small similarities are noise, and the step that takes them away
 # first gets the credit**. `python benchmarks/accuracy/steps.py stamps emoji cifar10`

@@ -38,7 +38,7 @@ def test_lengths_of_their_own_matter_only_where_a_mean_is_subtracted(script, sid
 
 
 def test_chapter_04_quotes_the_orders_that_were_measured():
-    row = re.compile(r"\| (?:stamps|emoji): \w+, \w+, \w+ \|.*\|")
+    row = re.compile(r"\| (?:stamps|emoji): \w+→\w+→\w+ \|.*\|")
     quoted = row.findall((ROOT / "notebooks" / "source" / "04_sparsification.py").read_text())
     measured = (ROOT / "benchmarks" / "accuracy" / "steps.md").read_text()
     assert len(quoted) == 6

@@ -10,7 +10,7 @@ _NAMES = {
     "figures.common": "cosine_histograms line_chart score_ledger",
     "figures.pictures": "label_scores labelled_pictures show_pictures",
     "figures.dots": "interval_dots",
-    "00": "deciding_anchors lit_pictures score_table two_profiles",
+    "00": "bank_strips deciding_anchors lit_pictures score_table two_profiles",
     "01": "neighbour_rows what_the_encoder_sees",
     "02": "coverage_by_count group_sizes picture_pairs shared_neighbours shuffle_control"
     " similarity_density two_matrices",

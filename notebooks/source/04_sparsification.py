@@ -8,8 +8,7 @@
 # - carry out the four steps of sparsification: top $k$, clamp, power, normalise;
 # - look at the vector of one picture for several $k$ and $p$;
 # - choose $k$ and $p$ by measuring, and see the effect of peeking at the test;
-# - build a trap for a program that forgets the clamp, and see the effect of a very
-#   large $p$;
+# - build a trap for a program that forgets the clamp;
 # - find the $k$ largest of a stream of anchors without ever holding the dense matrix.
 #
 # **Minutes** {minutes} · **Before this** [03 · Relative
@@ -604,61 +603,8 @@ check_trap(my_trap)
 #
 # </details>
 
-# %% [markdown] tags=["number"]
-# ## 5 · When p grows without end
-#
-# Divide a vector by its largest entry. The largest entry is then 1, and the others are
-# below 1, so that their powers go to 0 as $p$ grows. As $p \to \infty$ one entry is
-# left: a picture becomes **its nearest anchor**.
-#
-# Suppose we do this to the picture only. Its score with a caption is then a single
-# cosine, because the caption is compared only with *the caption of the nearest anchor*.
-# This is the simplest method of all, and the library has it as a baseline,
-# `NearestAnchorCaption`. ASIF, however, raises *both* sides to the power $p$.
-#
-# **Before you run the next two cells:** as $p$ grows, for how many of the pictures will
-# ASIF and the baseline name the same caption? If only the picture is powered? If both
-# are?
-
-# %%
-from asif_lab import NearestAnchorCaption
-
-baseline = NearestAnchorCaption().fit(bank.image, bank.text)
-borrowed = baseline.similarity(held_out.image, held_out.text).argmax(dim=1)  # (150,)
-exponents = [1, 2, 8, 64] if fast else [1, 2, 4, 8, 16, 32, 64, 128]
-weight, one_sided, two_sided = [], [], []
-for p in exponents:
-    model = ASIF(bank, k, p, device=device)
-    images, texts = model.images(held_out.image), model.texts(held_out.text)
-    weight.append(float((images.values[:, 0] ** 2).mean()))
-    one = images.to_dense() @ views["captions"].T  # (150, 150)
-    one_sided.append(float((one.argmax(dim=1) == borrowed).float().mean()))
-    two = images.similarity(texts)  # (150, 150)
-    two_sided.append(float((two.argmax(dim=1) == borrowed).float().mean()))
-
-# %% tags=["hide-input"]
-# Draw the three shares for each p.
-series = {
-    "same caption, only the picture powered": (exponents, one_sided),
-    "same caption, both powered (ASIF)": (exponents, two_sided),
-    "share of the nearest anchor in the picture's vector": (exponents, weight),
-}
-labels = {"xlabel": "exponent p (log scale)", "ylabel": "share"}
-draw.show(draw.line_chart(series, **labels, logx=2, percent=True))
-print(f"p = {exponents[-1]}, the same caption as NearestAnchorCaption:")
-print(
-    f"   only the picture powered {one_sided[-1]:.0%}, both powered {two_sided[-1]:.0%}"
-)
-
 # %% [markdown]
-# **What you see.** The line with stars rises to nearly 100 %: the picture's vector
-# does shrink to its nearest anchor. With the picture alone powered (diamonds), nearly
-# all answers become those of `NearestAnchorCaption`. With both sides powered (crosses),
-# many answers stay different, because the caption, too, shrinks to its nearest anchors.
-# A picture and a caption then meet only in anchors that are near to *both*.
-
-# %% [markdown]
-# ## 6 · A stream of anchors
+# ## 5 · A stream of anchors
 #
 # A sparse vector is small, but that helps little if the dense matrix must be made
 # first. So the library never makes the dense matrix, and neither will you.
@@ -725,12 +671,12 @@ show_progress("04")
 #
 # **50 minutes.** Sections 1 and 2, the core, with exercise 04.1 and the knobs (15
 # minutes); the sweep of section 3 with the "best of 36" experiment (15); exercise 04.2
-# (10) or, with a strong class, 04.4 in pairs (10); the summary (5). At home: 04.3, 04.5
-# and section 5.
+# (10) or, with a strong class, 04.4 in pairs (10); the summary (5). At home: 04.3 and
+# 04.5.
 #
 # **90 minutes.** Sections 1 to 4 with 04.1 to 04.4 (60 minutes; let pairs show each
-# other their traps), section 6 with 04.5 (25; begin with a drawing of the stream on the
-# board), 5 minutes for the summary. At home: section 5.
+# other their traps), section 5 with 04.5 (25; begin with a drawing of the stream on the
+# board), 5 minutes for the summary.
 #
 # Write the cosines 0.8, −0.6, 0.4, 0.1 and −0.2 on the board first, and let four
 # students do one step each, with k = 4 and p = 2.
@@ -806,9 +752,8 @@ show_progress("04")
 #   the credit. The cut also makes the lists short, for explanations, memory and speed.
 # - Deeper: from a tenth of our anchors upwards, $k$ hardly matters. $k$ and $p$ are
 #   chosen on a validation split, where the best of many looks better than it is.
-# - Deeper: a large $p$ lets single anchors decide. Computing sparse vectors needs no
-#   dense matrix: blocks, and the $k$ best so far, are enough. Chapter
-#   [08](08_scaling.ipynb) counts the bytes.
+# - Deeper: computing sparse vectors needs no dense matrix: blocks, and the $k$ best so
+#   far, are enough. Chapter [08](08_scaling.ipynb) counts the bytes.
 #
 # **What would prove us wrong.** Dense vectors with $p = 1$ that find captions as well
 # as the chosen setting, on another bank: then forgetting would bring nothing. If

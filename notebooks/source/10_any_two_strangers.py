@@ -540,69 +540,7 @@ for other in ("English, its own mean", "own language"):
 # mean of the language brings little here.
 
 # %% [markdown]
-# ## 4 · Two image encoders
-#
-# Nothing asks for words either. Two image encoders describe the same test stamp. Can
-# one find the other's? Here are three that every machine has: a count of colours, a
-# thumbnail of 16 × 16 pixels, and our image encoder with random weights. In the last
-# row each picture has a vector that was drawn at random.
-#
-# **Before you run the next cell:** which of the four will fail?
-
-# %% tags=["hide-input"]
-# Let the image encoder meet three others, and vectors without any meaning.
-from asif_lab.benchmark.control_encoders import load_any_encoder
-from asif_lab.benchmark.duplicates import Thumbnail
-
-loaded = {
-    "colour histogram": load_any_encoder("image", "colour histogram"),
-    "thumbnail": Thumbnail(),
-    "random weights": load_any_encoder("image", "efficientnet_lite0:random"),
-}
-others = {n: embed(e, stamps.pictures, progress=False) for n, e in loaded.items()}
-drawn = torch.Generator().manual_seed(seed)
-others["random vectors"] = torch.randn(len(stamps), 64, generator=drawn)
-alone = home._replace(captions=stamps.ids)  # each picture is its own answer
-found = {}
-for name, z in others.items():
-    right, scores = of_test(alone, pictures, z, **PICTURES)
-    found[name] = mean_with_interval(right, seed)
-print(f"the same picture first, chance {1 / len(scores):.1%}")
-pd.DataFrame({"R@1": {name: str(measure) for name, measure in found.items()}})
-
-# %% [markdown]
-# **What you see.** An encoder needs no training to be understood, only likeness: random
-# weights still give similar vectors to similar pictures. Random vectors stay near
-# chance.
-
-# %% [markdown] tags=["number"]
-# ## 5 · How many pairs does a language need?
-#
-# **Before you run the next cell:** with all pairs Hindi has more than 60 %. With 20?
-# With 100?
-
-# %% tags=["hide-input"]
-# Draw R@1 with fewer and fewer anchors, five times each.
-from asif_book.chapters.chapter_10.lessons import scaling_curve
-
-tables, sizes = {}, [20, 50, 100, 200, 400]
-for name in ("Hindi", "German", "Japanese"):
-    one, own = languages[name], english[languages[name].stamps]
-
-    def with_few(rows, one=one, own=own):
-        few = one._replace(anchors=[one.anchors[i] for i in rows])
-        return of_test(few, own, one.z, **WORDS)[0].mean()
-
-    n = len(one.anchors)
-    tables[name] = scaling_curve(with_few, n, [*sizes, n], range(2 if fast else 5))
-draw.show(draw.scaling(tables, ylabel="English → other language, R@1"))
-
-# %% [markdown]
-# **What you see.** From 50 to 400 pairs, each doubling still adds points. The dots of
-# one size show the spread over draws.
-
-# %% [markdown]
-# ## 6 · Encoder, bank or method?
+# ## 4 · Encoder, bank or method?
 #
 # A language fails. Are its pairs too few or too bad, does the encoder not know it, or
 # is it the method? Change one thing at a time. Take French, which has a caption for
@@ -681,7 +619,7 @@ differences("MiniLM and E5", rivals, fewest=500)
 # undecided). With both switches of chapter 09, ASIF gains for all four.
 
 # %% [markdown]
-# ## 7 · Two bridges in a row
+# ## 5 · Two bridges in a row
 #
 # One bank leads from pictures to English, another from English to Hindi. The picture
 # chooses an English caption; this caption chooses a Hindi one. Or a single bank leads
@@ -756,7 +694,7 @@ pd.DataFrame({"share": {name: str(share) for name, share in found.items()}})
 # times two of three. The interval of the difference holds 0: no proof for either.
 
 # %% [markdown]
-# ## 8 · An investigation: many tongues
+# ## 6 · An investigation: many tongues
 #
 # A caption in Japanese misses some of a picture. Its translations may know the rest.
 
@@ -839,16 +777,15 @@ show_progress("10")
 # ## Summary
 #
 # - An anchor is anything that both sides can point at. Captions in two languages make a
-#   bank, and so do two image encoders.
+#   bank.
 # - Two text encoders that never met translate far above chance. With shuffled pairs
 #   nothing is left.
 # - A shared encoder aligns what it knows. Pairs add to it; ASIF in its place may lose.
 # - An answer that comes back is mostly right. The same questions in another language
 #   tell whether the bank is too small.
 #
-# **What would prove us wrong.** Translation above chance with shuffled pairs. Or
-# vectors without likeness that find their pictures: then the pairs would not carry the
-# meaning.
+# **What would prove us wrong.** Translation above chance with shuffled pairs: then the
+# pairs would not carry the meaning.
 #
 # **Where next.** Bring two encoders of your own, of sounds or molecules, and a few
 # hundred pairs. [The library](library.md) shows the call.
@@ -859,11 +796,11 @@ show_progress("10")
 # ### Timing
 #
 # **50 minutes.** Scripts (5), translation with a vote on the hardest language (10),
-# 10.2 in pairs (10), the control with the languages of the class (10), section 6 with
+# 10.2 in pairs (10), the control with the languages of the class (10), section 4 with
 # predictions on the board (10), summary (5). At home: 10.1, 10.3 to 10.5.
 #
-# **90 minutes.** The same, then section 3 with 10.3 (15), the bridges with 10.4 (15),
-# the curve (5). Let each student ask in a language of the family. At home: 10.5.
+# **90 minutes.** The same, then section 3 with 10.3 (15), the bridges with 10.4 (15).
+# Let each student ask in a language of the family. At home: 10.5.
 #
 # ### What students get wrong
 #

@@ -9,11 +9,8 @@ import torch
 from PIL import Image
 
 from asif_book.chapters.chapter_07.lessons import files_hold, learning_sweep, mean_contributions
-from asif_book.chapters.chapter_09.lessons import asked_without, share_of_pairs
-from asif_book.chapters.chapter_10.lessons import scaling_curve
 from asif_book.chapters.chapter_11.lessons import measured_before, your_folder
 from asif_book.chapters.classes import captioned, class_names, classes_of, with_classes
-from asif_lab import METHODS
 from asif_lab.few_pictures import BANK, PROBE, by_repeated_splits
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.labelled import Labelled, load_labelled
@@ -85,55 +82,6 @@ def test_a_caption_or_an_embedding_is_found_in_the_files_of_a_bank(tmp_path):
     assert not files_hold(tmp_path, row)
     (tmp_path / "deep" / "image.bin").write_bytes(b"head" + row.numpy().tobytes())
     assert files_hold(tmp_path, row)
-
-
-def test_a_rival_on_the_same_curve_with_half_the_pairs_each_needs_twice_as_many():
-    def curve(factor, draws=4):  # recall grows with log n; questions differ, and draws a little
-        spread = np.random.default_rng(0).normal(0, 0.01, (draws, 50))
-        return {n: 0.1 * np.log(factor * n) + spread[: 1 if n == 800 else draws] for n in (50, 100, 200, 800)}
-
-    dips = curve(0.9)
-    dips[100] = dips[100] - 0.3  # a rival that has reached a recall with 50 pairs keeps it
-    rivals = {"half": curve(0.5), "far below": curve(0.01), "ahead": curve(9), "dips": dips}
-    shares = share_of_pairs({"ASIF": curve(1)} | rivals, 100)
-    assert list(shares) == [*rivals]
-    assert shares["ahead"].value == pytest.approx(2)  # it needs 50 pairs or fewer
-    assert shares["dips"].value == pytest.approx(0.67, abs=0.02)
-    assert shares["half"].value == pytest.approx(0.5, abs=0.03) and shares["far below"].value == 0
-    assert shares["half"].low <= shares["half"].value <= shares["half"].high and shares["half"].n == 50
-
-
-def test_a_picture_is_asked_without_the_anchors_nearby():
-    z = torch.randn(60, 8, generator=torch.Generator().manual_seed(0))
-    fitted = METHODS["ASIF"](share=0.2, p=2).fit(z[:40], z[:40].flip(1))
-    ways = asked_without(fitted, z[40:], z[40:].flip(1), 0.5)
-    assert torch.allclose(ways["all anchors"], fitted.similarity(z[40:], z[40:].flip(1)), atol=1e-6)
-    one = METHODS["ASIF"](share=1 / 40, p=2).fit(z[:40], z[:40].flip(1)).kept(z[40:])  # (20, 1), the nearest anchor
-    texts = fitted._vectors("text", z[40:].flip(1)).to_dense()  # (20, 40)
-    assert torch.allclose(ways["the nearest alone"], texts[:, one[:, 0]].T, atol=1e-6)
-    anchors = torch.nn.functional.normalize(z[:40] - z[:40].mean(dim=0), dim=1)
-    cosines = torch.nn.functional.normalize(z[40:] - z[:40].mean(dim=0), dim=1) @ anchors.T
-    left = torch.where(cosines > 0.5, 0, cosines).clamp_min(0)
-    kept = torch.where(left >= left.topk(8, dim=1).values[:, -1:], left, 0) ** 2
-    expected = torch.nn.functional.normalize(kept, dim=1) @ texts.T
-    assert torch.allclose(ways["none nearby"], expected, atol=1e-5)
-
-
-def test_a_scaling_curve_is_nested_and_has_a_row_for_each_size_and_seed():
-    subsets = {}
-
-    def evaluate(rows):
-        subsets.setdefault(len(rows), []).append(rows)
-        return sum(rows)
-
-    table = scaling_curve(evaluate, 100, [5, 20, 100], seeds=range(3))
-    assert list(table) == ["size", "seed", "value"]
-    assert table.groupby("size").size().to_dict() == {5: 3, 20: 3, 100: 3}
-    for seed in range(3):
-        assert set(subsets[5][seed]) < set(subsets[20][seed]) < set(subsets[100][seed])
-        assert len(set(subsets[100][seed])) == 100
-    assert subsets[20][0] != subsets[20][1]
-    assert table.equals(scaling_curve(evaluate, 100, [5, 20, 100], seeds=range(3)))
 
 
 def test_contributions_for_one_label_and_against_another_are_the_mean_over_pictures():

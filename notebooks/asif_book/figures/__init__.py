@@ -21,7 +21,7 @@ _NAMES = {
     "07": "best_anchors learning_curve versions",
     "08": "duration inverted_index number_line passing_tiles stage_bars",
     "09": "curves_by_method",
-    "10": "scaling words_of_scripts",
+    "10": "words_of_scripts",
     "90": "lined_up",
 }
 _MODULES = {name if "." in name else f"chapters.chapter_{name}.figures": names for name, names in _NAMES.items()}

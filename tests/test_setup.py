@@ -128,7 +128,12 @@ def test_a_wheel_carries_the_catalogue_and_all_templates(tmp_path):
         if "__pycache__" not in path.parts
     ]
     assert "asif_book/report/templates/style.css" in templates
-    assert {"asif_lib/datasets/catalogue.toml", "asif_book/repeated_splits.csv", *templates} <= set(names)
+    assert {
+        "asif_lib/datasets/catalogue.toml",
+        "asif_book/repeated_splits.csv",
+        "asif_book/forty.csv",
+        *templates,
+    } <= set(names)
 
 
 def test_make_lab_opens_the_first_chapter_and_keeps_nbgraders_menus_from_students():

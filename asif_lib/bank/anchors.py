@@ -8,6 +8,7 @@ import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -326,21 +327,31 @@ class AnchorBank:
         bank.settings = self.settings
         return bank
 
-    def add(self, new, image_encoder=None, text_encoder=None, *, progress=True) -> Self:
+    def add(self, new, caption=None, *, image_encoder=None, text_encoder=None, progress=True) -> Self:
         """Append pairs; the result equals a bank that was built with them.
 
         On disk they are appended to the newest version, also from an older view, at the cost of the new pairs alone.
         Two pairs with the same picture or caption are both kept, as in a build.
         Raises `IdentityError` if other encoders made the new embeddings, `BrokenPicturesError` if pictures cannot be
-        read, and `BankError` if an id exists already, or an embedding or the table cannot be used. Nothing is added.
+        read, and `BankError` if an id exists already, or an embedding or the table cannot be used. Raises
+        `EncoderError` if the encoder for one picture cannot be loaded by its name. Nothing is added.
 
         Parameters
         ----------
-        new : Pairs or AnchorBank
-            Captioned pictures, or a bank of the same encoders; stored at this bank's precision.
+        new : Pairs, AnchorBank, or one picture
+            Captioned pictures, a bank of the same encoders, or a path or PIL image; stored at this bank's precision.
+        caption : str, optional
+            Of one picture, which gets an id of its own.
         image_encoder, text_encoder : optional
-            The bank's own encoders; needed to embed `Pairs`.
+            The bank's own encoders; needed to embed `Pairs`. For one picture they are loaded by name if not given.
         """
+        if caption is not None:
+            from asif_lib.datasets.pairs import Pairs
+            from asif_lib.encoders.identity import load_encoder_of
+
+            new = Pairs(self.name, [new], [caption], [f"added/{uuid4().hex}"], [""], {})
+            image_encoder = image_encoder or load_encoder_of(self.image_encoder)
+            text_encoder = text_encoder or load_encoder_of(self.text_encoder)
         if not isinstance(new, AnchorBank):
             checks.check_ids_free(self, new.ids)  # now, rather than after slow work
             new = self.embed(new, image_encoder, text_encoder, progress=progress)

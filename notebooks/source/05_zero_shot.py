@@ -13,8 +13,8 @@
 #   ASIF with five baselines;
 # - **how sure**, sections 4 and 5: give a number its interval, and compare two methods
 #   question by question;
-# - **classes by name**, sections 6 to 8: classify stamps, clothes and your own
-#   pictures, and turn scores into probabilities.
+# - **classes by name**, sections 6 to 8: classify stamps and clothes, and turn
+#   scores into probabilities.
 #
 # **Minutes** {minutes} · **Before this** [04 · Sparsification](04_sparsification.ipynb)
 # · **What runs** All stamps, and some thousand pictures of Fashion-MNIST. About 25
@@ -713,36 +713,6 @@ if len(wrong):
 # **What you see.** Below each mistake stands the label given, and in brackets the true
 # one. But a stamp has one folder only: is a toy bear a mammal?
 
-# %% [markdown]
-# ### Your own picture
-#
-# First comes an example: the scores of the labels, and below them the anchors that
-# decided. <span class="on-screen">Then drop a picture of your own. Nothing leaves this
-# machine.</span>
-#
-# <span class="on-screen">**Before you drop a picture:** write down your labels, and
-# guess which will win. Then take a picture that fits *none* of them.</span>
-
-# %%
-# Draw the answer for one picture with the anchors that decided.
-from IPython.display import HTML, display
-
-from asif_book.widgets import answer_html, your_picture
-from asif_lib.defaults import DEFAULT_TEMPLATE
-
-anchor_pictures = [stamps.pictures[i] for i in train + validation]
-example = next((i for i in test if names[i] == "bird"), test[0])
-my_labels = ["bird", "boat", "flower", "building", "tool"]
-vector = model.images(everything.image[[example]])
-shown = captions[example], stamps.pictures[example], vector
-html = answer_html(model, *shown, my_labels, DEFAULT_TEMPLATE, anchor_pictures)
-display(HTML(html))
-your_picture(model, my_labels, template=DEFAULT_TEMPLATE, pictures=anchor_pictures)
-
-# %% [markdown]
-# **What you see.** A score is never a probability (section 8 makes one of it). The
-# model must choose among your labels.
-
 # %% [markdown] tags=["number"]
 # ## 7 · Pictures of another kind
 #
@@ -965,10 +935,10 @@ show_progress("05")
 #
 # **50 minutes.** Sections 1 and 3 with exercise 05.1 and the silent model (20 minutes),
 # sections 4 and 5 up to the paired table (10), section 6 with 05.4, the confusion
-# matrix and two or three pictures of the students' own (20). At home: the rest.
+# matrix (15). At home: the rest.
 #
 # **90 minutes.** Sections 1 to 5 with exercises 05.1 to 05.3 (50 minutes), 05.4 and
-# 05.5 (10), your own pictures (10), section 7 and a common start of 05.6 (20): collect
+# 05.5 (15), section 7 and a common start of 05.6 (20): collect
 # wordings on the board *before* anybody measures. At home: the rest.
 #
 # ### What students get wrong
@@ -995,13 +965,7 @@ show_progress("05")
 # > it. The defect is the same for all methods, so comparisons suffer less from it than
 # > absolute numbers.
 #
-# 2. ASIF is behind ridge on Fashion-MNIST. Why might one still prefer it?
-#
-# > **Answer.** It can be edited pair by pair, its scores are sums over named anchors,
-# > and nothing needs to be fitted again. One may also say: then do not prefer it, where
-# > only accuracy counts.
-#
-# 3. In 05.6 the test split is opened for three wordings that are written down first.
+# 2. In 05.6 the test split is opened for three wordings that are written down first.
 #    Why?
 #
 # > **Answer.** If nothing helps, every look may still call luck a proof, and over

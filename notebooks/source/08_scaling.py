@@ -661,7 +661,7 @@ fashion = load_labelled("fashion_mnist")
 drawn = fashion.split("train").sample(1_000, seed)
 twenty = [np.flatnonzero(drawn.labels == c)[:20] for c in range(len(fashion.classes))]
 lesson = captioned(drawn.subset(np.concatenate(twenty)))  # 200 pairs of clothing
-taught = bank.add(lesson, image_encoder, text_encoder, progress=False)
+taught = bank.add(bank.embed(lesson, image_encoder, text_encoder, progress=False))
 test = fashion.split("test").sample(1_000, seed)
 shown = [inverted(picture) for picture in test.pictures]  # black on white
 z_test = embed(image_encoder, shown, progress=False)  # (1000, 1280)

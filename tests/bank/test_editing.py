@@ -371,10 +371,21 @@ def test_a_change_is_on_the_disk_before_it_counts(bank, folder, monkeypatch):
 
 
 def test_added_pictures_are_embedded_as_in_a_build(cards, tiny, tmp_path):
-    bank = AnchorBank.load("cards").add(load_pairs(cards), *tiny, progress=False)
+    encoders = dict(zip(("image_encoder", "text_encoder"), tiny, strict=True))
+    bank = AnchorBank.load("cards").add(load_pairs(cards), **encoders, progress=False)
     both = [load_pairs(tmp_path / name) for name in ("first", "more")]
     fields = [[*getattr(both[0], f), *getattr(both[1], f)] for f in ("pictures", "captions", "ids", "groups")]
     assert_same(bank, AnchorBank.build(Pairs("cards", *fields, {}), *tiny, progress=False))
+
+
+def test_one_picture_and_its_caption_are_a_pair_embedded_by_the_banks_own_encoders(cards, tiny):
+    pair = load_pairs(cards).subset([0])
+    old = AnchorBank.load("cards").replace()  # in memory, so that the same pair is added twice to equal banks
+    bank = old.add(pair.pictures[0], pair.captions[0], text_encoder=tiny[1], progress=False)
+    expected = old.add(old.embed(pair, *tiny, progress=False))
+    assert torch.equal(bank.image, expected.image) and torch.equal(bank.text, expected.text)
+    assert bank.pairs.caption.equals(expected.pairs.caption)
+    assert len(bank.add(pair.pictures[0], pair.captions[0], progress=False)) == len(old) + 2  # ids do not clash
 
 
 def test_known_ids_other_encoders_and_broken_pictures_add_nothing(cards, tiny, tmp_path, monkeypatch):
@@ -387,9 +398,9 @@ def test_known_ids_other_encoders_and_broken_pictures_add_nothing(cards, tiny, t
             (pairs, other, IdentityError),
         ):
             with pytest.raises(refusal):
-                bank.add(added, image_encoder, tiny[1])
+                bank.add(added, image_encoder=image_encoder, text_encoder=tiny[1])
     (cards / "white.png").write_text("no picture")
     with pytest.raises(BrokenPicturesError, match="white.png"):
-        bank.add(pairs, *tiny, progress=False)
+        bank.add(pairs, image_encoder=tiny[0], text_encoder=tiny[1], progress=False)
     assert AnchorBank.load("cards").version == 1
     assert len(bank.add(bank.embed(pairs, *tiny, skip_broken=True, progress=False))) == 6

@@ -149,7 +149,7 @@ def test_an_encoder_of_ones_own_under_a_shipped_encoders_identity_leaves_the_cac
     assert torch.equal(answer.scores, model.similarity(part.image[:2], part.text[:2]))
     image_encoder = OpenClipLike(bank.image_encoder, 1.0)
     pairs = Pairs("new", ["cat.png"], ["a caption"], ["new"], [""], {})
-    grown = bank.add(pairs, image_encoder, known, progress=False)
+    grown = bank.add(pairs, image_encoder=image_encoder, text_encoder=known, progress=False)
     assert torch.equal(grown.text[-1], part.text[2]) and image_encoder.asked == [["cat.png"]]
     assert not list(tmp_cache.rglob("*.sqlite"))  # another checkpoint of the same name would find its embeddings there
     with pytest.raises(IdentityError):

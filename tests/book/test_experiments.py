@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from asif_book.chapters.chapter_00.lessons import draw_rivals, first_task
+from asif_book.chapters.chapter_00.lessons import draw_rivals, first_task, own_caption_wins, won_and_lost
 from asif_book.chapters.chapter_01.lessons import (
     encoder_views,
     nearest_others,
@@ -17,6 +17,7 @@ from asif_book.chapters.chapter_02.lessons import covered_by, effect_left, mispl
 from asif_lab.benchmark.control_encoders import colour_histogram
 from asif_lib.datasets.pairs import Pairs
 from asif_lib.relative import unit_rows
+from asif_lib.zeroshot import ASIF
 
 
 def generator():
@@ -113,3 +114,13 @@ def test_coverage_is_the_cosine_of_the_best_anchor_taken():
     found = covered_by(cosines, torch.tensor([0, 2, 1]), [1, 3])
     assert found[:, 0] == pytest.approx([0.2, 0.85])
     assert found[1, 1] == pytest.approx(0.805)
+
+
+def test_an_own_caption_wins_above_all_its_rivals_and_a_failure_names_the_one_that_won(stamps_bank):
+    asked, model = stamps_bank.subset(range(700, 706)), ASIF(stamps_bank.subset(range(700)))
+    rivals = draw_rivals(asked.pairs.caption, 9, np.random.default_rng(0))
+    scores, wins = model.similarity(asked.image, asked.text), own_caption_wins(model, asked, rivals)
+    assert rivals.shape == (6, 5) and wins.tolist() == (scores.diag() == scores.max(dim=1).values).tolist()
+    row = wins.tolist().index(False)
+    won, lost = won_and_lost(model, asked, rivals, row)
+    assert asked.pairs.caption[int(scores[row].argmax())] in won[1] and asked.pairs.caption[row] in lost[1]

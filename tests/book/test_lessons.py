@@ -1,18 +1,19 @@
 """Questions and lessons of the chapters: stamps with a class, captioned clothing, and what a lesson brings."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from PIL import Image
 
-from asif_book.chapters.chapter_07.lessons import files_hold, learning_sweep, mean_contributions, switch_sweep
-from asif_book.chapters.chapter_09.lessons import asked_without, share_of_pairs
-from asif_book.chapters.chapter_10.lessons import scaling_curve
+from asif_book.chapters.chapter_07.lessons import files_hold, learning_sweep, mean_contributions
+from asif_book.chapters.chapter_11.lessons import measured_before, your_folder
 from asif_book.chapters.classes import captioned, class_names, classes_of, with_classes
-from asif_lab import METHODS
+from asif_lab.few_pictures import BANK, PROBE, by_repeated_splits
 from asif_lib.bank.anchors import AnchorBank
-from asif_lib.datasets.labelled import Labelled
+from asif_lib.datasets.labelled import Labelled, load_labelled
 from asif_lib.datasets.pairs import Pairs
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.explain.contribution import contrast
@@ -60,20 +61,17 @@ def test_the_sweep_of_a_lesson_chooses_by_validation_and_answers_as_the_model_do
     banks = [bank_of(1), bank_of(2)]
     questions = [(centres[labels] + 0.8 * torch.randn(60, 8, generator=generator), labels) for _ in range(2)]
     (fraction, p), right, kept = learning_sweep(banks, centres, *questions, [0.1, 0.5], [1, 2])
-    table = switch_sweep(banks, centres, questions[0], [0.1, 0.5], [1, 2])
-    assert len(table) == 4 and table.value.max() == table[(table.fraction == fraction) & (table.p == p)].value.item()
+    means = {}
+    for share, power in itertools.product([0.1, 0.5], [1, 2]):
+        models = [ASIF(bank, round(60 * share), power) for bank in banks]
+        answers = [model.similarity(questions[0][0], centres).argmax(dim=1).numpy() for model in models]
+        means[share, power] = np.mean(np.stack(answers) == labels)
+    assert means[fraction, p] == max(means.values())
     assert right.shape == kept.shape == (2, 60)
     for bank, chosen, default in zip(banks, right, kept, strict=True):
         for found, model in ((chosen, ASIF(bank, round(60 * fraction), p)), (default, ASIF(bank))):
             answers = model.similarity(questions[1][0], centres).argmax(dim=1).numpy()
             assert np.array_equal(found, answers == labels)
-    switched = switch_sweep(banks, centres, questions[0], [0.1, 0.5], [1, 2], (0, 0.5), (None, 0.5))
-    pd.testing.assert_frame_equal(switched[:4], table, check_dtype=False)
-    for row in switched.itertuples():
-        models = [ASIF(b, row.k, row.p, hubs=row.hubs, whiten=row.whiten, device="cpu") for b in banks]
-        answers = [model.similarity(questions[0][0], centres).argmax(dim=1).numpy() == labels for model in models]
-        assert row.value == pytest.approx(np.mean(answers))
-    assert switched.value.nunique() > 4
 
 
 def test_a_caption_or_an_embedding_is_found_in_the_files_of_a_bank(tmp_path):
@@ -84,55 +82,6 @@ def test_a_caption_or_an_embedding_is_found_in_the_files_of_a_bank(tmp_path):
     assert not files_hold(tmp_path, row)
     (tmp_path / "deep" / "image.bin").write_bytes(b"head" + row.numpy().tobytes())
     assert files_hold(tmp_path, row)
-
-
-def test_a_rival_on_the_same_curve_with_half_the_pairs_each_needs_twice_as_many():
-    def curve(factor, draws=4):  # recall grows with log n; questions differ, and draws a little
-        spread = np.random.default_rng(0).normal(0, 0.01, (draws, 50))
-        return {n: 0.1 * np.log(factor * n) + spread[: 1 if n == 800 else draws] for n in (50, 100, 200, 800)}
-
-    dips = curve(0.9)
-    dips[100] = dips[100] - 0.3  # a rival that has reached a recall with 50 pairs keeps it
-    rivals = {"half": curve(0.5), "far below": curve(0.01), "ahead": curve(9), "dips": dips}
-    shares = share_of_pairs({"ASIF": curve(1)} | rivals, 100)
-    assert list(shares) == [*rivals]
-    assert shares["ahead"].value == pytest.approx(2)  # it needs 50 pairs or fewer
-    assert shares["dips"].value == pytest.approx(0.67, abs=0.02)
-    assert shares["half"].value == pytest.approx(0.5, abs=0.03) and shares["far below"].value == 0
-    assert shares["half"].low <= shares["half"].value <= shares["half"].high and shares["half"].n == 50
-
-
-def test_a_picture_is_asked_without_the_anchors_nearby():
-    z = torch.randn(60, 8, generator=torch.Generator().manual_seed(0))
-    fitted = METHODS["ASIF"](share=0.2, p=2).fit(z[:40], z[:40].flip(1))
-    ways = asked_without(fitted, z[40:], z[40:].flip(1), 0.5)
-    assert torch.allclose(ways["all anchors"], fitted.similarity(z[40:], z[40:].flip(1)), atol=1e-6)
-    one = METHODS["ASIF"](share=1 / 40, p=2).fit(z[:40], z[:40].flip(1)).kept(z[40:])  # (20, 1), the nearest anchor
-    texts = fitted._vectors("text", z[40:].flip(1)).to_dense()  # (20, 40)
-    assert torch.allclose(ways["the nearest alone"], texts[:, one[:, 0]].T, atol=1e-6)
-    anchors = torch.nn.functional.normalize(z[:40] - z[:40].mean(dim=0), dim=1)
-    cosines = torch.nn.functional.normalize(z[40:] - z[:40].mean(dim=0), dim=1) @ anchors.T
-    left = torch.where(cosines > 0.5, 0, cosines).clamp_min(0)
-    kept = torch.where(left >= left.topk(8, dim=1).values[:, -1:], left, 0) ** 2
-    expected = torch.nn.functional.normalize(kept, dim=1) @ texts.T
-    assert torch.allclose(ways["none nearby"], expected, atol=1e-5)
-
-
-def test_a_scaling_curve_is_nested_and_has_a_row_for_each_size_and_seed():
-    subsets = {}
-
-    def evaluate(rows):
-        subsets.setdefault(len(rows), []).append(rows)
-        return sum(rows)
-
-    table = scaling_curve(evaluate, 100, [5, 20, 100], seeds=range(3))
-    assert list(table) == ["size", "seed", "value"]
-    assert table.groupby("size").size().to_dict() == {5: 3, 20: 3, 100: 3}
-    for seed in range(3):
-        assert set(subsets[5][seed]) < set(subsets[20][seed]) < set(subsets[100][seed])
-        assert len(set(subsets[100][seed])) == 100
-    assert subsets[20][0] != subsets[20][1]
-    assert table.equals(scaling_curve(evaluate, 100, [5, 20, 100], seeds=range(3)))
 
 
 def test_contributions_for_one_label_and_against_another_are_the_mean_over_pictures():
@@ -149,3 +98,34 @@ def test_contributions_for_one_label_and_against_another_are_the_mean_over_pictu
     assert found.to_dict() == pytest.approx(expected[found.index].to_dict()) and not expected.drop(found.index).any()
     scores = images.similarity(prompts)
     assert found.sum() == pytest.approx((scores[range(5), labels] - scores[range(5), others]).mean().item(), abs=1e-6)
+
+
+def test_your_own_folder_is_taken_and_an_example_is_forty_pictures_of_four_classes(tmp_path):
+    (tmp_path / "own").mkdir()
+    assert your_folder(tmp_path / "own", "clothing", tmp_path) == tmp_path / "own"
+    example = load_labelled(your_folder(tmp_path / "none", "clothing", tmp_path))
+    assert len(example) == 40 and example.classes == ["ankle boot", "bag", "dress", "sandal"]
+    assert Image.open(example.pictures[0]).convert("L").getpixel((0, 0)) == 255  # black on white
+
+
+def test_ways_to_learn_from_a_few_pictures_are_asked_the_pictures_that_they_were_not_given():
+    generator, labels = torch.Generator().manual_seed(0), np.arange(24) % 3
+    centres, prompts = (torch.randn(3, 8, generator=generator) for _ in range(2))
+    z = centres[labels] + 0.1 * torch.randn(24, 8, generator=generator)
+    encoders = {"image_encoder": "i", "text_encoder": "t"}
+    own = AnchorBank.from_embeddings(z, prompts[labels], ["c"] * 24, ids=[f"own/{i}" for i in range(24)], **encoders)
+    others = (torch.randn(30, 8, generator=generator) for _ in range(2))
+    stamps = AnchorBank.from_embeddings(*others, ["s"] * 30, name="stamps", **encoders)
+    found, gaps = by_repeated_splits(stamps, own, labels, prompts, (0, 1, 4), {"whiten": 0.8}, draws=3)
+    sizes = {way: [0, 1, 4] if way == BANK else [1, 4] for way in gaps}
+    assert {way: [*curve] for way, curve in found.items()} == sizes
+    assert found[PROBE][4][0].value == 1 and len(found[PROBE][4][1]) == 3  # the classes lie apart
+    assert found[BANK][0][0].value < 0.9 < found[BANK][4][0].value  # the stamps alone know nothing of them
+    assert gaps[PROBE][4].value == pytest.approx(found[PROBE][4][0].value - found[BANK][4][0].value)
+
+
+def test_the_measured_curves_of_chapter_11_have_every_way_and_size():
+    for name in ("photographs", "clothing"):
+        found = measured_before(name)
+        assert list(found[BANK]) == [0, 1, 2, 4, 10, 20] and len(found) == 5
+        assert all(len(draws) == 8 for size, (_, draws) in found[BANK].items() if size)

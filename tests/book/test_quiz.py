@@ -82,7 +82,7 @@ def test_the_first_test_tells_no_answer_and_the_second_tells_both(folder):
     assert "handed in this test on 20" in text(first) and "8 of 8 questions answered" in text(first)
     shown = text(take("after", RIGHT))
     assert shown.count("Before: ✘") == shown.count("Now: ✔") == 8
-    assert all(question["why"] in shown for question in QUESTIONS) and "(Chapter 00, exercise 00.1)" in shown
+    assert all(question["why"] in shown for question in QUESTIONS) and "(Chapter 00, section 5)" in shown
     assert shown == text(Quiz("after"))
 
 

@@ -124,12 +124,16 @@ def over_draws(profile: str, pairs: str):
 
     The draws are those of the stamps and of the encoders "offline": for other `profile` and `pairs` no row is returned.
     """
-    import pandas as pd
-
-    file = ROOT / "benchmarks" / "accuracy" / "repeated_splits.csv"
-    installed = Path(__file__).parent.with_name(file.name)
-    table = pd.read_csv(file if file.exists() else installed)
+    table = stored_table("repeated_splits")
     stands = (table["measure"] == "mean recall") & (profile == "offline") & (pairs == "stamps")
     table = table[stands].set_index("method")
     gaps = table[["difference", "difference_low", "difference_high", "n"]].itertuples(index=False)
     return table.assign(gap=[Measure(*gap) for gap in gaps])
+
+
+def stored_table(name: str):
+    """Read a table of ``benchmarks/accuracy``, or its copy in an installed book: a DataFrame."""
+    import pandas as pd
+
+    file = ROOT / "benchmarks" / "accuracy" / f"{name}.csv"
+    return pd.read_csv(file if file.exists() else Path(__file__).parent.with_name(file.name))

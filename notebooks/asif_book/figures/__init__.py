@@ -10,7 +10,7 @@ _NAMES = {
     "figures.common": "cosine_histograms line_chart score_ledger",
     "figures.pictures": "label_scores labelled_pictures show_pictures",
     "figures.dots": "interval_dots",
-    "00": "deciding_anchors lit_pictures score_table two_profiles",
+    "00": "bank_strips deciding_anchors lit_pictures score_table two_profiles",
     "01": "neighbour_rows what_the_encoder_sees",
     "02": "coverage_by_count group_sizes picture_pairs shared_neighbours shuffle_control"
     " similarity_density two_matrices",
@@ -21,7 +21,7 @@ _NAMES = {
     "07": "best_anchors learning_curve versions",
     "08": "duration inverted_index number_line passing_tiles stage_bars",
     "09": "curves_by_method",
-    "10": "scaling words_of_scripts",
+    "10": "words_of_scripts",
     "90": "lined_up",
 }
 _MODULES = {name if "." in name else f"chapters.chapter_{name}.figures": names for name, names in _NAMES.items()}

@@ -23,7 +23,6 @@ CURVES = pd.DataFrame(
      for f in (0.0, 0.25, 1.0)],
     columns=["picture", "curve", "order", "repeat", "fraction", "score"],
 )  # fmt: skip
-SEEDS = pd.DataFrame({"size": [10, 10, 50, 50], "seed": [0, 1, 0, 1], "value": [0.1, 0.3, 0.4, 0.6]})
 LESSONS = {0: (Measure(0.2, 0.15, 0.3, 50), [0.2]), 5: (Measure(0.6, 0.5, 0.7, 50), [0.55, 0.65])}
 BENCHMARK = pd.DataFrame(
     [(method, "stamps", "image", "text", n, 0.4, 0.3, 0.5, 0.1, verdict, method == "b", False) for n in (10, 40)
@@ -46,7 +45,6 @@ SMALL = {
     "learning_curve": (lambda f: f(dict.fromkeys("abcd", LESSONS), chance=0.1), {}),
     "line_chart": (lambda f: f(dict.fromkeys("abcd", ([1, 2], [1, 2])), xlabel="x", ylabel="y", marks={"m": 1}), {}),
     "number_line": (lambda f: f(torch.arange(9) / 10, 0.05, 3), {ANCHOR}),
-    "scaling": (lambda f: f(dict.fromkeys("abcd", SEEDS), ylabel="recall"), {}),
     "shuffle_control": (lambda f: f({"share": (0.5, (0.4, 0.6), FOUR)}), {CONTROL}),
     "similarity_density": (lambda f: f(*np.random.default_rng(0).random((2, 50)), BINS), {}),
     "stage_bars": (lambda f: f({"here": {"encode": 1.0}, "paper": {"encode": 9.0}}), {}),

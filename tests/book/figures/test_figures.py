@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from pages import contrast
 from PIL import Image
-from small import BINS, BLUE, CURVES, GREEN, LESSONS, RED, SEEDS, SMALL, bars_of, ends, pictures_of, small, texts
+from small import BINS, BLUE, CURVES, GREEN, LESSONS, RED, SMALL, bars_of, ends, pictures_of, small, texts
 
 from asif_book import figures as draw
 from asif_book.figures import palette
@@ -105,7 +105,6 @@ CHARTS = [
      "mean 0.50 to 0.70"),
     (lambda: draw.before_after([0.1, 0.5], {"turned": [0.1, 0.5], "shifted": [0.7, 0.8]}),
      lambda axes: axes[1].lines[1].get_xydata(), [[0.1, 0.7], [0.5, 0.8]], "shifted: 0.70 to 0.80"),
-    (lambda: draw.scaling({"R@1": SEEDS}, ylabel="recall"), y_of(0), [[0.2, 0.5]], "20% at 10, 50% at 50"),
     (lambda: draw.line_chart({"a": LINE}, theory={"1 − x": LINE}, xlabel="x", ylabel="y"),
      y_of(0, 1), [LINE[1]] * 2, "0.5 at 0.5"),
     (lambda: draw.learning_curve({"tuned": LESSONS}, chance=0.1),

@@ -4,11 +4,32 @@ import io
 
 import numpy as np
 from IPython.display import HTML
-from PIL import Image
+from PIL import Image, ImageColor
 
+from asif_book.figures.palette import PICTURE, TEXT
 from asif_book.figures.pictures import bar, cell, named_bars, rows_of_pictures
 from asif_book.figures.style import data_address, image_tag, thumbnail
 from asif_book.figures.templates import self_contained
+
+
+def bank_strips(bank) -> HTML:
+    """Draw the n anchors of a bank: each picture with its embedding and that of its caption, as strips.
+
+    A strip has a cell for each number, and a larger number has a fuller colour.
+    """
+    sides = {"picture": (bank.image, PICTURE), "text": (bank.text, TEXT)}
+    longest = max(z.shape[1] for z, _ in sides.values())
+    strips = []
+    for z, colour in sides.values():
+        ranks = z.argsort(dim=1).argsort(dim=1).numpy() * 255 // (z.shape[1] - 1)  # (n, d)
+        cells = np.concatenate([np.broadcast_to(ImageColor.getrgb(colour), (*z.shape, 3)), ranks[..., None]], axis=2)
+        files = [io.BytesIO() for _ in z]
+        for row, file in zip(cells.astype(np.uint8), files, strict=True):
+            Image.fromarray(row[None]).save(file, "PNG")
+        strips.append([(data_address("png", file), 100 * z.shape[1] / longest) for file in files])
+    tags = map(image_tag, bank.pairs.picture, bank.pairs.caption)
+    rows = zip(tags, bank.pairs.caption, *strips, strict=True)
+    return self_contained("chapters/chapter_00/strips", rows=rows, counts=[z.shape[1] for z, _ in sides.values()])
 
 
 def two_profiles(image, text, pairs, titles) -> HTML:

@@ -1,6 +1,5 @@
 """Helpers of chapter 07: what a lesson brings."""
 
-import functools
 import io
 from pathlib import Path
 
@@ -75,49 +74,24 @@ def learning_sweep(banks, prompts, validation, test, fractions, powers):
     right, kept : ndarrays of shape (banks, q), bool
         Which test pictures get their class: with the choice, and with the default k/n and p.
     """
-    table = switch_sweep(banks, prompts, validation, fractions, powers)
-    best, n = table.loc[table.value.idxmax()], len(banks[0])
-    asked, models = {"image": test[0], "text": prompts}, [ASIF(bank, device="cpu") for bank in banks]
-    both = [[model.anchors(side).cosines(z, n) for side, z in asked.items()] for model in models]
-
-    def answers(k, p):
-        settings = Settings(k, p).checked(n)
-        found = [image.sparse(settings).similarity(text.sparse(settings)).argmax(dim=1).numpy() for image, text in both]
-        return np.stack(found) == test[1]  # (banks, q)
-
-    return (float(best.fraction), float(best.p)), answers(int(best.k), best.p), answers(None, DEFAULT_P)
-
-
-@for_small_matrices()
-def switch_sweep(banks, prompts, validation, fractions, powers, hubs=(0,), whitens=(None,)):
-    """Ask several banks of one size the validation questions, with every k/n, p, ``hubs`` and ``whiten`` of `ASIF`.
-
-    Returns the table of `sweep` with the columns ``hubs`` and ``whiten``; its value is the accuracy, the mean over the
-    banks.
-
-    Parameters
-    ----------
-    banks, prompts, validation, fractions, powers
-        As in `learning_sweep`.
-    hubs, whitens : sequences of float
-        The values of ``hubs`` and ``whiten`` to try; None does not whiten.
-    """
     n, models = len(banks[0]), [ASIF(bank, device="cpu") for bank in banks]
-    texts = [model.anchors("text").cosines(prompts, n, hubs=any(hubs)) for model in models]
+    texts = [model.anchors("text").cosines(prompts, n) for model in models]
 
-    @functools.lru_cache(maxsize=1)
-    def pictures(whiten):
-        sides = [model.anchors("image") for model in models]
-        sides = [side.whitened(whiten) for side in sides] if whiten else sides
-        return [side.cosines(validation[0], n, hubs=any(hubs)) for side in sides]
+    def asker(z, labels):
+        images = [model.anchors("image").cosines(z, n) for model in models]
 
-    def right(k, p, whiten, hubs):
-        settings = Settings(k, p, hubs=hubs)
-        both = zip(pictures(whiten), texts, strict=True)
-        scores = (image.sparse(settings).similarity(text.sparse(settings)) for image, text in both)
-        return np.mean([one.argmax(dim=1).numpy() == validation[1] for one in scores])
+        def right(k, p):
+            settings = Settings(k, p).checked(n)
+            both = zip(images, texts, strict=True)
+            scores = (image.sparse(settings).similarity(text.sparse(settings)) for image, text in both)
+            return np.stack([one.argmax(dim=1).numpy() for one in scores]) == labels  # (banks, q)
 
-    return sweep(right, fractions, powers, n, whiten=whitens, hubs=hubs)
+        return right
+
+    tried, asked = asker(*validation), asker(*test)
+    table = sweep(lambda k, p: tried(k, p).mean(), fractions, powers, n)
+    best = table.loc[table.value.idxmax()]
+    return (float(best.fraction), float(best.p)), asked(int(best.k), best.p), asked(None, DEFAULT_P)
 
 
 def as_jpeg(picture):

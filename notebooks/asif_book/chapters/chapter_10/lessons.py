@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import ipywidgets
 import numpy as np
-import pandas as pd
 import torch
 from markupsafe import Markup
 
@@ -130,13 +129,3 @@ def asked_in_language(models, stamps, rows, z, questions, top=4):
         tags = (image_tag(stamps.pictures[rows[i]], stamps.captions[rows[i]], 64) for i in found)
         table.append([language, (text, language), *tags])
     return words_of_scripts(["asked in", "words", "best picture", *(f"{n}." for n in range(2, top + 1))], table)
-
-
-def scaling_curve(evaluate, n, sizes, seeds=range(5)) -> pd.DataFrame:
-    """Evaluate on random subsets of n anchors, several for each size; the subsets of a seed are nested.
-
-    `evaluate` takes a list of positions and returns a number. The table has the columns ``size``, ``seed``, ``value``.
-    """
-    orders = {seed: np.random.default_rng(seed).permutation(n) for seed in seeds}
-    rows = [(size, seed, float(evaluate(orders[seed][:size].tolist()))) for size in sizes for seed in seeds]
-    return pd.DataFrame(rows, columns=["size", "seed", "value"])

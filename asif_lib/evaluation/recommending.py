@@ -43,8 +43,9 @@ another kind of picture needs, so whitening is a prior."""
 WORTH = 0.01
 """The least gain of mean recall for which settings change: a smaller one can turn out to be a loss."""
 PRIOR = """\
-Whitening is our prior, not found in your bank. Between other banks and kinds of picture it brought @@MEAN points on
-average, from @@LOW to @@HIGH (benchmarks/accuracy/targets.md). With pictures of the bank's own kind it may do harm."""
+Whitening is our prior, not found in your bank. In 60 transfers between other banks and kinds of picture it brought +2.6
+points on average, from -4.5 to +13.8 (benchmarks/accuracy/targets.md). With pictures of the bank's own kind it may do
+harm."""
 
 
 def combinations(grid) -> list:

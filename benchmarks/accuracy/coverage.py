@@ -40,6 +40,7 @@ def main():
     photographs, clothes = (load_labelled(name).split("test").sample(SAMPLE) for name in ("cifar10", "fashion_mnist"))
     photographs = replace(captioned(photographs), pictures=photographs.pictures)
     others = {pairs.name: AnchorBank.build(pairs, *encoders) for pairs in (captioned(clothes), photographs)}
+    print("<!-- Printed by: python benchmarks/accuracy/coverage.py -->")
     print("| bank → pictures | right | AUC of the coverage | AUC of the largest score |\n|---|---:|---:|---:|")
     for name in ("stamps", "emoji"):
         pairs = load_pairs(name)

@@ -121,7 +121,10 @@ def measured(draws) -> pd.DataFrame:
 
 def page(table) -> str:
     """Return a row for each transfer, its draws averaged, and what the rules bring over all transfers."""
-    lines = ["| bank → targets, text encoder | whitening brings, points | a tenth more anchors | no sure harm inside |"]
+    lines = ["<!-- Printed by: python benchmarks/accuracy/targets.py -->"]
+    lines += [
+        "| bank → targets, text encoder | whitening brings, points | a tenth more anchors | no sure harm inside |"
+    ]
     lines, means = [*lines, "|---|---:|---:|---:|"], []
     for (text, name, target), rows in table.groupby(["text", "bank", "target"], sort=False):
         gain = mean_with_interval(rows.gain)

@@ -66,6 +66,7 @@ def main():
     parser.add_argument("--draws", type=int, default=20)
     draws = parser.parse_args().draws
     encoders = load_image_encoder(ENCODERS.image_encoder), load_text_encoder(ENCODERS.text_encoder)
+    print("<!-- Printed by: python benchmarks/accuracy/visitors.py -->")
     print(f"| bank, against | picture | the visitor sees | {' | '.join(WHEN)} |")
     print("|---|---|---|---:|---:|---:|")
     for name in ("stamps", "emoji"):

@@ -169,9 +169,8 @@ found[found.kind != "two captions"].set_index("kind")[["left", "right"]]
 # in a detail that matters to us, but hardly to the encoder.
 #
 # Twins matter later, because a held-out stamp with a twin among the anchors finds its
-# caption easily. ([Chapter 09](09_the_paper.ipynb), section 6, measures how easy.) If
-# two stamps have the same caption, either of them is right. So we compare caption
-# *texts*, not row numbers.
+# caption easily. If two stamps have the same caption, either of them is right. So we
+# compare caption *texts*, not row numbers.
 
 # %% [markdown]
 # ## 4 · Do the two similarities agree?

@@ -1009,9 +1009,7 @@ show_progress("05")
 # something would leak from the questions into the bank.
 #
 # **Where next.** [06 · Interpretability](06_interpretability.ipynb) asks which anchors
-# decided. The paper's own numbers stand in [09](09_the_paper.ipynb), with other data
-# and tasks. Try your own pictures: `asif evaluate FOLDER` measures a folder of class
-# folders.
+# decided. The paper's own numbers stand in [09](09_the_paper.ipynb).
 #
 # [Sources](references.md): Efron 1979, McNemar 1947, Dunn 1961, Guo 2017, Hotelling
 # 1936, Schönemann 1966, Shigeto 2015, Li 2025, Xiao 2017.

@@ -236,9 +236,8 @@ found, _ = by_repeated_splits(
 draw.show(draw.learning_curve(found, chance=1 / len(everything.classes)))
 
 # %% [markdown]
-# **What you see.** The lines of your own folder. The intervals are wide, because forty
-# pictures are few. If all lines are near the top, your classes are easy, and any way
-# will do. If they still climb at the right end, more pictures will help.
+# **What you see.** The intervals are wide, because forty pictures are few. If the lines
+# still climb at the right end, more pictures will help.
 
 # %% [markdown] tags=["open"]
 # ## 3 · Which of my pictures are doubtful?

@@ -201,8 +201,7 @@ draw.show(draw.learning_curve(clothing, chance=0.1))
 # of every other way, because the stamps know a little of the words already. With 4 and
 # more, ASIF, the class means and the probe lie so near to each other that their
 # intervals hardly differ. The nearest picture falls behind, because it listens to one
-# picture only. Clothing tells the same, but from 10 on the class means fall behind as
-# well. Without a picture, at 0, only a bank of other pictures has an answer.
+# picture only. Without a picture, at 0, only a bank of other pictures has an answer.
 #
 # **When to take the probe.** Take it if you have ten pictures or more of each class, if
 # the classes will not change, and if nobody asks for reasons: it is as accurate, and

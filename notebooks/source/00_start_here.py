@@ -4,6 +4,9 @@
 # > **Question.** One model has only ever looked at pictures. Another has only ever read
 # > text. Can they understand each other, if nobody trains them to?
 #
+# ![One model sees a black kangaroo, the other reads the words kangaroo and
+# sheep](drawings/strangers.svg)<br>
+#
 # <details><summary>Goals, minutes, path, what runs</summary>
 #
 # - say in two sentences how ASIF turns two separate models into one image–text model;

@@ -31,11 +31,15 @@ from PIL import ImageOps
 
 from asif_book.chapters.classes import without_article
 from asif_book.chapters.in_browser import NAME
+from asif_book.checks.progress import VARIABLE
 from asif_book.editions.building import BROWSER_CHAPTERS, BROWSER_KERNEL, browser_edition, notebooks_in
-from asif_book.editions.contents import METHOD
 from asif_book.editions.licences import licences_md
+from asif_book.editions.outline import Chapter
 from asif_book.figures.style import STYLE
 from asif_book.figures.templates import TEMPLATES
+from asif_book.report.book import entry, stage_of
+from asif_book.report.page import BOOK, layout
+from asif_book.report.running import run_notebook
 from asif_lib.datasets.providers import fetch
 from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.errors import AsifError, first_line
@@ -93,7 +97,7 @@ def build_folder(target: Path) -> None:
     print(f"{len(names)} packages have the checksums of npm's lock; {left_out}", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="asif-browser-") as scratch:
         lite = Path(scratch)
-        chapters = _write_notebooks(lite / "files")
+        entries = _write_notebooks(lite / "files")
         pyodide = lite / "static" / "pyodide"
         shutil.copytree(core, pyodide)
         parts = lite / "parts"
@@ -123,7 +127,7 @@ def build_folder(target: Path) -> None:
         _configure(lite, extensions, [*ASKED, FIRST])
         _run_jupyterlite(lite, tools)
         shutil.move(lite / "rest", lite / "out" / "static" / "parts")
-        _finish(lite / "out", chapters)
+        _finish(lite / "out", entries, _stage(lite / "00.ipynb"))
         shutil.rmtree(target, ignore_errors=True)
         shutil.move(lite / "out", target)
 
@@ -223,20 +227,29 @@ def _stamps():
         yield f"{NAME}/{number}.webp", content.getvalue()
 
 
-def _write_notebooks(folder) -> dict:
-    """Write the chapters, and return their titles by their names."""
+def _write_notebooks(folder) -> list:
+    """Write the chapters, and return what the index shows of each."""
     (folder / OWN).mkdir(parents=True)
-    (folder / METHOD).parent.mkdir()
-    shutil.copyfile(ROOT / "notebooks" / METHOD, folder / METHOD)
+    shutil.copytree(ROOT / "notebooks" / "drawings", folder / "drawings")
     chapters = [path for path in notebooks_in(ROOT / "notebooks") if path.name[:2] in BROWSER_CHAPTERS]
-    chapters = {path.stem: path for path in chapters if path.parent.name == "notebooks"}
-    for name, path in chapters.items():
+    chapters, entries = {path.stem: path for path in chapters if path.parent.name == "notebooks"}, []
+    for path in chapters.values():
         notebook = browser_edition(nbformat.read(path, as_version=4), chapters)
-        nbformat.write(notebook, folder / f"{name}.ipynb")
-        chapters[name] = notebook.metadata.title
+        nbformat.write(notebook, folder / path.name)
+        entries.append(entry(Chapter.read(path), folder / path.name, path.parent))
     first = new_notebook(metadata={"kernelspec": BROWSER_KERNEL}, cells=[new_code_cell(FIRST_LINES)])
     nbformat.write(first, folder / OWN / "my_first.ipynb")
-    return chapters
+    return entries
+
+
+def _stage(path):
+    """Run chapter 00 as far as its table with boxes, at `path`, and return the table."""
+    notebook = nbformat.read(next((ROOT / "notebooks").glob("00_*.ipynb")), as_version=4)
+    with_boxes = next(i for i, cell in enumerate(notebook.cells) if "draw.score_ledger(" in cell.source)
+    del notebook.cells[with_boxes + 1 :]
+    nbformat.write(notebook, path)
+    run_notebook(path, path, {}, {VARIABLE: ""})
+    return stage_of(path)
 
 
 def _configure(lite, extensions, packages):
@@ -271,7 +284,7 @@ def _run_jupyterlite(lite, tools):
         raise AsifError(f"JupyterLite could not build the edition: {done.stderr.strip().splitlines()[-1:]}")
 
 
-def _finish(target, chapters):
+def _finish(target, entries, stage):
     """Pack large files, and write the page that a reader opens first, and the service worker that keeps the files."""
     more = _beside("head.html")
     for page in target.glob("*/index.html"):
@@ -288,8 +301,11 @@ def _finish(target, chapters):
     start = {path: size for path, size in sorted(start.items()) if not path.endswith((".gz", ".mjs"))}
     later = [file.relative_to(target).as_posix() for file in sorted(target.glob("static/parts/*.zip"))]
     sizes = [_transferred(target / path) for path in start]
-    page = TEMPLATES.get_template("browser/start.html.j2").render(
-        chapters=chapters, own=OWN, start=start, later=later, megabytes=round(sum(sizes) / 1e6), licences=licences_md(),
+    page = layout(
+        "browser/start.html.j2", title=BOOK, entries=entries, chapters=[each["chapter"] for each in entries], more=[],
+        current="index", previous=None, next=None, walk=None, stage=stage, search=False,
+        link="notebooks/index.html?path={}.ipynb", own=OWN, start=start, later=later,
+        megabytes=round(sum(sizes) / 1e6),
         app_version=json.loads((target / "jupyter-lite.json").read_text())["jupyter-config-data"]["appVersion"],
     )  # fmt: skip
     (target / "index.html").write_text(page, encoding="utf-8")

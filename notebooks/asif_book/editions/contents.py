@@ -11,7 +11,7 @@ from asif_lib.errors import AsifError
 BEGIN, END = "<!-- chapters:begin -->", "<!-- chapters:end -->"
 METHOD = "drawings/method.svg"
 """Picture of the method, below the notebooks."""
-PICTURES = "drawings/method*.svg"
+PICTURES = "drawings/*.svg"
 METHOD_ALT = (
     "The method in one picture: a picture and a sentence are compared with the same anchors; the products of their "
     "similarities add up to the score."

@@ -56,7 +56,8 @@ async function receive(given) {
     Object.assign(state, await learn(more));
     pairs = brought;
   }).catch(() => { notes.push("The anchors that come with this address cannot be read, so the answer may differ."); });
-  const left = others && /^\d{1,3}$/.test(given.get("left")) ? Number(given.get("left")) : 0, own = others ? taught.filter(({ id }) => !came.has(id) && !pairs.some((pair) => pair.id === id)).length : 0;
+  state.left = history.state?.left ?? (others && /^\d{1,3}$/.test(given.get("left")) ? Number(given.get("left")) : 0);
+  const { left } = state, own = others ? taught.filter(({ id }) => !came.has(id) && !pairs.some((pair) => pair.id === id)).length : 0;
   if (left) notes.push(`This address is without ${left === 1 ? "an anchor" : `${left} anchors`} that its sender taught, so the answer may differ.`);
   if (own) notes.push(`The ${own === 1 ? "anchor" : `${own} anchors`} that you taught here ${own === 1 ? "answers" : "answer"}, too.`);
   if (others && pairs.length) tell(`${pairs.length} anchors came with this address. This browser does not keep them: save them as a file.`);
@@ -66,7 +67,10 @@ async function receive(given) {
 /** Read the address, of which `sent` are the anchors that it brings, into the state; return a sentence for each part that cannot be used. */
 function readAddress(given, sent) {
   const wrong = given.has("bank") && given.get("end") !== "1" ? ["This address is cut off, so the answer may differ."] : [], place = (a) => (a < base ? Number(a) : base + taught.findIndex(({ id }) => id === sent[a - base].id)), { questions, words, digest } = bank;
-  if (given.has("bank") && given.get("bank") !== digest) return ["This address belongs to another bank. Here is the first picture of this one."];
+  if (given.has("bank") && given.get("bank") !== digest) {
+    Object.assign(state, fresh(0));
+    return ["This address belongs to another bank. Here is the first picture of this one."];
+  }
   const read = (name, use, rule) => {
     const text = given.get(name);
     if (text !== null && !use(text)) wrong.push(`The address says ${name} = ${quoted(text.slice(0, 40))}, which is no ${rule}.`);
@@ -93,7 +97,7 @@ function readAddress(given, sent) {
 
 /** The address of the state, to be sent. */
 function address() {
-  const { question: picture, own, gone, k, p, whiten, alone } = state, [a, b] = [0, 1].map(wordOf), left = taught.length - parcel.pairs.length;
+  const { question: picture, own, gone, k, p, whiten, alone } = state, [a, b] = [0, 1].map(wordOf), left = state.left + taught.length - parcel.pairs.length;
   const out = [...gone].map((each) => (each < base ? each : base + parcel.pairs.indexOf(taught[each - base]))).filter((each) => each !== base - 1);
   const asked = picture < 0 ? { own: packed(own.z), word: own.word } : { picture };
   return `#${new URLSearchParams({ bank: bank.digest, ...asked, a, b, k, p, ...(whiten < 1 && { whiten }), ...(alone && { alone: 1 }), ...(out.length && { out: out.join(",") }), ...(left && { left }), ...(parcel.text && { taught: parcel.text }), end: 1 })}`;

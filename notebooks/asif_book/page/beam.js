@@ -93,7 +93,6 @@ function stackUp(again) {
     ghosts(pan, i, unit);
     pan.stack.style.setProperty("--tick", blind() ? "999px" : `${tick * unit}px`);
   });
-  find("ruler").textContent = blind() ? "All sizes are hidden." : `A line is ${tick}. A sum is 1 at most.`;
   beam.drawn = now;
 }
 
@@ -166,7 +165,6 @@ function showVerdict({ again }) {
   } else look(a, i);
 }
 
-addEventListener("resize", () => { if (now && !moving) stackUp(); });
 showAt("out", dropSlabs);
 showAt("sum", subtract);
 showAt("scale", scaleAgain);

@@ -45,9 +45,11 @@ function listen() {
 /** Show what the address says. */
 async function arrive(...notes) {
   const given = new URLSearchParams(location.hash.slice(1)), [sent, lacks] = await receive(given), wrong = readAddress(given, sent);
-  trouble(...notes, ...lacks, ...wrong);
+  standing = [...notes, ...lacks, ...wrong];
+  trouble();
   await update({ game: null }, { again: true });
-  if (!wrong.length) chooseWaiting();
+  if (!wrong.length) await chooseWaiting();
+  standing = [];
 }
 
 async function start() {

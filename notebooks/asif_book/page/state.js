@@ -11,9 +11,11 @@ const quoted = (text) => `“${text}”`;
 
 /** What cannot be used gets a sentence on the page, and the page goes on. */
 function trouble(...sentences) {
-  find("trouble").replaceChildren(sentenceOf(sentences.join(" ")));
-  find("trouble").hidden = !sentences.length;
+  const all = [...standing, ...sentences];
+  find("trouble").replaceChildren(sentenceOf(all.join(" ")));
+  find("trouble").hidden = !all.length;
 }
+let standing = [];  // what an address lacks is told until its sentences are asked
 
 const STEPS = { out: 260, sum: 240, scale: 320, tilt: 300, verdict: 0 };  // how long each is shown after a removal, in ms
 const views = Object.fromEntries(Object.keys(STEPS).map((step) => [step, []]));
@@ -70,7 +72,7 @@ async function inSteps(work, wanted, tell) {
 }
 
 const fresh = (number) => ({ question: number, words: [...bank.questions[number].pair], gone: new Set(), whiten: 1, alone: false });
-const state = { ...fresh(0), own: null, k: bank.k, p: bank.p, game: null, send: false };  // own: { z, src, word } of the reader's picture; send: their anchors go with the address
+const state = { ...fresh(0), own: null, k: bank.k, p: bank.p, game: null, send: false, left: 0 };  // own: { z, src, word } of the reader's picture; send: their anchors go with the address; left: so many the sender of the address kept back
 let now = null, first = null, moving = null, hunt = null;  // the decision, the one with all anchors, the change that is being shown, the search for a puzzle
 
 /** Decide after a change, and show it everywhere; `again`: a new question, and not only other anchors. An anchor that goes
@@ -86,7 +88,7 @@ async function update(change, { again = false } = {}) {
   if (again) first = whole;
   judge();
   const out = [...state.gone].filter((a) => a >= base).map((a) => taught[a - base].id);  // own anchors, which the address may lack
-  history.replaceState({ send: state.send, out }, "", address());
+  history.replaceState({ send: state.send, left: state.left, out }, "", address());
   const slowly = !again && [...state.gone].some((a) => !before.has(a));
   for (const [step, time] of Object.entries(STEPS)) {
     for (const view of views[step]) view({ again, slowly });

@@ -89,6 +89,8 @@ const teach = () => inTurn(async () => {
   trouble();
   if (state.question >= 0) throw new Error("choose or draw a picture of your own first");
   const caption = head + bank.words[word] + tail;
+  const image = state.own.z.map((value) => value / scales[0]);
+  if (taught.some((pair) => pair.caption === caption && pair.image.every((value, i) => value === image[i]))) return;  // Enter was pressed twice
   if (caption.length > LONGEST) throw new Error(`its caption has ${caption.length} characters; write a shorter one`);  // no file could bring it back
   if (taught.length >= MOST) throw new Error(`the page holds ${MOST} anchors of your own; forget one first`);
   await find("picture").decode().catch(() => {});
@@ -97,7 +99,7 @@ const teach = () => inTurn(async () => {
   canvas.getContext("2d").drawImage(picture, (w - side) / 2, (h - side) / 2, side, side, 0, 0, bank.tile, bank.tile);
   const pair = {
     id: `own-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`, caption, thumbnail: canvas.toDataURL("image/webp", 0.8),
-    image: state.own.z.map((value) => value / scales[0]), text: prompts[word].map((value) => value / scales[1]),
+    image, text: prompts[word].map((value) => value / scales[1]),
   };
   Object.assign(state, await learn([pair]));
   const refused = await keep("put", pair), other = (words) => words.find((each) => each !== word);

@@ -60,14 +60,14 @@ async function choose(i, text, then) {
   if (word === state.words[1 - i]) return trouble("Both sentences would be the same. Choose another word.");
   trouble();
   update({ words: state.words.with(i, word), game: null }, { again: true });
-  then?.();
+  await then?.();
 }
 
 /** Ask the sentences of an address that are on no list. */
-function chooseWaiting() {
+async function chooseWaiting() {
   const texts = waiting, free = Number(placeOf(texts?.[0] ?? "") >= 0);
   waiting = null;
-  if (texts) choose(free, texts[free], () => choose(1 - free, texts[1 - free]));
+  if (texts) await choose(free, texts[free], () => choose(1 - free, texts[1 - free]));
 }
 
 /** Say a sentence, with a button that loads the text encoder; then `go` on. */

@@ -95,14 +95,14 @@ def build_report(
             markdown = put_between(markdown, BEGIN, END, _numbers(parameters))
         write(name, render_page(notebooks / f"{name}.md", markdown, **around))
     write(SEARCH, search_page(pages, [*(path.stem for path in book), *texts], **around))
-    entries = [_entry(chapter, runs / path.name, notebooks) for path, chapter in book.items()]
+    entries = [entry(chapter, runs / path.name, notebooks) for path, chapter in book.items()]
     index = pages / "index.html"
     walk = WALK if (pages / WALK).exists() else None
     first, of_the_book = runs / next(iter(book)).name, parameters.get("pairs", DEFAULT_BANK) == DEFAULT_BANK
-    stage = _stage(first) if of_the_book and first.name.startswith("00") else ""  # its words tell of the kangaroo
+    stage = stage_of(first) if of_the_book and first.name.startswith("00") else ""  # its words tell of the kangaroo
     shown = {"entries": entries, "walk": walk, "groups": groups, "stage": stage}
     place = around | {"current": "index", "previous": None, "next": None, "fast": parameters.get("fast")}
-    write("index", layout("index.html.j2", title=BOOK, **shown, **place))
+    write("index", layout("report/templates/index.html.j2", title=BOOK, **shown, **place))
     print(f"report: {index}", flush=True)
     return index
 
@@ -153,7 +153,7 @@ def chapters_in(folder: Path, wanted: list[str] | None) -> list[Path]:
 # The index -------------------------------------------------------------------------------------------
 
 
-def _entry(chapter: Chapter, executed: Path, folder: Path) -> dict:
+def entry(chapter: Chapter, executed: Path, folder: Path) -> dict:
     """Collect what the index shows of a chapter."""
 
     def line(markdown: str) -> Markup:
@@ -166,7 +166,7 @@ def _entry(chapter: Chapter, executed: Path, folder: Path) -> dict:
     }
 
 
-def _stage(executed: Path) -> Markup:
+def stage_of(executed: Path) -> Markup:
     """Return the first table of a chapter whose boxes take anchors out of the model, or nothing."""
     outputs = (output for cell in nbformat.read(executed, as_version=4).cells for output in cell.get("outputs", []))
     drawn = (output.get("data", {}).get("text/html", "") for output in outputs)
@@ -195,7 +195,7 @@ def search_page(folder: Path, names: Sequence[str], *, chapters: Sequence[Chapte
     book = [[name, *_content((folder / f"{name}.html").read_text(encoding="utf-8"))] for name in names]
     index = Markup(json.dumps(book, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
     place = {"sections": [], "chapters": chapters, "more": more, "current": SEARCH, "previous": None, "next": None}
-    return layout("search.html.j2", title="Search the book", index=index, **place)
+    return layout("report/templates/search.html.j2", title="Search the book", index=index, **place)
 
 
 def _content(page: str) -> tuple[str, list[tuple[str, str, str]]]:

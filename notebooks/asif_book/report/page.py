@@ -26,11 +26,20 @@ _DRAWN = re.compile(r"\b[Dd]raw ((?!and |it )[^ ,.]+(?: [^ ,.]+){2,}(?:, and (?:
 
 
 def layout(template: str, **content) -> str:
-    """Fill one of the templates; all share head, contents, search and script."""
+    """Fill a template; all share head, contents, script and, unless ``search`` is false, search.
+
+    `link` makes an address of the name of a page, ``"{}.html"`` by default.
+    """
     style, script = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("style.css", "script.js"))
-    return filled(
-        f"report/templates/{template}", book=BOOK, style=style, script=script, licences=licences_html(), **content
-    )
+    shared = {
+        "book": BOOK,
+        "style": style,
+        "script": script,
+        "licences": licences_html(),
+        "link": "{}.html",
+        "search": True,
+    }
+    return filled(template, **shared | content)
 
 
 def sections(body: BeautifulSoup) -> list[dict]:

@@ -101,7 +101,7 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
     pages.number_figures(body, source.stem[:2])
     pages.colour_marks(body)
     html = Markup(body.decode(formatter="minimal"))
-    page = pages.layout("chapter.html.j2", title=title, body=html, **around)
+    page = pages.layout("report/templates/page.html.j2", title=title, body=html, **around)
     parts = body, page.replace(html, "", 1)  # the body is parsed already
     if loads := [address for part in parts for address in pages.loads_from_elsewhere(part)]:
         advice = "draw the picture in a code cell, or keep its file in the notebook's folder"

@@ -10,6 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from pages import barriers
 
 from asif_book.browser import building, files
 from asif_lib.errors import AsifError, DataError
@@ -20,6 +21,10 @@ OUTPUTS = """() => Array.from(jupyterapp.shell.currentWidget.content.model.cells
     .map(cell => cell.toJSON()).filter(cell => cell.cell_type === "code")
     .map(cell => [cell.execution_count, cell.outputs])"""
 IDLE = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+SHOW = """() => {  // a cell beyond the screen is not drawn
+    const {content} = jupyterapp.shell.currentWidget;
+    return content.scrollToItem(content.widgets.findIndex(cell => cell.node.querySelector(".asif-ledger, .asif-steps")));
+}"""
 HIDDEN = """() => {
   let saved = 0;
   const context = jupyterapp.shell.currentWidget.context, save = context.save.bind(context);
@@ -207,14 +212,46 @@ def test_a_page_whose_start_failed_starts_again(browser, address, lost):
     context.close()
 
 
-def test_chapter_00_runs_from_the_first_click_to_the_last_cell(reader):
+@pytest.mark.parametrize("number", [*CHAPTERS, "90"])
+def test_a_chapter_runs_to_its_last_cell_and_its_boxes_and_sliders_work(reader, address, edition, number):
     page, _ = reader
+    name = next((edition / "files").glob(f"{number}_*.ipynb")).name
+    page.goto(f"{address}notebooks/index.html?path={name}")
+    page.wait_for_function(IDLE, timeout=180_000)
     page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
     page.wait_for_function(f"({OUTPUTS})().every(([count]) => count)", timeout=500_000)
     outputs = [output for _, cell in page.evaluate(OUTPUTS) for output in cell]
     assert [output for output in outputs if output["output_type"] == "error"] == []
     printed = "".join("".join(output.get("text", "")) for output in outputs)
-    assert "own caption wins among 8: 79.3% [72.7%, 85.3%]" in printed  # as in notebooks/results.md
+    assert number != "00" or "own caption wins among 8: 79.3% [72.7%, 85.3%]" in printed  # as in notebooks/results.md
+    ledgers, steps = page.locator(".asif-ledger"), page.locator(".asif-steps")
+    assert (ledgers.count(), steps.count()) == (number in ("00", "06"), number == "04")
+    if number in ("00", "04", "06"):
+        page.evaluate(SHOW)
+    for ledger in ledgers.all():
+        sums = ledger.locator("tfoot tr").last.locator("td")
+        before = sums.all_inner_texts()
+        ledger.get_by_role("checkbox").first.uncheck()
+        ledger.get_by_role("status").filter(has_text="1 anchor is out.").wait_for()
+        assert all(one != other for one, other in zip(sums.all_inner_texts(), before, strict=True))
+    for sliders in steps.all():
+        sliders.get_by_role("slider", name="k, entries kept").fill("2")
+        sliders.get_by_role("status").filter(has_text="k = 2, p = 2: 2 of").wait_for()
+
+
+@pytest.mark.parametrize("viewport", [{"width": 1280, "height": 800}, {"width": 390, "height": 844}])
+def test_the_first_page_is_the_index_with_its_live_table(browser, address, viewport):
+    page, complaints = browser.new_page(viewport=viewport), []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(address)
+    page.wait_for_function("state.textContent.startsWith('Ready, and kept')", timeout=60_000)
+    page.get_by_label("Keep A baby sheep (a lamb).").uncheck()
+    page.get_by_role("status").filter(has_text="1 anchor is out. The answer is “kangaroo”.").wait_for()
+    assert barriers(page) == {} and page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    doors = page.locator("main :is(.chapters, .doors) a").evaluate_all("all => all.map((door) => door.href)")
+    assert [door.rpartition("=")[2][:2] for door in doors] == ["00", *CHAPTERS, "90"] and complaints == []
+    page.close()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ document.addEventListener("DOMContentLoaded", () => {
   foldContents(document.querySelector(".contents details"));
   focusOnlyWhatScrolls(document.querySelectorAll("main [tabindex='0']"));
   for (const words of document.querySelectorAll(".asked > strong:first-child")) guessFirst(words);
-  waysToRead(document.querySelector("header .ways"), document.querySelector("main .ways"));
+  waysToRead(document.querySelector("header .ways"));
   addEventListener("hashchange", openTarget); openTarget();
   for (const code of document.querySelectorAll(".code .highlight")) clip(code, code.textContent.trim().split("\n").length);
   for (const table of document.querySelectorAll(".output table:not(.drawn)")) clip(table.parentElement, table.rows.length - 1, "rows", 14);
@@ -57,15 +57,14 @@ function markSection(links) {
   look();
 }
 
-// two ways to read, guess first or show all; an address may choose: ?show=all. Only where guesses are does a switch
-// stand in the bar; the first chapter asks instead, until a choice
-function waysToRead(bar, question) {
+// two ways to read, guess first or show all; an address may choose: ?show=all. The switch stands where guesses are
+function waysToRead(bar) {
   for (const text of document.querySelectorAll("main:has(.answer) .text:has(> #Summary)")) { // gives guesses away
     text.insertAdjacentHTML("beforebegin", "<details class='deeper told'><summary></summary></details>");
     text.previousElementSibling.append(text);
     text.previousElementSibling.append(text.firstElementChild);
   }
-  const buttons = document.querySelectorAll(".ways button"), guesses = document.querySelector(".answer") !== null;
+  const buttons = document.querySelectorAll(".ways button");
   const show = (way) => {
     document.documentElement.dataset.show = way;
     for (const button of buttons) button.setAttribute("aria-pressed", button.value === way);
@@ -76,19 +75,11 @@ function waysToRead(bar, question) {
     button.addEventListener("click", () => {
       show(button.value);
       storage?.setItem("asif-show", button.value);
-      if (!guesses || bar.contains(button)) return;
-      [question.hidden, bar.hidden] = [true, false];
-      bar.querySelector("[aria-pressed='true']").focus();
     });
   }
-  const wanted = new URLSearchParams(location.search).get("show"), known = ["guess", "all"];
-  const kept = [wanted, storage?.getItem("asif-show")].find((way) => known.includes(way));
-  show(kept ?? "guess");
-  if (!question) return;
-  const asks = guesses && !known.includes(wanted ?? kept) && (wanted || "asks" in question.dataset);
-  question.hidden = !asks;
-  bar.hidden = asks || !guesses;
-  if (wanted && !known.includes(wanted)) question.prepend(`No way to read is called “${wanted}”; choose one of the two. `);
+  const wanted = new URLSearchParams(location.search).get("show");
+  show([wanted, storage?.getItem("asif-show")].find((way) => ["guess", "all"].includes(way)) ?? "guess");
+  if (bar) bar.hidden = !document.querySelector(".answer");
 }
 
 // "Before you look": a field for a guess, and what follows, up to "What you see", opens after it

@@ -22,8 +22,8 @@ OUTPUTS = """() => Array.from(jupyterapp.shell.currentWidget.content.model.cells
     .map(cell => [cell.execution_count, cell.outputs])"""
 IDLE = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 SHOW = """() => {  // a cell beyond the screen is not drawn
-    const {content} = jupyterapp.shell.currentWidget;
-    return content.scrollToItem(content.widgets.findIndex(cell => cell.node.querySelector(".asif-ledger, .asif-steps")));
+    const {content} = jupyterapp.shell.currentWidget, wanted = ".asif-ledger, .asif-steps";
+    return content.scrollToItem(content.widgets.findIndex(cell => cell.node.querySelector(wanted)));
 }"""
 HIDDEN = """() => {
   let saved = 0;

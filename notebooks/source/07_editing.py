@@ -668,7 +668,7 @@ found.style.format("{:.0%}")
 # itself away. One score tells much, too, and a JPEG hides little. After the removal the
 # marks lie on the dotted line, because the bank is the old bank, bit for bit. So a
 # visitor who asks only now learns nothing. But a visitor who also asked before sees who
-# left: the AUC is 0.95 to 0.99 (20 draws, `benchmarks/accuracy/visitors.md`).
+# left: the AUC is 0.95 to 0.99 (`benchmarks/accuracy/visitors.md`).
 # *Unlearned exactly is not unlearned secretly.*
 #
 # **A contributor.** Ben wants his pictures back. `remove` only *marks* pairs as

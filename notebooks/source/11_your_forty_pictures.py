@@ -168,8 +168,8 @@ draw.show(draw.anchor_bars("decided by", rows, xlabel=xlabel))
 # ```
 #
 # A terminal needs one: `asif classify new.jpg --bank ./mine --labels "a bag,a dress"`.
-# When you are content, put `everything` in the place of `mine` in the second cell,
-# because then no picture is wasted.
+# At the end, put `everything` in the place of `mine` in the second cell, because then
+# no picture is wasted.
 
 # %% [markdown] tags=["open"]
 # ## 2 · How many pictures are enough?

@@ -578,8 +578,8 @@ pd.DataFrame(table, columns=head).set_index(head[0])
 # %% [markdown]
 # **What you see.** The better the coverage of a picture, the more its nearest anchor's
 # caption says about it. Coverage is measured without the caption, so we see beforehand
-# which pictures have little support. Coverage tells right answers with an AUC of 0.70 on
-# stamps, but 0.45 on clothing (`benchmarks/accuracy/coverage.md`).
+# which pictures have little support. Coverage tells right answers with an AUC of 0.70
+# on stamps, but 0.45 on clothing (`benchmarks/accuracy/coverage.md`).
 
 # %% [markdown]
 # ## 9 · Which anchors?

@@ -9,7 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "contribution": ["contrast", "contributions", "credit"],
-        "attribution": ["removal_effects", "shapley_values"],
+        "attribution": ["fall_without", "removal_effects", "shapley_values"],
         "out_of_distribution": ["calibrate", "familiarity", "own_coverage"],
         "counterfactual": ["smallest_removal", "without"],
         "audit": ["leave_one_out", "rank_pairs"],

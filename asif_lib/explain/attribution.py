@@ -15,14 +15,15 @@ from asif_lib.machine import WORTH_A_LINE, progress_bar
 from asif_lib.settings import check_seed
 
 from .counterfactual import without
+from .removals import TOLERANCE
 
 
-def removal_effects(model, pictures, texts, *, progress=True) -> torch.Tensor:
+def removal_effects(model, pictures, texts, *, exact=True, progress=True) -> torch.Tensor:
     """Remove each anchor alone and score again: (q, n) float32, the score minus the score without the anchor.
 
     Row i belongs to picture i and text i. Every anchor has an effect, also outside both lists of k, because it moves
     the mean. A negative one belongs to an anchor whose removal raises the score. The effects do not add up to the
-    score. Each removal is exact, as by `without`, with all settings of the model.
+    score. Each removal is that of `without`, with all settings of the model.
 
     Raises `ParameterError` if there are not as many pictures as texts, or k anchors would not be left.
 
@@ -30,12 +31,39 @@ def removal_effects(model, pictures, texts, *, progress=True) -> torch.Tensor:
     ----------
     model : ASIF
     pictures, texts : q items of each side, or Tensors of shape (q, d_image) and (q, d_text)
+    exact : bool
+        False: the closed form of `fall_without`, at no cost. It knows neither the anchor that enters nor the new mean.
     progress : bool
     """
     z, n = _pairs(model, pictures, texts), len(model.bank)
+    if not exact:
+        sides = zip(model.bank.sides, z, strict=True)
+        return fall_without(*(model.represent(*side).to_dense().double() for side in sides), torch.arange(n)).float()
     before = model.similarity(*z).diagonal()  # (q,)
     bar = progress_bar(range(n), desc="removing", unit="anchor", delay=WORTH_A_LINE, progress=progress)
     return torch.stack([before - without(model, *z, [i]).scores.diagonal() for i in bar], dim=1)
+
+
+def fall_without(x, y, groups) -> torch.Tensor:
+    """Return by how much the score of vectors x and y (q, n) falls without each group of anchors, (q, g) float64.
+
+    Let x and y have length 1, and let x · y be the score s. Take the entries of the group out of both, and scale both
+    to length 1 again: the score is (s - Σ x y) / √((1 - Σ x²) (1 - Σ y²)), with sums over the group. Of one anchor,
+    the score falls by s - (s - x y) / √((1 - x²) (1 - y²)). No other anchor enters, and the mean stays.
+
+    `groups` (n,) int64 has the number of each anchor's group, from 0.
+
+    >>> x, y = torch.tensor([[0.6, 0.8]]).double(), torch.tensor([[0.8, 0.6]]).double()
+    >>> fall_without(x, y, torch.tensor([0, 1])).round(decimals=2)
+    tensor([[-0.0400, -0.0400]], dtype=torch.float64)
+    """
+    rest = []  # the sums over the anchors that stay, (q, g) each
+    for products in (x * y, x * x, y * y):
+        gone = products.new_zeros(len(products), int(groups.max()) + 1).index_add_(1, groups, products)
+        rest.append(products.sum(dim=1, keepdim=True) - gone)
+    lengths = (rest[1] * rest[2]).clamp_min(0).sqrt()
+    after = torch.where(lengths > TOLERANCE, rest[0] / lengths, 0.0)  # of nothing, no score
+    return (x * y).sum(dim=1, keepdim=True) - after
 
 
 def shapley_values(model, pictures, texts, *, permutations=200, seed=0, progress=True):

@@ -59,6 +59,19 @@ class KernelRidge(Method):
         as_text, as_image = (unit_rows(torch.from_numpy(z)) for z in found)
         return (as_text @ text.T + image @ as_image.T) / 2
 
+    def parts(self, image, text) -> torch.Tensor:
+        """Split the score of picture i (q, d_image) and text i (q, d_text) into what each of n anchors adds: (q, n).
+
+        A prediction is a sum over anchors, and so is its cosine with the other side, since its length is given.
+        """
+        sides, total = (self._unit("image", image), self._unit("text", text)), 0.0
+        for z, other, anchors, model in zip(sides, sides[::-1], self.anchors, self.maps, strict=True):
+            kernel = torch.from_numpy(self._kernel(z, anchors, *self._settings()))  # (q, n)
+            weights = torch.from_numpy(model.dual_coef_)  # (n, d_other)
+            lengths = (kernel @ weights).norm(dim=1, keepdim=True)  # (q, 1)
+            total = total + kernel * (other @ weights.T) / lengths / 2
+        return total
+
 
 @dataclass(eq=False)
 class RelativeRidge(KernelRidge):

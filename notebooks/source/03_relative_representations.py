@@ -780,7 +780,7 @@ check_investigation(survivors)
 # reflections, any order of the coordinates, zeros appended, and any change of lengths.
 # Another length for each vector is not linear. It survives only without centring:
 # centred, entries change by up to 1.5, and on stamps ASIF's mean recall falls from 58.0
-# to 32.3 % (`steps.md`, factors from 0.1 to 10.1).
+# to 32.3 % (`steps.md`).
 #
 # Among linear maps, only rotations, reflections and uniform scaling (with or without
 # more dimensions) keep the angles between all vectors. Two encoders differ by more.

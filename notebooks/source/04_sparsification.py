@@ -253,9 +253,9 @@ draw.show(draw.interval_dots({"R@1": board}, xlabel=xlabel, chance=by_guessing))
 # %% [markdown]
 # **What you see.** Each row contains the steps above it. In this order the power brings
 # most, and the cut nothing. Other orders end in the same vectors, because each step
-# keeps the order of the entries. (The power keeps their signs here.) But they give the
-# credit to other steps. The table shows the points of R@1 that each step adds to those
-# before it, over 20 draws of the splits, with $k = n/10$ and $p = 2$:
+# keeps the order of the entries. But they give the credit to other steps. The table
+# shows the points of R@1 that each step adds to those before it, over 20 draws of the
+# splits, with $k = n/10$ and $p = 2$:
 #
 # | pairs: order | cut | clamp | power |
 # |---|---:|---:|---:|
@@ -268,7 +268,7 @@ draw.show(draw.interval_dots({"R@1": board}, xlabel=xlabel, chance=by_guessing))
 #
 # So **negative and small similarities are noise, and the step that takes them away
 # first gets the credit**. `python benchmarks/accuracy/steps.py stamps emoji cifar10`
-# measures it again; `steps.md` beside it has photographs too.
+# measures it again.
 #
 # Why cut, if clamp and power do it all? An explanation then has at most $k$ terms
 # (chapter 06), and a vector takes little memory and time (chapter 08).

@@ -215,9 +215,9 @@ draw.show(draw.curves_by_method(curves, ylabel=MEASURE))
 # %% [markdown]
 # **What you see.** The solid curve of each panel is ASIF, the dashed one its rival; the
 # bands are 95 % intervals. A *filled* cross differs from ASIF by more than luck. The
-# paired differences follow; their first lines answer the guess. In twenty draws of
-# anchors (`learning_curve.toml`), none of the four strong rivals differs surely from
-# ASIF with any number of pairs, from 20 to 643.
+# paired differences follow. In twenty draws of anchors (`learning_curve.toml`), none of
+# the four strong rivals differs surely from ASIF with any number of pairs, from 20 to
+# 643.
 
 
 # %% tags=["hide-input"]

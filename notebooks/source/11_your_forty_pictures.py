@@ -6,8 +6,7 @@
 # You can have a model that knows your four things, without training. The chapter needs
 # a folder with a few folders in it, and the name of each inner folder is the name of
 # what its pictures show. Put your own folder beside this notebook, and call it
-# `my_pictures`. If there is none, the chapter takes forty pictures of clothing, so that
-# everybody can run it.
+# `my_pictures`. If there is none, the chapter takes forty pictures of clothing.
 #
 # <details><summary>Goals, minutes, path, what runs</summary>
 #
@@ -128,9 +127,8 @@ large = [open_picture(picture).resize((96, 96)) for picture in asked.pictures]
 draw.show(draw.labelled_pictures(large, answer.best, truth, columns=8))
 
 # %% [markdown]
-# **What you see.** A check mark stands where the answer is the name of the folder.
-# These are few pictures, so one more right answer proves nothing. Section 2 draws the
-# split many times, which says more.
+# **What you see.** A check mark stands where the answer is the name of the folder. One
+# more right answer proves nothing: section 2 draws the split many times.
 #
 # The fifth cell asks for reasons. A score is a sum over anchors, as in every chapter,
 # so the model can name the pictures that decided.

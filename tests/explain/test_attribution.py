@@ -10,7 +10,7 @@ import torch
 
 from asif_lib import ASIF, method
 from asif_lib.errors import ParameterError
-from asif_lib.explain import removal_effects, shapley_values
+from asif_lib.explain import fall_without, removal_effects, shapley_values
 from tests.made_banks import make
 
 N, K = 7, 3
@@ -40,6 +40,19 @@ def test_an_effect_is_the_change_of_a_bank_that_is_built_without_the_anchor(sett
         rest = BANK.subset([i for i in range(N) if i != anchor])
         after = ASIF(rest, K, 2, device="cpu", **settings).similarity(ASKED.image, ASKED.text).diagonal()
         torch.testing.assert_close(effects[:, anchor], before - after, atol=1e-6, rtol=0)
+
+
+def test_the_closed_form_is_the_removal_of_one_anchor_or_a_group_if_none_enters_and_no_mean_moves():
+    whole = ASIF(BANK, N - 2, 2, device="cpu", center=False)
+    sides = zip(BANK.sides, (ASKED.image, ASKED.text), strict=True)
+    x, y = (whole.represent(*side).to_dense().double() for side in sides)  # (q, n) each
+    groups = torch.arange(N) // 2
+    falls, one = fall_without(x, y, groups), removal_effects(whole, ASKED.image, ASKED.text, exact=False)
+    for found, of in ((falls, groups), (one.double(), torch.arange(N))):
+        for group in range(int(of.max()) + 1):
+            left = [torch.nn.functional.normalize(side * (of != group), dim=1) for side in (x, y)]
+            after = (left[0] * left[1]).sum(dim=1)
+            torch.testing.assert_close(found[:, group], (x * y).sum(dim=1) - after, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("p", [2, 64, 1_000])

@@ -198,7 +198,7 @@ def test_chapter_runs_whole(chapter):
 
 def test_folded_cells_say_what_they_do(chapter):
     labels = chapter.page.locator(".jp-InputPlaceholder").all_text_contents()
-    assert "# Draw one anchor of each of twelve groups." in labels and len(labels) >= 8
+    assert "# Draw one decision as a table. Its boxes work without Python." in labels and len(labels) >= 8
     assert all(label.startswith("# ") for label in labels)
 
 

@@ -223,7 +223,7 @@ def test_a_chapter_runs_to_its_last_cell_and_its_boxes_and_sliders_work(reader, 
     outputs = [output for _, cell in page.evaluate(OUTPUTS) for output in cell]
     assert [output for output in outputs if output["output_type"] == "error"] == []
     printed = "".join("".join(output.get("text", "")) for output in outputs)
-    assert number != "00" or "own caption wins among 8: 79.3% [72.7%, 85.3%]" in printed  # as in notebooks/results.md
+    assert number != "00" or "own caption wins among 8 for 79.3% [72.7%, 85.3%]" in printed
     ledgers, steps = page.locator(".asif-ledger"), page.locator(".asif-steps")
     assert (ledgers.count(), steps.count()) == (number in ("00", "06"), number == "04")
     if number in ("00", "04", "06"):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from asif_lib.bank.joining import concatenate
 from asif_lib.evaluation.measures import Measure
@@ -12,7 +11,7 @@ from asif_lib.zeroshot import ASIF
 
 from .baselines import linear_probe
 from .benchmark.comparing import compare_paired
-from .benchmark.tasks import FOLDS, STRENGTHS
+from .benchmark.tasks import FOLDS, fitted_probe
 
 BANK, ALONE, MEANS, NEAREST, PROBE = (
     "ASIF, the stamps and yours", "ASIF, yours alone", "class means", "nearest picture", "linear probe",
@@ -55,10 +54,7 @@ def answers_by_way(stamps, own, labels, asked, prompts, settings) -> dict:
 def _probe(image, labels):
     """Fit a linear probe whose C is chosen by cross-validation; with one picture of a class there is no choice."""
     folds = min(FOLDS, np.bincount(labels).min())
-    if folds < 2:
-        return linear_probe().fit(image, labels)
-    cut = StratifiedKFold(folds, shuffle=True, random_state=0)
-    return GridSearchCV(linear_probe(), {"logisticregression__C": STRENGTHS}, cv=cut).fit(image, labels)
+    return fitted_probe(image, labels, folds) if folds > 1 else linear_probe().fit(image, labels)
 
 
 def by_repeated_splits(stamps, own, labels, prompts, sizes, settings, draws=10, questions=None, seed=0):

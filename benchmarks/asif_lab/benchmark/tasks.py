@@ -119,15 +119,19 @@ class HeldOut:
         if (most := np.bincount(labels).max()) < FOLDS:
             fault = f"a linear probe needs {FOLDS} train pictures of a class, and has at most {most}; raise the sample"
             raise DataError(f"{self.source}: {fault}")
-        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-        grid = {"logisticregression__C": STRENGTHS}
-        search = GridSearchCV(linear_probe(), grid, cv=folds, error_score="raise")
-        return search.fit(image, labels).best_estimator_
+        return fitted_probe(image, labels, FOLDS)
 
     @functools.cached_property
     def digest(self) -> str:
         """The SHA-256 of everything that a method is asked."""
         return digest_of(self.image, self.text, self.relevant, torch.tensor(self.templates)) + self.reduce
+
+
+def fitted_probe(image, labels, folds):
+    """Fit a linear probe on pictures (m, d) and labels (m,); cross-validation over `folds` parts chooses its C."""
+    cut = StratifiedKFold(folds, shuffle=True, random_state=0)
+    search = GridSearchCV(linear_probe(), {"logisticregression__C": STRENGTHS}, cv=cut, error_score="raise")
+    return search.fit(image, labels).best_estimator_
 
 
 def digest_of(*tensors) -> str:

@@ -95,31 +95,29 @@ def measure_settings(settings, asks) -> Measured:
     return Measured(settings, [[np.atleast_1d(ask(**one)) for one in settings] for ask in asks])
 
 
-def sweep(evaluate, fractions, powers, n, **others) -> pd.DataFrame:
-    """Evaluate every combination of k/n, p and other settings, on a validation split and never on the test split.
+def sweep(evaluate, fractions, powers, n) -> pd.DataFrame:
+    """Evaluate every combination of k/n and p, on a validation split and never on the test split.
 
-    The table has the columns ``fraction``, ``k``, ``p``, ``value``, and one for each of the others.
+    The table has the columns ``fraction``, ``k``, ``p`` and ``value``.
 
     Parameters
     ----------
-    evaluate : function of (k, p), and of the others
+    evaluate : function of (k, p)
         Returns a number, larger for better.
     fractions, powers : sequences of numbers
         Each k is a fraction of the n anchors, rounded, at least 1.
     n : int
-    others : sequences
-        The values of other settings. The last of them changes before the first.
     """
 
     def k_of(fraction):
         return min(n, max(1, round(fraction * n)))
 
-    def ask(fraction, p, **more):
-        return float(evaluate(k_of(fraction), p, **more))
+    def ask(fraction, p):
+        return float(evaluate(k_of(fraction), p))
 
-    table = measure_settings(combinations({**others, "fraction": fractions, "p": powers}), [ask]).table()
+    table = measure_settings(combinations({"fraction": fractions, "p": powers}), [ask]).table()
     table.insert(1, "k", table["fraction"].map(k_of))
-    return table[["fraction", "k", "p", "value", *others]]
+    return table[["fraction", "k", "p", "value"]]
 
 
 @dataclass(frozen=True, repr=False)

@@ -14,7 +14,6 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from asif_book.chapters import results
 from asif_book.editions.building import GUIDE, NOT_ATTEMPTED
-from asif_book.editions.contents import METHOD, METHOD_ALT
 from asif_book.editions.outline import Chapter, question
 from asif_book.report import NotebookError, ReportError, build_report, loads_from_elsewhere, render, rendering, running
 from asif_book.report.__main__ import main
@@ -282,6 +281,7 @@ def test_what_a_chapter_says_of_itself(tmp_path):
 
 # The book --------------------------------------------------------------------------------------------
 
+METHOD, METHOD_ALT = "drawings/method.svg", "A picture and a sentence are compared with the same anchors."
 REACHED = f"# It reaches\n\n{results.BEGIN}\n| a |\n{results.END}\n"
 
 

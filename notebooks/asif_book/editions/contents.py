@@ -9,13 +9,7 @@ from asif_book.editions.outline import NEIGHBOURS, QUIZ_MINUTES, Chapter
 from asif_lib.errors import AsifError
 
 BEGIN, END = "<!-- chapters:begin -->", "<!-- chapters:end -->"
-METHOD = "drawings/method.svg"
-"""Picture of the method, below the notebooks."""
 PICTURES = "drawings/*.svg"
-METHOD_ALT = (
-    "The method in one picture: a picture and a sentence are compared with the same anchors; the products of their "
-    "similarities add up to the score."
-)
 
 
 class MarkersError(AsifError):

@@ -6,7 +6,7 @@
 # You can have a model that knows your four things, without training. The chapter needs
 # a folder with a few folders in it, and the name of each inner folder is the name of
 # what its pictures show. Put your own folder beside this notebook, and call it
-# `my_pictures`. If there is none, the chapter takes forty pictures of clothing.
+# `my_pictures`. Without such a folder, the chapter uses forty pictures of clothing.
 #
 # <details><summary>Goals, minutes, path, what runs</summary>
 #
@@ -296,18 +296,16 @@ draw.show(draw.show_pictures(large, titles, columns=5))
 # %%
 place, pictures = "town/houses/cartoon", stamps.pairs.set_index("id").picture
 city, cottage = f"{place}/cityhouse.png", f"{place}/wooden_cottage.png"
-lessons = [cottage, f"{place}/swisshome.png", "town/cartoon/ruins.png"]
-words, ids = ["house", "house", "castle"], ["new/1", "new/2", "new/3"]
-captions = [f"a photo of a {word}." for word in words]
-pairs = Pairs("new", list(pictures[lessons]), captions, ids, words, {})
-taught = stamps.embed(pairs, image_encoder, text_encoder, progress=False)
+swiss_house, ruins = f"{place}/swisshome.png", "town/cartoon/ruins.png"
 known = stamps.remove(ids=[city, cottage])  # no anchor shows the question
+with_cottage = known.add(pictures[cottage], "a photo of a house.")
+with_two = with_cottage.add(pictures[swiss_house], "a photo of a house.")
+with_castle = with_two.add(pictures[ruins], "a photo of a castle.")
 
 # %% tags=["hide-input"]
 # Draw the scores of three words for the city houses, version by version.
-versions = {"before": known, "a cottage taught": known.add(taught.subset([0]))}
-versions["a Swiss house, too"] = known.add(taught.subset([0, 1]))
-versions["and a castle"] = known.add(taught)
+versions = {"before": known, "a cottage taught": with_cottage}
+versions |= {"a Swiss house, too": with_two, "and a castle": with_castle}
 z = embed(image_encoder, [pictures[city]], progress=False)
 labels = ["house", "castle", "ship"]
 scores = {

@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     about_fast = "small samples, to see that all runs; --no-fast: chapter 08 at the paper's size"
     parser.add_argument("--fast", action=argparse.BooleanOptionalAction, help=about_fast)
     parser.add_argument("--fresh", action="store_true", help="run unchanged chapters again too")
-    about_results = "run all chapters anew on a CPU, and put their numbers into this page"
+    about_results = "run all chapters again on the CPU, and write the numbers that they measure into this file"
     parser.add_argument("--results", type=Path, metavar="FILE", help=about_results)
     parser.add_argument("--notebooks", type=Path, help="folder of the notebooks, if not the checkout's")
     parser.add_argument("chapters", nargs="*", help="numbers or names; without any, all")

@@ -108,7 +108,7 @@ def build_report(
 
 
 def write_results(page: Path, notebooks: Path | None = None) -> None:
-    """Run all chapters of a folder anew, and put the numbers of this run, and no others, into the page of results.
+    """Run all chapters of a folder again. The page of results then holds the numbers of this run only.
 
     Raises `ReportError` if a chapter fails, or if one that records numbers was left out: its rows would be lost.
     """

@@ -39,7 +39,7 @@ workbook: setup
 
 lab: setup
 	$(BIN)/python -m asif_book.editions.workspace work $(if $(filter no,$(SOLUTIONS)),--no-solutions)$(if $(filter yes,$(SOLUTIONS)),--solutions)
-	JUPYTER_CONFIG_PATH=.jupyter $(BIN)/jupyter lab work/00_start_here.ipynb $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
+	JUPYTER_CONFIG_PATH=.jupyter $(BIN)/jupyter lab work --LabApp.default_url=/doc/tree/00_start_here.ipynb $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 setup: $(STUDENT)
 	@$(if $(KIT),mkdir -p $(CACHE) && cp -Rn kit/cache/. $(CACHE))

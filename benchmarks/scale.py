@@ -29,10 +29,11 @@ import platform
 import sys
 import warnings
 
+import numpy as np
 import torch
+from scipy.optimize import minimize_scalar, nnls
 
 import exactness
-from asif_book.chapters.measuring import growth
 from asif_lib.machine import has_fast_bfloat16
 from asif_lib.relative import unit_rows
 from asif_lib.search import PreparedAnchors, Rows, indexed_scores, prepare, round_rows, top_anchors
@@ -234,6 +235,30 @@ def curve(prepared, queries, k, rounds, smallest):
             target(f"search: MB beside {sizes[0]:,} to {sizes[-1]:,} anchors, at most", most, at_most=50),
         ],
     }
+
+
+def growth(sizes, seconds):
+    """Fit seconds = fixed + rate · n ** slope, by relative errors; return ``fixed, slope``.
+
+    Fixed is the time for any number of anchors. The slope is that of a plot of log(seconds - fixed) over log(n).
+
+    Examples
+    --------
+    >>> fixed, slope = growth([1, 2, 4, 8, 16], [4.0, 5.0, 7.0, 11.0, 19.0])
+    >>> round(fixed, 3), round(slope, 3)
+    (3.0, 1.0)
+    """
+    n, t = np.asarray(sizes) / sizes[-1], np.asarray(seconds)
+    options = {"bounds": (0.1, 3), "method": "bounded", "options": {"xatol": 1e-6}}
+    slope = minimize_scalar(lambda slope: _fit(n, t, slope)[2], **options).x
+    return float(_fit(n, t, slope)[0]), float(slope)
+
+
+def _fit(n, seconds, slope):
+    """Return ``fixed, rate``, neither below 0, and the length of the relative errors."""
+    columns = np.stack([1 / seconds, n**slope / seconds], axis=1)  # (m, 2)
+    (fixed, rate), error = nnls(columns, np.ones(len(seconds)))
+    return fixed, rate, error
 
 
 # -- sparse similarity -----------------------------------------------------------------------------------

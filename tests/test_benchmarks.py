@@ -104,6 +104,12 @@ def run_script(monkeypatch, capsys):
     return run
 
 
+def test_the_fit_of_growth_finds_the_fixed_cost_and_the_slope():
+    assert scale.growth([1, 2, 4, 8, 16], [4.0, 5.0, 7.0, 11.0, 19.0]) == pytest.approx((3, 1), abs=1e-3)
+    fixed, slope = scale.growth([1_000, 2_000, 5_000, 10_000], [0.9, 0.2, 0.8, 0.3])  # another program disturbed it
+    assert 0 <= fixed < 1 and 0.1 <= slope <= 3
+
+
 def test_paper_scale_goes_from_pairs_to_the_accuracy_of_the_plain_method(tmp_path, monkeypatch, run_script):
     monkeypatch.setattr(paper_scale, "PART", 1_000)
     sizes = {"--n": 2_500, "--pictures": 80, "--k": 50, "--folder": tmp_path}

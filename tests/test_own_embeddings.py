@@ -72,12 +72,12 @@ def test_a_copy_is_asked_without_anchors_and_edited(script, capsys, red_ball):
     assert stored.version == 1 and stored.pairs.equals(copy.pairs) and made["bank"].pairs.equals(copy.pairs)
 
 
-def test_credit_is_shared_by_contributor_and_a_picture_that_left_is_forgotten(script, capsys, red_ball):
+def test_credit_names_contributors_and_a_picture_that_left_is_forgotten(script, capsys, red_ball):
     shutil.copy(red_ball, "otter.jpg")
     exec(compile(script('by="contributor"'), "library.md", "exec"), {})
     out = capsys.readouterr().out
-    shares = [float(share) for share in re.findall(r"^(?:Ada|Ben) +(\d\.\d+)$", out, flags=re.M)]
-    assert len(shares) == 2 and sum(shares) == pytest.approx(1, abs=1e-5)
+    rows = re.findall(r"^(?:Ada|Ben) +(-?\d\.\d+) +(\d\.\d+)$", out, flags=re.M)  # missed, named
+    assert len(rows) == 2 and sum(float(named) for _, named in rows) == pytest.approx(1, abs=1e-5)
     before, after = ([float(x) for x in found.split(",")] for found in re.findall(r"tensor\(\[(.*)\]\)", out))
     assert min(before) > 0.999 and max(after) < 0.99
 

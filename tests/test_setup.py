@@ -142,5 +142,5 @@ def test_make_lab_opens_the_first_chapter_and_keeps_nbgraders_menus_from_student
     ours = ROOT / ".jupyter" / "jupyter_server_config.d" / "nbgrader.json"
     on, off = (json.loads(Path(path).read_text())["ServerApp"]["jpserver_extensions"] for path in (theirs, ours))
     assert off == dict.fromkeys(on, False)
-    opens = "JUPYTER_CONFIG_PATH=.jupyter $(BIN)/jupyter lab work/00_start_here.ipynb"
+    opens = "JUPYTER_CONFIG_PATH=.jupyter $(BIN)/jupyter lab work --LabApp.default_url=/doc/tree/00_start_here.ipynb"
     assert opens in (ROOT / "Makefile").read_text() and (ROOT / "notebooks" / "00_start_here.ipynb").exists()

@@ -353,6 +353,10 @@ class AnchorBank:
             image_encoder = image_encoder or load_encoder_of(self.image_encoder)
             text_encoder = text_encoder or load_encoder_of(self.text_encoder)
         if not isinstance(new, AnchorBank):
+            if not hasattr(new, "ids"):
+                raise BankError(
+                    f"{type(new).__name__} is no set of pairs; for one picture, say bank.add(picture, caption)"
+                )
             checks.check_ids_free(self, new.ids)  # now, rather than after slow work
             new = self.embed(new, image_encoder, text_encoder, progress=progress)
         checks.check_encoders(self, new)

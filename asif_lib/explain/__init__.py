@@ -8,8 +8,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "contribution": ["contrast", "contributions", "credit"],
-        "attribution": ["fall_without", "removal_effects", "shapley_values"],
+        "contribution": ["contrast", "contributions"],
+        "attribution": ["credit", "removal_effects", "shapley_values"],
+        "removals": ["fall_without"],
         "out_of_distribution": ["calibrate", "familiarity", "own_coverage"],
         "counterfactual": ["smallest_removal", "without"],
         "audit": ["leave_one_out", "rank_pairs"],

@@ -7,6 +7,7 @@ enters each list, both lists get length 1 again, and the mean of the bank moves.
 from numbers import Integral
 
 import numpy as np
+import pandas as pd
 import torch
 from numba import njit
 
@@ -14,8 +15,9 @@ from asif_lib.errors import ParameterError
 from asif_lib.machine import WORTH_A_LINE, progress_bar
 from asif_lib.settings import check_seed
 
+from .contribution import contributions
 from .counterfactual import without
-from .removals import TOLERANCE
+from .removals import fall_without
 
 
 def removal_effects(model, pictures, texts, *, exact=True, progress=True) -> torch.Tensor:
@@ -44,26 +46,51 @@ def removal_effects(model, pictures, texts, *, exact=True, progress=True) -> tor
     return torch.stack([before - without(model, *z, [i]).scores.diagonal() for i in bar], dim=1)
 
 
-def fall_without(x, y, groups) -> torch.Tensor:
-    """Return by how much the score of vectors x and y (q, n) falls without each group of anchors, (q, g) float64.
+def credit(model, picture, texts, by="group", *, progress=True) -> pd.DataFrame:
+    """Say which contributors, licences or groups a label's score names, and which of them it would miss.
 
-    Let x and y have length 1, and let x · y be the score s. Take the entries of the group out of both, and scale both
-    to length 1 again: the score is (s - Σ x y) / √((1 - Σ x²) (1 - Σ y²)), with sums over the group. Of one anchor,
-    the score falls by s - (s - x y) / √((1 - x²) (1 - y²)). No other anchor enters, and the mean stays.
+    These are two questions. A group that is *named* holds a share of the score. A group that is *missed* takes some of
+    the score with it when all its anchors leave the bank, exactly as by `without`. A group may be named and not missed,
+    because other anchors enter. So where money or blame depends on the answer, ask who would be missed.
 
-    `groups` (n,) int64 has the number of each anchor's group, from 0.
+    Raises `ParameterError` if the bank has no such column, the column has gaps, nothing contributed, fewer than k
+    anchors would be left, or there are several pictures.
 
-    >>> x, y = torch.tensor([[0.6, 0.8]]).double(), torch.tensor([[0.8, 0.6]]).double()
-    >>> fall_without(x, y, torch.tensor([0, 1])).round(decimals=2)
-    tensor([[-0.0400, -0.0400]], dtype=torch.float64)
+    Parameters
+    ----------
+    model : ASIF
+    picture : a picture, or Tensor or array of shape (1, d_image)
+    texts : the prompts of one label, or Tensor or array of shape (m, d_text)
+        The score is the mean over them.
+    by : str
+        A column of the bank's pairs.
+    progress : bool
+
+    Returns
+    -------
+    DataFrame
+        A row for each value of the column that contributed, the most missed first, all float64. ``missed``: the score
+        minus the score without the group; below 0 if the score rises. These do not add up. ``named``: the exact share
+        of the score; these add up to 1.
     """
-    rest = []  # the sums over the anchors that stay, (q, g) each
-    for products in (x * y, x * x, y * y):
-        gone = products.new_zeros(len(products), int(groups.max()) + 1).index_add_(1, groups, products)
-        rest.append(products.sum(dim=1, keepdim=True) - gone)
-    lengths = (rest[1] * rest[2]).clamp_min(0).sqrt()
-    after = torch.where(lengths > TOLERANCE, rest[0] / lengths, 0.0)  # of nothing, no score
-    return (x * y).sum(dim=1, keepdim=True) - after
+    pairs, sides = model.bank.pairs, model.bank.sides
+    if not isinstance(by, str) or by not in pairs:
+        columns = ", ".join(map(repr, pairs.columns))
+        raise ParameterError(f"by = {by!r} is not one column of the bank; the columns are {columns}")
+    if len(gaps := np.flatnonzero(pairs[by].isna() | (pairs[by] == ""))):
+        fault = f"column {by!r} is empty for {len(gaps)} of {len(pairs)} anchors, the first is anchor {gaps[0]}"
+        raise ParameterError(f"{fault}; fill the column in the bank, so that no credit is lost")
+    picture = picture if isinstance(picture, torch.Tensor | np.ndarray) else [picture]
+    z = [model.embeddings(*side) for side in zip(sides, (picture, texts), strict=True)]
+    table = contributions(*map(model.represent, sides, z), pairs.reset_index(drop=True)[[by]], reduce="mean")
+    if not table.contribution.sum() > 0:  # NaN is not
+        raise ParameterError("nothing contributed to this score, so there is no credit to share")
+    named = table.groupby(by, sort=False).contribution.sum()
+    members = pairs.groupby(by).indices
+    bar = progress_bar(named.index, desc="removing", unit="group", delay=WORTH_A_LINE, progress=progress)
+    left = [float(without(model, *z, members[group]).scores.double().mean()) for group in bar]
+    found = pd.DataFrame({"missed": named.sum() - left, "named": named / named.sum()})
+    return found.sort_values("missed", ascending=False, kind="stable")
 
 
 def shapley_values(model, pictures, texts, *, permutations=200, seed=0, progress=True):

@@ -69,45 +69,6 @@ def contrast(image: SparseVectors, text: SparseVectors, other: SparseVectors, pa
     return with_columns(table, pairs, image.n)
 
 
-def credit(table, by="group") -> pd.Series:
-    """Share out the credit for an answer: the part of its score that comes from each contributor, licence or group.
-
-    Raises `ParameterError` if the table has no such column, the column has gaps, or nothing contributed.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Of `contributions`, with the columns of the bank's pairs.
-    by : str
-        One of these columns.
-
-    Returns
-    -------
-    Series
-        The exact shares, float64, by value of the column, the largest first; they add up to 1. A value of the column
-        that is missing here contributed nothing.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"contribution": [0.3, 0.2, 0.1], "group": ["cats", "dogs", "cats"]})
-    >>> credit(table).round(2).to_dict()
-    {'cats': 0.67, 'dogs': 0.33}
-    """
-    if not isinstance(table, pd.DataFrame):
-        raise ParameterError(f"credit takes the table of contributions(…), and got {type(table).__name__}")
-    if not isinstance(by, str) or by not in table or by == "contribution":
-        others = ", ".join(map(repr, table.columns.drop("contribution", errors="ignore")))
-        raise ParameterError(f"by = {by!r} is not one column of the contributions; the columns are {others}")
-    if not table.contribution.sum() > 0:  # NaN is not
-        raise ParameterError("nothing contributed to this score, so there is no credit to share")
-    if len(gaps := table.index[table[by].isna() | (table[by] == "")]):
-        row = f"anchor {table.anchor[gaps[0]]}" if "anchor" in table else f"row {gaps[0]}"
-        fault = f"column {by!r} is empty for {len(gaps)} of {len(table)} contributing anchors, the first is {row}"
-        raise ParameterError(f"{fault}; fill the column in the bank, so that no credit is lost")
-    shares = table.groupby(by, sort=False).contribution.sum() / table.contribution.sum()
-    return shares.sort_values(ascending=False, kind="stable").rename("credit")
-
-
 def with_columns(table, pairs, n):
     """Add the columns of `pairs`, the table of a bank of n anchors, to a table with the column ``anchor``."""
     if pairs is not None and (both := table.columns.intersection(pairs.columns).tolist()):

@@ -71,6 +71,37 @@ class Removals:
             return vectors, torch.zeros(())
         return vectors, ((cosines - last).abs() < TOLERANCE) * is_tie * smallest
 
+    def foretold(self, gone):
+        """Foretell the (m, t) scores without the candidates `gone`, (m,) bool, and one more each: `fall_without`."""
+        vectors = (self._vectors(side.cosines(gone[None]), gone[None])[0][0] for side in self.sides)
+        image, text = vectors  # (1, columns), (t, columns)
+        scores = (image @ text.T).repeat(len(gone), 1)
+        scores[self.inside] -= fall_without(image, text, torch.arange(text.shape[1])).T[self.where]
+        return scores
+
+
+def fall_without(x, y, groups) -> torch.Tensor:
+    """Return by how much the score of vectors x and y (q, n) falls without each group of anchors, (q, g) float64.
+
+    Let x and y have length 1, and let x · y be the score s. Take the entries of the group out of both, and scale both
+    to length 1 again: the score is (s - Σ x y) / √((1 - Σ x²) (1 - Σ y²)), with sums over the group. Of one anchor,
+    the score falls by s - (s - x y) / √((1 - x²) (1 - y²)). No other anchor enters, and the mean stays.
+
+    `groups` (n,) int64 has the number of each anchor's group, from 0.
+
+    >>> x, y = torch.tensor([[0.6, 0.8]]).double(), torch.tensor([[0.8, 0.6]]).double()
+    >>> fall_without(x, y, torch.tensor([0, 1])).round(decimals=2)
+    tensor([[-0.0400, -0.0400]], dtype=torch.float64)
+    """
+    rest = []  # the sums over the anchors that stay, (q, g) each
+    for products in (x * y, x * x, y * y):
+        zeros = torch.zeros(len(products), int(groups.max()) + 1, dtype=products.dtype, device=products.device)
+        gone = zeros.scatter_add(1, groups.expand_as(products), products)  # (q, g)
+        rest.append(products.sum(dim=1, keepdim=True) - gone)
+    lengths = (rest[1] * rest[2]).clamp_min(0).sqrt()
+    after = torch.where(lengths > TOLERANCE, rest[0] / lengths, 0.0)  # of nothing, no score
+    return (x * y).sum(dim=1, keepdim=True) - after
+
 
 def sides_of(model, z_image, z_text):
     return [Products(model, *side) for side in zip(model.bank.sides, (z_image, z_text), strict=True)]

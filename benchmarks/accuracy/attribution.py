@@ -50,7 +50,7 @@ An explanation gives each anchor a number. Here removals judge it: the anchors l
 moves, and the model answers again. The banks are {draws} random draws (seeds 0 to {last}) of {anchors} pairs, with the
 defaults k = {k} and p = 2. The questions are {asked} other pictures a draw, each with the model's own answer: the best
 of 150 other captions, or for photographs (CIFAR-10, asked of the stamps) the best of ten classes. The 95 % intervals
-are over the draws, which share pictures.
+are over the draws, which share pictures, and end where the possible values end.
 
 - *Deletion area*: a tenth of the anchors leaves in the order of the explanation. The area lies between this curve and
   that of a random order, as a share of the score with all anchors.
@@ -212,9 +212,11 @@ def one_draw(everything, pictures, foreign, seed):
     return table.groupby("way", sort=False).mean(), worth, alike
 
 
-def interval(values, digits=2):
+def interval(values, digits=2, possible=(-np.inf, np.inf)):
+    """Return a mean and its interval in words; the interval ends where the `possible` values end."""
     found = mean_with_interval(list(values))
-    return f"{found.value:.{digits}f} [{found.low:.{digits}f}, {found.high:.{digits}f}]"
+    low, high = np.clip(found.ci, *possible)
+    return f"{found.value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def refit():
@@ -262,15 +264,13 @@ def main():
         measured = pd.concat([table for table, *_ in found], keys=range(len(found))).unstack("way")
         for way, taken in TAKEN.items():
             area, foretells, turned = (measured[column, way] for column in ("area", "foretells", "turned"))
-            cells = f"{interval(area)} | {interval(foretells)} | {interval(100 * turned, 0)} %"
+            cells = f"{interval(area)} | {interval(foretells, 2, (-1, 1))} | {interval(100 * turned, 0, (0, 100))} %"
             rows.append(f"| {name} | {way} | {taken} | {cells} |")
             if way in found[0][1]:
                 exact, ten, negative = np.array([each[way] for _, each, _ in found]).T
-                model = "ASIF" if way == ALL else way
-                worth.append(
-                    f"| {name} | {model} | {exact.max():.0e} | {interval(ten)} | {interval(negative)} | {cells} |"
-                )
-        closed.append(f"{interval([alike for *_, alike in found], 3)} ({name})")
+                model, shares = "ASIF" if way == ALL else way, [interval(x, 2, (0, 1)) for x in (ten, negative)]
+                worth.append(f"| {name} | {model} | {exact.max():.0e} | {shares[0]} | {shares[1]} | {cells} |")
+        closed.append(f"{interval([alike for *_, alike in found], 3, (-1, 1))} ({name})")
     k = ASIF(everything.subset(list(range(ANCHORS)))).k
     numbers = {"draws": arguments.draws, "last": arguments.draws - 1, "anchors": ANCHORS, "asked": ASKED, "k": k}
     numbers |= {"halves": HALVES, "orders": ORDERS, "pixels": PIXELS, "alike": ", ".join(closed)}

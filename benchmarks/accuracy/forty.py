@@ -43,7 +43,8 @@ PAGE = """<!-- Printed by: python benchmarks/accuracy/forty.py -->
 
 Ten classes, {asked} test pictures, {draws} draws of the pictures that are given, seed 0. Accuracy in per cent, with its
 95 % interval over draws and pictures. ASIF with the stamps has hubs 0.5 and whitening 0.8; its captions are “a photo of
-a CLASS.”, as its prompts. ASIF alone has the defaults. Cross-validation chooses C of the linear probe.
+a CLASS.”, as its prompts. ASIF alone has p = 2, and k is the number of pictures of a class. Cross-validation chooses C
+of the linear probe.
 """
 
 

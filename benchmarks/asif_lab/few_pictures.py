@@ -30,7 +30,7 @@ def answers_by_way(stamps, own, labels, asked, prompts, settings) -> dict:
         The classes of `own`, 0 to c - 1.
     asked, prompts : Tensors of shape (q, d_image) and (c, d_text)
     settings : dict
-        Keywords of `ASIF` for the joined bank. The m pictures alone have the defaults.
+        Keywords of `ASIF` for the joined bank. The m pictures alone keep k = those of a class.
     """
 
     def asif(bank, **more):
@@ -44,7 +44,7 @@ def answers_by_way(stamps, own, labels, asked, prompts, settings) -> dict:
     centres = unit_rows(torch.stack([z[labels == kind].mean(dim=0) for kind in kinds]))  # (c, d)
     return {
         BANK: asif(concatenate([stamps, own]), **settings),
-        ALONE: asif(own),
+        ALONE: asif(own, k=int(np.bincount(labels).min())),  # of its captions, those of one class tie
         MEANS: (q @ centres.T).argmax(dim=1).numpy(),
         NEAREST: labels[(q @ z.T).argmax(dim=1).numpy()],
         PROBE: _probe(own.image.numpy(), labels).predict(asked.numpy()),

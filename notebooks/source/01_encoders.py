@@ -13,8 +13,8 @@
 #
 # **Minutes** {minutes} · **Before this** [00 · Start here](00_start_here.ipynb)
 #
-# **What runs** The stamps of the train and validation splits; the test split stays
-# closed. About 20 seconds on 2 CPU cores; the first run longer.
+# **What runs** The stamps of the train and validation splits, so the test split stays
+# closed. About 20 seconds on 2 CPU cores, but longer the first time.
 #
 # </details>
 
@@ -61,7 +61,7 @@ if fast:
     stamps = stamps.subset(range(0, len(stamps), 3))
 n = len(stamps)
 group = np.array([g.split("/")[0] for g in stamps.groups])  # (n,): "animals", …
-print(f"{n} captioned pictures")
+print(f"This chapter uses {n} captioned pictures.")
 
 # %% tags=["hide-input"]
 # Draw a stamp and the five that the image encoder finds most similar.
@@ -78,8 +78,8 @@ draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, [first], near, v
 # is prepared, embeddings may change.
 #
 # So an encoder *is* its weights, its preprocessing and its dimension, whatever its name
-# is. (A dimension is here one number of the embedding; in `dim=1` it is an axis of a
-# tensor.)
+# is. This *dimension* says how many numbers an embedding has. In code, `dim=1` names an
+# axis of a tensor.
 
 # %% tags=["hide-input"]
 # Show the identity of both encoders in a table.
@@ -95,21 +95,19 @@ pd.DataFrame(about)
 # ## 2 · What the encoder sees
 #
 # The encoder wants a square of fixed size, three colour channels, and values around 0.
-# So each picture is
+# So each picture goes through five steps:
 #
-# 1. laid over white;
-# 2. put on a white square, so that long things keep their ends;
-# 3. scaled, until the square is a little larger than needed;
-# 4. cropped at the centre;
-# 5. shifted and scaled in its values.
+# 1. It is laid over white.
+# 2. It is put on a white square, so that long things keep their ends.
+# 3. The square is scaled until it is a little larger than needed.
+# 4. The square is cropped at the centre.
+# 5. Its values are shifted and scaled.
 #
 # These steps belong to the encoder, and its identity names them. So a stamp, a photo
 # and your own picture are prepared alike, whether you give a path or the pixels.
 #
-# We look at the stamp whose shape is farthest from a square, and at a flower.
-#
-# **Before you run the next cell:** imagine a long, thin thing that is *not* padded
-# first. What would a crop at the centre leave of it?
+# **Before you run the next cell:** imagine a long, thin thing without the white square.
+# What would a crop at the centre leave of it?
 
 # %% tags=["hide-input"]
 # Draw what the image encoder sees of two pictures.
@@ -121,23 +119,23 @@ draw.show(draw.what_the_encoder_sees(views))
 
 picture = stamps.pictures[longest]
 tensor = image_encoder.prepare(open_picture(picture))  # (3, 224, 224)
-print(f"{tuple(tensor.shape)}, values from {tensor.min():.2f} to {tensor.max():.2f}")
+print(f"The encoder gets a tensor of the shape {tuple(tensor.shape)}.")
+print(f"Its values go from {tensor.min():.2f} to {tensor.max():.2f}.")
 
 # %% [markdown]
-# **What you see.** The file (grey: transparent), the picture on its white square, and
-# the input of the encoder: always the same small square. The last picture is the input
-# without the white square: the ends of long things are gone.
+# **What you see.** The input of the encoder is always the same small square. The last
+# column leaves out the white square, so the ends of long things are gone.
 #
-# The printed line shows the values that really enter. Another preparation gives other
-# embeddings from the same weights, and no error message warns you.
+# Another preparation gives other embeddings from the same weights, and no error message
+# warns you.
 
 # %% [markdown]
 # ### Exercise 01.1 · The last step before the encoder
 #
 # **Difficulty** ●○○○○ · **Minutes** 4
 #
-# The last step subtracts a mean from each colour channel and divides by a standard
-# deviation, again one for each channel. Both come with the encoder.
+# The last step subtracts a mean from each colour channel, and then divides by a
+# standard deviation. Each channel has its own two numbers, which come with the encoder.
 
 
 # %% tags=["exercise"]
@@ -165,21 +163,22 @@ check_standardise(standardise)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. Our encoder's mean and standard deviation are all 0.5, so black becomes
-# −1 and white becomes 1.
+# Our encoder's mean and standard deviation are all 0.5, so black becomes −1 and white
+# becomes 1.
 #
 # </details>
 
 # %% [markdown]
 # ## 3 · Neighbours among pictures
 #
-# Now both encoders embed all stamps: a matrix for the pictures, and a matrix for the
-# captions. Row $i$ of both is stamp $i$.
+# Now both encoders embed all stamps, which gives a matrix for the pictures and one for
+# the captions. Row $i$ of both belongs to stamp $i$.
 
 # %%
 picture_vectors = embed(image_encoder, stamps.pictures)  # (n, d_image)
 caption_vectors = embed(text_encoder, stamps.captions)  # (n, d_text)
-print("pictures", picture_vectors.shape, "captions", caption_vectors.shape)
+print(f"The matrix of pictures has the shape {tuple(picture_vectors.shape)}.")
+print(f"The matrix of captions has the shape {tuple(caption_vectors.shape)}.")
 
 # %% [markdown]
 # ### Exercise 01.2 · All cosines at once
@@ -188,7 +187,7 @@ print("pictures", picture_vectors.shape, "captions", caption_vectors.shape)
 #
 # The *rows* of two matrices are vectors. Return the matrix of all cosines: entry
 # $(i, j)$ is the cosine of row $i$ of the first and row $j$ of the second. You need no
-# loop: scale the rows to length 1, then one matrix product gives all cosines. A row of
+# loop, because one matrix product gives all cosines if the rows have length 1. A row of
 # zeros has cosine 0 with everything.
 
 
@@ -211,15 +210,15 @@ check_cosine_matrix(cosine_matrix)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `a.norm(dim=1, keepdim=True)` has shape (q, 1): one length for each row.
+# `a.norm(dim=1, keepdim=True)` has shape (q, 1), one length for each row.
 # `torch.nn.functional.normalize(a, dim=1)` divides by the lengths and leaves a row of
 # zeros alone. `b.T` turns rows into columns.
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# `cosine_matrix(picture_vectors, picture_vectors)` is a square matrix with ones on its
-# diagonal, and it is symmetric.
+# `cosine_matrix(picture_vectors, picture_vectors)` is a symmetric square matrix with
+# ones on its diagonal.
 #
 # </details>
 
@@ -259,15 +258,15 @@ check_nearest_neighbours(nearest_neighbours)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# `nearest_neighbours(picture_vectors, 5)` has one row for each picture. The next figure
-# shows five of these rows.
+# `nearest_neighbours(picture_vectors, 5)` has one row for each picture, and the next
+# figure shows five of these rows.
 #
 # </details>
 
 # %% [markdown]
 # If an encoder knows something, pictures of similar things get similar embeddings. To
 # see this, we take the first stamp of each of five groups, because we must not choose
-# those that look good.
+# stamps that look good.
 #
 # **Before you run the next cell:** the image encoder never saw a caption. Will the
 # neighbours of an animal be the same animal, the same colour, or the same pose?
@@ -282,19 +281,19 @@ draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, queries, near, v
 
 # %% [markdown]
 # **What you see.** Each row starts with a framed picture, and its nearest neighbours
-# follow, each with its cosine. Although the encoder did not get the captions, most
-# neighbours make sense. Some make sense only by shape or by colour: find one of each
-# kind. The order within a row means more than the cosines, which differ from row to
-# row.
+# follow with their cosines. Although the encoder did not get the captions, most
+# neighbours make sense. But some make sense only by shape or by colour, so find one of
+# each kind. The order within a row means more than the cosines, because they differ
+# from row to row.
 
 # %% [markdown]
 # ## 4 · Neighbours among captions
 #
-# Now we do the same with the text encoder, which never saw a picture. The text encoder
-# reads a text as **tokens**: words, or pieces of words.
+# Now we do the same with the text encoder, which never saw a picture. It reads a text
+# as **tokens**, which are words or pieces of words.
 #
 # **Before you run the next cell:** “A seahorse.” looks almost like “A horse.” in
-# writing, and “A donkey.” does not. Which of the two will be the nearer neighbour of “A
+# writing, but “A donkey.” does not. Which of the two will be the nearer neighbour of “A
 # horse.”?
 
 # %% tags=["hide-input"]
@@ -303,15 +302,14 @@ horse = next((i for i, c in enumerate(stamps.captions) if "horse" in c.lower()),
 rows = [*queries, horse]
 values, near = nearest_others(caption_vectors, rows, 3)  # (6, 3) each
 for text in ("A horse.", "A seahorse.", "A donkey."):
-    print(text, "→", *word_pieces(text_encoder, text))
+    print(f"The tokens of “{text}” are:", *word_pieces(text_encoder, text))
 draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, rows, near, values))
 
 # %% [markdown]
-# **What you see.** Each row starts with the caption of a framed stamp, and the nearest
-# captions follow. Most neighbours share a meaning, even if they share no word. But
+# **What you see.** Most neighbours share a meaning, even if they share no word. But
 # spelling has an influence, because the encoder reads pieces of words. The printed
-# lines show the pieces; `##` marks a piece that continues a word. A piece of “seahorse”
-# resembles the token “horse”, and the last row shows how much this matters.
+# lines show the pieces, and `##` marks a piece that continues a word. A piece of
+# “seahorse” resembles the token “horse”, and the last row shows how much this matters.
 
 # %% [markdown]
 # ### Exercise 01.4 · From tokens to one vector
@@ -319,11 +317,11 @@ draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, rows, near, valu
 # **Difficulty** ●●●○○ · **Minutes** 12
 #
 # How does a sentence of any length become *one* vector? The text encoder computes a
-# vector for each token, and takes their mean: **mean pooling**.
+# vector for each token and takes their mean, which is called **mean pooling**.
 #
 # The texts of a batch have different lengths, so padding fills up the short ones.
-# Because padding must not count, a mask marks the real tokens: 1 for a token, 0 for
-# padding. A text without any token gets the vector of zeros.
+# Because padding must not count, a mask has 1 for a real token and 0 for padding. A
+# text without any token gets the vector of zeros.
 
 
 # %% tags=["exercise"]
@@ -346,14 +344,13 @@ check_mean_pooling(mean_pooling)
 # <details><summary>Hint</summary>
 #
 # `mask[:, :, None]` has shape (n, t, 1) and multiplies every dimension of a token
-# alike. Divide by the number of real tokens, not by t; `clamp_min(1)` keeps you from
+# alike. Divide by the number of real tokens, not by t. `clamp_min(1)` keeps you from
 # dividing by 0.
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# The next cell does this for two captions. The mean of the real tokens, scaled to
-# length 1, is the encoder's output.
+# The mean of the real tokens, scaled to length 1, is the encoder's output.
 #
 # </details>
 
@@ -363,15 +360,15 @@ by_length = sorted((stamps.captions[i] for i in queries), key=len)
 two = [by_length[0], by_length[-1]]  # the shortest and the longest caption
 tokens, mask, gaps = pooled(text_encoder, two)
 for words, real in zip(tokens, mask.tolist(), strict=True):
-    print(*words)
-    print("mask:", *real)
-print("largest difference from the encoder's output, for each caption:")
-for name, gap in gaps.items():
-    print(f"   mean of {name}:", *(f"{largest:.1e}" for largest in gap))
+    print("Tokens:", *words)
+    print("Mask:", *real)
+for name, (short, long) in gaps.items():
+    print(f"The mean of {name} differs from the encoder's output by at most")
+    print(f"{short:.1e} for the shorter caption, and {long:.1e} for the longer one.")
 
 # %% [markdown]
 # **What you see.** Padding fills up the shorter caption, and there its mask is 0. The
-# mean of the last line counts the padding too, which spoils the vector of the shorter
+# mean of all tokens counts the padding too, which spoils the vector of the shorter
 # caption only. The first and the last token (`[CLS]` and `[SEP]` here) are no words.
 # They mark the beginning and the end of a text, and count like all real tokens.
 
@@ -380,9 +377,9 @@ for name, gap in gaps.items():
 #
 # **Difficulty** ●●○○○ · **Minutes** 6
 #
-# Five rows are no measurement. But the stamps come in folders (animals, food, vehicles,
-# …), which no encoder knew. So we can count: what share of all neighbours belongs to
-# the same group as its row?
+# Five rows are no measurement. But the stamps come in groups, such as animals, food and
+# vehicles, which no encoder knew. So we can count: what share of all neighbours belongs
+# to the same group as its row?
 #
 # **Predict first:** if groups had nothing to do with neighbours, would the share be one
 # over the number of groups?
@@ -407,14 +404,14 @@ check_same_group_share(same_group_share)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `group[neighbours]` looks up the group of every neighbour: shape (n, m). Compare it
+# `group[neighbours]` looks up the group of every neighbour, in shape (n, m). Compare it
 # with `group[:, None]`, of shape (n, 1). The mean of trues and falses needs `.float()`.
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. And your prediction: a large group meets itself more often, so the share
-# by chance is above one over the number of groups. The next section computes it.
+# A large group meets itself more often, so the share by chance is above one over the
+# number of groups. The next section computes this share.
 #
 # </details>
 
@@ -425,29 +422,32 @@ check_same_group_share(same_group_share)
 # share means little without **controls**, which show what can be had without training:
 #
 # - *chance*: a random other stamp is in the same group now and then;
-# - *colour histogram*: 64 numbers that count how often each of 64 colours occurs;
-# - *random weights*: the same network, without training;
-# - for captions, *shared words*: how often each word occurs.
+# - *colour histogram*: 64 numbers count how often each of 64 colours occurs;
+# - *random weights*: the network is the same, but without training;
+# - *shared words*: for captions, we count how often each word occurs.
 #
-# The thin line through a dot is the **95 % interval**. It says how far the share
-# might move with other stamps of the same kind (chapter 05).
+# The thin line through a dot is the **95 % interval**. It says how far the share might
+# move with other stamps of the same kind (chapter 05).
 #
-# **Before you run the next cell:** sort the five dots by what you expect. Is the
+# **Before you run the next two cells:** sort the five dots by what you expect. Is the
 # untrained network at chance?
 
 # %%
-# Draw how often the nearest neighbour is of the same group.
 from asif_lab.benchmark.control_encoders import colour_histogram
 from sklearn.feature_extraction.text import CountVectorizer
 
+colours = np.stack([colour_histogram(p) for p in stamps.pictures])  # (n, 64)
 locator = image_encoder.identity.locator
 untrained = load_image_encoder(locator, device=device, random_seed=seed)
-colours = np.stack([colour_histogram(p) for p in stamps.pictures])  # (n, 64)
+random_vectors = embed(untrained, stamps.pictures)  # (n, d_image)
 words = CountVectorizer().fit_transform(stamps.captions).toarray()  # (n, words)
+
+# %% tags=["hide-input"]
+# Draw how often the nearest neighbour is of the same group.
 embeddings = {
     f"pictures: {image_encoder.identity.name[:20]}": picture_vectors,
     "pictures: colour histogram": torch.tensor(colours).float(),
-    "pictures: random weights": embed(untrained, stamps.pictures),
+    "pictures: random weights": random_vectors,
     f"captions: {text_encoder.identity.name}": caption_vectors,
     "captions: shared words": torch.tensor(words).float(),
 }
@@ -460,53 +460,56 @@ xlabel = "nearest neighbour of the same group, share of stamps; 95 % interval"
 draw.show(draw.interval_dots({"": measures}, xlabel=xlabel, chance=chance))
 
 # %% [markdown]
-# **What you see.** The first and the fourth dot are the trained encoders. Both reach
-# far beyond their controls, and the thin lines do not meet.
+# **What you see.** Both trained encoders reach far beyond their controls, and the thin
+# lines do not meet. But no control is at chance, the dotted line.
 #
-# But no control is at chance, the dotted line. Colour alone tells something about the
-# group. So does a network with random weights, because pixels still pass through it.
-# Training added only the distance between the dot of the trained encoder and the dot of
-# random weights.
+# Colour alone tells something about the group. A network with random weights does so,
+# too, because pixels still pass through it. So training added only the distance between
+# the trained encoder and random weights.
 
 # %% [markdown]
 # ## 6 · What an encoder minds
 #
-# We can also change the *same* picture, and see how far its embedding moves. We take
-# the five stamps and four changes.
+# We can also change a picture, and see how far its embedding moves. We make four
+# changes to each of the five stamps.
 #
-# **Before you run the next cell:** upside down, without colours, out of focus, or with
-# a grey background: which change moves the embeddings most? Which changes most for you?
+# **Before you run the next two cells:** upside down, without colours, out of focus, or
+# with a grey background: which change moves the embeddings most? Which changes most for
+# you?
 
 # %%
-# Draw the five pictures with the cosine that each change leaves.
 originals = [open_picture(stamps.pictures[i]) for i in queries]
-gallery, titles = [*originals], ["as it is"] * len(originals)
+changed, own = {}, {}
 for name, change in PICTURE_CHANGES.items():
-    changed = [change(picture) for picture in originals]
-    z = embed(image_encoder, changed, progress=False)  # (5, d)
+    changed[name] = [change(picture) for picture in originals]
+    z = embed(image_encoder, changed[name], progress=False)  # (5, d)
     # all cosines; chapter 03 explains the name
     cosines = relative_representation(z, picture_vectors[queries])  # (5, 5)
-    own = cosines.diag()  # (5,): each with its own original
-    gallery += changed
-    titles += [f"{name}: {cosine:.2f}" for cosine in own]
-    print(f"{name}: cosine with the original {own.mean():.2f} on average")
+    own[name] = cosines.diag()  # (5,): each with its own original
+    print(f"A picture {name} has the cosine {own[name].mean():.2f} on average.")
+
+# %% tags=["hide-input"]
+# Draw the five pictures with the cosine that each change leaves.
+gallery, titles = [*originals], ["as it is"] * len(originals)
+for name, pictures in changed.items():
+    gallery += pictures
+    titles += [f"{name}: {cosine:.2f}" for cosine in own[name]]
 small = [ImageOps.contain(picture, (96, 96)) for picture in gallery]
 draw.show(draw.show_pictures(small, titles, columns=len(originals)))
 
 # %% [markdown]
-# **What you see.** The first row shows the stamps as they are, each further row one
-# change, with the cosine to the original. Out of focus, you still know each thing at
-# once, although its embedding moves. Upside down, the effect depends on the thing.
+# **What you see.** If a thing is out of focus, you still know it at once, although its
+# embedding moves. If it is upside down, the effect depends on the thing.
 
 # %% [markdown]
 # ### Exercise 01.6 · A change that the encoder does not mind
 #
 # **Difficulty** ●●●●○ · **Minutes** 15
 #
-# This exercise is open: find a change that moves the *pixels* a lot and the *embedding*
-# hardly. The check averages over twelve stamps. The pixels must move by at least 25 of
-# their 255 levels, on average over pixels and channels. The cosine with the original
-# must stay at 0.95 or more.
+# This exercise is open. Find a change that moves the *pixels* a lot, but the
+# *embedding* hardly. The check averages over twelve stamps. The pixels must move by at
+# least 25 of their 255 levels, on average over pixels and channels. The cosine with the
+# original must stay at 0.95 or more.
 #
 # Your function returns a picture of the same size. Say beforehand why your change
 # should work: what did training teach the encoder to overlook?
@@ -521,7 +524,7 @@ def disturb(picture: Image.Image) -> Image.Image:
     """
     ### BEGIN SOLUTION
     # A mirror moves nearly every pixel, and the picture still shows the same.
-    # Usual mistake. Noise or a crop: it moves the embedding more than the pixels.
+    # Usual mistake. Noise or a crop moves the embedding more than the pixels.
     return ImageOps.mirror(picture)
     ### END SOLUTION
 
@@ -532,24 +535,25 @@ check_disturbance(disturb)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Training shows the same picture many times, each time a little different, and always
+# Training shows the same picture many times, each time a little different, but always
 # with the same class. In what ways may a photo differ and still show the same thing?
-# `ImageOps` is imported above; `help(ImageOps)` lists its functions.
+# `help(ImageOps)` lists functions that change a picture.
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
 # Two different changes can do it, one of the geometry and one of the light. Random
-# weights may pass, too: only centred cosines (chapter 03) show what training taught.
+# weights may pass, too, because only centred cosines (chapter 03) show what training
+# taught.
 #
 # </details>
 
 # %% [markdown]
 # ## 7 · Across the two: nothing to compare
 #
-# A **modality** is a kind of data with an encoder of its own: pictures are one
-# modality, and text is another. Within each modality, the cosine works well. So why not
-# take the cosine of a picture and a caption? We try.
+# A **modality** is a kind of data with an encoder of its own, so pictures are one
+# modality, and text is another. Within each modality the cosine works well. So why not
+# take the cosine of a picture and a caption?
 
 # %%
 try:
@@ -557,10 +561,10 @@ try:
 except AsifError as error:
     print(f"{type(error).__name__}: {error}")
 else:
-    print(f"equal widths, shape {tuple(result.shape)}. Do the numbers mean anything?")
+    print(f"The result has the shape {tuple(result.shape)}. Does it mean anything?")
 
 # %% [markdown]
-# If the widths differ, there is no dot product. But we could *force* equal width, in
+# If the widths differ, there is no dot product. But we could *force* equal width in
 # three ways:
 #
 # - *cut*: keep only the first dimensions of both embeddings;
@@ -576,7 +580,7 @@ else:
 # **Before you run the next cell:** which of the three will be better than chance?
 
 # %% tags=["hide-input"]
-# Force equal width in three ways, and count the wrong captions below the right one.
+# Write down two ways to force equal width, and how to count.
 once = [i for i in range(n) if stamps.captions.index(stamps.captions[i]) == i]
 x, y = picture_vectors[once], caption_vectors[once]  # (q, d_image), (q, d_text)
 width = min(x.shape[1], y.shape[1], len(once))
@@ -597,24 +601,28 @@ def principal_axes(z):
     return z * (z**3).sum(dim=0).sign()
 
 
+# %% tags=["hide-input"]
+# Force equal width in three ways, and count the wrong captions below the right one.
 cut = x[:, :width], y[:, :width]
 ways = {"cut": cut, "principal axes": (principal_axes(x), principal_axes(y))}
-print(f"wrong captions below the right one, {width} dimensions")
+print(f"With {width} dimensions, this share of the wrong captions is below the right:")
 for name, both in ways.items():
-    print(f"   {name}: {mean_with_interval(below(*both), seed)}")
+    print(f"For “{name}”, it is {mean_with_interval(below(*both), seed)}.")
 projected = [[z @ torch.randn(z.shape[1], width) for z in (x, y)] for _ in range(20)]
 shares = [below(*both).mean() for both in projected]
-print(f"   project: {np.mean(shares):.1%}, from {min(shares):.1%} to {max(shares):.1%}")
+print(f"For “project”, it is {np.mean(shares):.1%} on average,")
+print(f"and the 20 maps give {min(shares):.1%} to {max(shares):.1%}.")
 
 # %% [markdown]
-# The average over random maps shows nothing: it tends to one half for *any* encoders,
-# because a map and its negative add up to 100 %. Some maps are better by luck, and
-# without captioned pictures nobody could tell which. The axes have hardly anything in
-# common: over 20 draws of test pairs 52.1 % [50.1, 54.1] on stamps and 56.1 %
-# [54.0, 58.2] on emoji (`benchmarks/accuracy/steps.md`).
+# **What you see.** The average over random maps shows nothing. It tends to one half for
+# *any* encoders, because a map and its negative add up to 100 %. Some maps are better
+# by luck, but without captioned pictures nobody could tell which. The principal axes
+# have hardly anything in common. Over 20 draws of test pairs, the share is 52.1 %
+# [50.1, 54.1] on stamps and 56.1 % [54.0, 58.2] on emoji
+# (`benchmarks/accuracy/steps.md`).
 #
-# **Before you run the next cell:** draw two curves on paper: the cosines of pictures
-# with their own captions, and the cosines with other captions.
+# **Before you run the next cell:** draw the cosines with own captions and the cosines
+# with other captions as two curves on paper.
 
 # %% tags=["hide-input"]
 # Draw the cosines of own and of other captions.
@@ -632,7 +640,7 @@ draw.show(draw.cosine_histograms(series, "cosine, cut to equal width (no unit)")
 # nothing to do with each other, because each training settled its own axes. Neither a
 # cosine nor equal width can repair that.
 #
-# And yet both encoders put an animal near other animals. **The neighbourhoods may agree
+# But both encoders put an animal near other animals. **The neighbourhoods may agree
 # although the coordinates do not.** The next chapter measures how far they agree.
 
 # %% [markdown] tags=["progress"]
@@ -649,7 +657,8 @@ show_progress("01")
 #
 # - An encoder is its weights, its preprocessing and its dimension.
 # - Within one modality the cosine finds neighbours that make sense, more often than
-#   colours, words in common and random weights do. These controls are above chance.
+#   colours, words in common and random weights do. But these controls, too, are above
+#   chance.
 # - Across modalities a cosine has nothing to compare, and at forced widths next to
 #   nothing.
 #
@@ -657,8 +666,8 @@ show_progress("01")
 # neighbours would come from the pixels. If a map made *without* captioned pictures
 # found captions far above chance, the spaces would share axes.
 #
-# **Where next.** [02 · Anchors](02_anchors.ipynb): do similar pictures have similar
-# captions? ASIF needs nothing more.
+# **Where next.** [02 · Anchors](02_anchors.ipynb) asks whether similar pictures have
+# similar captions, because ASIF needs nothing more.
 #
 # [Sources](references.md): Tan 2019, Reimers 2019, Wang 2020.
 
@@ -705,18 +714,18 @@ show_progress("01")
 # 1. Two pictures have the cosine 0.8, two captions have the cosine 0.6. Which two are
 #    more alike?
 #
-#    > **Answer.** Nobody can say. A cosine can be compared with other cosines of the
-#    > same encoder only.
+#    > **Answer.** Nobody can say, because a cosine can be compared only with other
+#    > cosines of the same encoder.
 #
 # 2. The embeddings of the pictures and of the captions are cut to the same width. May
 #    we now compare a picture with a caption?
 #
-#    > **Answer.** The code runs, but the result means nothing. The two encoders never
-#    > agreed on what an axis means.
+#    > **Answer.** The code runs, but the result means nothing, because the two encoders
+#    > never agreed on what an axis means.
 #
 # 3. An encoder with random weights finds neighbours above chance. What follows for the
 #    result of the trained encoder?
 #
-#    > **Answer.** A part of it comes from the pixels alone: from colour and coarse
-#    > shape. So we compare the trained encoder with this control, and not only with
-#    > chance.
+#    > **Answer.** A part of the result comes from the pixels alone, for example from
+#    > colour and coarse shape. So we compare the trained encoder with this control, and
+#    > not only with chance.

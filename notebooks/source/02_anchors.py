@@ -14,8 +14,8 @@
 #
 # **Minutes** {minutes} · **Before this** [01 · Encoders](01_encoders.ipynb)
 #
-# **What runs** All stamps. About 25 seconds on 2 CPU cores; the first run a minute or
-# two longer.
+# **What runs** All stamps. About 25 seconds on 2 CPU cores, but a minute or two longer
+# the first time.
 #
 # </details>
 
@@ -62,9 +62,9 @@ draw.show(draw.picture_pairs(pictures, captions, two or [(0, 1), (2, 3)], column
 # ## 1 · A bank of anchors
 #
 # An **anchor** is a picture together with its caption. A **bank** holds the embeddings
-# of $n$ anchors: two matrices of $n$ rows, `image` and `text`, and a table that names
-# each pair. Row $i$ of all three belongs to pair $i$. This shared row number is the
-# only link between the two encoders.
+# of $n$ anchors in two matrices of $n$ rows, `image` and `text`, and names each pair in
+# a table. Row $i$ of all three belongs to pair $i$. This shared row number is the only
+# link between the two encoders.
 
 # %%
 # Draw five rows of the two matrices.
@@ -74,15 +74,14 @@ draw.two_matrices(bank, sorted(five), order=[2, 0, 4, 1, 3])
 
 # %% [markdown]
 # **What you see.** “A bank” has five of its rows. A solid green line joins the circles
-# ● of a picture with the squares ■ of its own caption. In “Shuffled”, their captions
-# have changed places. Although not one mark has changed, the dashed grey lines cross,
-# because the row numbers now join strangers. Section 7 uses such a **shuffle** as a
-# control.
+# ● of a picture with the squares ■ of its own caption. In “Shuffled”, the captions have
+# changed places. No mark has changed, but the dashed grey lines cross, because the row
+# numbers now join strangers. Section 7 uses such a **shuffle** as a control.
 
 # %%
-shuffles, resamples = (40, 200) if fast else (100, 1_000)
-print(f"image {tuple(bank.image.shape)}, text {tuple(bank.text.shape)}")
-print(f"licence: {bank.licence}")
+print(f"The matrix of pictures has the shape {tuple(bank.image.shape)}.")
+print(f"The matrix of captions has the shape {tuple(bank.text.shape)}.")
+print(f"The licence is {bank.licence}.")
 bank.pairs[["id", "caption"]].sample(6, random_state=seed)
 
 # %% tags=["hide-input"]
@@ -92,7 +91,7 @@ draw.show(draw.show_pictures([pictures[i] for i in some], [captions[i] for i in 
 
 # %% [markdown]
 # **What you see.** The stamps of the drawing program Tux Paint are cut-out photographs
-# and drawings. Each chapter has its anchors among them:
+# and drawings. The chapters take different stamps as anchors:
 #
 # | anchors | which stamps | who is asked | where |
 # |---:|---|---|---|
@@ -106,8 +105,8 @@ draw.show(draw.show_pictures([pictures[i] for i in some], [captions[i] for i in 
 #
 # A number hides what the data are like, so we look first.
 #
-# **Before you run the next cells:** which kinds of things will be missing? What could
-# be wrong with a caption?
+# **Before you run the next cells:** which kinds of things will be missing, and what
+# could be wrong with a caption?
 
 # %% tags=["hide-input"]
 # Draw the sizes of the groups.
@@ -120,27 +119,29 @@ lengths = bank.pairs.caption.str.len().sort_values(kind="stable")
 odd = [*lengths.index[::-1][:4], *lengths.index[:8]]  # the 4 longest, the 8 shortest
 draw.show(draw.show_pictures([pictures[i] for i in odd], [captions[i] for i in odd]))
 words = bank.pairs.caption.str.split().str.len()
-print(f"words in a caption: {words.min()} to {words.max()}, median {words.median()}")
+print(f"A caption has {words.min()} to {words.max()} words.")
+print(f"The median is {words.median():.0f} words.")
 
 # %% [markdown]
-# **What you see.** The bars are very unequal: the bank has far more animals than things
-# of its smallest groups. The captions are noisy: the caption of a chess piece explains
-# how the piece moves.
+# **What you see.** The bars are very unequal, and the bank has far more animals than
+# things of its smallest groups. The captions are noisy. For example, the caption of a
+# chess piece explains how the piece moves.
 
 # %% [markdown]
 # ## 3 · Twins
 #
-# Two more kinds of trouble are captions that occur more than once, and pictures that
-# are (nearly) the same. To find such pictures, we subtract the mean of all embeddings
-# and take cosines.
+# There are two more kinds of trouble: captions that occur more than once, and pictures
+# that are (nearly) the same. To find such pictures, we subtract the mean of all
+# embeddings and take cosines.
 
 # %%
-# Draw the pairs with the most similar pictures.
 u_image = unit_rows(bank.image, bank.image_mean)  # subtract the mean, then length 1
 u_text = unit_rows(bank.text, bank.text_mean)
 image_similarity = u_image @ u_image.T  # (n, n): entry (i, j) compares pictures i and j
 text_similarity = u_text @ u_text.T  # (n, n): entry (i, j) compares captions i and j
 
+# %% tags=["hide-input"]
+# Draw the pairs with the most similar pictures.
 rows, columns = torch.triu_indices(n, n, offset=1)  # each pair of two stamps once
 picture_cosines = image_similarity[rows, columns]  # (n(n-1)/2,)
 caption_cosines = text_similarity[rows, columns]
@@ -155,28 +156,28 @@ from asif_book.chapters.chapter_02.lessons import twins
 
 counts = bank.pairs.caption.value_counts()
 often = counts[counts > 1]
-print(f"captions that occur more than once: {len(often)}, of {often.sum()} stamps")
+print(f"{len(often)} captions occur more than once, on {often.sum()} stamps in all.")
 found = twins(stamps, image_similarity, 0.95)  # a row for each pair of two pictures
-print(f"pairs of pictures with a cosine above 0.95: {len(found)}")
+print(f"{len(found)} pairs of pictures have a cosine above 0.95.")
 for kind, count in found.kind.value_counts().items():
-    print(f"of them, {kind}: {count}")
-print(f"of them, in two splits: {found['in two splits'].sum()}")
+    print(f"Of the kind “{kind}” there are {count}.")
+print(f"In {found['in two splits'].sum()} pairs, the two pictures are in two splits.")
 found[found.kind != "two captions"].set_index("kind")[["left", "right"]]
 
 # %% [markdown]
-# **What you see.** The printed lines count three kinds of twins. The very same picture
-# is filed twice, or two pictures of one thing have one caption. Or two pictures differ
+# **What you see.** There are three kinds of twins. A picture may be filed twice, or two
+# pictures of one thing have one caption. Others have two captions, because they differ
 # in a detail that matters to us, but hardly to the encoder.
 #
 # Twins matter later, because a held-out stamp with a twin among the anchors finds its
-# caption easily. If two stamps have the same caption, either of them is right. So we
+# caption easily. If two stamps have the same caption, either of them is right, so we
 # compare caption *texts*, not row numbers.
 
 # %% [markdown]
 # ## 4 · Do the two similarities agree?
 #
 # ASIF rests on one assumption: **captions of similar pictures are similar.** To test
-# it, we take two numbers for each of the $n(n-1)/2$ pairs of stamps, the cosine of the
+# it, we take two numbers for each of the $n(n-1)/2$ pairs of stamps: the cosines of the
 # pictures and of the captions. The test uses all stamps, also those held out for later,
 # because it chooses no setting of the method.
 #
@@ -187,21 +188,22 @@ found[found.kind != "two captions"].set_index("kind")[["left", "right"]]
 # Draw the cloud of all pairs of stamps.
 from asif_book.chapters.chapter_02.lessons import binned_means
 
+shuffles, resamples = (40, 200) if fast else (100, 1_000)
 bins = binned_means(image_similarity, text_similarity, draws=resamples, seed=seed)
 draw.show(draw.similarity_density(picture_cosines, caption_cosines, bins))
 
 # %% [markdown]
 # **What you see.** Most pairs have nothing to do with each other, in pictures and in
-# captions, and form the full cells around zero. There the line of means lies on the
-# dashed line at 0. The line climbs only on the right: similarity is informative when it
-# is large. Chapter 04 keeps only the large similarities.
+# captions, so they form the full cells around zero. There the line of means lies on the
+# dashed line at 0. The line climbs only on the right, so a similarity is informative
+# when it is large. Chapter 04 therefore keeps only large ones.
 
 # %% [markdown]
 # ## 5 · How strong, and how sure?
 #
-# **Pearson's correlation** describes the whole cloud: how close are the points to a
-# line? Its **95 % interval** says how far the value might move with other stamps of the
-# same kind. Although the pairs are many, they are far from independent, because one odd
+# **Pearson's correlation** says how close the points of the whole cloud are to a line.
+# Its **95 % interval** says how far the value might move with other stamps of the same
+# kind. Although the pairs are many, they are far from independent, because one odd
 # stamp spoils $n - 1$ pairs at once. The independent items are the **stamps**. So we
 # draw $n$ stamps with replacement, keep the pairs among them, and repeat: a
 # **bootstrap** over stamps.
@@ -210,16 +212,14 @@ draw.show(draw.similarity_density(picture_cosines, caption_cosines, bins))
 # that takes the pairs as independent?
 
 # %% tags=["hide-input"]
-# Correlate the two similarities, with honest intervals.
+# Correlate the two similarities.
 from asif_book.chapters.chapter_02.lessons import correlation_with_interval
 
-K = 10  # neighbours looked at, further below
+K = 10  # so many neighbours are looked at further below
 once = bank.pairs.caption.drop_duplicates().index  # the first stamp of each caption
 similarities = image_similarity, text_similarity
-versions = {
-    "all stamps": similarities,
-    "each caption once": [s[once][:, once] for s in similarities],
-}
+versions = {"all stamps": similarities}
+versions["each caption once"] = [s[once][:, once] for s in similarities]
 pearson = {
     name: correlation_with_interval(*two, resamples, seed)
     for name, two in versions.items()
@@ -228,6 +228,9 @@ overlap = {
     name: mean_with_interval(mutual_neighbours(*two, K), seed)
     for name, two in versions.items()
 }
+
+# %% tags=["hide-input"]
+# Show the honest intervals.
 r, agree = pearson["all stamps"], overlap["all stamps"]
 half = 1.96 * (1 - r.value**2) / len(picture_cosines) ** 0.5
 naive = f"[{r.value - half:.3f}, {r.value + half:.3f}]"
@@ -238,24 +241,24 @@ table.map(lambda m: f"{m.value:.3f} [{m.low:.3f}, {m.high:.3f}], n = {m.n}")
 
 # %% [markdown]
 # **What you see.** In the row “all stamps” the interval lies above 0, but the value is
-# small: the correlation is clear and weak. The row “each caption once” has nearly the
-# same value, so repeated captions are not the reason.
+# small, so the correlation is clear and weak. Repeated captions are not the reason,
+# because the row “each caption once” has nearly the same value.
 
 # %% [markdown]
 # ## 6 · Among neighbours
 #
-# ASIF needs less than a correlation over all pairs: the *nearest* pictures should have
-# the *nearest* captions. For each stamp take its $k$ nearest pictures and its $k$
-# nearest captions, without the stamp itself. Which share do the two lists have in
-# common?
+# ASIF needs less than a correlation over all pairs, because only the *nearest* pictures
+# should have the *nearest* captions. For each stamp we take its $k$ nearest pictures
+# and its $k$ nearest captions, without the stamp itself. Which share do the two lists
+# have in common?
 #
 # ### Exercise 02.1 · What chance would give
 #
 # **Difficulty** ●○○○○ · **Minutes** 3
 #
-# Suppose that captions know nothing of pictures. A stamp's list of nearest pictures is
-# fixed, and its $k$ nearest captions are $k$ of the other stamps, drawn blindly. Which
-# share of the two lists do you expect to be in common?
+# Suppose that captions know nothing of pictures. Then a stamp's list of nearest
+# pictures is fixed, but its $k$ nearest captions are $k$ of the other stamps, drawn
+# blindly. Which share of the two lists do you expect to be in common?
 
 
 # %% tags=["exercise"]
@@ -277,18 +280,16 @@ check_share_by_chance(share_by_chance)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Take one stamp of the first list. Of the $n - 1$ stamps that could be in the second
-# list, $k$ are. What is the chance?
+# Take one stamp of the first list. The second list holds $k$ of the $n - 1$ stamps that
+# could be in it. What is the chance that it holds this stamp?
 #
 # </details>
 #
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. For all stamps and $k$ = 10 the share is a little over one per cent.
+# For all stamps and $k$ = 10 the share is a little over one per cent.
 #
 # </details>
-#
-# Now one stamp, with its neighbours of both kinds.
 
 # %% tags=["hide-input"]
 # Draw the nearest stamps by picture and by caption.
@@ -303,17 +304,15 @@ for similarity in (image_similarity, text_similarity):
 draw.show(draw.shared_neighbours(pictures, captions, chosen, near))
 
 # %% [markdown]
-# **What you see.** A frame and a star ★ mark the stamps in both rows. “Nearest by
-# picture” was found without any text, “nearest by caption” without any picture.
-# <span class="on-screen">Set `chosen` to another row, and look for a stamp with no
-# neighbour in common.</span>
+# **What you see.** A frame and a star ★ mark the stamps in both rows. But “nearest by
+# picture” was found without any text, and “nearest by caption” without any picture.
 
 # %% [markdown]
 # ### Exercise 02.2 · Neighbours in common
 #
 # **Difficulty** ●●●○○ · **Minutes** 10
 #
-# Given the two similarity matrices and $k$, compute for each stamp which share of its
+# You get the two similarity matrices and $k$. Compute for each stamp which share of its
 # $k$ nearest pictures is also among its $k$ nearest captions. A stamp is not its own
 # neighbour.
 
@@ -339,15 +338,16 @@ check_mutual_neighbours(neighbours_in_common)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `similarity.clone().fill_diagonal_(-torch.inf)` takes the stamp itself out; `topk(k,
-# dim=1).indices` gives the neighbours of each row. `a[:, :, None] == b[:, None, :]`
-# compares all entries of two lists of indices `(n, k)`.
+# `similarity.clone().fill_diagonal_(-torch.inf)` takes the stamp itself out, and
+# `topk(k, dim=1).indices` gives the neighbours of each row. Then
+# `a[:, :, None] == b[:, None, :]` compares all entries of two lists of indices
+# `(n, k)`.
 #
 # </details>
 #
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. For $k$ = 10 the mean of your shares stands in the table further down.
+# For $k$ = 10 the mean of your shares stands in the table further down.
 #
 # </details>
 
@@ -355,7 +355,7 @@ check_mutual_neighbours(neighbours_in_common)
 # ## 7 · The control: shuffle the captions
 #
 # Would any captions give such numbers? As a **control** we shuffle the captions, so
-# that hardly any picture keeps its own. All similarities stay the same; only the
+# that hardly any picture keeps its own. All similarities stay the same, but the
 # *pairing* is lost.
 #
 # ### Exercise 02.3 · A correlation without a cause
@@ -363,7 +363,7 @@ check_mutual_neighbours(neighbours_in_common)
 # **Difficulty** ●●○○○ · **Minutes** 10
 #
 # Picture $i$ gets caption `order[i]`. Return Pearson's correlation of the two
-# similarities over all pairs of two different stamps, each pair once.
+# similarities over all pairs of two different stamps, and count each pair once.
 
 
 # %% tags=["exercise"]
@@ -388,42 +388,40 @@ check_shuffled_correlation(correlation_after_shuffle)
 # <details><summary>Hint</summary>
 #
 # The similarity of captions `order[i]` and `order[j]` stands in row `order[i]` and
-# column `order[j]`. `torch.triu_indices(n, n, offset=1)` lists each pair once;
+# column `order[j]`. `torch.triu_indices(n, n, offset=1)` lists each pair once.
 # `torch.corrcoef` takes the two series as the rows of one matrix.
 #
 # </details>
 #
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. On the stamps the result is close to 0, now above and now below it.
+# On the stamps the result is close to 0, now above and now below it.
 #
 # </details>
 #
 # **Before you run the next cell:** will the shuffled values lie around zero, or
-# somewhere above? And will their spread come near the real value?
+# somewhere above? Will their spread come near the real value?
 
 # %% tags=["hide-input"]
-# Draw the values of real and of shuffled captions.
+# Measure the agreement with real and with shuffled captions, in four ways.
 from functools import partial
 
-from asif_book.chapters.chapter_02.lessons import (
-    calibrated,
-    debiased_cka,
-    neighbour_agreement,
-    pair_correlation,
-)
+from asif_book.chapters.chapter_02 import lessons
 
 generator = torch.Generator().manual_seed(seed)
 measures = {
-    "Pearson correlation over pairs": pair_correlation,
-    "debiased CKA": debiased_cka,
+    "Pearson correlation over pairs": lessons.pair_correlation,
+    "debiased CKA": lessons.debiased_cka,
     f"share of {K} nearest neighbours in common": partial(mutual_neighbours, k=K),
-    f"cosine with the {K} nearest": partial(neighbour_agreement, k=K),
+    f"cosine with the {K} nearest": partial(lessons.neighbour_agreement, k=K),
 }
 found = {
-    name: calibrated(measure, *similarities, shuffles, seed)
+    name: lessons.calibrated(measure, *similarities, shuffles, seed)
     for name, measure in measures.items()
 }
+
+# %% tags=["hide-input"]
+# Draw the values of real and of shuffled captions.
 panels = {
     name: (measure.value, measure.ci, found[name].shuffled)
     for name, measure in zip([*found][::2], [r, agree], strict=True)
@@ -433,7 +431,8 @@ draw.show(draw.shuffle_control(panels))
 # %% tags=["hide-input"]
 # Compare all measures with their chance.
 alone = overlap["each caption once"]
-print(f"each caption once: {alone.value:.1%} of {K} in common, n = {alone.n}")
+print(f"With each caption once, {alone.n} stamps are left.")
+print(f"They have {alone.value:.1%} of {K} neighbours in common.")
 lines = [
     (m.value, m.shuffled.mean(), m.shuffled.max(), m.score) for m in found.values()
 ]
@@ -441,31 +440,33 @@ head = ["value", "chance", "largest shuffle", "calibrated"]
 pd.DataFrame(lines, [*found], head).round(3)
 
 # %% [markdown]
-# **What you see.** The bars are the shuffles: two narrow peaks, of the correlation
-# around zero and of the share around chance. The vertical line is the value of the real
-# captions, with its interval as a band. The table adds two measures. **CKA** is a
-# correlation over all pairs without the means of the rows. The last row is the score of
-# section 10. *Chance* is the mean of the shuffles; *calibrated* is 0 at their 95 %
-# quantile and 1 at the largest possible value (Gröger et al., 2026). Without the
-# pairing nothing is left. With it, most of ten neighbours are still not shared. So the
-# answer to this chapter's question is: captions of *very* similar pictures are similar,
-# far more often than by chance.
+# **What you see.** The shuffles (bars) form narrow peaks, the correlations around zero
+# and the shares around chance. The value of the real captions (line) lies far from
+# them. So without the pairing nothing is left. But even with the pairing, most of ten
+# neighbours are not shared.
+#
+# The table adds two measures. **CKA** is a correlation over all pairs without the means
+# of the rows, and the last row is the score of section 10. *Chance* is the mean of the
+# shuffles. *Calibrated* is 0 at their 95 % quantile and 1 at the largest possible value
+# (Gröger et al., 2026).
+#
+# So the answer to this chapter's question is: captions of *very* similar pictures are
+# similar, far more often than by chance.
 #
 # ### Break it by degrees
 #
-# Now only a share of the captions changes places.
-#
-# **Before you run the next cell:** with half of the captions in the wrong place, how
-# much of the effect is left? Half of it?
+# **Before you run the next two cells:** only some captions change places. If half of
+# them are in the wrong place, how much of the effect is left? Half of it?
 
 # %%
-# Draw how much of the effect is left when captions change places.
-shares_broken = [0, 0.1, 0.25, 0.5, 0.75, 1]  # of the captions that change places
-
 from asif_book.chapters.chapter_02.lessons import effect_left
 
+shares_broken = [0, 0.1, 0.25, 0.5, 0.75, 1]  # of the captions that change places
 left = [effect_left(*similarities, share, K, generator) for share in shares_broken]
 of_pairs, of_neighbours = np.transpose(left)  # 1: as with the real captions
+
+# %% tags=["hide-input"]
+# Draw how much of the effect is left when captions change places.
 smooth = np.linspace(0, 1, 21)
 measured_shares = {
     "correlation over pairs": (shares_broken, of_pairs),
@@ -479,24 +480,24 @@ draw.show(draw.line_chart(measured_shares, theory=theory, xlabel=xlabel, ylabel=
 # %% [markdown]
 # **What you see.** The hollow marks (correlation) and the crosses (neighbours) lie on
 # the plain line, the theory $(1 - \text{share})^2$. Because a similarity is a matter of
-# *two* stamps, it counts only if both have their own caption: half of one half. ASIF
-# loses less: with half of the anchors' captions in the wrong place, 65 % [62, 69] of
-# its mean recall above chance is left on stamps, and 77 % [73, 80] on emoji (20 draws,
-# `benchmarks/accuracy/steps.md`).
+# *two* stamps, it counts only if both have their own caption, so half of one half is
+# left. But ASIF loses less. With half of the anchors' captions in the wrong place, 65 %
+# [62, 69] of its mean recall above chance is left on stamps. On emoji 77 % [73, 80] is
+# left (20 draws, `benchmarks/accuracy/steps.md`).
 
 # %% [markdown]
 # ## 8 · Coverage: which pictures have an anchor nearby?
 #
-# If only near anchors are informative, a new picture must have some. Its **coverage**
-# is its similarity to the nearest anchor. From here on, the anchors are the training
-# split and the new pictures the validation split.
+# If only near anchors are informative, a new picture must have some of them. Its
+# **coverage** is its similarity to the nearest anchor. From here on, the training
+# stamps are the anchors, and the validation stamps are the new pictures.
 #
 # ### Exercise 02.4 · Coverage
 #
 # **Difficulty** ●●○○○ · **Minutes** 5
 #
-# Return the coverage of each row of `z`: subtract the mean of the anchors from both
-# sides, and give the largest cosine with any anchor.
+# Return the coverage of each row of `z`. Subtract the mean of the anchors from both
+# sides, and then give the largest cosine with any anchor.
 
 
 # %% tags=["exercise"]
@@ -525,12 +526,12 @@ check_coverage(coverage_of)
 #
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict.
+# The verdict is ✔.
 #
 # </details>
 #
-# **Before you run the next two cells:** which stamps will have the worst coverage?
-# Photographs, drawings, symbols?
+# **Before you run the next two cells:** will photographs, drawings or symbols have the
+# worst coverage?
 
 # %%
 # Draw the coverage of new pictures and of new captions.
@@ -553,14 +554,13 @@ notes = [f"cosine {covered[i]:.2f}" for i in picked]
 draw.show(draw.picture_pairs(pictures, captions, two, notes))
 
 # %% [markdown]
-# **What you see.** In the pairs below the outlines, an arrow → leads from a new
-# picture to its nearest anchor. The first four have the worst coverage: the nearest
-# anchor mostly shows another thing, alike in colour or shape at best. In the last four,
-# the best coverage, it is nearly a twin.
+# **What you see.** An arrow → leads from a new picture to its nearest anchor. With the
+# worst coverage (first four), the anchor mostly shows another thing, alike in colour or
+# shape at best. With the best coverage (last four), it is nearly a twin.
 
 # %% [markdown]
-# Does coverage matter for captions? Compare the caption of each new stamp with the
-# caption of its nearest anchor by picture, in three parts from bad to good coverage:
+# Does coverage matter for captions? We compare the caption of each new stamp with the
+# caption of its nearest anchor by picture.
 
 # %% tags=["hide-input"]
 # Compare own captions with borrowed ones, by coverage.
@@ -577,24 +577,26 @@ pd.DataFrame(table, columns=head).set_index(head[0])
 
 # %% [markdown]
 # **What you see.** The better the coverage of a picture, the more its nearest anchor's
-# caption says about it. Coverage is measured without the caption, so we see beforehand
-# which pictures have little support. Coverage tells right answers with an AUC of 0.70
-# on stamps, but 0.45 on clothing (`benchmarks/accuracy/coverage.md`).
+# caption says about it. Because coverage is measured without the caption, we see
+# beforehand which pictures have little support. Coverage tells right answers from wrong
+# ones with an AUC (section 10) of 0.70 on stamps, but of 0.45 on clothing
+# (`benchmarks/accuracy/familiarity.md`).
 
 # %% [markdown]
 # ## 9 · Which anchors?
 #
-# If you have time for fifty captions, which pictures do you caption? Draw them at
-# random, or use **farthest-first** (Gonzalez, 1985): begin anywhere, then always add
-# the picture with the worst coverage so far.
+# If you have time for fifty captions, which pictures do you caption? You can draw them
+# at random, or use **farthest-first** (Gonzalez, 1985): begin anywhere, and then always
+# add the picture with the worst coverage so far.
 #
 # ### Exercise 02.5 · Farthest first
 #
 # **Difficulty** ●●●○○ · **Minutes** 15
 #
-# Given the similarities of all candidates, choose `count` of them. Begin with `first`.
-# A candidate's coverage is its similarity to the *most* similar chosen one. Always add
-# the candidate with the *worst* coverage. Return the positions in the order of choice.
+# From the similarities of all candidates, choose `count` of them, and begin with
+# `first`. A candidate's coverage is its similarity to the *most* similar chosen one.
+# Always add the candidate with the *worst* coverage. Return the positions in the order
+# of choice.
 
 
 # %% tags=["exercise"]
@@ -618,18 +620,19 @@ check_farthest_first(choose_anchors)
 # <details><summary>Hint</summary>
 #
 # Keep one vector of length $n$: the coverage of each candidate so far. `argmin()` finds
-# the next; `torch.maximum(a, b)` takes the larger of two vectors, entry by entry.
+# the next candidate. `torch.maximum(a, b)` takes the larger of two vectors, entry by
+# entry.
 #
 # </details>
 #
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict.
+# The verdict is ✔.
 #
 # </details>
 #
-# **Before you run the next cell:** which choice covers *new* pictures better, on
-# average? And which choice is better for the pictures with the worst coverage?
+# **Before you run the next cell:** which choice covers *new* pictures better on
+# average, and which is better for the pictures with the worst coverage?
 
 # %% tags=["hide-input"]
 # Draw the coverage by chosen and by random anchors.
@@ -649,27 +652,26 @@ choices = {"farthest first": farthest[None], "at random": at_random}
 draw.show(draw.coverage_by_count(counts_of_anchors, choices))
 
 # %% [markdown]
-# **What you see.** The solid lines are the means: the diamonds of farthest-first lie
-# mostly below the crosses of the random draws. On the dashed lines, the pictures with
-# the worst coverage, the diamonds are higher. Farthest-first goes to the edges, where
-# few pictures are.
+# **What you see.** On average (solid lines), farthest-first mostly covers new pictures
+# less well than random draws. But it covers the worst of them better (dashed lines).
+# Farthest-first goes to the edges, where few pictures are.
 
 # %% [markdown]
 # ## 10 · Which caption is wrong?
 #
 # A pair that breaks the rule of this chapter is a suspect. To judge a score of
-# suspicion we **plant** errors: a few captions change places.
+# suspicion we **plant** errors, so a few captions change places.
 #
-# One number says how well the score ranks, the **AUC**. Draw one planted pair and one
-# honest pair at random. The AUC is the chance that the planted one has the higher
-# score. Guessing gives 0.5, and 1 is perfect.
+# The **AUC** says how well the score ranks. Draw one planted pair and one honest pair
+# at random. Then the AUC is the chance that the planted pair has the higher score.
+# Guessing gives 0.5, and 1 is perfect.
 #
 # ### Exercise 02.6 · Your own detective
 #
 # **Difficulty** ●●●●○ · **Minutes** 30
 #
-# From the two similarity matrices, give each pair a score: the larger, the more
-# suspicious. The check plants wrong captions in three small banks of its own and wants
+# Give each pair a score from the two similarity matrices: the larger, the more
+# suspicious. The check plants wrong captions in three small banks of its own, and wants
 # a mean AUC of at least 0.85.
 #
 # **Second goal:** reach 0.85 on the stamps themselves.
@@ -685,7 +687,7 @@ def suspicion(image_similarity: Tensor, text_similarity: Tensor) -> Tensor:
     """
     ### BEGIN SOLUTION
     # If a pair belongs together, stamps with similar pictures have similar captions.
-    # Usual mistake. The diagonal was left in: it is 1 on both sides of every pair.
+    # Usual mistake. The diagonal stays, although it is 1 on both sides of every pair.
     n = len(image_similarity)
     others = ~torch.eye(n, dtype=torch.bool)
     # row i: similarities of stamp i to the others
@@ -708,15 +710,14 @@ check_suspicion(suspicion)
 #
 # Row $i$ of each matrix tells which stamps are similar to stamp $i$. If picture and
 # caption belong together, the two rows should agree. You can correlate the two rows
-# without entry $i$, or count the $k$ nearest neighbours in common. Or compare the
-# caption with the captions of the nearest pictures. Mind the sign.
+# without entry $i$, or count the $k$ nearest neighbours in common. Mind the sign.
 #
 # </details>
 #
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict with three AUCs. A score that is good there can be poor on the stamps, so
-# set `my_score = suspicion` in the next cell.
+# The verdict is ✔, with three AUCs. A score that is good there can be poor on the
+# stamps, so set `my_score = suspicion` in the next cell.
 #
 # </details>
 #
@@ -729,10 +730,10 @@ check_suspicion(suspicion)
 # difference of the two similarities?
 
 # %%
+from asif_book.chapters.chapter_02.lessons import misplaced, neighbour_agreement
+
 my_score = None  # your own: my_score = suspicion
 planted_share = 0.05  # try 0.5
-
-from asif_book.chapters.chapter_02.lessons import misplaced, neighbour_agreement
 
 
 def by_neighbours(image_similarity, text_similarity):
@@ -740,13 +741,15 @@ def by_neighbours(image_similarity, text_similarity):
     return -neighbour_agreement(image_similarity, text_similarity, K)
 
 
+# %% tags=["hide-input"]
+# Write down a second score.
 def mean_difference(image_similarity, text_similarity):
     """Return the mean difference of the two similarities over all stamps, (n,)."""
     return (image_similarity - text_similarity).abs().mean(dim=1)
 
 
 # %% tags=["hide-input"]
-# Draw the suspicion of honest and of planted pairs, and measure each score.
+# Plant misplaced captions, and let each score look for them.
 from sklearn.metrics import roc_auc_score
 
 ways = {"the library's score": by_neighbours, "mean difference": mean_difference}
@@ -760,21 +763,25 @@ for _ in range(3 if fast else 10):
     for name, score in ways.items():
         suspects = score(image_similarity, mixed).numpy()
         areas[name].append(roc_auc_score(planted, suspects))
+
+# %% tags=["hide-input"]
+# Draw the suspicion of honest and of planted pairs, and measure each score.
 scores = by_neighbours(image_similarity, mixed).numpy()  # of the last planting
 heaps = {"honest pairs": scores[~planted], "planted: wrong caption": scores[planted]}
 xlabel = "suspicion (minus the mean cosine with the neighbours)"
 draw.show(draw.cosine_histograms(heaps, xlabel))
 plantings = pd.DataFrame(areas)
-print(f"AUC, {planted_share:.0%} of the captions misplaced, {len(plantings)} times:")
+print(f"{planted_share:.0%} of the captions were misplaced, {len(plantings)} times.")
+print("The table shows the AUC of each score.")
 plantings.agg(["mean", "min", "max"]).T.round(3)
 
 # %% [markdown]
-# **What you see.** Most of the dashed outline, the planted pairs, stands to the right
-# of the solid outline, the honest pairs. In the table the mean difference does far
-# worse, although it looks at all other stamps.
+# **What you see.** Most planted pairs (dashed outline) stand to the right of most
+# honest pairs (solid outline). In the table the mean difference does far worse,
+# although it looks at all other stamps.
 #
-# The next figure shows the prime suspects of the stamps as they are, with nothing
-# planted. Each stands beside the stamp whose caption is most similar to its own.
+# The next figure shows the most suspicious stamps with nothing planted, each beside the
+# stamp with the most similar caption.
 #
 # **Before you run the next cell:** will there be a wrong caption among them?
 
@@ -790,8 +797,8 @@ draw.show(draw.picture_pairs(pictures, captions, two))
 # **What you see.** The left picture of each pair is a suspect, and yet its caption
 # fits. A caption tells what no picture shows (“hundreds of years old”), or a word has
 # two meanings (a quarter of pizza is no coin). Or the encoder does not recognise a
-# drawing. A score of disagreement finds *pairs that nothing else supports*, so a person
-# has to look.
+# drawing. So a score of disagreement finds *pairs that nothing else supports*, and a
+# person has to look.
 
 # %% [markdown] tags=["progress"]
 # The exercises that you have solved:
@@ -805,21 +812,17 @@ show_progress("02")
 # %% [markdown]
 # ## Summary
 #
-# - An anchor is a picture with its caption; a bank is two matrices and a table with the
-#   same rows.
-# - Over all pairs, the similarities of pictures and captions are related weakly.
-#   Nearest neighbours are shared far more often than by chance. Shuffled captions leave
-#   nothing.
-# - With half of the captions wrong, a quarter of the correlation is left, but two
-#   thirds of what ASIF finds, or more.
-# - A new picture without a near anchor has less support, and we can see that
-#   beforehand.
-# - Most planted errors rank above most honest pairs, because they disagree with their
-#   neighbours.
+# - Over all pairs, the similarities of pictures and captions are related weakly. But
+#   nearest neighbours are shared far more often than by chance, and shuffled captions
+#   leave nothing.
+# - With half of the captions wrong, a quarter of the correlation is left, but about
+#   two thirds of what ASIF finds, or more.
+# - We can see beforehand that a new picture without a near anchor has less support.
+# - Most planted errors rank above most honest pairs.
 #
-# **What would prove us wrong.** A shuffle that does as well as the real captions. An
-# effect that disappears when each caption is allowed once. Or other good encoders that
-# do not share neighbours (`profile = "hub"` runs this chapter with two others).
+# **What would prove us wrong.** A shuffle might do as well as the real captions, or the
+# effect might disappear when each caption is allowed once. Other good encoders might
+# not share neighbours (`profile = "hub"` runs this chapter with two others).
 #
 # **Next:** [03 · Relative representations](03_relative_representations.ipynb) describes
 # every picture and every caption by its similarities to the anchors.
@@ -880,11 +883,11 @@ show_progress("02")
 #
 # 2. We shuffle the captions. Which similarities stay the same, and what is lost?
 #
-#    > **Answer.** All similarities among pictures stay, and all among captions. Only
-#    > the pairing is lost, and with it the shared neighbours.
+#    > **Answer.** All similarities among pictures stay, and so do those among captions.
+#    > Only the pairing is lost, and with it the shared neighbours.
 #
 # 3. With 300 stamps there are 44,850 pairs of stamps. Why is an interval too narrow if
 #    it takes the pairs as independent?
 #
-#    > **Answer.** Each stamp is part of 299 pairs. So one odd caption changes many of
-#    > them at once. We resample stamps, not pairs.
+#    > **Answer.** Each stamp is part of 299 pairs, so one odd caption changes many of
+#    > them at once. So we resample stamps, not pairs.

@@ -37,7 +37,6 @@ from asif_book.chapters.chapter_03.lessons import random_rotation
 from asif_book.chapters.opening import open_chapter
 from asif_lib import embed, relative_representation
 from asif_lib.evaluation import ranks, recall_at, same_text
-from asif_lib.relative import unit_rows
 
 draw.use_style()
 
@@ -60,12 +59,12 @@ from asif_book.checks import (
 # %% [markdown] tags=["core"]
 # ## 1 · A place without coordinates
 #
-# Where is Trento? You can give latitude and longitude. Or you can say: close to
-# Bolzano, a little further from Verona, far from Rome. The second answer needs only
-# landmarks that both of us know.
+# Where is Trento? Its latitude and longitude mean something only with a map. But if you
+# say that Trento is close to Bolzano, a little further from Verona, and far from Rome,
+# nobody needs your map, because the three landmarks are enough.
 #
-# Here are three landmarks and one point, on two maps. Somebody turned the paper before
-# drawing the second map.
+# The figure shows three landmarks ▲ and a point ● on a map, before and after somebody
+# has turned the paper.
 
 # %%
 # Draw the angles before and after a turn.
@@ -75,22 +74,20 @@ names_2d = ["cat", "dog", "ship"]
 draw.star_of_angles(point_2d, anchors_2d, names_2d, degrees=50)
 
 # %% [markdown]
-# **What you see.** The coordinates in brackets differ between the two maps. The rays of
-# the star show the angles between the point ● and each landmark ▲. The dashed rays of
-# the second map lie on the broad faint rays of the first, because turning the paper
-# changes no angle.
+# **What you see.** The coordinates in brackets differ between the maps, but the angles
+# between the point and the landmarks, drawn as rays, do not. That is why the dashed
+# rays of the second map lie on the broad rays of the first.
 #
-# A **relative representation** is an answer of the second kind. Let $z_i$ be an
-# embedding and $a_1, …, a_n$ the embeddings of $n$ anchors under the *same* encoder.
-# Then
+# A **relative representation** describes a thing by such angles. Let $z_i$ be an
+# embedding, and let $a_1, …, a_n$ be the embeddings of $n$ anchors by the *same*
+# encoder. Then
 #
 # $$r_{ij} = \cos(z_i, a_j) = \frac{z_i \cdot a_j}{\|z_i\|\,\|a_j\|}$$
 #
 # is the cosine of the angle between $z_i$ and anchor $j$, as in chapter 00. Row $i$
-# describes item $i$; column $j$ belongs to anchor $j$. A row has $n$ entries, whatever
-# the dimension $d$ of the encoder is. The idea is by Moschella et al. (ICLR 2023); ASIF
-# builds on it. The cosines beside the rays are the relative representation of the
-# point. You can compute them by hand:
+# describes item $i$, and column $j$ belongs to anchor $j$. So a row has $n$ entries,
+# whatever the dimension of the encoder is. (The idea is by Moschella and others, 2023,
+# and ASIF builds on it.) The next cell computes the cosines beside the rays by hand:
 
 # %%
 for name, a in zip(names_2d, anchors_2d, strict=True):
@@ -100,7 +97,7 @@ for name, a in zip(names_2d, anchors_2d, strict=True):
 relative_representation(point_2d, anchors_2d)  # (1, 3)
 
 # %% [markdown]
-# Real pictures work in the same way, only with longer vectors and more anchors.
+# Real pictures are described in the same way, but with longer vectors and more anchors.
 
 # %% tags=["hide-input"]
 # Draw four rows and four columns of the matrix.
@@ -111,43 +108,35 @@ draw.relative_matrix(new, anchors, four, i=1, j=2)
 
 # %% [markdown]
 # **What you see.** The cosine of a new picture ● and an anchor ▲ stands where row and
-# column meet, as a number and as a bar. The solid frame holds row $i$, the description
-# of one picture. The dashed frame holds column $j$, the cosines of all pictures with
-# anchor $j$. The figure draws only the nearest anchor of each picture, so the longest
-# bars stand on the diagonal.
+# column meet. The solid frame holds row $i$, which describes one picture. The dashed
+# frame holds column $j$, which belongs to one anchor. The figure draws only the nearest
+# anchor of each picture, so the longest bars stand on the diagonal.
 #
-# Now we change the coordinates of point and anchors alike.
+# Now we change the coordinates of the point and of the landmarks together.
 #
-# **Before you run the next cell:** which of the changes will leave the three cosines
-# unchanged?
+# **Before you run the next cell:** which of these changes keep the three cosines?
 
 # %%
-angle = np.deg2rad(50)
-cosine, sine = np.cos(angle), np.sin(angle)
-turn = torch.tensor([[cosine, sine], [-sine, cosine]], dtype=torch.float32)
+quarter_turn = torch.tensor([[0.0, 1.0], [-1.0, 0.0]])
 changes = {  # each turns rows (m, 2) into rows (m, 2)
     "as it is": lambda rows: rows,
-    "turned by 50°": lambda rows: rows @ turn,
-    "turned and shrunk": lambda rows: 0.6 * rows @ turn,
+    "turned": lambda rows: rows @ quarter_turn,
+    "turned and shrunk": lambda rows: 0.6 * rows @ quarter_turn,
     "shifted": lambda rows: rows + torch.tensor([0.5, -2.0]),
 }
-table = {
-    name: relative_representation(change(point_2d), change(anchors_2d))[0].tolist()
-    for name, change in changes.items()
-}
-pd.DataFrame(table, names_2d).T.round(2)
+for name, change in changes.items():
+    print(name, relative_representation(change(point_2d), change(anchors_2d)))
 
 # %% [markdown]
-# **What you see.** A row holds the three cosines after a change. Turning and shrinking
-# change no number of the first row, but the shift does. **Break it:** add a change of
-# your own to `changes`.
+# **What you see.** Turning and shrinking keep all three cosines, but the shift changes
+# them. **Break it:** add a change of your own to `changes`.
 #
 # ### Exercise 03.1 · Relative representation
 #
 # **Difficulty** ●○○○○ · **Minutes** 5
 #
-# Write the definition for whole matrices. `unit_rows(x)` scales each row of `x` to
-# length 1; you can also do this yourself.
+# Write the definition for whole matrices. `torch.nn.functional.normalize(x, dim=1)`
+# scales each row of `x` to length 1, and you may use it.
 
 
 # %% tags=["exercise"]
@@ -169,8 +158,8 @@ check_relative_representation(my_relative_representation)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# With rows of length 1, in `z` and in `anchors`, a cosine is a dot product. All dot
-# products of rows are one matrix product.
+# If the rows of both matrices have length 1, a cosine is a dot product. One matrix
+# product gives all the dot products.
 #
 # </details>
 #
@@ -184,10 +173,10 @@ check_relative_representation(my_relative_representation)
 # %% [markdown] tags=["core"]
 # ## 2 · What a shift breaks, and what centring repairs
 #
-# A **rotation** turns all vectors together. Because it keeps lengths and angles, it
-# keeps all cosines. A **shift** adds one vector $t$ to every embedding: $z + t$, $a +
-# t$. Angles are measured at the origin, and a shift moves everything away from there,
-# so that the angles change. Moving the origin the other way does the same:
+# A **rotation** turns all vectors together, so it keeps their lengths, their angles and
+# therefore all cosines. A **shift** adds one vector $t$ to every embedding. The shift
+# changes the angles, because they are measured at the origin and the vectors move away
+# from it. You can also leave the vectors in place and move the origin:
 
 # %% tags=["hide-input"]
 # Draw the map with an origin that moves.
@@ -195,47 +184,45 @@ draw.moving_origin(point_2d, anchors_2d, names_2d, origin=(-0.5, 2.0))
 
 # %% [markdown]
 # **What you see.** <span class="on-screen">Drag the cross, or move its sliders.</span>
-# The dashed rays and the cosines follow the origin. The solid lines, the differences,
-# stay. <span class="on-screen">The button puts the origin at the mean of the landmarks,
-# which a shift moves too.</span>
+# The dashed rays and the cosines follow the origin. The solid lines stay, because a
+# difference of two points does not depend on the origin. <span class="on-screen">The
+# button puts the origin at the mean of the landmarks.</span>
 #
-# We do both to the embeddings of the stamps. The shift has a random direction and the
-# typical length of an embedding.
+# Now we rotate and shift the embeddings of the stamps. The shift has a random
+# direction, and it is as long as a typical embedding.
 #
-# **Before you run the next cell:** for each change, sketch the cosines afterwards
-# against the cosines before. Will the dots lie on a line? On which one?
+# **Before you run the next cell:** a dot has the cosine before the change on one axis,
+# and the cosine after it on the other. Where will the dots lie?
 
 # %%
-# Draw the cosines before and after a turn and a shift.
-how_far = 1  # length of the shift, in typical lengths of an embedding
 z, a = new.image, anchors.image
 rotation = random_rotation(z.shape[1], generator)
 direction = torch.randn(z.shape[1], generator=generator)
-direction *= a.norm(dim=1).mean() / direction.norm()
-shift = how_far * direction
+shift = direction * a.norm(dim=1).mean() / direction.norm()  # (d,)
 plain = relative_representation(z, a)  # (150, n)
 turned = relative_representation(z @ rotation, a @ rotation)
 shifted = relative_representation(z + shift, a + shift)
 
+# %% tags=["hide-input"]
+# Draw the cosines before and after.
 some = torch.randperm(plain.numel(), generator=generator)[:3_000]  # entries to draw
 after = {"rotation": turned.ravel()[some], "shift": shifted.ravel()[some]}
 draw.show(draw.before_after(plain.ravel()[some], after))
 
 # %% [markdown]
-# **What you see.** In the panel “rotation” all dots lie on the grey diagonal: nothing
-# has changed. In the panel “shift” the dots lie above the diagonal and close together,
-# because every embedding now contains the same vector $t$. All pictures seem to have
-# become alike. The cloud is thick: of two entries, the larger one before is
-# sometimes the smaller one now.
+# **What you see.** After the rotation all dots lie on the grey diagonal, so nothing has
+# changed. After the shift they lie above the diagonal and close together: because every
+# embedding now contains the same vector $t$, all pictures seem alike. The cloud is
+# thick, so some entries have also changed their order.
 
 # %% [markdown]
-# **Centring** repairs this damage. Subtract the mean $m$ of the anchors from the new
-# embedding and from each anchor:
+# **Centring** repairs the damage. It subtracts the mean $m$ of the anchors from the new
+# embedding and from each anchor, and then takes the cosine:
 #
 # $$\cos(z_i - m,\; a_j - m)$$
 #
-# Because a shift by $t$ moves $m$ by $t$ too, $z_i - m$ and $a_j - m$ stay as they
-# were.
+# A shift by $t$ moves $z_i$, $a_j$ and $m$ by the same $t$, so the two differences stay
+# as they were.
 #
 # ### Exercise 03.2 · Centring
 #
@@ -264,8 +251,8 @@ check_centred_representation(centred_representation)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `anchors.mean(dim=0)` has one entry for each coordinate. First subtract it, then scale
-# to length 1: the order matters.
+# `anchors.mean(dim=0)` has one entry for each coordinate. Subtract it before you scale
+# to length 1, because the mean belongs to the rows as they are.
 #
 # </details>
 #
@@ -275,65 +262,55 @@ check_centred_representation(centred_representation)
 #
 # </details>
 #
-# Now the same two changes, with centring.
+# Here are the same two changes with centring.
 
 # %%
 from asif_book.checks import centred  # the library's solution of 03.2
 
+before = centred(z, a)  # (150, n)
 after = {
-    "rotation": (centred(z @ rotation, a @ rotation), turned),
-    "shift": (centred(z + shift, a + shift), shifted),
+    "rotation": centred(z @ rotation, a @ rotation),
+    "shift": centred(z + shift, a + shift),
 }
-for name, (with_centring, without) in after.items():
-    change = (with_centring - centred(z, a)).abs().max()
-    plain_change = (without - plain).abs().max()
-    print(f"largest change, {name}: {plain_change:.6f}, centred {change:.6f}")
+for name, cosines in after.items():
+    print(f"largest change after the {name}: {(cosines - before).abs().max():.6f}")
 
 # %% [markdown]
-# **What you see.** With centring, neither change has an effect: only rounding is left.
-# **Break it:** set `how_far = 10` above, and run the cells again.
+# **What you see.** With centring, both changes leave only an error of rounding. **Break
+# it:** make `shift` ten times as long, and run the cells again.
 
 # %% [markdown] tags=["number", "core"]
 # ## 3 · Two strangers, one description
 #
-# Now comes the step that makes ASIF. An image embedding and a text embedding cannot be
-# compared, because they have no common coordinates, not even the same number of them.
-# But anchor $j$ is a *pair*, of which each encoder knows one half. So we describe a
-# picture by its cosines with the anchors' **pictures**, and a caption by its cosines
-# with the anchors' **captions**. Because entry $j$ is the similarity to pair $j$ in
-# both descriptions, the two descriptions can be compared, again by a cosine.
+# Now comes the step that makes ASIF. You cannot compare an image embedding with a text
+# embedding, because they have no common coordinates, and not even the same number of
+# them. But anchor $j$ is a *pair*, and each encoder knows one half of it. So we
+# describe a picture by its cosines with the anchors' **pictures**, and a caption by its
+# cosines with the anchors' **captions**. In both descriptions entry $j$ is the
+# similarity to pair $j$, so they can be compared, again by a cosine.
 #
-# The anchors are the **training split** of the stamps. The new pictures are the
-# **validation split**, which is held out. For each new picture we sort all new captions
-# by their score.
-#
-# **Recall@k** (R@k) is the share of pictures whose own caption is among the first $k$.
-# (Another stamp's caption counts as its own if the text is the same.) The **95 %
-# interval** of a recall says how far the recall might move with other pictures of the
-# same kind (chapter 05).
+# The anchors are the **training split** of the stamps. The new pictures come from the
+# **validation split**, whose stamps are no anchors. For each new picture we sort all
+# new captions by their score. **Recall@k** (R@k) is the share of pictures whose own
+# caption is among the first $k$. (A caption with the same text counts as the own one.)
+# Its **95 % interval** says how far the recall might move with other pictures of the
+# same kind.
 #
 # **Before you run the next two cells:** for how many of a hundred pictures will the own
 # caption come first? Will centring help? What if we shuffle the anchors' captions?
 
 # %%
-from asif_lab import RelativeRepresentation
-
-
-def scores_with(text_anchors):
-    """Score the new captions for the new pictures, centred, (150, 150)."""
-    method = RelativeRepresentation().fit(anchors.image, text_anchors)
-    return method.similarity(new.image, new.text)
-
-
 pictures = relative_representation(new.image, anchors.image)  # (150, n)
 texts = relative_representation(new.text, anchors.text)  # (150, n)
+centred_pictures = centred(new.image, anchors.image)  # (150, n)
+centred_texts = centred(new.text, anchors.text)  # (150, n)
 scores = {  # (150, 150) each: row = picture, column = caption
     "as they are": relative_representation(pictures, texts),
-    "centred": scores_with(anchors.text),
+    "centred": relative_representation(centred_pictures, centred_texts),
 }
 
 # %% tags=["hide-input"]
-# Draw how often the true caption is among the first k, and shuffle as a control.
+# Measure how often the true caption is among the first k, and shuffle as a control.
 from scipy.special import comb
 
 relevant = same_text(captions, captions)  # (150, 150): which captions are right
@@ -343,6 +320,13 @@ chance = [float(np.mean(1 - comb(total - right, k) / comb(total, k))) for k in k
 recalls = {
     name: [recall_at(s, relevant, k, seed) for k in ks] for name, s in scores.items()
 }
+shuffles = [torch.randperm(len(anchors), generator=generator) for _ in range(20)]
+wrong = (centred_texts[:, order] for order in shuffles)  # columns of other pairs
+by_rank = [ranks(relative_representation(centred_pictures, t), relevant) for t in wrong]
+control = np.array([[(rank < k).mean() for k in ks] for rank in by_rank])  # (20, ks)
+
+# %% tags=["hide-input"]
+# Draw how often the true caption is among the first k.
 dots = {
     name: {f"R@{k}": m for k, m in zip(ks, found, strict=True)}
     for name, found in recalls.items()
@@ -350,10 +334,6 @@ dots = {
 guessing = {f"R@{k}": c for k, c in zip(ks, chance, strict=True)}
 xlabel = "true caption among the first k, share of pictures; 95 % interval"
 draw.show(draw.interval_dots(dots, xlabel=xlabel, chance=guessing))
-
-shuffles = [torch.randperm(len(anchors), generator=generator) for _ in range(20)]
-by_rank = [ranks(scores_with(anchors.text[order]), relevant) for order in shuffles]
-control = np.array([[(rank < k).mean() for k in ks] for rank in by_rank])  # (20, ks)
 
 # %% tags=["hide-input"]
 # Record the recalls, and show them in a table.
@@ -372,25 +352,23 @@ print(f"{total} new stamps, {len(anchors)} anchors; shuffled: mean and range of 
 table
 
 # %% [markdown]
-# **What you see.** The diamonds and the crosses stand far to the right of the dotted
-# lines, the recall of guessing, although nothing was trained. The line through a mark
-# is its 95 % interval. The crosses are farther right than the diamonds: centring helps.
+# **What you see.** All marks stand far to the right of the dotted lines, which show the
+# recall of guessing, although nothing was trained. Centring helps, because the crosses
+# are farther right than the diamonds.
 #
-# In the row “shuffled” of the table only chance is left, on average. (All pictures of
-# one shuffle use the same wrong pairs, so that one shuffle's recall can be above or
-# below chance by luck.) The pairs are the link, so the row numbers of a bank's two
-# matrices must agree. If you sort one matrix by accident, no error warns you.
+# In the row “shuffled” of the table, the recall falls to chance on average. So the
+# pairs are the link, and row $j$ must mean the same pair in both matrices of a bank. If
+# you sort one matrix by accident, no error warns you.
 
 # %% [markdown]
 # ### Exercise 03.3 · Find the caption
 #
 # **Difficulty** ●●●○○ · **Minutes** 15
 #
-# This function is a model that connects pictures and text. For each new picture return
-# the row of the caption that fits best. Describe each picture by the anchors' pictures,
-# and each caption by the anchors' captions. In both descriptions, subtract the mean of
-# their anchors. Compare the descriptions by their cosine. (Do it without
-# `RelativeRepresentation`.)
+# Write a model that connects pictures and text: for each new picture return the row of
+# the caption that fits best. Describe each picture by the anchors' pictures and each
+# caption by the anchors' captions, both with the mean of their anchors subtracted. Then
+# compare the descriptions by their cosine.
 
 
 # %% tags=["exercise"]
@@ -415,17 +393,16 @@ check_best_caption(best_caption)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Exercise 03.2 gives a description. Use it twice, with two kinds of anchors. Then
-# `relative_representation` compares all rows of the two descriptions. Which axis of the
-# result holds the captions?
+# Your function of exercise 03.2 makes both descriptions. `relative_representation` then
+# compares all rows of the one with all rows of the other. Which axis of the result
+# holds the captions?
 #
 # </details>
 #
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. On the new stamps, `best_caption(new.image, new.text, anchors.image,
-# anchors.text)` gives the row number of a picture for the picture itself about as
-# often as R@1 says.
+# A ✔ verdict. For the new stamps, `best_caption(new.image, new.text, anchors.image,
+# anchors.text)` returns the right row about as often as R@1 says.
 #
 # </details>
 
@@ -476,17 +453,7 @@ draw.show(draw.caption_search(new.pairs.picture[picked], results))
 
 # %% tags=["hide-input"]
 # Draw the cosines of all pairs of anchors, as they are and centred.
-def pair_cosines(z, mean=None):
-    """Return the cosines of all pairs of two rows, (n(n-1)/2,)."""
-    u = unit_rows(z, mean)
-    rows, columns = torch.triu_indices(len(u), len(u), offset=1)
-    return (u @ u.T)[rows, columns].numpy()
-
-
-def common_part(z):
-    """Return the squared length of the mean of the rows, each scaled to length 1."""
-    return float(unit_rows(z).mean(dim=0).square().sum())
-
+from asif_book.chapters.chapter_03.lessons import common_part, pair_cosines
 
 both = {
     f"pictures ({image_encoder.identity.name.split('.')[0]})": anchors.image,
@@ -577,26 +544,20 @@ check_times_nearest(how_often_nearest)
 
 # %% tags=["hide-input"]
 # Draw how often each anchor is among the nearest.
-from asif_book.checks import times_nearest  # the library's solution of 03.4
+from asif_book.chapters.chapter_03.lessons import greatest_hubs
 
-modalities = {
-    "pictures": (anchors.image, anchors.image_mean),
-    "captions": (anchors.text, anchors.text_mean),
-}
+modalities = {"pictures": (anchors.image, anchors.image_mean)}
+modalities["captions"] = anchors.text, anchors.text_mean
 places = np.unique(np.geomspace(1, len(anchors), 14).astype(int))  # ranks to draw
 curves, greatest = {}, {}
 for name, (z, its_mean) in modalities.items():
     for how, mean in (("as they are", None), ("centred", its_mean)):
-        similarity = relative_representation(z, z, mean=mean)  # (n, n)
-        counts = times_nearest(similarity.fill_diagonal_(-torch.inf), 10)  # (n,)
-        ordered = counts.sort(descending=True, stable=True)
-        curves[f"{name}, {how}"] = places, ordered.values[places - 1].numpy()
-        greatest[f"{name},\n{how}"] = ordered.indices[:5], ordered.values[:5]
-labels = {
-    "xlabel": "rank of the anchor, the greatest hub first",
-    "ylabel": "among the 10 nearest of others",
-}
-draw.show(draw.line_chart(curves, **labels, logx=10))
+        hubs, counts = greatest_hubs(z, mean)  # (n,) each
+        curves[f"{name}, {how}"] = places, counts[places - 1].numpy()
+        greatest[f"{name},\n{how}"] = hubs[:5], counts[:5]
+ylabel = "among the 10 nearest of others"
+xlabel = "rank of the anchor, the greatest hub first"
+draw.show(draw.line_chart(curves, xlabel=xlabel, ylabel=ylabel, logx=10))
 
 # %% tags=["hide-input"]
 # Draw the greatest hubs.
@@ -676,26 +637,14 @@ check_largest_change(my_largest_change)
 
 # %% tags=["hide-input"]
 # Rotate, scale and stretch the embeddings, and measure the largest change.
-from asif_book.checks import largest_change  # the library's solution of 03.5
+from asif_book.chapters.chapter_03.lessons import largest_changes
 
 table = {}
 for modality in ("image", "text"):
     z, a = getattr(new, modality), getattr(anchors, modality)  # (150, d), (n, d)
     d = z.shape[1]
     rotations = [random_rotation(d, generator) for _ in range(1 if fast else 3)]
-    lengths = torch.rand(len(z), 1, generator=generator) * 10 + 0.1
-    before = relative_representation(z, a)
-    after = relative_representation(lengths * z, 7 * a)
-    with_centring = centred(lengths * z, 7 * a) - centred(z, a)
-    stretch = torch.diag(torch.logspace(-0.5, 0.5, d))
-    table[f"{modality}, d = {d}"] = {
-        "rotation, the largest of all drawn": max(
-            largest_change(z, a, q) for q in rotations
-        ),
-        "scale, another for each vector": float((after - before).abs().max()),
-        "the same, centred": float(with_centring.abs().max()),
-        "stretch, another for each coordinate": largest_change(z, a, stretch),
-    }
+    table[f"{modality}, d = {d}"] = largest_changes(z, a, rotations, generator)
 print("largest change of an entry:")
 pd.DataFrame(table).map("{:.1e}".format)
 
@@ -799,24 +748,25 @@ show_progress("03")
 # %% [markdown]
 # ## Summary
 #
-# - A relative representation describes an item by its cosines with the anchors. Its
-#   length is the number of anchors, not the dimension of the encoder.
-# - Rotation and scale leave it unchanged, up to rounding. A shift breaks it;
-#   subtracting the mean of the anchors repairs it, but then all vectors must share one
-#   scale.
-# - With pairs as anchors, pictures and captions get descriptions that can be compared.
-#   The captions of held-out pictures are found far above chance, without any training.
+# - A relative representation describes an item by its cosines with the anchors, so its
+#   length is the number of anchors and not the dimension of the encoder.
+# - Rotation and scale leave the cosines unchanged, up to rounding. A shift changes
+#   them, but subtracting the mean of the anchors repairs the damage. With centring, all
+#   vectors must share one scale.
+# - If the anchors are pairs, pictures and captions get descriptions that can be
+#   compared. Without any training, captions of held-out pictures are found far above
+#   chance.
 # - Deeper: real embeddings have a shift built in, their common part. It makes all
 #   descriptions alike, and it adds to hubs.
-# - In `asif_lib/method.py`: `centre`, `unit`, `cosines` and `relative`; compare
-#   them with yours.
+# - In `asif_lib/method.py` the steps are called `centre`, `unit`, `cosines` and
+#   `relative`; compare them with yours.
 #
-# **What would prove us wrong.** A rotation that changes entries by more than rounding.
-# Recall above chance with shuffled captions of the anchors: then the pairs would not
-# carry the meaning.
+# **What would prove us wrong.** A rotation that changes entries by more than rounding
+# would. So would a recall above chance with shuffled captions, because then the pairs
+# would not carry the meaning.
 #
-# **Next:** [04 · Sparsification](04_sparsification.ipynb). So far every anchor counts
-# for every picture, near or far. What happens if only the near ones count?
+# **Next:** in [04 · Sparsification](04_sparsification.ipynb) only the near anchors
+# count. So far every anchor counts for every picture.
 #
 # [Sources](references.md): Moschella 2023, Maiorca 2023, Radovanović 2010.
 

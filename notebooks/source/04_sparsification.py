@@ -8,8 +8,7 @@
 # - carry out the four steps of sparsification: top $k$, clamp, power, normalise;
 # - look at the vector of one picture for several $k$ and $p$;
 # - choose $k$ and $p$ by measuring, and see the effect of peeking at the test;
-# - build a trap for a program that forgets the clamp;
-# - find the $k$ largest of a stream of anchors without ever holding the dense matrix.
+# - build a trap for a program that forgets the clamp.
 #
 # **Minutes** {minutes} · **Before this** [03 · Relative
 # representations](03_relative_representations.ipynb)
@@ -27,7 +26,7 @@ pairs = "stamps"  # or a folder of pictures with captions
 seed = 0  # for the intervals
 fast = False  # True: fewer values of k and p
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -35,7 +34,7 @@ import torch
 
 import asif_book.figures as draw
 from asif_book.chapters.opening import open_chapter
-from asif_lib import ASIF, method, relative_representation, sparsify
+from asif_lib import ASIF, relative_representation, sparsify
 from asif_lib.evaluation import mean_with_interval, paired_difference, ranks, same_text
 
 draw.use_style()
@@ -50,17 +49,16 @@ from asif_book.checks import (
     check_choice,
     check_clamp_and_power,
     check_sparsify,
-    check_top_k,
     check_trap,
 )
 
 # %% [markdown] tags=["core"]
 # ## 1 · Four steps
 #
-# In chapter 03 a picture became a list: its cosine with each anchor, once the mean of
-# the anchors was subtracted (**centring**). Four steps shorten the list, here for a
-# held-out stamp of a beaver. They have two settings: $k$, the number of entries that
-# stay, and $p$, an exponent.
+# In chapter 03 a picture became a list of its cosines with all anchors, with the mean
+# of the anchors subtracted. Four steps make this list short. They have two settings:
+# $k$ is the number of entries that stay, and $p$ is an exponent. The figure shows the
+# steps for a held-out stamp of a beaver.
 
 # %% tags=["hide-input"]
 # Draw the four steps for a stamp of a beaver.
@@ -81,57 +79,53 @@ draw.four_steps(caption, cosines, [*anchors.picture], [*anchors.caption], k=6, p
 #    larger beside small ones.
 # 4. **Normalise.** Divide the row by its length, so that its length is 1.
 #
-# The rows are twelve anchors: the six most similar ones, and six from the rest. A
-# filled blue bar is an entry. A dashed outline is a cosine that a step has forgotten.
+# Each row is one of twelve anchors, the six most similar ones and six of the rest. A
+# filled blue bar is an entry, and a dashed outline is a cosine that a step has
+# forgotten.
 #
-# **Before you try:** from which $k$ on does the clamp change an entry?
-# With $p = 8$, in which column do the blue bars almost vanish, and which step brings
-# them back?
+# **Before you try:** from which $k$ on does the clamp change an entry? With $p = 8$, in
+# which column do the blue bars almost vanish, and which step brings them back?
 #
 # <details><summary>Open this after your guess</summary>
 #
-# **What you see.** The dashed line is the cut after $k$ entries. If a blue bar above
-# this line points to the left of zero, even a short one, a negative entry was kept, and
-# the clamp removes it. In the column *power* all bars are shorter, and the small ones
-# lose most. In the column *normalise* all bars have grown by one common factor, so the
-# small ones stay small.
+# **What you see.** The dashed line is the cut after $k$ entries. The clamp changes
+# something as soon as a blue bar above this line points to the left of zero, because it
+# is then a negative entry that was kept. In the column *power* all bars become shorter,
+# and the short ones lose most. In the column *normalise* all bars grow by one common
+# factor, so the short ones stay short.
 #
 # </details>
 #
-# Now by hand, with five anchors.
+# Now we do the steps by hand, with five anchors, $k = 4$ and $p = 2$.
 #
-# **Before you run the next cell:** the cosines are 0.8, −0.6, 0.4, 0.1 and −0.2, with
-# $k = 4$ and $p = 2$. Which anchors have an entry above 0 in the end? How many times
-# larger is the first entry than the third: still twice?
+# **Before you run the next cell:** the cosines are 0.8, −0.6, 0.4, 0.1 and −0.2. Which
+# anchors have an entry above 0 in the end? The first entry is twice the third one: will
+# it still be twice as large?
 
 # %%
-row = pd.Series([0.8, -0.6, 0.4, 0.1, -0.2], pd.RangeIndex(1, 6, name="anchor"))
-k, p = 4, 2
-top_k = row.where(row.rank(ascending=False) <= k, 0)
-clamped = top_k.clip(lower=0)
-powered = clamped**p
-steps = {
-    "cosines": row,
-    f"1 · top k = {k}": top_k,
-    "2 · clamp at 0": clamped,
-    f"3 · power p = {p}": powered,
-    "4 · normalise": powered / np.linalg.norm(powered),
-    "the library": method.sparsify(torch.tensor([[*row]]), k, p)[0].numpy(),
-}
-pd.DataFrame(steps, row.index).T.style.format("{:.2f}")
+cosines = torch.tensor([0.8, -0.6, 0.4, 0.1, -0.2])
+largest = cosines.topk(4).indices
+top_k = torch.zeros(5)
+top_k[largest] = cosines[largest]
+clamped = top_k.clamp_min(0)
+powered = clamped**2
+normalised = powered / powered.norm()
+rows = torch.stack([cosines, top_k, clamped, powered, normalised])
+steps = ["cosines", "1 · top k", "2 · clamp", "3 · power", "4 · normalise"]
+pd.DataFrame(rows, steps, [f"anchor {j}" for j in range(1, 6)]).round(2)
 
 # %% [markdown]
-# **What you see.** In the row of top $k$, anchor 5 has a negative entry, because four
-# entries stay and only three cosines are positive. The clamp sets this entry to 0
-# before the power can make it positive. So three anchors have an entry above 0 in the
-# end. In the row of the power, a ratio of 2 has become a ratio of 4.
+# **What you see.** Top $k$ keeps four entries although only three cosines are positive,
+# so anchor 5 has a negative entry. The clamp sets this entry to 0 before the power can
+# make it positive. In the end three anchors have an entry above 0, and the first entry
+# is four times the third.
 #
 # ### Exercise 04.1 · Clamp, then power
 #
 # **Difficulty** ●○○○○ · **Minutes** 4
 #
 # Write steps 2 and 3: negative entries become 0, and then every entry is raised to the
-# power $p$. The exponent need not be whole. Do not change the input.
+# power $p$, which need not be a whole number. Do not change the input.
 
 
 # %% tags=["exercise"]
@@ -152,7 +146,8 @@ check_clamp_and_power(my_clamp_and_power)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `x.clamp_min(0)` has 0 in place of negative entries. `x ** p` raises every entry.
+# `x.clamp_min(0)` has a 0 in place of each negative entry, and `x ** p` raises every
+# entry.
 #
 # </details>
 # <details><summary>What you should see</summary>
@@ -166,10 +161,10 @@ check_clamp_and_power(my_clamp_and_power)
 #
 # **Difficulty** ●●○○○ · **Minutes** 8
 #
-# Write all four steps for a whole matrix: each row is one picture. Return a dense
-# matrix with zeros for the forgotten entries. A row without any positive entry becomes
-# a row of zeros. If several entries are equal at the $k$-th place, keep any of them,
-# but no more than $k$ entries in all.
+# Write all four steps for a whole matrix, in which each row is one picture. Return a
+# dense matrix with zeros for the forgotten entries. A row without a positive entry
+# becomes a row of zeros. If several entries are equal at the $k$-th place, keep any of
+# them, but no more than $k$ in all.
 
 
 # %% tags=["exercise"]
@@ -190,9 +185,9 @@ check_sparsify(my_sparsify)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `relative.topk(k, dim=1)` gives the values and their positions.
-# `torch.zeros_like(relative).scatter(1, positions, values)` puts values back into
-# place. `torch.nn.functional.normalize(x, dim=1)` leaves a row of zeros as it is.
+# `relative.topk(k, dim=1)` returns the values and their positions.
+# `torch.zeros_like(relative).scatter(1, positions, values)` puts values back into their
+# places. `torch.nn.functional.normalize(x, dim=1)` leaves a row of zeros as it is.
 #
 # </details>
 # <details><summary>What you should see</summary>
@@ -205,39 +200,42 @@ check_sparsify(my_sparsify)
 # %% [markdown] tags=["number", "core"]
 # ## 2 · One picture, before and after
 #
-# Twelve anchors were only a sample, so here is the same picture with all anchors. The
-# first figure sorts its cosines, the largest first. The second figure shows the $k$
-# entries that stay, after the power and the normalisation, for three values of $p$.
+# Twelve anchors were only a sample, so here is the same picture with all of them. The
+# first figure sorts its cosines, with the largest first. The second figure shows the
+# $k$ entries that stay, after power and normalisation, for three values of $p$.
 
-# %%
+# %% tags=["hide-input"]
 # Draw one vector for three exponents.
 k = round(0.1 * n)
 vectors = {f"p = {p}": sparsify(relative, k, p) for p in (1, 2, 8)}
 positions = np.arange(1, n + 1)
 ordered = {"cosine": (positions, relative[0].sort(descending=True).values.numpy())}
 entries = {name: (positions[:k], v.values[0]) for name, v in vectors.items()}
-labels = {"xlabel": "anchors, the most similar first"}
-draw.show(draw.line_chart(ordered, **labels, ylabel="cosine", marks={"k": k}))
-draw.show(draw.line_chart(entries, **labels, ylabel="entry after normalisation"))
+labels = {"xlabel": "anchors, the most similar first", "marks": {"k": k}}
+title = f"{caption} All {n} cosines"
+draw.show(draw.line_chart(ordered, **labels, ylabel="cosine", title=title))
+title = f"{caption} The {k} entries that stay"
+draw.show(draw.line_chart(entries, **labels, ylabel="entry", title=title))
+
+# %% tags=["hide-input"]
+# Print how many cosines are negative, and what the nearest anchors hold.
 negative = float((relative < 0).float().mean())
-print(f"{caption} {negative:.0%} of its cosines are negative")
+print(f"{negative:.0%} of all cosines are negative")
 for name, vector in vectors.items():
     share = float((vector.values[0, :6] ** 2).sum())
     print(f"{name}: the six nearest anchors hold {share:.0%} of the sum of squares")
 
 # %% [markdown]
-# **What you see.** Most anchors are unlike the picture, so that more than half of its
-# cosines are negative, as the first printed line says. (Cosines can be negative
-# because the mean of the anchors is subtracted, as in chapter 03.) In the first figure
-# the entries left of the dotted line are kept. Because the curve falls smoothly, it
-# shows no border between similar and unlike anchors, and any $k$ is a choice. The
-# second figure shows a softer way to forget, the power. On the line with stars,
-# $p = 8$, most of the kept entries are almost zero.
+# **What you see.** More than half of the cosines are negative, as the first printed
+# line says, because most anchors are unlike the beaver. In the first figure the curve
+# falls smoothly. It shows no border between similar and unlike anchors, so any $k$ is a
+# choice. The second figure shows a softer way to forget: with $p = 8$, the line with
+# stars, most of the kept entries are almost zero.
 #
 # One picture proves little, so we measure many. The **scoreboard** of this book shows
-# R@1 from picture to caption, on the validation split. The rows of chapter 03 come
-# first, and each new row adds one step. (The cut to the top $k$ comes last here, which
-# does not change the result.)
+# R@1 from picture to caption on the validation split. The rows of chapter 03 come
+# first, and each new row adds one step to the row above it. (The cut to the top $k$
+# comes last here, but the vectors in the end are the same.)
 #
 # **Before you run the next cell:** which of the three steps brings the most captions:
 # the clamp, the power or the cut?
@@ -251,11 +249,11 @@ xlabel = "R@1, picture → caption, validation split; 95 % interval"
 draw.show(draw.interval_dots({"R@1": board}, xlabel=xlabel, chance=by_guessing))
 
 # %% [markdown]
-# **What you see.** Each row contains the steps above it. In this order the power brings
-# most, and the cut nothing. Other orders end in the same vectors, because each step
-# keeps the order of the entries. But they give the credit to other steps. The table
-# shows the points of R@1 that each step adds to those before it, over 20 draws of the
-# splits, with $k = n/10$ and $p = 2$:
+# **What you see.** In this order the power brings most, and the cut brings nothing. If
+# a power before the clamp keeps the sign of each entry, as here, every order of the
+# steps ends in the same vectors. But each order gives the credit to other steps. The
+# table shows the points of R@1 that each step adds to the steps before it, over 20
+# draws of the splits, with $k = n/10$ and $p = 2$:
 #
 # | pairs: order | cut | clamp | power |
 # |---|---:|---:|---:|
@@ -267,11 +265,11 @@ draw.show(draw.interval_dots({"R@1": board}, xlabel=xlabel, chance=by_guessing))
 # | emoji: power→cut→clamp | +0.2 [−1.2, 1.7] | +0.0 [0.0, 0.0] | +18.3 [15.5, 21.2] |
 #
 # So **negative and small similarities are noise, and the step that takes them away
-# first gets the credit**. `python benchmarks/accuracy/steps.py stamps emoji cifar10`
-# measures it again.
+# first gets the credit**. (`benchmarks/accuracy/steps.py` measures the table again.)
 #
-# Why cut, if clamp and power do it all? An explanation then has at most $k$ terms
-# (chapter 06), and a vector takes little memory and time (chapter 08).
+# Why do we cut, if clamp and power already do the job? Because an explanation then has
+# at most $k$ terms (chapter 06), and a vector takes little memory and time (chapter
+# 08).
 
 # %% [markdown]
 # ## 3 · Choosing k and p
@@ -362,13 +360,15 @@ print(f"best for both: k = {best_k} ({best.fraction:g} of the anchors), p = {bes
 
 
 # %% tags=["hide-input"]
-# Compare the chosen setting with others, stamp by stamp.
+# Find the recall of a setting, stamp by stamp.
 def of_each_stamp(k, p):
     """Return the mean recall of a setting for each stamp, (150,)."""
     evaluate(k, p)
     return results[k, p].mean(axis=0)
 
 
+# %% tags=["hide-input"]
+# Subtract the recall of other settings from that of the chosen one.
 paper_k = min(800, n)  # the paper's k = 800 is more than the anchors we have
 others = {
     f"all entries, k = {n}, p = {best_p:g}": (n, best_p),
@@ -380,6 +380,9 @@ gaps = {
     name: 100 * paired_difference(chosen_one, of_each_stamp(*other), seed)
     for name, other in others.items()
 }
+
+# %% tags=["hide-input"]
+# Show the differences in a table.
 print(f"mean recall of the chosen setting: {mean_with_interval(chosen_one, seed)}")
 cut = paired_difference(of_each_stamp(round(n / 10), 1), of_each_stamp(n, 1), seed)
 print(f"with p = 1, cutting to a tenth brings {in_points(cut)}")
@@ -481,7 +484,7 @@ check_choice(my_choice)
 # zero?
 
 # %% tags=["hide-input"]
-# Draw how many vectors keep a negative entry, for each k.
+# Count the vectors that keep a negative entry, for each k.
 views = {  # (150, n) each
     "pictures": relative_representation(
         held_out.image, bank.image, mean=bank.image_mean
@@ -494,6 +497,9 @@ reaches = {}
 for name, matrix in views.items():
     smallest = matrix.sort(dim=1, descending=True).values[:, kept - 1]  # (150, 25)
     reaches[name] = grid, (smallest < 0).float().mean(dim=0).numpy()
+
+# %% tags=["hide-input"]
+# Draw how many vectors keep a negative entry.
 labels = {
     "xlabel": "entries kept, k / n",
     "ylabel": "vectors that keep\na negative entry",
@@ -517,7 +523,7 @@ print(f"the first negative entry: at k = {first}, {first / n:.0%} of the anchors
 
 
 # %% tags=["hide-input"]
-# Draw the recall with and without the clamp.
+# Measure the recall with and without the clamp.
 def powered_scores(p, clamp):
     """Score all captions for all pictures with every entry kept, (150, 150)."""
     kept = [m.clamp_min(0) if clamp else m for m in views.values()]
@@ -532,6 +538,9 @@ measured = {  # for each stamp, (150,)
     }
     for name, clamp in (("with clamp", True), ("without", False))
 }
+
+# %% tags=["hide-input"]
+# Draw the recall with and without the clamp.
 dots = {
     name: {p: mean_with_interval(found, seed) for p, found in by_power.items()}
     for name, by_power in measured.items()
@@ -603,60 +612,6 @@ check_trap(my_trap)
 #
 # </details>
 
-# %% [markdown]
-# ## 5 · A stream of anchors
-#
-# A sparse vector is small, but that helps little if the dense matrix must be made
-# first. So the library never makes the dense matrix, and neither will you.
-#
-# ### Exercise 04.5 · The k largest of a stream
-#
-# **Difficulty** ●●●●○ · **Minutes** 15
-#
-# The anchors do not fit into memory. They come from the disk in **blocks** of some
-# rows, each only once. For every picture find the $k$ largest cosines with *all*
-# anchors, and the positions of these anchors: positions count on over all blocks. All
-# rows have length 1, so a cosine is a dot product. Keep only the $k$ best so far, merge
-# each block into them, and discard the block.
-#
-# A block may hold fewer anchors than $k$, but all together hold at least $k$. The check
-# watches how many numbers you hold at one moment.
-
-
-# %% tags=["exercise"]
-def my_top_k(
-    queries: torch.Tensor, blocks: Iterator[torch.Tensor], k: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the k largest cosines of each query, and the positions of their anchors.
-
-    queries: (q, d), rows of length 1; blocks: each (b, d), rows of length 1
-    returns: values (q, k) float32, the largest first, and indices (q, k) int64
-    """
-    ### BEGIN SOLUTION
-    # Join the best so far with those of each block, and carry the indices along.
-    ### END SOLUTION
-
-
-# %% tags=["check"]
-check_top_k(my_top_k)
-
-# %% [markdown]
-# <details><summary>Hint</summary>
-#
-# Begin with $k$ places that hold $-\infty$. In each block: `topk` of the block's
-# cosines (at most as many as the block has), `torch.cat` them to the best so far,
-# `topk` again. It also returns the order in which the values were taken;
-# `indices.gather(1, order)` takes the joined indices in the same order. Add the number
-# of anchors that have passed to a block's positions.
-#
-# </details>
-# <details><summary>What you should see</summary>
-#
-# A ✔ verdict. **Now break it:** write `torch.cat(list(blocks))` and one `topk`. The
-# values are right, and the check tells how much you held.
-#
-# </details>
-
 # %% [markdown] tags=["progress"]
 # The exercises that you have solved:
 
@@ -671,12 +626,10 @@ show_progress("04")
 #
 # **50 minutes.** Sections 1 and 2, the core, with exercise 04.1 and the knobs (15
 # minutes); the sweep of section 3 with the "best of 36" experiment (15); exercise 04.2
-# (10) or, with a strong class, 04.4 in pairs (10); the summary (5). At home: 04.3 and
-# 04.5.
+# (10) or, with a strong class, 04.4 in pairs (10); the summary (5). At home: 04.3.
 #
-# **90 minutes.** Sections 1 to 4 with 04.1 to 04.4 (60 minutes; let pairs show each
-# other their traps), section 5 with 04.5 (25; begin with a drawing of the stream on the
-# board), 5 minutes for the summary.
+# **90 minutes.** Sections 1 to 4 with 04.1 to 04.4 (80 minutes; let pairs show each
+# other their traps), 10 minutes for the summary and the exit questions.
 #
 # Write the cosines 0.8, −0.6, 0.4, 0.1 and −0.2 on the board first, and let four
 # students do one step each, with k = 4 and p = 2.
@@ -691,10 +644,6 @@ show_progress("04")
 #   speaks against it. With $p = 1$ the draws do. Ask for both columns of the heat map.
 # - *"The power makes the answers better, the cut does not."* Ask for the first row of
 #   the table of orders.
-# - *"topk over a block gives the index."* Ask which anchor is number 3 of the second
-#   block.
-# - *"I don't build the matrix, I only keep a list of tiles."* Ask how many numbers the
-#   list holds at the end.
 #
 # ### Discussion
 #
@@ -744,23 +693,21 @@ show_progress("04")
 # %% [markdown]
 # ## Summary
 #
-# - Sparsification has four steps: top $k$, clamp, power, normalise. The order matters:
-#   the clamp comes before the power. In `asif_lib/method.py` these are `top_k`,
-#   `sharpen` and `sparsify`.
-# - $k$ and $p$ do one job: they forget small similarities, one sharply and one softly.
-# - Negative and small similarities are noise; the step that takes them away first gets
-#   the credit. The cut also makes the lists short, for explanations, memory and speed.
+# - Sparsification has four steps: top $k$, clamp, power, normalise. The clamp must come
+#   before the power. In `asif_lib/method.py` these are `top_k`, `sharpen` and
+#   `sparsify`.
+# - $k$ and $p$ do one job: both forget small similarities, $k$ sharply and $p$ softly.
+# - Negative and small similarities are noise, and the step that takes them away first
+#   gets the credit. The cut also makes the lists short, which helps explanations,
+#   memory and speed.
 # - Deeper: from a tenth of our anchors upwards, $k$ hardly matters. $k$ and $p$ are
 #   chosen on a validation split, where the best of many looks better than it is.
-# - Deeper: computing sparse vectors needs no dense matrix: blocks, and the $k$ best so
-#   far, are enough. Chapter [08](08_scaling.ipynb) counts the bytes.
 #
-# **What would prove us wrong.** Dense vectors with $p = 1$ that find captions as well
-# as the chosen setting, on another bank: then forgetting would bring nothing. If
-# the best $k/n$ and $p$ changed a lot from one validation split to the next, our choice
-# would be luck.
+# **What would prove us wrong.** If dense vectors with $p = 1$ found captions as well as
+# the chosen setting on another bank, forgetting would bring nothing. If the best $k/n$
+# and $p$ changed a lot from one validation split to the next, our choice would be luck.
 #
-# **Where next.** Here, every number came from the stamps on which we chose. [05 ·
-# Zero-shot evaluation](05_zero_shot.ipynb) asks the test split.
+# **Next:** here every number came from the stamps on which we chose. [05 · Zero-shot
+# evaluation](05_zero_shot.ipynb) asks the test split.
 #
 # [Sources](references.md): Norelli 2023.

@@ -3,18 +3,16 @@
 #
 # > **Question.** How good is it, and how sure are we?
 #
-# The model is complete: two frozen encoders, a bank of anchors, $k$ and $p$. Now we
-# measure the model on pictures that had no part in any choice. Beside each number stand
-# an interval, chance and simpler methods, because a number alone says little.
+# The model is complete: it has two frozen encoders, a bank of anchors, $k$ and $p$. Now
+# we measure the model on pictures that had no part in any choice. A number alone says
+# little, so each number stands beside an interval, chance and simpler methods.
 #
 # <details><summary>Goals, minutes, path, what runs</summary>
 #
-# - **retrieval**, sections 1 to 3: find the captions of held-out stamps, and compare
-#   ASIF with five baselines;
-# - **how sure**, sections 4 and 5: give a number its interval, and compare two methods
-#   question by question;
-# - **classes by name**, sections 6 to 8: classify stamps and clothes, and turn
-#   scores into probabilities.
+# - find the captions of held-out stamps, and compare ASIF with five baselines;
+# - give a number its interval, and compare two methods question by question;
+# - classify stamps and clothes by the names of their classes, and turn scores into
+#   probabilities.
 #
 # **Minutes** {minutes} · **Before this** [04 · Sparsification](04_sparsification.ipynb)
 # · **What runs** All stamps, and some thousand pictures of Fashion-MNIST. About 25
@@ -67,7 +65,6 @@ from asif_book.checks import (
 
 image_encoder, text_encoder, stamps, everything = open_chapter(profile, device, pairs)
 train, validation, test = (stamps.splits[s] for s in ("train", "validation", "test"))
-print(f"stamps: {len(train)} train, {len(validation)} validation, {len(test)} test")
 
 # %% tags=["hide-input"]
 # Draw eight answers of a model with the settings of chapter 04.
@@ -84,9 +81,10 @@ draw.show(draw.labelled_pictures(pictures, given, right, columns=4))
 # %% [markdown]
 # ## 1 · Retrieval: from the scoreboard to the test
 #
-# The scoreboard of chapters 03 and 04 finds the captions of the *validation* stamps,
-# with the training stamps as anchors. Because $k$ and $p$ were chosen there, its last
-# number is a little too good. The *test* stamps had no part in that choice.
+# The scoreboard of chapters 03 and 04 counts how often a *validation* stamp finds its
+# caption, with the training stamps as anchors. But $k$ and $p$ were chosen on these
+# same stamps, so its last number is a little too good. The *test* stamps had no part in
+# that choice.
 
 # %% tags=["hide-input"]
 # Draw which split sees what.
@@ -94,12 +92,12 @@ draw.who_sees_what(stamps)
 
 # %% [markdown]
 # **What you see.** Each lane is a **split**. First the training stamps are the anchors
-# (solid), and the validation stamps the questions (outlined). Then the choice is passed
-# on (arrows), the validation stamps become anchors too, and the test split is asked.
-# Several cells ask the test split, but none of them chooses anything.
+# (solid), and the validation stamps ask (outlined). When $k$ and $p$ are chosen, the
+# validation stamps become anchors too, and the test stamps ask. No cell chooses
+# anything by their answers.
 #
-# **Before you run the next cell:** the way to the test has two steps: other questions,
-# then more anchors. Which step will change R@1 more?
+# **Before you run the next cell:** on the way to the test, we first ask other questions
+# and then add anchors. Which step will change R@1 more?
 
 # %% tags=["hide-input"]
 # Draw the scoreboard with two steps from its last row to the test.
@@ -117,70 +115,79 @@ board, chance = scoreboard(everything, stamps.splits, seed=seed)
 asked = everything.subset(test)
 board["05 · test stamps as questions"] = first_place(small_bank, asked)
 board["05 · and validation stamps as anchors"] = first_place(bank, asked)
-files = [str(picture) for picture in stamps.split("test").pictures]
-by_path = asked.replace(image=embed(image_encoder, files, progress=False))
-print(f"test stamps by their paths: R@1 {first_place(small_bank, by_path)}")
 xlabel = "R@1, picture → caption, with 95 % interval"
 draw.show(draw.interval_dots({"stamps": board}, xlabel=xlabel, chance=chance))
 
 # %% [markdown]
-# **What you see.** The first step asks other questions, and their paths give the same
-# number, because the encoder prepares every picture. The second step adds anchors,
-# and R@1 falls a little. Bars like these do not tell whether a step is sure (section
-# 5). The last row is the number that this chapter reports.
+# **What you see.** When anchors are added, R@1 falls a little. But such bars do not
+# tell whether a step is sure, as section 5 explains. The last row is the number that
+# this chapter reports.
 
 # %% [markdown]
 # ## 2 · A bag of words?
 #
-# The wrong captions of the test are about other stamps. Now a copy of the right caption
-# has one change; for roles, two stamps stand side by side. Anchors show no stamp that
-# is asked. How often does the copy win?
+# So far the wrong captions belong to other stamps. Now a wrong caption is a copy of the
+# right caption, with a single change. To exchange the roles of two things, we put two
+# stamps side by side. No anchor shows a stamp that is asked. How often does the copy
+# win?
 #
 # **Before you run the next cell:** which change will the model notice worst?
 
 # %% tags=["hide-input"]
-# Draw how often a wrong caption wins, for each rule.
+# Make wrong captions by each rule.
 from asif_lab.wrong_captions import CHANGES, wrong_captions
 
-from asif_book.chapters.chapter_05.lessons import side_by_side, wrong_wins
 from asif_lib.errors import DataError
 
-captions, wins = stamps.captions, {}
 order = np.random.default_rng(seed).permutation(len(captions)).tolist()
 wrong = {"another stamp's caption": dict(enumerate(captions[i] for i in order))}
 for what, (rule, example) in CHANGES.items():
-    print(f"{what}: “{example}” becomes “{rule(example)}”")
+    print(f"A change of {what} makes “{rule(example)}” of “{example}”")
     try:
         wrong[what] = wrong_captions(captions, what)
     except DataError as error:
         print(f"    {error}")
+
+# %% tags=["hide-input"]
+# Count how often the wrong captions win.
+from asif_book.chapters.chapter_05.lessons import wrong_wins
+
+wins = {}
 for what, of in wrong.items():
     rows = [i for i in order if i in of and of[i] != captions[i]][: 30 if fast else 150]
     z = embed(text_encoder, [of[i] for i in rows], progress=False)  # (m, 384)
     wins[what] = mean_with_interval(wrong_wins(everything, rows, z), seed)
+
+# %% tags=["hide-input"]
+# Change who does what, in two pictures side by side.
+from asif_book.chapters.chapter_05.lessons import side_by_side
+
 try:
     asked = stamps.split("test")
     both, *told = side_by_side(asked.pictures, asked.captions)
-    print(f"role: “{told[0][0]}” becomes “{told[1][0]}”")
+    print(f"A change of role makes “{told[1][0]}” of “{told[0][0]}”")
     images = model.images(embed(image_encoder, both, progress=False))
     own, copy = (images.similarity(model.texts(t)).diagonal() for t in told)  # (m,)
     wins["role"] = mean_with_interval((copy >= own).numpy(), seed)
 except DataError as error:
     print(error)
+
+# %% tags=["hide-input"]
+# Draw how often a wrong caption wins, for each rule.
 xlabel = "the wrong caption wins, with 95 % interval"
 draw.show(draw.interval_dots({"stamps": wins}, xlabel=xlabel, chance=0.5))
 
 # %% [markdown]
-# **What you see.** A caption of another stamp hardly ever wins. But another colour, or
-# “left” the other way round, lies near the dotted line, which is a coin. So a good
-# recall does not show that the model reads colours or roles.
+# **What you see.** A caption of another stamp hardly ever wins. But a copy with another
+# colour, or with “left” the other way round, wins about as often as a coin (dotted
+# line). So a good recall does not show that the model reads colours or roles.
 
 # %% [markdown]
 # ## 3 · Find the caption, find the picture
 #
 # For each test picture the model ranks all test captions, and for each caption all
-# pictures. We count R@1 and R@10. If two stamps have the same caption,
-# both count as right.
+# pictures. We count R@1 and R@10. If two stamps have the same caption, both count as
+# right.
 #
 # We compare ASIF with five simple methods, which learn from the same anchors:
 #
@@ -189,30 +196,33 @@ draw.show(draw.interval_dots({"stamps": wins}, xlabel=xlabel, chance=0.5))
 #   embeddings;
 # - **Procrustes**: both sides are reduced to equally many main directions, and a
 #   rotation or mirror brings the pictures closest to their captions;
-# - **CCA**, canonical correlation analysis: pairs of directions along which pictures
-#   and captions vary together;
-# - **CSA**: as CCA, but a pair of directions counts more if it varies together more.
+# - **CCA**, canonical correlation analysis: we find pairs of directions along which
+#   pictures and captions vary together;
+# - **CSA**: as in CCA, but a pair of directions counts more if it varies together more.
 #
-# Their settings, too, are chosen on the validation split.
+# Their settings are chosen on the validation split, too.
 #
-# **Before you run the next cell:** what will ASIF reach? Which of the five comes
-# closest?
+# **Before you run the next two cells:** which R@1 will ASIF reach, and which of the
+# five comes closest?
 
 # %%
 from asif_lab import METHODS, choose
 
-image, text = everything.image[test], everything.text[test]  # (150, 1280), (150, 384)
-test_captions = [captions[i] for i in test]
-same = same_text(test_captions, test_captions)  # (150, 150) bool
 same_pairs = same_text(captions, captions)  # (793, 793) bool
 split = [(train, validation)]
-methods, best_of = {"ASIF": model}, {}
+methods, settings = {"ASIF": model}, {}
 for name in ("nearest anchor", "ridge", "Procrustes", "CCA", "CSA"):
     make = METHODS[name]
     found = choose(make, everything.image, everything.text, split, same_pairs)
-    best_of[name] = found.settings
+    settings[name] = found.settings  # the best on the validation split
     methods[name] = make(**found.settings).fit(bank.image, bank.text)
+
+# %% tags=["hide-input"]
+# Find the place of the right answer for all methods, in both directions.
+image, text = everything.image[test], everything.text[test]  # (150, 1280), (150, 384)
 scores = {m: method.similarity(image, text) for m, method in methods.items()}
+test_captions = [captions[i] for i in test]
+same = same_text(test_captions, test_captions)  # (150, 150) bool
 WAYS = ("picture → caption", "caption → picture")
 place = {(m, WAYS[0]): ranks(s, same) for m, s in scores.items()}  # of the right answer
 place |= {(m, WAYS[1]): ranks(s.T, same) for m, s in scores.items()}  # (150,) each
@@ -234,32 +244,34 @@ for k in (1, 10):
 
 # %% [markdown]
 # **What you see.** All dots stand far to the right of **chance**, the result of a
-# random order. May we say that ASIF is better than ridge? Section 5 answers. First
-# comes a doubt about the number itself, because some test captions stand *word for
-# word* among the anchors.
+# random order. Section 5 asks whether ASIF is better than ridge. But first we doubt the
+# number itself, because some test captions stand *word for word* among the anchors.
 #
-# **Before you run the next cell:** will R@1 fall if we count only pictures whose
+# **Before you run the next two cells:** will R@1 fall if we count only pictures whose
 # caption is new? How far will it fall if we shuffle the anchors' captions?
 
 # %%
 known = set(bank.pairs.caption)
 new = np.array([caption not in known for caption in test_captions])  # (150,) bool
-first = place["ASIF", WAYS[0]] < 1  # (150,) bool
-for words, which in (("no anchor has", new), ("an anchor has", ~new)):
-    if which.any():
-        found, where = mean_with_interval(first[which], seed), f"R@1 where {words}"
-        record(f"held-out stamps, caption among 150, {where} the same caption", found)
-        print(f"{where} the same caption: {found}")
-
+first = place["ASIF", "picture → caption"] < 1  # (150,) bool: R@1 is its mean
 shuffle = np.random.default_rng(seed).permutation(len(bank))
 shuffled = ASIF(bank.replace(text=bank.text[shuffle]), device=device)
-wrong_pairs = ranks(shuffled.similarity(image, text), same) < 1  # (150,) bool
-print(f"R@1, the anchors' captions shuffled: {mean_with_interval(wrong_pairs, seed)}")
+first_shuffled = ranks(shuffled.similarity(image, text), same) < 1  # (150,) bool
+
+# %% tags=["hide-input"]
+# Print R@1 for new captions, for known ones, and with shuffled captions. Record.
+for words, which in (("no anchor has", new), ("an anchor has", ~new)):
+    if which.any():
+        found = mean_with_interval(first[which], seed)
+        where = f"R@1 where {words} the same caption"
+        record(f"held-out stamps, caption among 150, {where}", found)
+        print(f"The {where} is {found}.")
+found = mean_with_interval(first_shuffled, seed)
+print(f"The R@1 with the anchors' captions shuffled is {found}.")
 
 # %% [markdown]
-# **What you see.** For new captions R@1 falls, but not to chance; with shuffled
-# captions it is about chance. Below each picture stands the caption that ASIF puts
-# first; after a ✘ the right one follows.
+# **What you see.** If only new captions count, R@1 falls, but not to chance. If the
+# anchors' captions are shuffled, R@1 is about chance.
 
 # %% tags=["hide-input"]
 # Draw four right answers and four wrong ones.
@@ -275,11 +287,11 @@ draw.show(draw.labelled_pictures(pictures, said, own, columns=4))
 #
 # **Difficulty** ●●●○○ · **Minutes** 10
 #
-# Because sparse vectors often share no anchor, many scores are exactly 0, and they tie.
+# Because sparse vectors often share no anchor, many scores are exactly 0, so they tie.
 # Write recall@k so that a right answer in a tie stands *behind* all wrong answers of
-# the tie. A question counts as found when its best right answer is among the first $k$.
-# Other right answers do not stand in its way, so count only the wrong answers before
-# the best right one.
+# the tie. A question is found if its best right answer is among the first $k$. Other
+# right answers do not stand in its way, so count only the wrong answers before the best
+# right one.
 
 
 # %% tags=["exercise"]
@@ -302,48 +314,49 @@ check_recall_with_ties(my_recall)
 #
 # First find the score of the best right answer of each row:
 # `scores.masked_fill(~relevant, -torch.inf).amax(dim=1)`. Then count the wrong answers
-# with a score at least as large. Fewer than $k$ of them: found.
+# with a score at least as large. If they are fewer than $k$, the question is found.
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. On scores that are all equal, recall@5 among 12 candidates is 0.
+# If all scores are equal, recall@5 among 12 candidates is 0.
 #
 # </details>
 
 # %% [markdown] tags=["number"]
-# **Break it on purpose:** let us count a tie as found. We ask the model with a small
-# $k$, and a silent “model” that says 0 to everything.
+# **Break it on purpose:** now a tie counts as found. We ask the model with a small $k$,
+# and a silent “model” that says 0 to everything.
 #
 # **Before you run the next cell:** what R@1 will the silent model get?
 
 # %%
+small = ASIF(bank, min(3, model.k), device=device)
 compared = {
-    f"ASIF, k = {model.k}": scores["ASIF"],
-    "ASIF, small k": ASIF(bank, min(3, model.k), device=device).similarity(image, text),
-    "says 0 to everything": torch.zeros_like(scores["ASIF"]),
+    f"ASIF with k = {model.k}": scores["ASIF"],
+    "ASIF with a small k": small.similarity(image, text),
+    "The silent model": torch.zeros_like(scores["ASIF"]),
 }
 for name, s in compared.items():
     strict = float((ranks(s, same) < 1).mean())
     best_right = s.masked_fill(~same, -torch.inf).amax(dim=1, keepdim=True)  # (150, 1)
     careless = float(((s > best_right).sum(dim=1) < 1).float().mean())
-    print(f"{name}: R@1 {strict:.1%}; with ties as found {careless:.1%}")
+    print(f"{name} has R@1 {strict:.1%}, and {careless:.1%} if a tie counts.")
 
 # %% [markdown]
-# **What you see.** The more often scores tie at 0, the more the careless count gives
-# away.
+# **What you see.** The more often scores tie at 0, the more points the careless count
+# gives away.
 
 # %% [markdown]
 # ## 4 · How sure is a number?
 #
 # The bars of section 3 are **95 % bootstrap intervals**, which say how far the number
 # might move with other questions of the same kind. To make one, draw as many questions
-# as there are, *with replacement*, so that some come twice and some not at all. Take
-# R@1 of these questions. Repeat this 2,000 times, and cut off 2.5 % of the results at
-# each end.
+# as there are, but *with replacement*, so that some come twice and some not at all.
+# Compute R@1 of these questions. Repeat this 2,000 times, and cut off 2.5 % of the
+# results at each end.
 #
-# **Before you run the next cell:** with four times as many questions, how much shorter
-# would the interval be?
+# **Before you run the next cell:** how much shorter would the interval be with four
+# times as many questions?
 
 # %% tags=["hide-input"]
 # Draw the interval of R@1 for more and more of the questions.
@@ -353,22 +366,20 @@ for share in (1 / 16, 1 / 4, 1):
     shown[f"{len(some)} questions"] = mean_with_interval(some, seed)
 xlabel = "R@1 of ASIF, picture → caption, with 95 % interval"
 draw.show(draw.interval_dots({"test stamps": shown}, xlabel=xlabel))
-widths = [f"{100 * (m.high - m.low):.0f} points" for m in shown.values()]
-print("width of the intervals:", ", ".join(widths))
 
 # %% [markdown]
-# **What you see.** Each row has about four times as many questions as the row above,
-# and its bar is about half as long.
+# **What you see.** Each row has about four times as many questions as the row above, so
+# its bar is about half as long.
 
 # %% [markdown]
 # ### Exercise 05.2 · How sure are we?
 #
 # **Difficulty** ●●●○○ · **Minutes** 10
 #
-# Write the bootstrap interval of a mean: the percentiles 2.5 and 97.5 of the means of
-# many resamples. The same seed must give the same interval, and another seed draws
-# other resamples. Two correct solutions draw different numbers, so the check allows a
-# difference of 0.02.
+# Write the bootstrap interval of a mean. Its ends are the percentiles 2.5 and 97.5 of
+# the means of many resamples. The same seed must give the same interval, but another
+# seed draws other resamples. Because two correct solutions draw different numbers, the
+# check allows a difference of 0.02.
 
 
 # %% tags=["exercise"]
@@ -389,12 +400,12 @@ check_bootstrap(my_interval)
 # <details><summary>Hint</summary>
 #
 # `torch.randint(n, (resamples, n), generator=…)` draws positions with replacement, one
-# row for each resample. `items[draws]` gives all resamples at once.
+# row for each resample. `items[draws]` holds the items of all resamples at once.
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. Items that are all equal give an interval of length 0.
+# If all items are equal, the interval has length 0.
 #
 # </details>
 
@@ -402,10 +413,10 @@ check_bootstrap(my_interval)
 # ## 5 · Is one method better?
 #
 # Overlapping bars do not tell, because both methods answered the *same* questions, and
-# some questions are hard for both. The **paired difference** of a question is 1 where
-# only the first method is right, −1 where only the second is, and otherwise 0. If the
-# interval of its mean excludes 0, the difference is more than the luck of these
-# questions.
+# some questions are hard for both. So we compare question by question. The **paired
+# difference** of a question is 1 if only the first method is right, −1 if only the
+# second is, and otherwise 0. If the interval of its mean excludes 0, the difference is
+# more than the luck of these questions.
 
 # %% tags=["hide-input"]
 # Draw each question by the methods that are right, in R@10.
@@ -418,15 +429,15 @@ gaps = pd.DataFrame(
     {
         f"R@{k}, {way}": {
             name: paired_difference(place["ASIF", way] < k, place[name, way] < k, seed)
-            for name in best_of
+            for name in settings
         }
         for k in (1, 10)
         for way in WAYS
     }
 ).rename_axis("ASIF minus …, points")
-count = gaps.map(lambda gap: gap.low > 0).sum(axis=1)
-words = ", ".join(f"{name} {n}" for name, n in count.items())
-print(f"intervals above 0 (ASIF is ahead), of 4 for each baseline: {words}")
+
+# %% tags=["hide-input"]
+# Show the differences in a table.
 drawn = over_draws(profile, pairs)  # of the stamps and the offline encoders only
 if len(drawn):
     gaps[f"{drawn.seeds.iloc[0]} draws, mean recall"] = -1 * drawn.gap[gaps.index]
@@ -435,22 +446,21 @@ shown = gaps.style.format(lambda gap: in_points(gap).replace(" points", ""))
 shown.map(lambda gap: bold[bool(gap.low > 0 or gap.high < 0)])
 
 # %% [markdown]
-# **What you see.** A square is a question. In the table, bold intervals exclude 0, and
-# the others cannot tell. But of many intervals a few exclude 0 by luck (chapter 09).
-#
-# All of them also rest on *one* split. So the last column, which is stored, uses twenty
-# draws of train, validation and test stamps. It gives the mean of R@1, R@5 and R@10,
-# with intervals over draws and stamps. There ASIF is ahead of all five baselines.
+# **What you see.** In the table, bold intervals exclude 0, and the others cannot tell.
+# But of many intervals a few exclude 0 by luck (chapter 09), and the first four columns
+# rest on *one* split. So the last column, which is stored, uses twenty draws of train,
+# validation and test stamps. It gives the mean of R@1, R@5 and R@10, with intervals
+# over draws and stamps. There ASIF is ahead of all five baselines.
 
 # %% [markdown]
 # ### Exercise 05.3 · Is a better than b?
 #
 # **Difficulty** ●●●○○ · **Minutes** 10
 #
-# `a` and `b` hold the results of two methods for the same $n$ questions: any numbers,
-# such as 1 for right and 0 for wrong. Return the mean of $a - b$, and its 95 %
-# percentile bootstrap interval. A question that is drawn again is drawn for both. For
-# the two ends the check allows 0.02. The mean does not depend on the draws.
+# `a` and `b` hold the results of two methods for the same $n$ questions. They may be
+# any numbers, such as 1 for right and 0 for wrong. Return the mean of $a - b$, and its
+# 95 % percentile bootstrap interval. A question that is drawn again is drawn for both.
+# The check allows 0.02 for the two ends, but the mean does not depend on the draws.
 
 
 # %% tags=["exercise"]
@@ -473,17 +483,18 @@ check_paired_difference(my_comparison)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Take the difference of every question; the rest is the bootstrap of exercise 05.2.
+# Take the difference of every question, because the rest is the bootstrap of exercise
+# 05.2.
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. A method compared with itself gives 0, from 0 to 0.
+# A method compared with itself gives 0, from 0 to 0.
 #
 # </details>
 
 # %% [markdown]
-# **Break it on purpose:** what if we forget that the questions were the same?
+# **Break it on purpose:** what happens if we forget that the questions were the same?
 #
 # **Before you run the next cell:** which interval will be shorter?
 
@@ -501,7 +512,7 @@ def unpaired_difference(a, b):
 
 
 gaps = {"paired": {}, "unpaired": {}}
-for name in best_of:
+for name in settings:
     one, other = (place[m, WAYS[0]] < 10 for m in ("ASIF", name))  # (150,) bool
     gaps["paired"][f"ASIF minus {name}"] = paired_difference(one, other, seed)
     gaps["unpaired"][f"ASIF minus {name}"] = unpaired_difference(one, other)
@@ -509,9 +520,8 @@ xlabel = "difference in R@10, picture → caption, points; 95 % interval"
 draw.show(draw.interval_dots(gaps, xlabel=xlabel, zero=True))
 
 # %% [markdown]
-# **What you see.** The two marks of a row stand at the same place. The paired bars are
-# shorter, because a hard question is hard for both methods, so that its difficulty
-# cancels.
+# **What you see.** The paired bars are shorter, because a hard question is hard for
+# both methods, so that its difficulty cancels.
 
 # %% [markdown]
 # ## 6 · Classes by name
@@ -539,7 +549,7 @@ def my_prompts(labels: list[str], templates: list[str]) -> list[str]:
     """
     ### BEGIN SOLUTION
     # Labels outside, templates inside: the prompts of a label stand together.
-    # Usual mistake. The loops the other way round: 05.5 then averages different labels.
+    # Usual mistake. The loops are exchanged, so 05.5 averages different labels.
     return [template.replace("{}", label) for label in labels for template in templates]
     ### END SOLUTION
 
@@ -550,14 +560,14 @@ check_prompts(my_prompts)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `"a photo of a {}.".replace("{}", "cat")` puts a label into place. Of two loops the
-# outer one runs over the labels.
+# `"a photo of a {}.".replace("{}", "cat")` puts a label into its place. Write two
+# loops, and let the outer one run over the labels.
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. Labels cat and dog in templates “a {}” and “the {}” give: a cat, the
-# cat, a dog, the dog.
+# The labels cat and dog in the templates “a {}” and “the {}” give: a
+# cat, the cat, a dog, the dog.
 #
 # </details>
 
@@ -566,9 +576,9 @@ check_prompts(my_prompts)
 #
 # **Difficulty** ●●○○○ · **Minutes** 5
 #
-# You have the scores of all prompts, in the order of exercise 05.4: the $m$ prompts of
-# each label stand together. Average the scores of each label's prompts, and return the
-# position of the best label.
+# You have the scores of all prompts in the order of exercise 05.4, so the $m$ prompts
+# of each label stand together. Average the scores of each label's prompts, and return
+# the position of the best label.
 
 
 # %% tags=["exercise"]
@@ -588,32 +598,32 @@ check_average_templates(my_zero_shot)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Turn the (q, c · m) matrix into (q, c, m) with `reshape`. The last axis then runs over
-# the templates.
+# Turn the (q, c · m) matrix into (q, c, m) with `reshape`, so that the last axis runs
+# over the templates.
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. **Now break it:** reshape to `(len(scores), m, c)` and average over
+# **Now break it:** reshape to `(len(scores), m, c)` and average over
 # `dim=1`.
 #
 # </details>
 
 # %% [markdown]
-# To use both functions, we need classes. The stamps lie in folders such as
-# `animals/birds`, whose names the model never saw. Folders with at least four test
-# stamps are our classes, in plain words.
+# Now we need classes. The stamps lie in folders such as `animals/birds`, whose names
+# the model never saw. Folders with at least four test stamps are our classes, and we
+# name them in plain words.
 #
-# The validation split decides which template we take. With several templates, a label's
-# score is the **mean** of its prompts' scores, or the **largest** (max).
+# The validation split decides which template we take. If there are several templates, a
+# label's score is the **mean** of its prompts' scores, or the **largest** (max).
 #
 # **Before you run the next cell:** stamps are drawings and photographs. Will “a photo
 # of a” help or harm?
 
 # %% tags=["hide-input"]
-# Draw the accuracy of each template on stamps, and choose one.
+# Write down four templates.
 sizes = Counter(names[i] for i in test if names[i] in classes).values()
-print(f"{sum(sizes)} test stamps, {min(sizes)} to {max(sizes)} of each class")
+print(f"Each class has {min(sizes)} to {max(sizes)} test stamps, {sum(sizes)} in all.")
 TEMPLATES = {
     "name alone": ("{}",),
     "a …": ("a {}.",),
@@ -622,6 +632,8 @@ TEMPLATES = {
 }
 
 
+# %% tags=["hide-input"]
+# Ask with each template, and with two ways to reduce them.
 def compare_templates(model, z, classes, labels):
     """Accuracy on pictures (q, d_image) for each way to reduce and each template."""
     accuracies = {"mean": {}, "max": {}}
@@ -632,21 +644,23 @@ def compare_templates(model, z, classes, labels):
     return accuracies
 
 
+# %% tags=["hide-input"]
+# Draw the accuracy of each template on stamps, and choose one.
 asked, labels = with_classes(stamps, validation, classes)
 by_template = compare_templates(small_model, everything.image[asked], classes, labels)
 xlabel = f"accuracy on {len(asked)} validation stamps, with 95 % interval"
 draw.show(draw.interval_dots(by_template, xlabel=xlabel))
 values = {name: measure.value for name, measure in by_template["mean"].items()}
-best = max(values, key=values.get)  # of equals, the first in the list
-print(f"chosen, with the mean: {best}")
+best = max(values, key=values.get)  # of equal values, it takes the first
+print(f"With the mean, the validation stamps choose “{best}”.")
 
 # %% [markdown] tags=["number"]
-# **What you see.** On these few stamps, the wording matters little. We take the best
+# **What you see.** On these few stamps the wording matters little. We take the best
 # template with the mean, and ask the test stamps. The next figure also shows chance,
-# and a model that always answers the most frequent class.
+# and a “model” that always answers the most frequent class.
 #
-# **Before you run the next cell:** what accuracy do you expect, and which two classes
-# will the model mix up most?
+# **Before you run the next two cells:** what accuracy do you expect, and which two
+# classes will the model mix up most?
 
 # %%
 from asif_lib.zeroshot import make_prompts
@@ -661,6 +675,8 @@ def zero_shot(similarity, z, classes, templates):
     return scores.argmax(dim=1)
 
 
+# %% tags=["hide-input"]
+# Draw the accuracy of each method on stamps, and record that of ASIF.
 asked, labels = with_classes(stamps, test, classes)
 z = everything.image[asked]  # (88, 1280)
 predicted = {}
@@ -670,35 +686,33 @@ sizes = Counter(names[i] for i in train + validation)
 frequent = max(classes, key=lambda name: sizes[name])
 predicted[f"always “{frequent}”"] = np.full(len(labels), classes.index(frequent))
 measured = {name: accuracy(guess, labels, seed) for name, guess in predicted.items()}
-
-# %% tags=["hide-input"]
-# Draw the accuracy of each method on stamps. Draw which answers ASIF gives. Record.
-from asif_lib.evaluation import confusion_of, mcnemar
-
 xlabel = f"zero-shot accuracy, {len(classes)} classes, {len(asked)} stamps"
 chance = 1 / len(classes)
 draw.show(draw.interval_dots({"test stamps": measured}, xlabel=xlabel, chance=chance))
 name = f"held-out stamps, zero-shot, {len(classes)} classes"
 record(name, measured["ASIF"], note=f"chance {chance:.1%}")
+
+# %% tags=["hide-input"]
+# Compare ASIF with ridge, and draw which answers ASIF gives.
+from asif_lib.evaluation import confusion_of, mcnemar
+
 right = {name: np.asarray(guess) == labels for name, guess in predicted.items()}
 gap = in_points(paired_difference(right["ASIF"], right["ridge"], seed))
 only_asif, only_ridge, p_value = mcnemar(right["ASIF"], right["ridge"])
-print(f"ASIF minus ridge: {gap}")
-print(f"only ASIF right {only_asif}, only ridge {only_ridge}; p-value {p_value:.3f}")
+print(f"ASIF minus ridge is {gap}.")
+print(f"Only ASIF is right for {only_asif} stamps, and only ridge for {only_ridge}.")
+print(f"The p-value of McNemar's test is {p_value:.3f}.")
 on_stamps = model.classify(z, classes, templates=TEMPLATES[best])
 counts = confusion_of(on_stamps, labels)[classes].to_numpy()  # (13, 13)
 draw.show(draw.confusion_matrix(counts, classes))
 
 # %% [markdown]
 # **What you see.** All six methods are far to the right of chance and of the most
-# frequent class. Ridge gives a higher number than ASIF, and the interval of their
+# frequent class. Ridge has a higher number than ASIF, and the interval of their
 # difference says whether these stamps can tell. **McNemar's test** looks at the stamps
 # that only *one* of the two gets right. If both methods were equally good, each such
 # stamp would be a toss of a coin. The **p-value** is the chance of a result at least as
 # uneven.
-
-# %% [markdown]
-# In the matrix, the diagonal is right. A number beside it counts confusions.
 
 # %% tags=["hide-input"]
 # Draw twelve mistakes of the zero-shot labels.
@@ -710,17 +724,18 @@ if len(wrong):
     draw.show(draw.labelled_pictures(wrong_pictures, given, true, columns=6))
 
 # %% [markdown]
-# **What you see.** Below each mistake stands the label given, and in brackets the true
-# one. But a stamp has one folder only: is a toy bear a mammal?
+# **What you see.** In brackets stands the true label. But some mistakes are open to
+# doubt, because a stamp has one folder only: is a toy bear a mammal?
 
 # %% [markdown] tags=["number"]
 # ## 7 · Pictures of another kind
 #
 # Fashion-MNIST holds small grey pictures of clothing in ten classes, **white on
 # black**. Because the stamps stand on white, we swap light and dark if that helps on
-# the validation split. All stamps are anchors here.
+# the validation split. Here all stamps are anchors.
 #
-# **Before you run the next cell:** chance is one in ten. What accuracy do you expect?
+# **Before you run the next cell:** by chance one answer in ten is right. What accuracy
+# do you expect?
 
 # %%
 fashion = load_labelled("fashion_mnist")
@@ -731,7 +746,7 @@ turned = [inverted(picture) for picture in tried.pictures]
 z_tried = embed(image_encoder, turned, progress=False)  # (300, 1280)
 for name, z in (("white on black", z_plain), ("black on white", z_tried)):
     guess = full_model.classify(z, fashion.classes).predicted
-    print(f"{name}: {accuracy(guess, tried.labels, seed)}")
+    print(f"For {name}, the accuracy is {accuracy(guess, tried.labels, seed)}.")
 
 # %% tags=["hide-input"]
 # Draw the accuracy of each template on clothes.
@@ -739,12 +754,13 @@ by_template = compare_templates(full_model, z_tried, fashion.classes, tried.labe
 xlabel = f"accuracy on {len(tried)} validation pictures, with 95 % interval"
 draw.show(draw.interval_dots(by_template, xlabel=xlabel, chance=0.1))
 choices = {("mean", name): m.value for name, m in by_template["mean"].items()}
-choices["max", "all three"] = by_template["max"]["all three"].value  # the others: same
-how, best = max(choices, key=choices.get)  # of equals, the first in the list
-print(f"chosen on the validation split: {best}, {how} over templates")
+# with a single template, the mean and the max are the same
+choices["max", "all three"] = by_template["max"]["all three"].value
+how, best = max(choices, key=choices.get)  # of equal values, it takes the first
+print(f"The validation pictures choose “{best}”, with the {how} over templates.")
 
 # %% tags=["hide-input"]
-# Draw the accuracy of each method on clothes. Draw which answers ASIF gives. Record.
+# Measure the accuracy of each method on clothes.
 sample = fashion.split("test").sample(200 if fast else 1_000, seed)
 turned = [inverted(picture) for picture in sample.pictures]
 z_test = embed(image_encoder, turned, progress=False)  # (1000, 1280)
@@ -752,12 +768,15 @@ templates = TEMPLATES[best]
 answer = full_model.classify(z_test, fashion.classes, templates=templates, reduce=how)
 guess = answer.predicted.numpy()  # (1000,)
 measured, notes = {"ASIF": accuracy(guess, sample.labels, seed)}, {}
-for name, its_settings in best_of.items():
-    method = METHODS[name](**its_settings).fit(everything.image, everything.text)
+for name, chosen in settings.items():
+    method = METHODS[name](**chosen).fit(everything.image, everything.text)
     other = zero_shot(method.similarity, z_test, fashion.classes, templates).numpy()
     measured[name] = accuracy(other, sample.labels, seed)
     gap = paired_difference(guess == sample.labels, other == sample.labels, seed)
     notes[name] = f"ASIF {in_points(gap)}".replace(" points", "")
+
+# %% tags=["hide-input"]
+# Draw the accuracy of each method, and record that of ASIF.
 name = "Fashion-MNIST, zero-shot, 10 classes, 793 stamps as anchors"
 record(name, measured["ASIF"], note=f"chance {1 / len(fashion.classes):.1%}")
 xlabel = (
@@ -765,19 +784,19 @@ xlabel = (
 )
 dots = {"test pictures": measured}
 draw.show(draw.interval_dots(dots, xlabel=xlabel, chance=0.1, notes=notes))
+
+# %% tags=["hide-input"]
+# Draw which answers ASIF gives.
 counts = confusion_of(answer, sample.labels)[fashion.classes].to_numpy()  # (10, 10)
 draw.show(draw.confusion_matrix(counts, fashion.classes))
-print("stamps of clothes:", sum(group.startswith("clothes") for group in stamps.groups))
+clothes = sum(group.startswith("clothes") for group in stamps.groups)
+print(f"Of the {len(stamps)} anchors, {clothes} show clothes.")
 
 # %% [markdown]
-# **What you see.** ASIF is better than chance, but the accuracy is low. Ridge, CCA and
-# CSA do better. The matrix shows *how* ASIF fails: a few prompts take most pictures.
-# Few anchors are clothing (see the printed line). Chapter 07 adds such anchors, and
-# tries the two switches of chapter 09.
-
-# %% [markdown]
-# Would other words help? An honest answer needs untouched pictures, of which
-# Fashion-MNIST has more.
+# **What you see.** ASIF is better than chance, but its accuracy is low, and ridge, CCA
+# and CSA do better. The matrix shows *how* ASIF fails: a few prompts take most
+# pictures. Few anchors are clothing, so chapter 07 adds such anchors. It also tries the
+# two switches of chapter 09.
 
 # %% tags=["hide-input"]
 # Seal the pictures of the next exercise.
@@ -786,31 +805,30 @@ turned = [inverted(picture) for picture in sealed.pictures]
 z_sealed = embed(image_encoder, turned, progress=False)  # (500, 1280)
 validation_set, test_set = (z_tried, tried.labels), (z_sealed, sealed.labels)
 task = WordingTask(full_model, fashion.classes, validation_set, test_set)
-print(f"{len(tried)} pictures to choose by, {len(sealed)} sealed")
+print(f"You choose by {len(tried)} pictures, and {len(sealed)} others are sealed.")
 
 # %% [markdown]
 # ### Exercise 05.6 · A wording that helps
 #
 # **Difficulty** ●●●●● · **Minutes** 30
 #
-# An open question. Find prompts for the ten classes with which the model does better
-# than with "a photo of a {}.", and prove it. You may use other names (`"a purse"` for a
-# bag), other templates, or a description of the pictures. The scores of several prompts
-# for a class are averaged.
+# This question is open. Find prompts for the ten classes with which the model does
+# better than with "a photo of a {}.", and prove it. You may use other names
+# (`"a purse"` for a bag), other templates, or a description of the pictures. If a class
+# has several prompts, their scores are averaged.
 #
-# `measure(prompts)` tells for each validation picture whether it got its class: (n,)
-# bool. `prompts` is a list with one list of strings for each class. Measure at least
-# two wordings, and return the best within five seconds.
+# `measure(prompts)` tells which validation pictures got their class: (n,) bool.
+# `prompts` holds one list of strings for each class. Measure at least two wordings, and
+# return the best within five seconds.
 #
 # If your choice helps there, the check opens the sealed pictures and compares it with
 # “a photo of a {}.” picture by picture. A difference whose whole interval lies above 0
 # is a **proof**. An honest gain that is not sure counts as a **result**.
 #
-# **The sealed pictures are opened for three wordings, and no more.** Write all three
+# **The sealed pictures are opened for three wordings, and no more.** So write all three
 # down before the first look. Each interval leaves out 0.05 / 3, so that luck alone is
-# called a proof in at most about 5 % of such investigations. The promise no longer
-# holds if what you saw at a look helps you to write the next wording. (The same wording
-# again is no new look.)
+# called a proof in at most about 5 % of such investigations. This promise no longer
+# holds if a look helps you to write the next wording.
 
 
 # %% tags=["exercise"]
@@ -822,7 +840,7 @@ def my_wording(classes: list[str], measure: Callable) -> list[list[str]]:
     """
     ### BEGIN SOLUTION
     # Write a few wordings down before you look, measure each, and keep the best.
-    # Usual mistake. Many wordings are tried, and the winner was the luckiest of them.
+    # Usual mistake. Many wordings are tried, so the winner is the luckiest of them.
     templates = ["a photo of a {}.", "a grey {}", "a photo of a {} on white."]
     templates += ["a grey photo of a {}."]
     wordings = [[[t.replace("{}", name)] for name in classes] for t in templates]
@@ -837,14 +855,14 @@ check_wording(my_wording, task)
 # <details><summary>Hint</summary>
 #
 # Write down five wordings before you measure the first. What do the pictures look like?
-# Which classes does the confusion matrix hardly ever name? For the best of a list:
-# `max(wordings, key=lambda prompts: float(measure(prompts).float().mean()))`.
+# Which classes does the confusion matrix hardly ever name? You get the best of a list
+# with `max(wordings, key=lambda prompts: float(measure(prompts).float().mean()))`.
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# The gain on validation, and the difference on the sealed pictures with its interval.
-# On few validation pictures a gain of two or three points may be luck.
+# You see the gain on validation, and the difference on the sealed pictures with its
+# interval. On few validation pictures a gain of two or three points may be luck.
 #
 # </details>
 
@@ -853,28 +871,21 @@ check_wording(my_wording, task)
 #
 # An answer with the score 0.3 may be right nearly always or nearly never, so we want a
 # **probability**. The **softmax with a temperature** $T$ gives label $c$ the share
-# $\exp(s_c / T)$ of the sum over all labels. No answer changes. With a large $T$ all
-# labels are nearly equal; with a small $T$ the best label gets nearly everything. The
-# probability of the answer is its **confidence**. It is **calibrated** if of all
-# answers with the confidence 80 %, 80 % are right.
+# $\exp(s_c / T)$ of the sum over all labels. This changes no answer. With a large $T$
+# all labels are nearly equal, but with a small $T$ the best label gets nearly
+# everything. The probability of the answer is its **confidence**. It is **calibrated**
+# if, for example, 80 % of the answers with the confidence 80 % are right.
 #
-# The test labels must not choose $T$, but the bank has pairs of its own. Each picture
-# of the bank chooses among as many captions as there are labels: its own, and captions
-# of other pairs. We take the $T$ that makes the own captions most probable.
+# The test labels must not choose $T$, so we ask pairs of the bank. Each of its pictures
+# chooses among as many captions as there are labels: its own, and captions of other
+# pairs. We take the $T$ that makes the own captions most probable.
 #
 # **Before you run the next cell:** the model answers only the more confident half of
-# the questions. What share of these answers will be right on stamps? On clothes?
+# the questions. What share of these answers will be right on stamps, and on clothes?
 
 # %% tags=["hide-input"]
-# Fit the temperatures, and draw what the confidence is worth.
-from asif_book.chapters.chapter_05.lessons import (
-    calibration_error,
-    calibration_scores,
-    coverage_curve,
-    fit_temperature,
-    reliability,
-)
-from asif_lib.explain import leave_one_out
+# Fit the temperatures.
+from asif_book.chapters.chapter_05.lessons import temperature_of_pairs
 
 asked = {
     "stamps": (model, on_stamps.scores, labels),  # (88, 13)
@@ -882,19 +893,25 @@ asked = {
 }
 sure, correct, told = {}, {}, {}  # by name: (q,) the confidence; whether it is right
 for name, (asif, s, true) in asked.items():
-    images, texts = leave_one_out(asif.bank, asif.k, asif.p)  # each pair by the others
-    own = asif.bank.pairs.caption
-    c = min(s.shape[1], own.nunique())
-    choices = calibration_scores(images, texts, own, c, seed)  # (n, c)
-    t = fit_temperature(choices, torch.zeros(len(choices)))  # column 0 is right
+    t = temperature_of_pairs(asif, s.shape[1], seed)
     told[name] = {"T": f"{t:.3f}", "fitted on pairs": str(len(asif.bank))}
     sure[f"{name}, T = 1"] = torch.softmax(s, dim=1).amax(dim=1).numpy()
     sure[name] = torch.softmax(s / t, dim=1).amax(dim=1).numpy()
     correct[name] = correct[f"{name}, T = 1"] = s.argmax(dim=1).numpy() == true
+
+# %% tags=["hide-input"]
+# Draw what the confidence is worth.
+from asif_book.chapters.chapter_05.lessons import coverage_curve, reliability
+
 shown, told["stamps, T = 1"] = (*asked, "stamps, T = 1"), {"T": "1"}
 tables = {name: reliability(sure[name], correct[name], bins=5) for name in shown}
 curves = {name: coverage_curve(sure[name], correct[name]) for name in asked}
 draw.show(draw.trust_curves(tables, {n: sure[n] for n in shown}, curves))
+
+# %% tags=["hide-input"]
+# Show what the confidence is worth in a table.
+from asif_book.chapters.chapter_05.lessons import calibration_error
+
 for name in shown:
     gap = mean_with_interval(sure[name] - correct[name], seed)
     print(draw.worst_bin(name, tables[name]))
@@ -908,18 +925,19 @@ pd.DataFrame(told.values(), index=list(told)).fillna("")
 
 # %% [markdown]
 # **What you see.** *First panel:* each mark is a fifth of the answers, sorted by
-# confidence. On the dotted line the confidence is calibrated. *Second panel:* all
-# confidences. With $T = 1$ (stars) all labels look nearly equal, although most answers
-# are right. The **expected calibration error** (ECE) is the mean distance from the
-# line. Its **floor** is the ECE of calibrated answers with these confidences, which
-# leave the line only by luck. With the bank's temperature, the interval of confidence
-# minus accuracy holds 0 for both sets. But both ECEs exceed their floor, so the answers
-# are not yet calibrated. *Third panel:* to the left, the model keeps silent on more of
-# its least confident answers. For stamps silence pays, but for clothes even the most
-# confident tenth is often wrong.
+# confidence. On the dotted line the confidence is calibrated. *Second panel:* with
+# $T = 1$ (stars) all confidences are small, although most answers are right.
 #
-# A picture that fits *none* of the labels can still get 90 %. Chapter 06 shows an
-# alarm and its limits.
+# The **expected calibration error** (ECE) is the mean distance from the line. Its
+# **floor** is the ECE of calibrated answers with these confidences, which leave the
+# line only by luck. With the bank's temperature, the interval of confidence minus
+# accuracy holds 0 for both sets. But both ECEs exceed their floor, so the answers are
+# not yet calibrated.
+#
+# *Third panel:* to the left, the model keeps silent on more of its least confident
+# answers. For stamps silence pays, but for clothes even the most confident tenth is
+# often wrong. Even a picture that fits *none* of the labels can get 90 %, and chapter
+# 06 shows an alarm with its limits.
 
 # %% [markdown] tags=["progress"]
 # The exercises that you have solved:
@@ -950,8 +968,8 @@ show_progress("05")
 # - *"A tie is half right."* Ask what the silent model would get under each rule.
 # - *"Validation said +3 points, so it is +3 points."* Seen in 05.6. Ask for the paired
 #   interval on validation itself, and how many wordings were tried.
-# - *"The score is a probability."* Ask what happens to the scores when a label is added
-#   (nothing), and what would happen to probabilities.
+# - *"The score is a probability."* Ask what happens to the other scores when a label is
+#   added. Nothing happens to them, but probabilities would change.
 # - *"It is 95 % sure, so the picture shows one of the labels."* Seen in section 8. Ask
 #   for the labels "pencil" and "spoon", and a picture of a horse: the probabilities add
 #   up to 1 all the same.
@@ -961,9 +979,9 @@ show_progress("05")
 # 1. Is it fair to count a caption as wrong if it describes the picture as well as its
 #    own?
 #
-# > **Answer.** The data have one caption for each picture and cannot know. R@10 softens
-# > it. The defect is the same for all methods, so comparisons suffer less from it than
-# > absolute numbers.
+# > **Answer.** The data cannot know, because they have only one caption for each
+# > picture. R@10 softens this defect. Because the defect is the same for all methods,
+# > comparisons suffer less from it than absolute numbers.
 #
 # 2. In 05.6 the test split is opened for three wordings that are written down first.
 #    Why?
@@ -977,30 +995,30 @@ show_progress("05")
 #
 # 1. The 95 % intervals of two methods overlap. Are the methods equally good?
 #
-#    > **Answer.** We cannot say so. Both methods answered the same questions. So
-#    > compare them question by question, and look at the interval of the difference.
+#    > **Answer.** We cannot say so from the bars, because both methods answered the
+#    > same questions. So compare them question by question, and look at the interval of
+#    > the difference.
 #
 # 2. Why do we choose k and p on validation, and not on the test split?
 #
-#    > **Answer.** The best of many settings is also the luckiest one. Its result on the
+#    > **Answer.** The best of many settings is also a lucky one, so its result on the
 #    > split that chose it is too good.
 #
 # 3. The classes of a task change. What must be done to an ASIF model before it can
 #    answer?
 #
 #    > **Answer.** Write the new class names into the template and embed these texts.
-#    > Nothing is trained, and the bank stays.
+#    > The bank stays as it is, because nothing is trained.
 
 # %% [markdown]
 # ## Summary
 #
-# - Choose on one split, test on another and choose nothing there. Give every number its
-#   interval and its chance level.
-# - Compare two methods on the same questions, pair by pair. A tie does not count as
-#   found.
-# - On held-out stamps ASIF finds captions and classes far above chance, and captions
-#   better than five baselines, over twenty draws. (Chapter 09 names four that are not
-#   behind.) On Fashion-MNIST ridge, CCA and CSA are better (one split).
+# - Choose on one split, and test on another. Give every number its interval and its
+#   chance level.
+# - Compare two methods question by question, and do not count a tie as found.
+# - On held-out stamps ASIF finds captions and classes far above chance. Over twenty
+#   draws it finds captions better than five baselines, but chapter 09 names four that
+#   are not behind. On Fashion-MNIST ridge, CCA and CSA are better (one split).
 # - A temperature that is fitted inside the bank turns scores into confidences, which
 #   are not yet calibrated. Answers of low confidence can be held back.
 #

@@ -41,7 +41,7 @@ from PIL import ImageOps
 
 import asif_book.figures as draw
 from asif_book import record
-from asif_book.chapters.chapter_07.lessons import answers_of
+from asif_book.chapters.chapter_07.lessons import answers_of, to_teach
 from asif_book.chapters.measuring import timed
 from asif_book.chapters.opening import SILHOUETTE, first_held_out, open_chapter
 from asif_lib import ASIF, AnchorBank, embed, load_labelled
@@ -81,13 +81,7 @@ no_shape = old.subset(np.flatnonzero(old.pairs.id != SILHOUETTE).tolist())
 questions = bank.subset(held_out)  # 150 stamps with their captions
 captions = questions.pairs.caption.tolist()
 same = same_text(captions, captions)  # (150, 150): a repeated caption counts as right
-if stamps.captions[row] == "A red kangaroo.":
-    caption, template = "A kangaroo.", "a photo of a {}."
-    labels = ["kangaroo", "dog", "deer", "marsupial", "Australia"]
-    labels += ["something that jumps"]
-else:  # pairs of a class
-    caption, template = stamps.captions[row], "{}"
-    labels = list(dict.fromkeys([caption, *(stamps.captions[i] for i in others)]))[:6]
+caption, template, labels = to_teach(stamps, row)
 z = bank.image[[row]]  # (1, d_image), the photograph itself
 prompts = embed(text_encoder, make_prompts(labels, [template]), progress=False)
 answer = labels[int(ASIF(old, device=device).similarity(z, prompts)[0].argmax())]
@@ -248,9 +242,7 @@ Quiz("after", pairs)
 # **validation** pictures make all choices, and the **test** pictures choose nothing.
 
 # %% tags=["hide-input"]
-# Load and embed the clothes, and draw one pair of each class.
-from asif_book.chapters.chapter_07.lessons import enlarged
-from asif_book.chapters.classes import captioned, inverted
+# Load the clothes, and draw lessons, pictures for validation and the test.
 from asif_lib.defaults import DEFAULT_TEMPLATE
 
 fashion = load_labelled("fashion_mnist")
@@ -266,6 +258,11 @@ test_split = fashion.split("test")
 seen = {id(x) for x in test_split.sample(1_000, seed).pictures}  # those of chapter 05
 unseen = [i for i, x in enumerate(test_split.pictures) if id(x) not in seen]
 test_data = test_split.subset(unseen).sample(200 if fast else 1_000, seed)
+
+# %% tags=["hide-input"]
+# Embed the clothes.
+from asif_book.chapters.classes import captioned, inverted
+
 pool_pairs = captioned(part)
 pool = bank.embed(pool_pairs, image_encoder, text_encoder, progress=False)
 z_tried, z_test = (  # (300, 1280), (1000, 1280)
@@ -274,11 +271,18 @@ z_tried, z_test = (  # (300, 1280), (1000, 1280)
 )
 print(f"{len(pool)} pairs to teach, {len(tried)} pictures for validation")
 print(f"{len(test_data)} for the test")
+
+# %% tags=["hide-input"]
+# Draw one pair of each class.
+from asif_book.chapters.chapter_07.lessons import enlarged
+
 of_each = pool_pairs.subset([rows[0] for rows in by_class])
 pictures = [enlarged(picture) for picture in of_each.pictures]
 draw.show(draw.show_pictures(pictures, of_each.captions, columns=5))
 
 
+# %% tags=["hide-input"]
+# Find out which pictures get their class.
 @for_small_matrices()
 def right_answers(bank, z, labels, k, p):
     """Whether each picture, (q, d_image), gets its class: (q,) bool."""
@@ -507,7 +511,7 @@ check_unchanged(my_verdict)
 # within 5 points?
 
 # %% tags=["hide-input"]
-# Draw the change of the recall of stamps after the lessons.
+# Measure the recall of the stamps, and say whether it is unchanged.
 from asif_book.chapters.measuring import recall_of_pairs
 
 MARGIN = 0.05
@@ -526,6 +530,8 @@ def in_words(gap):
     return f"{in_points(gap)}, {verdict} within 5 points"
 
 
+# %% tags=["hide-input"]
+# Teach the lessons, and choose settings for the larger banks.
 k_old = max(1, round(DEFAULT_K_SHARE * len(old)))
 taught = [old.add(lesson(i, sizes[-1])) for i in range(lessons)]
 fraction, p_new = chosen[sizes[-1]]
@@ -535,6 +541,9 @@ after = {
     f"as before: k = {k_old}, p = 2": (k_old, 2),
     f"chosen again: k = {k_new}, p = {p_new:g}": (k_new, p_new),
 }
+
+# %% tags=["hide-input"]
+# Draw the change of the recall of stamps after the lessons.
 gaps, verdicts = {}, {}
 for name, (k, p) in after.items():
     found = np.mean([recall_of_stamps(b, k, p) for b in taught], axis=0)
@@ -556,7 +565,7 @@ draw.show(draw.interval_dots({"": gaps}, **axis, margin=MARGIN, notes=verdicts))
 # bags: nothing, chance, or the same as before any lesson?
 
 # %% tags=["hide-input"]
-# Draw the accuracy of each class before and after the bags are forgotten.
+# Forget the bags, and ask the bank before and after.
 FORGOTTEN = "bag"
 full = bank.add(lesson(0, sizes[-1]))
 group = f"fashion_mnist/{FORGOTTEN}"
@@ -568,6 +577,9 @@ answered = {
     for name, b in (("before", full), ("bags forgotten", without_bags))
 }
 of_class = [test_data.labels == c for c in range(len(classes))]  # (q,) bool each
+
+# %% tags=["hide-input"]
+# Draw the accuracy of each class before and after.
 by_label = {
     name: {
         c: mean_with_interval(found[of], seed)
@@ -641,7 +653,7 @@ check_found(my_found)
 # removal, what will the AUC be?
 
 # %% tags=["hide-input"]
-# Draw how well anchors are told from other stamps, before and after they leave.
+# Ask before and after anchors leave, with the picture and with copies of it.
 from asif_book.chapters.chapter_07.lessons import ALARM, COPIES, remembered
 
 small = [
@@ -652,6 +664,9 @@ for name, damage in COPIES.items():
     damaged = [damage(picture) for picture in small]
     copies[name] = embed(image_encoder, damaged, progress=False)
 visits = remembered(old, questions, copies, 1 if fast else 2)
+
+# %% tags=["hide-input"]
+# Draw how well anchors are told from other stamps.
 shown = {}
 for of in visits.itertuples():
     if (of.bank, of.sees) != ("removed", "score"):
@@ -679,11 +694,7 @@ found.style.format("{:.0%}")
 # disk? After `compact`?
 
 # %% tags=["hide-input"]
-# Add Ben's pairs, remove them, compact the bank, and look into its files.
-from IPython.display import display
-
-from asif_book.chapters.chapter_07.lessons import files_hold
-
+# Make pairs of Ben's, and a bank on the disk that he shares with Ada.
 BEN = "from Ben's wardrobe"
 
 
@@ -696,6 +707,9 @@ captions = [caption.replace(".", f" {BEN}.") for caption in bens_pairs.captions]
 ids = [f"ben/{pair_id}" for pair_id in bens_pairs.ids]
 bens_pairs = replace(bens_pairs, captions=captions, ids=ids)
 bens = bank.embed(bens_pairs, image_encoder, text_encoder, progress=False)
+
+# %% tags=["hide-input"]
+# Save a bank that Ada teaches, and plan three edits.
 home = Path(folder.name) / "shared"
 given_by(bank, "Tux Paint").save(home)
 shared = AnchorBank.load(home).add(given_by(lesson(0, 1), "Ada"))
@@ -704,6 +718,11 @@ edits = {
     "removed": lambda bank: bank.remove(contributor="Ben"),
     "compacted": lambda bank: bank.compact(),
 }
+
+# %% tags=["hide-input"]
+# Add Ben's pairs, remove them, compact the bank, and look into its files.
+from asif_book.chapters.chapter_07.lessons import files_hold
+
 rows, histories = [], {}
 for edit, run in edits.items():
     shared, took = timed(lambda run=run, bank=shared: run(bank))
@@ -713,6 +732,11 @@ for edit, run in edits.items():
         row[f"his {what} in the files"] = "yes" if files_hold(home, content) else "no"
     rows.append(row | {"seconds": f"{took:.3f}"})
     histories[edit] = shared.history().set_index("version").drop(columns="time")
+
+# %% tags=["hide-input"]
+# Show what each edit left in the files, and the history.
+from IPython.display import display
+
 display(
     pd.DataFrame(rows).set_index("edit"), histories["removed"], histories["compacted"]
 )
@@ -733,7 +757,7 @@ display(
 # lower the accuracy?
 
 # %% tags=["hide-input"]
-# Plant each wrong pair in turn, and keep the most harmful one.
+# Prepare a healthy bank, and pairs of ankle boots with a wrong caption.
 VICTIM, LIE = classes.index("ankle boot"), classes.index("dress")
 short = min(2, sizes[-1])
 healthy = bank.add(lesson(0, short))
@@ -752,6 +776,8 @@ def with_a_lie(row):
     return pair.replace(text=labels_text[[LIE]], pairs=table)
 
 
+# %% tags=["hide-input"]
+# Plant each wrong pair in turn, and keep the most harmful one.
 def found_by(bank, rows=slice(None)):
     """Which of these validation pictures get their class, (300,) bool for all."""
     return right_answers(bank, z_tried[rows], tried.labels[rows], k_short, short_p)
@@ -762,6 +788,9 @@ right_boots = [found_by(healthy.add(with_a_lie(i)), victims).sum() for i in lies
 worst = int(np.argmin(right_boots))  # of equals, the first
 poisoned = healthy.add(with_a_lie(worst))
 before, after = found_by(healthy), found_by(poisoned)
+
+# %% tags=["hide-input"]
+# Compare the banks before and after.
 harmed = {}
 for name, rows in (("all classes", victims | True), ("ankle boot only", victims)):
     gap = in_points(paired_difference(after[rows], before[rows], seed))
@@ -955,7 +984,7 @@ check_lesson(my_lesson, task)
 
 
 # %% tags=["hide-input"]
-# Draw the accuracy after typical and after random lessons.
+# Choose the typical pictures of each class.
 def typical_lesson(per_class):
     """The pairs of each class with the largest mean cosine with their class."""
     directions = pool.image - pool.image_mean
@@ -967,6 +996,8 @@ def typical_lesson(per_class):
     return pool.subset(rows)
 
 
+# %% tags=["hide-input"]
+# Draw the accuracy after typical and after random lessons.
 answers, gaps = {}, {}  # by size: (q,) bool
 for size in sizes[1:]:
     one = bank.add(typical_lesson(size))

@@ -3,22 +3,22 @@
 #
 # > **Question.** What does it cost at 1.6 million anchors, and beyond one machine?
 #
-# In chapter 07 one pair turned “deer” into “kangaroo”, in a bank of some hundred
-# anchors. Is the edit still quick in the paper's bank, and what does a question cost?
+# In chapter 07 one pair turned “deer” into “kangaroo”. Is such an edit still quick in
+# the paper's bank?
 #
 # <details><summary>Goals, minutes, path, what runs</summary>
 #
-# - say where time and memory go, before you run anything;
-# - compute with 8 bits of precision and prove that the answer is exact all the same;
+# - say beforehand where time and memory go;
+# - compute with 8 bits, and prove that the answer is exact all the same;
 # - compare sparse vectors by their lists;
 # - judge a shortcut by the decisions that it changes;
 # - spread a search over several processes, and kill one.
 #
 # **Minutes** {minutes} · **Before this** [04 ·
 # Sparsification](04_sparsification.ipynb), best also [07](07_editing.ipynb) · **What
-# runs** Stamps, some Fashion-MNIST, and tens of thousands of made-up embeddings: about
-# 40 seconds on 2 cores. `fast = False` goes to the paper's size: some minutes, 3 GB of
-# memory, 6 GB of free disk.
+# runs** Stamps, some Fashion-MNIST, and tens of thousands of made-up embeddings take
+# about 40 seconds on 2 cores. With `fast = False`, up to 400,000 made-up pairs take
+# about a minute, 4 GB of memory and 1 GB of free disk.
 #
 # </details>
 
@@ -28,7 +28,7 @@ profile = "offline"  # or "hub": larger encoders, from the hub
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 pairs = "stamps"  # or a folder of pictures with captions
 seed = 0  # for samples and made-up embeddings
-fast = True  # False: up to the paper's 1.6 million anchors, where the disk allows it
+fast = True  # False: up to 400,000 made-up pairs, in sections 6 and 7
 
 import tempfile
 from pathlib import Path
@@ -79,7 +79,7 @@ many_mean = many.mean(dim=0)  # (256,)
 # longer does it take to add a pair?
 
 # %% tags=["hide-input"]
-# Draw the time to add one pair to growing banks.
+# Time the addition of one pair to growing banks.
 from asif_book.chapters.made_up import save_bank
 
 folder = tempfile.TemporaryDirectory()
@@ -95,36 +95,38 @@ for size in (1_000, 10_000, 50_000):
         edited.undo()
         times.append(took)
     edits[f"{size:,} anchors"] = min(times)
+
+# %% tags=["hide-input"]
+# Draw the time to add one pair to growing banks.
 draw.show(draw.stage_bars({"to add one pair to a bank on the disk": edits}))
 
 # %% [markdown]
 # **What you see.** Fifty times the anchors take far less than fifty times as long,
 # because an edit writes only its own rows. The new mean follows from the old one
 # (exercise 07.2), and only the ids are compared with all others. So the kangaroo's pair
-# should cost a moment at 1.6 million anchors, too.
+# should cost only a moment at 1.6 million anchors, too.
 
 # %% [markdown]
-# These embeddings were **made up**: pictures of a few hundred concepts, in 256 and 128
-# dimensions. Their accuracy says nothing about a real model. Their cost is a guide:
-# among many near-copies a search takes longer.
+# These embeddings of a few hundred concepts, in 256 and 128 dimensions, were **made
+# up**. Their accuracy says nothing about a real model. But their cost is a guide,
+# although a search among many near-copies takes longer.
 #
 # A question takes three stages:
 #
 # 1. **encode** the picture;
-# 2. **search** the $k$ most similar of $n$ anchors: $n \cdot d$ multiplications for
-#    each of $q$ pictures;
+# 2. **search** the $k$ most similar of $n$ anchors, with $n \cdot d$ multiplications
+#    for each of $q$ pictures;
 # 3. **score**: compare $q$ sparse vectors with the $t$ sparse vectors of the texts.
 #
-# Before the first question, all anchors were encoded once. We measure a small size, and
-# compute the paper's: 1.6 million anchors in 768 dimensions, 10,000 pictures, and 7,000
-# texts.
+# All anchors were encoded once, before the first question. We measure a small size, and
+# compute the paper's size from it: 1.6 million anchors in 768 dimensions, 10,000
+# pictures, and 7,000 texts.
 #
 # **Before you run the next cell:** which stage is largest at the paper's size?
 
 # %% tags=["hide-input"]
-# Draw the times of the three stages, here and at the paper's size.
-from asif_lib.search import indexed_scores, plan_search
-from asif_lib.sparse import SparseVectors
+# Time the encoders at a small size.
+from asif_lib.search import plan_search
 
 q, n, d, t, paper_k = 10_000, 1_600_000, 768, 7_000, 800  # the paper's size
 method = plan_search(q, n, d, paper_k).method  # section 2 says which methods there are
@@ -135,6 +137,12 @@ _, encoding_pictures = timed(
 _, encoding_captions = timed(
     lambda: text_encoder.encode(stamps.captions[:sample], progress=False)
 )
+
+# %% tags=["hide-input"]
+# Time the search and the scores at a small size.
+from asif_lib.search import indexed_scores
+from asif_lib.sparse import SparseVectors
+
 top_anchors(asked[:2], many[:500], k, method=method)  # the first call compiles
 (values, indices), searching = timed(
     lambda: top_anchors(asked, many, k, mean=many_mean, method=method)
@@ -144,6 +152,9 @@ indexed_scores(pictures[:2], pictures[:2])
 _, scoring = timed(lambda: indexed_scores(pictures, pictures))  # (400, 400)
 encoding = encoding_pictures + encoding_captions
 here = {"encode the anchors, once": encoding, "search": searching, "score": scoring}
+
+# %% tags=["hide-input"]
+# Draw the times of the three stages, here and at the paper's size.
 factors = [  # how much more work the paper's size is
     n / sample,
     q * n * d / (len(asked) * many.numel()),
@@ -152,26 +163,30 @@ factors = [  # how much more work the paper's size is
 paper = {stage: here[stage] * f for stage, f in zip(here, factors, strict=True)}
 bars = {"measured here, small": here, "the same rates at the paper's size": paper}
 draw.show(draw.stage_bars(bars))
+
+# %% tags=["hide-input"]
+# Print what an edit and a question take.
 edit, question = encoding / sample + max(edits.values()), paper["search"] / q
-print(f"the edit: encode one pair and write it: {draw.duration(edit)}")
-print(f"a question to 1.6 million anchors, afterwards: {draw.duration(question)}")
-print(f"encode all pairs again: {draw.duration(paper[next(iter(paper))])}")
+again = draw.duration(paper["encode the anchors, once"])
+print(f"The edit encodes one pair and writes it in {draw.duration(edit)}.")
+print(f"Then a question to 1.6 million anchors takes {draw.duration(question)}.")
+print(f"To encode all pairs again would take {again}.")
 
 # %% [markdown]
-# **What you see.** The longest hatched bar is paid once, but every *question* pays for
-# the search. The rest of this chapter makes the search smaller and faster, and asks: is
-# the answer still the same?
+# **What you see.** The stage of the longest hatched bar is paid once, but every
+# *question* pays for the search. So this chapter makes the search smaller and faster,
+# and asks whether the answer is still the same.
 
 # %% [markdown]
 # ## 2 · The memory wall
 #
-# The obvious search is one line: `(queries @ anchors.T).topk(k)`. It makes the dense
-# matrix of $q \times n$ cosines. Another way takes the anchors in **blocks** of $b$
-# rows. The cosines of all pictures with one block are a **tile**, and each picture
-# keeps the $k$ best cosines that it has met. Here three stamps search among 48 others.
+# The obvious search is one line, `(queries @ anchors.T).topk(k)`, but it makes the
+# dense matrix of $q \times n$ cosines. Another way takes the anchors in **blocks** of
+# $b$ rows. The cosines of all pictures with one block are a **tile**, and each picture
+# keeps the $k$ best cosines that it has met.
 #
-# **Before you run the next cell:** the number of anchors grows a thousandfold. Does
-# the largest number of cosines that are held at one moment grow?
+# **Before you run the next cell:** the number of anchors grows a thousandfold. Does the
+# largest number of cosines held at one moment grow?
 
 # %% tags=["hide-input"]
 # Draw a search in blocks of 8 anchors.
@@ -185,10 +200,8 @@ cosines = relative_representation(bank.image[three], anchors, mean=mean)  # (3, 
 draw.passing_tiles(cosines, bank.pairs.picture[three], k=3, block=8)
 
 # %% [markdown]
-# **What you see.** The thick frame is the tile of this moment. Behind it, the solid
-# bars are the three best so far, and the dashed outlines are forgotten. The dashed line
-# of a picture is the smallest of its best, so it only rises. More anchors make more
-# tiles, but no larger ones.
+# **What you see.** More anchors make more tiles, but no larger ones, so the cosines
+# held at one moment do not grow.
 #
 # ### Exercise 08.1 · How many bytes?
 #
@@ -222,13 +235,13 @@ check_bytes(my_bytes)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. Call `my_bytes(10_000, 1_600_000, 4_096, 800)`. Which of the four letters
-# has disappeared from the second number?
+# The verdict is ✔. Call `my_bytes(10_000, 1_600_000, 4_096, 800)`. Which of the four
+# letters has disappeared from the second number?
 #
 # </details>
 
 # %% [markdown]
-# The library's `top_anchors` chooses its blocks to fit into a limit of memory. It has
+# The library's `top_anchors` chooses blocks that fit into a limit of memory. It has
 # three methods: `"float32"`, `"bf16"` (section 3), and `"torch"` for a GPU.
 #
 # **Before you run the next cell:** the dense matrix of 400 × 50,000 cosines has 80 MB.
@@ -236,7 +249,7 @@ check_bytes(my_bytes)
 # give the same anchors?
 
 # %% tags=["hide-input"]
-# Measure the memory of four ways to search.
+# Write down four ways to search.
 from asif_lib.relative import unit_rows
 
 unit_asked = torch.from_numpy(centred_unit(asked, many_mean)).float()  # (400, 256)
@@ -253,6 +266,9 @@ ways = {
     "blocks, allowed 17 MB": lambda: in_blocks(2**24),
     "blocks, allowed 67 MB": lambda: in_blocks(2**26),
 }
+
+# %% tags=["hide-input"]
+# Measure the memory of the four ways.
 rows = []
 for name, way in ways.items():
     with PeakMemory() as peak:
@@ -265,32 +281,32 @@ table = pd.DataFrame(rows, columns=["way", "MB at one moment", "the same answer"
 table.style.format(precision=0, thousands=",").hide(axis="index")
 
 # %%
-print(f"not counted: {unit_many.nbytes / 1e6:.0f} MB, the anchors at length 1")
+print(f"The anchors at length 1 are not counted: {unit_many.nbytes / 1e6:.0f} MB.")
 for name in ("float32", "bf16", "torch"):
     found, took = timed(
         lambda name=name: top_anchors(asked, many, k, mean=many_mean, method=name)
     )
     same = all(map(torch.equal, found, (values, indices)))
-    print(f"{name}: {took:.2f} s now, the same bit for bit: {same}")
+    print(f"{name} takes {took:.2f} s now. Is the answer the same, bit for bit? {same}")
 
 # %% [markdown]
-# **What you see.** `topk` takes next to nothing; the matrix is the cost. In the last
-# two rows memory has a limit. Although each method sums in another order, the answer is
-# the same to the last bit. The library computes the returned cosines once more, in
-# double precision.
+# **What you see.** `topk` takes next to nothing, because the matrix is the cost. Each
+# method sums in another order, but the answer is the same to the last bit. This is
+# because the library computes the returned cosines once more, in double precision.
 
 # %% [markdown]
-# Can the answer be the same if cosines tie, as copies of a pair do? **Shards**, parts
-# of a bank on several machines, finish in any order, so this order must not decide.
+# A bank can be cut into **shards**, parts on several machines, which finish in any
+# order. But copies of a pair have equal cosines, and this order must not decide between
+# them.
 #
 # ### Exercise 08.2 · One answer from many shards
 #
 # **Difficulty** ●●●○○ · **Minutes** 10
 #
-# Each shard sends its best anchors: the values, the largest first, and the indices,
-# which count over the whole bank. Return two tensors, the values and the indices of the
-# $k$ best of all, the largest first. **Of equal values the smaller index comes first**,
-# in whatever order the shards finish. A shard may send fewer than $k$.
+# Each shard sends the values and the indices of its best anchors, the largest value
+# first. The indices count over the whole bank. Return two tensors, the values and the
+# indices of the $k$ best of all, the largest first. **Of equal values the smaller index
+# comes first**, in whatever order the shards finish. A shard may send fewer than $k$.
 
 
 # %% tags=["exercise"]
@@ -319,8 +335,8 @@ check_merge(my_merge)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. **Now break it:** leave out `stable=True`. Which is the first input where
-# it matters?
+# The verdict is ✔. **Now break it:** leave out `stable=True`. Which is the first input
+# where it matters?
 #
 # </details>
 
@@ -340,24 +356,24 @@ by_products = products.topk(k).indices  # (400, 100)
 found = torch.zeros_like(products, dtype=torch.bool).scatter(1, by_products, True)
 hits = found.gather(1, indices)  # (400, 100), which of the true best were found
 missed = mean_with_interval(1 - hits.float().mean(dim=1).numpy(), seed)
-print(f"of the {k} best anchors, products in bfloat16 alone miss {missed} (pictures)")
+print(f"Of the {k} best anchors, products in bfloat16 alone miss {missed} pictures.")
 worst = float((unit_asked @ unit_many.T - products).abs().max())
-print(f"largest error of a product, its own rounding included: {worst:.4f}")
+print(f"The largest error of a product, its own rounding included, is {worst:.4f}.")
 
 # %% [markdown]
-# Three thoughts repair this loss.
+# Three steps repair this loss.
 #
-# **First: bound the error.** Write $\hat q$ for the rounded $q$ and $\hat a$ for the
-# rounded $a$, and $\delta = \|q - \hat q\|$ for the length of what $q$ lost.
-# The error of a product is
+# **First: bound the error.** Write $\hat q$ for the rounded $q$, and $\hat a$ for the
+# rounded $a$. The length of what $q$ lost is $\delta = \|q - \hat q\|$. The error of a
+# product is
 #
 # $$q \cdot a - \hat q \cdot \hat a = (q - \hat q) \cdot a + \hat q \cdot (a - \hat a)$$
 #
 # A dot product is at most the product of the lengths. So
 #
 # 1. $|(q - \hat q) \cdot a| \le \delta$, since $a$ has length 1;
-# 2. $|\hat q \cdot (a - \hat a)| \le (1 + \delta) \cdot \|a - \hat a\|$,
-#    since $\hat q$ has at most length $1 + \delta$.
+# 2. $|\hat q \cdot (a - \hat a)| \le (1 + \delta) \cdot \|a - \hat a\|$, since $\hat q$
+#    has at most length $1 + \delta$.
 #
 # No product is off by more than
 #
@@ -368,7 +384,8 @@ print(f"largest error of a product, its own rounding included: {worst:.4f}")
 # **Difficulty** ●●●○○ · **Minutes** 10
 #
 # Compute $E$ for each query, from the vectors and the rounded vectors. Do not use any
-# product of a query and an anchor: these products are the work that we want to save.
+# product of a query and an anchor, because these products are the work that we want to
+# save.
 
 
 # %% tags=["exercise"]
@@ -400,7 +417,7 @@ check_error_bound(my_bound)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. **Now break it:** leave out the 1 +, and read the message.
+# The verdict is ✔. **Now break it:** leave out the 1 +, and read the message.
 #
 # </details>
 
@@ -419,8 +436,8 @@ draw.show(draw.number_line(products[0], error, k))
 #
 # **Difficulty** ●●○○○ · **Minutes** 8
 #
-# Return a mask of the anchors that must be kept: the true $k$ best are certainly among
-# them, and no anchor is kept without need. Anchors that tie with the last place count
+# Return a mask of the anchors that must be kept. The true $k$ best are certainly among
+# them, but no anchor is kept without need. Anchors that tie with the last place count
 # as belonging.
 
 
@@ -447,14 +464,15 @@ check_keep(my_candidates)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. **Now break it:** use $T - E$, and read which of the two steps you lost.
+# The verdict is ✔. **Now break it:** use $T - E$, and read which of the two steps you
+# lost.
 #
 # </details>
 
 # %% [markdown] tags=["number"]
 # **Third: look again.** The few kept anchors get their true cosine, in double
-# precision. The $k$ best of these are the exact answer. (If too many anchors must be
-# kept, the library notices, and takes a slower way.)
+# precision. The $k$ best of these are the exact answer. If too many anchors must be
+# kept, the library takes a slower way.
 #
 # **Before you run the next cell:** with $k = 100$ of 50,000, will the library look
 # again at 110 anchors, 200, or 2,000?
@@ -470,20 +488,21 @@ lowest = sieve.lowest()  # (400,)
 thresholds = products.topk(k).values[:, -1]  # (400,), T of each query
 below = (products.gather(1, indices) < thresholds[:, None]).sum(dim=1)  # right, below T
 row = int(below.argmax())  # the picture for which the rounded products lose most
-print(f"E = {error:.4f}, T = {thresholds[row]:.4f}, kept from {lowest[row]:.4f} on")
-print(f"of its {k} best anchors, {below[row]} have a rounded product below T")
-print(f"kept for the {len(kept)} pictures: {kept.min()} to {kept.max()} anchors")
+print(f"E is {error:.4f}. The picture that loses most has T = {thresholds[row]:.4f}.")
+print(f"It keeps anchors with a product of {lowest[row]:.4f} or more.")
+print(f"Rounding alone would lose {below[row]} of its {k} best anchors, below T.")
+print(f"For all {len(kept)} pictures, {kept.min()} to {kept.max()} anchors are kept.")
 
 # %% [markdown]
-# **What you see.** The right answers below $T$ are those that rounding alone would
-# lose. The anchors kept beyond $k$ are the price.
+# **What you see.** Rounding alone would lose the right answers below $T$. The anchors
+# kept beyond $k$ are the price of keeping them.
 
 # %% [markdown]
 # ## 4 · The savings of forgetting
 #
-# The dense matrix takes $4 q n$ bytes. A sparse vector keeps two things of each of its
-# $k$ entries, the number of the anchor and the value. Each takes 4 bytes, so $q$
-# vectors take $8 q k$ bytes, for any $n$. Sparse is smaller as soon as $k < n/2$.
+# The dense matrix takes $4 q n$ bytes. A sparse vector keeps the number of the anchor
+# and the value for each of its $k$ entries. Each takes 4 bytes, so $q$ vectors take
+# $8 q k$ bytes, for any $n$. So sparse vectors are smaller as soon as $k < n/2$.
 #
 # **Before you run the next cell:** the paper has $n = 1.6$ million and $k = 800$. With
 # $q = 10{,}000$, does the dense matrix fit into a laptop? By what factor is the sparse
@@ -521,9 +540,9 @@ marks = {"the stamps": in_bank, "the paper": n}
 draw.show(draw.line_chart(series, **labels, logx=10, logy=True, marks=marks))
 
 # %% [markdown]
-# **What you see.** At the right dotted line, the paper's size, the diamonds (dense) are
-# far above the others. At the left dotted line, the crosses (`min(800, n)`) lie above
-# the diamonds: with every entry kept, sparse vectors take *twice* the space.
+# **What you see.** At the paper's size, the diamonds (dense) are far above the others.
+# But for the stamps, the crosses (`min(800, n)`) lie above the diamonds, because with
+# every entry kept, sparse vectors take *twice* the space.
 #
 # ### Exercise 08.5 · Compare without the zeros
 #
@@ -532,7 +551,7 @@ draw.show(draw.line_chart(series, **labels, logx=10, logy=True, marks=marks))
 # The cosine of two vectors of length 1 is the sum of $x_i \, y_i$ over all anchors $i$.
 # For sparse vectors only anchors that stand in *both* lists count. Compute the cosine
 # from the two lists of indices and values. The lists are sorted by value, not by index,
-# and no index occurs twice in a list. (Try to do without vectors of length $n$.)
+# and no index occurs twice in a list. Try to do without vectors of length $n$.
 
 
 # %% tags=["exercise"]
@@ -560,21 +579,22 @@ check_sparse_cosine(my_sparse_cosine)
 #
 # `indices_a[:, None] == indices_b[None, :]` is a table of $k_a \times k_b$ answers: is
 # it the same anchor? Or use a dictionary from index to value, with plain numbers
-# (`.tolist()`): two tensors are never the same key.
+# (`.tolist()`), because two tensors are never the same key.
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. Two vectors without a common anchor give 0, a vector with itself gives 1.
+# The verdict is ✔. Two vectors without a common anchor give 0, and a vector with itself
+# gives 1.
 #
 # </details>
 
 # %% [markdown]
 # If $k$ is small beside $n$, most pairs of lists share next to nothing, so it is a
-# waste to compare every pair. Search engines had this problem first, and keep for each
-# word the list of its documents. In the same way, an **inverted index** keeps for each
-# anchor the list of texts that have an entry there. The score of a picture needs only
-# the texts in the lists of its $k$ anchors: the lit cells.
+# waste to compare every pair. Search engines keep for each word the list of its
+# documents. In the same way, an **inverted index** keeps for each anchor the list of
+# texts that have an entry there. The score of a picture needs only the texts in the
+# lists of its $k$ anchors. In the figure, these cells are lit.
 
 # %% tags=["hide-input"]
 # Draw the lists of some anchors of a picture.
@@ -616,14 +636,15 @@ check_inverted_index(my_scores)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# A dictionary from anchor to a list of (caption, value):
+# Make a dictionary from anchor to a list of (caption, value):
 # `postings.setdefault(anchor, []).append((caption, entry))`. Turn tensors into plain
-# numbers with `.tolist()`. An anchor that no caption has: `.get(anchor, [])`.
+# numbers with `.tolist()`. For an anchor that no caption has, use `.get(anchor, [])`.
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. One input has indices up to 1.6 million and is as quick as the others.
+# The verdict is ✔. One input has indices up to 1.6 million, but is as quick as the
+# others.
 #
 # </details>
 
@@ -632,14 +653,15 @@ few = pictures[:200]  # 200 sparse vectors in the place of texts, n = 50,000
 lengths = np.diff(few.to_csr().tocsc().indptr)  # (50000,), texts in an anchor's list
 multiplied = int(lengths[pictures.indices.numpy()].sum())
 dense = len(pictures) * len(few) * pictures.n
-print(f"multiplications: dense {dense:,}; index {multiplied:,}")
+print(f"Dense vectors take {dense:,} multiplications.")
+print(f"The index takes {multiplied:,} multiplications.")
 
 # %% [markdown] tags=["number"]
 # ## 5 · Half the bytes
 #
 # In half precision a number takes 2 bytes. **float16** has 11 significant bits and a
-# narrow range of sizes, **bfloat16** has 8 bits and the range of float32. A bit that is
-# not stored is gone. We measure what this costs, in decisions.
+# narrow range of sizes. bfloat16 has only 8, but the range of float32. We count the
+# decisions that the missing bits cost.
 #
 # The bank has the stamps and 20 captioned pictures of each of ten kinds of clothing, as
 # in chapter 07. We ask the 1,000 test pictures of Fashion-MNIST and the 150 test stamps
@@ -649,19 +671,20 @@ print(f"multiplications: dense {dense:,}; index {multiplied:,}")
 # bits? And with 8?
 
 # %% tags=["hide-input"]
-# Add a lesson to the bank, and prepare the questions.
-from asif_lab import compare_decisions
-
+# Add a lesson to the bank.
 from asif_book.chapters.classes import captioned, inverted
-from asif_book.chapters.measuring import recall_of_pairs
-from asif_lib.evaluation import same_text
-from asif_lib.zeroshot import make_prompts
 
 fashion = load_labelled("fashion_mnist")
 drawn = fashion.split("train").sample(1_000, seed)
 twenty = [np.flatnonzero(drawn.labels == c)[:20] for c in range(len(fashion.classes))]
 lesson = captioned(drawn.subset(np.concatenate(twenty)))  # 200 pairs of clothing
 taught = bank.add(bank.embed(lesson, image_encoder, text_encoder, progress=False))
+
+# %% tags=["hide-input"]
+# Prepare the questions.
+from asif_lib.evaluation import same_text
+from asif_lib.zeroshot import make_prompts
+
 test = fashion.split("test").sample(1_000, seed)
 shown = [inverted(picture) for picture in test.pictures]  # black on white
 z_test = embed(image_encoder, shown, progress=False)  # (1000, 1280)
@@ -673,6 +696,10 @@ others = stamps.splits["train"] + stamps.splits["validation"] + lesson_rows
 captions = stamps_asked.pairs.caption.tolist()
 same = same_text(captions, captions)  # (150, 150) bool
 
+# %% tags=["hide-input"]
+# Answer them by a bank.
+from asif_book.chapters.measuring import recall_of_pairs
+
 
 def answers_of(bank):
     """Labels of the pictures of clothing, (1000,), and recall of the stamps, (150,)."""
@@ -683,23 +710,28 @@ def answers_of(bank):
     return scores.argmax(dim=1).numpy(), recall
 
 
+dtypes = torch.float32, torch.float16, torch.bfloat16
+answers = {dtype: answers_of(taught.to(dtype)) for dtype in dtypes}
+
+# %% tags=["hide-input"]
+# Compare the results when embeddings have fewer bytes.
+from asif_lab import compare_decisions
+
+rows, gaps = [], {}
+precise, precise_recall = answers[torch.float32]
+for dtype, (chosen, recall) in answers.items():
+    name = str(dtype).removeprefix("torch.")
+    megabytes = f"{1.6e6 * (768 + 384) * dtype.itemsize / 1e6:,.0f}"
+    rows.append([name, megabytes, f"{(chosen == test.labels).mean():.1%}"] + 3 * ["–"])
+    if dtype != torch.float32:
+        gap = compare_decisions(chosen == test.labels, precise == test.labels)
+        of_stamps = paired_difference(recall, precise_recall, seed)
+        gaps[name] = {"clothing: accuracy": gap, "stamps: mean recall": of_stamps}
+        changed = f"{(chosen != precise).sum()} of {len(chosen)}"
+        rows[-1][3:] = changed, in_points(gap, 2), in_points(of_stamps, 2)
+
 # %% tags=["hide-input"]
 # Draw the change of the results when embeddings have fewer bytes.
-rows, gaps = [], {}
-for dtype in (torch.float32, torch.float16, torch.bfloat16):
-    name = str(dtype).removeprefix("torch.")
-    chosen, recall = answers_of(taught.to(dtype))
-    megabytes = 1.6e6 * (768 + 384) * dtype.itemsize / 1e6
-    cells = [name, f"{megabytes:,.0f}", f"{(chosen == test.labels).mean():.1%}"]
-    if dtype == torch.float32:
-        precise, precise_recall = chosen, recall
-        rows.append([*cells, "–", "–", "–"])
-        continue
-    gap = compare_decisions(chosen == test.labels, precise == test.labels)
-    of_stamps = paired_difference(recall, precise_recall, seed)
-    gaps[name] = {"clothing: accuracy": gap, "stamps: mean recall": of_stamps}
-    changed = f"{(chosen != precise).sum()} of {len(chosen)}"
-    rows.append([*cells, changed, in_points(gap, 2), in_points(of_stamps, 2)])
 xlabel = "change against float32, points, 95 % interval"
 draw.show(draw.interval_dots(gaps, xlabel=xlabel, zero=True))
 columns = ["stored as", "MB at 1.6 M pairs, 768 + 384", "clothing: accuracy"]
@@ -707,18 +739,18 @@ columns += ["decisions changed", "change, 95 % interval", "stamps: mean recall"]
 pd.DataFrame(rows, columns=columns).style.hide(axis="index")
 
 # %% [markdown]
-# **What you see.** Look at the column “decisions changed”: hardly any, if any. If no
-# decision of 1,000 changed, a bootstrap sees no spread and claims certainty, [+0.00,
-# +0.00]. An honest interval still reaches about 3.8 in 1,000 to each side.
+# **What you see.** Hardly any decision changed, as the column “decisions changed” says.
+# If no decision of 1,000 changed, a bootstrap sees no spread and claims certainty,
+# [+0.00, +0.00]. But an honest interval still reaches about 3.8 in 1,000 to each side.
 
 # %% [markdown] tags=["number"]
 # ## 6 · Approximate search
 #
 # A search can also look at fewer anchors. **IVF**, an **approximate index**, puts the
 # anchors into lists around centres, and searches only the lists with the nearest
-# centres. Its knob, `nprobe`, is the number of these lists. FAISS builds the index. It
-# proposes candidates, and the library's `rerank` computes their exact cosines, so that
-# an anchor may be missing, but no value is wrong.
+# centres. Its knob, `nprobe`, is the number of these lists. FAISS builds the index and
+# proposes candidates. The library's `rerank` computes their exact cosines. So an anchor
+# may be missing, but no value is wrong.
 
 # %%
 import faiss
@@ -744,16 +776,16 @@ def search_lists(queries, k, nprobe):
 
 
 # %% [markdown]
-# The usual measure is the **recall** of the search: the share of the true $k$ best that
+# The usual measure is the **recall** of the search, the share of the true $k$ best that
 # the index finds. But an anchor in place 700 of 800 has hardly any weight in a score.
 # So we count decisions that change for the worse.
 #
-# **Before you run the next cell:** IVF on 20,000 made-up anchors, with the paper's
-# $k = 800$ and $p = 8$. If an index finds three fifths of the right anchors, how many
-# points of accuracy will that cost: 40? 10? 1?
+# **Before you run the next cell:** IVF searches 20,000 made-up anchors, with the
+# paper's $k = 800$ and $p = 8$. If an index finds three fifths of the right anchors,
+# how many points of accuracy will that cost: 40? 10? 1?
 
 # %% tags=["hide-input"]
-# Draw the recall and the accuracy of the index for each effort.
+# Measure the recall and the accuracy of the index for each effort.
 from asif_lab import choose_effort, measure_efforts
 
 MARGIN = 2.0  # points of accuracy that we would not miss: said before looking
@@ -764,6 +796,9 @@ exact_model = ASIF(to_search, k=800, p=8, device="cpu")
 efforts = [1, 2, 4, 8, 16, 32]
 table = measure_efforts(exact_model, search_lists, *validation, efforts)
 chosen_lists = choose_effort(table, MARGIN)
+
+# %% tags=["hide-input"]
+# Draw the recall of the anchors for each effort.
 shares = {
     "recall of the k anchors": (efforts, table.recall),
     "same decision": (efforts, table.agreement),
@@ -771,21 +806,22 @@ shares = {
 labels = {"xlabel": "nprobe (log scale)", "ylabel": "share", "logx": 2}
 marks = {"chosen": chosen_lists} if chosen_lists else {}
 draw.show(draw.line_chart(shares, **labels, percent=True, marks=marks))
+
+# %% tags=["hide-input"]
+# Draw the accuracy for each effort.
 gaps = {
     f"nprobe = {row.effort}": Measure(row.difference, row.low, row.high, len(tried))
     for row in table.itertuples()
 }
 axis = {"xlabel": "accuracy minus that of exact search", "margin": MARGIN / 100}
 draw.show(draw.interval_dots({"": gaps}, **axis, zero=True))
-print(f"k = 800, p = 8, {len(tried)} pictures. The smallest number of lists that loses")
-print(f"less than {MARGIN:g} points: {chosen_lists or 'none, so search exactly'}")
+print(f"With {len(tried)} pictures, the smallest nprobe that surely loses less than")
+print(f"{MARGIN:g} points is {chosen_lists or 'none, so search exactly'}.")
 
 # %% [markdown]
-# **What you see.** In the first figure the diamonds are the recall, and the crosses the
-# share of equal decisions; the dotted line is the chosen setting. In the second figure
-# the dots are the lost accuracy, and the band is the margin. An index may miss many of
-# the 800 right anchors and lose hardly a decision. So count decisions, on a bank like
-# yours.
+# **What you see.** The dotted line is the chosen setting, and the band is the margin.
+# An index may miss many of the 800 right anchors and still lose hardly a decision. So
+# count decisions, on a bank like yours.
 #
 # ### Exercise 08.7 · How hard must one look?
 #
@@ -794,11 +830,11 @@ print(f"less than {MARGIN:g} points: {chosen_lists or 'none, so search exactly'}
 # For each setting of the knob you know which validation pictures got their label.
 # Return the **cheapest setting that you can show to lose less accuracy than the
 # margin**: the whole paired 95 % interval lies above minus the margin. Where no
-# decision changed, it must not claim certainty (section 5). If no setting will do,
-# return 0: search exactly.
+# decision changed, the interval must not claim certainty (section 5). If no setting
+# will do, return 0, which means an exact search.
 #
-# Then investigate, in cells of your own: `measure_efforts` makes the table for an
-# `ASIF` with other $k$ and $p$. Where does an index pay?
+# Then investigate in cells of your own. `measure_efforts` makes the table for an `ASIF`
+# with other $k$ and $p$. Where does an index pay?
 
 
 # %% tags=["exercise"]
@@ -828,16 +864,17 @@ check_knob(my_knob)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. Two inputs have too few pictures to show anything: there 0 is right.
+# The verdict is ✔. Two inputs have too few pictures to show anything, so 0 is right
+# there.
 #
 # </details>
 
 # %% [markdown]
 # ## 7 · Past one machine
 #
-# A search over shards is many searches and one merge, exercise 08.2. In
-# `asif_lab.cluster`, on [Dask](https://www.dask.org), a **scheduler** hands out tasks,
-# and **workers** do them. (*Beyond one machine*, a page, has clusters.)
+# A search over shards is many searches and one merge, as in exercise 08.2. In
+# `asif_lab.cluster`, which uses [Dask](https://www.dask.org), a **scheduler** hands out
+# tasks, and **workers** do them. The page *Beyond one machine* has clusters.
 #
 # **Before you run the next cell:** two workers share your cores with the notebook. Will
 # they be twice as fast as one process with two threads? And will the result be equal,
@@ -856,15 +893,15 @@ alone, took_alone = timed(lambda: top_anchors(asked, anchors, k, mean=mean))
 distributed_top_anchors(client, **ask)  # the first time the workers load and compile
 together, took_together = timed(lambda: distributed_top_anchors(client, **ask))
 alone_in_words, together_in_words = map(draw.duration, (took_alone, took_together))
-print(f"one process: {alone_in_words}; two workers: {together_in_words}, now")
-print("the same, bit for bit:", all(map(torch.equal, together, alone)))
+print(f"Now one process takes {alone_in_words}, and two workers {together_in_words}.")
+print("Is the answer the same, bit for bit?", all(map(torch.equal, together, alone)))
 
 # %% [markdown]
-# **What you see.** Equal, to the last bit. Time is another matter (see the printed
-# line). A second worker can pay when it is another machine.
+# **What you see.** The answers are equal, to the last bit. The time is another matter,
+# as the printed line shows.
 #
-# With many machines, one of them will fail, so we kill a worker on purpose, when about
-# a quarter of the work is done.
+# With many machines, one of them will fail, so we kill a worker on purpose when about a
+# quarter of the work is done.
 #
 # **Before you run the next cell:** how much is lost: the whole search, half of it, or
 # less? Will the answer be the same?
@@ -873,11 +910,11 @@ print("the same, bit for bit:", all(map(torch.equal, together, alone)))
 from asif_book.chapters.chapter_08.lessons import kill_when_busy
 
 thread = kill_when_busy(client, after=took_together / 4)
-after_a_loss, took = timed(lambda: distributed_top_anchors(client, **ask))
+repeated, took = timed(lambda: distributed_top_anchors(client, **ask))
 thread.join()
-print(f"a worker was killed; the search took {draw.duration(took)}, now")
-print(f"without the loss it took {together_in_words}")
-print("the same, bit for bit:", all(map(torch.equal, after_a_loss, alone)))
+print(f"A worker was killed, and the search took {draw.duration(took)}.")
+print(f"Without the loss, it took {together_in_words}.")
+print("Is the answer the same, bit for bit?", all(map(torch.equal, repeated, alone)))
 
 # %% tags=["hide-input"]
 # Close the cluster, and count its processes.
@@ -887,83 +924,11 @@ children = psutil.Process().children(recursive=True)
 workers = [p for p in children if "spawn_main" in " ".join(p.cmdline())]
 client.close()
 _, alive = psutil.wait_procs(workers, timeout=10)
-print(f"the cluster is closed; of {len(workers)} worker processes left: {len(alive)}")
+print(f"The cluster is closed: {len(alive)} of {len(workers)} processes are left.")
 
 # %% [markdown]
 # **What you see.** The other worker takes over the unfinished searches. The answer
-# stays the same, because the result of a task depends on the bank and the queries
-# alone.
-
-# %% [markdown]
-# ## 8 · The cost curve
-#
-# Section 1 computed the time at 1.6 million anchors from one small measurement, as if
-# time were proportional to $n$. Is it? We time the same search for growing banks, in a
-# file in half precision.
-#
-# **Before you run the next cell:** with both axes logarithmic, what slope will the
-# curve of time have? And the curve of memory?
-
-# %% tags=["hide-input"]
-# Write the anchors for the cost curve to a file.
-import shutil
-
-from asif_book.chapters.made_up import mapped_anchors
-
-wide = 256 if fast else 768
-wanted = [1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000]
-wanted += [] if fast else [200_000, 400_000, 800_000, 1_600_000]
-room = shutil.disk_usage(folder.name).free // 2  # bytes
-sizes = np.array([n for n in wanted if n * wide * 2 <= room])
-if len(sizes) < len(wanted):
-    print(f"your disk has room for {sizes[-1]:,} anchors, not for {wanted[-1]:,}")
-large_world = world if fast else World(d_image=wide, seed=seed)
-stored = mapped_anchors(home / "anchors.bin", large_world, int(sizes[-1]))  # float16
-large_asked, _, _ = large_world.pairs(256, number=0)  # (256, wide)
-
-# %% tags=["hide-input"]
-# Time searches of growing size, and draw the cost curve.
-from asif_book.chapters.chapter_08.lessons import search_costs
-from asif_book.chapters.measuring import fixed_and_per_anchor, growth
-
-
-def search_among(n):
-    return top_anchors(large_asked, stored[:n], k, method=method, memory=2**26)
-
-
-seconds, memory = search_costs(search_among, sizes.tolist())
-fixed, per_anchor = fixed_and_per_anchor(sizes, seconds)
-dense = 4 * len(large_asked) * sizes  # bytes of the dense matrix
-labels = {"xlabel": "anchors, n (log scale)", "logx": 10, "logy": True}
-lines = {
-    "fixed cost + cost of an anchor · n": (sizes, fixed + per_anchor * sizes),
-    "without the fixed cost: slope 1": (sizes, per_anchor * sizes),
-}
-measured = {"measured": (sizes, seconds)}
-labels["ylabel"] = "seconds (log scale)"
-draw.show(draw.line_chart(measured, **labels, theory=lines))
-held = {
-    "in blocks, measured": (sizes, memory / 1e6),
-    "dense matrix": (sizes, dense / 1e6),
-}
-labels["ylabel"] = "MB at one moment (log scale)"
-draw.show(draw.line_chart(held, **labels))
-raw = np.polyfit(np.log(sizes), np.log(seconds), 1)[0]
-_, slope = growth(sizes, seconds)  # fits a fixed cost, a rate and a slope together
-print(f"slope of all points: {raw:.2f}")
-print(f"slope beside a fixed cost: {slope:.2f}")
-print(f"the fixed cost: {draw.duration(fixed)}")
-large = draw.duration(fixed + per_anchor * 1.6e6)
-print(f"by this line, {len(large_asked)} questions to 1.6 million: {large}, here")
-
-# %% [markdown]
-# **What you see.** In the figure of seconds, the dashed line has slope 1: twice the
-# anchors, twice the time. At its lower end the rings lie above it; a fixed cost
-# explains a part (see the two slopes). In the figure of memory, the diamonds are the
-# memory of the search. It rises until the blocks have their largest size. The crosses
-# are the dense matrix.
-#
-
+# stays the same, because the result of a task depends only on the bank and the queries.
 
 # %% tags=["hide-input"]
 # Delete the files of this chapter.
@@ -981,32 +946,33 @@ show_progress("08")
 # %% [markdown] tags=["teacher"]
 # ### Timing
 #
-# **50 minutes.** Section 1 with its guess on the board (8 minutes), 08.1 (5), section 3
-# with 08.4 and the figure (20; give the bound of 08.3 as a fact), the kill in section 7
-# (7), section 8 (5), 5 minutes for the summary. At home: the other exercises.
+# **50 minutes.** Begin with section 1 and its guess on the board (8 minutes), and 08.1
+# (5). Then do section 3 with 08.4 and the figure (20), and give the bound of 08.3 as a
+# fact. End with the kill in section 7 (7), and 10 minutes for the summary and the exit
+# questions. At home: the other exercises.
 #
-# **90 minutes.** Sections 1 and 2 with 08.1 and 08.2 (25), section 3 with 08.3 and 08.4
-# (30; derive $T - 2E$ in pairs, each explaining one of the two steps), section 5 or 6
-# with a vote beforehand on the margin (15), section 7 (10), section 8 (10). At home:
-# 08.5 to 08.7.
+# **90 minutes.** Do sections 1 and 2 with 08.1 and 08.2 (25), and section 3 with 08.3
+# and 08.4 (30). For $T - 2E$, let the students derive it in pairs, each explaining one
+# of the two steps. Then do section 5 or 6 with a vote beforehand on the margin (15),
+# section 7 (10), and the exit questions (10). At home: 08.5 to 08.7.
 #
 # ### What students get wrong
 #
 # - *"Equal bits are a matter of course."* Let the students compare
-#   `unit_asked @ unit_many.T` with the same product made one picture at a time, and
-#   count the differences. Ask in which order each of them sums.
-# - *"$T - E$ is enough."* Seen in 08.4. Ask which value may be wrong in which
+#   `unit_asked @ unit_many.T` with the same product made one picture at a time. Let
+#   them count the differences. Ask in which order each of them sums.
+# - *"$T - E$ is enough."* You see this in 08.4. Ask which value may be wrong in which
 #   direction: the product of the discarded anchor, and the product in place $k$.
-# - *"The bound is what we measured."* Seen in 08.3 as the largest error of all
+# - *"The bound is what we measured."* In 08.3 some return the largest error of all
 #   products. Ask what was saved then.
-# - *"topk breaks ties by index."* Seen in 08.2. Ask for the documentation's sentence on
-#   ties; it has no such sentence.
-# - *"Sparse is smaller."* Seen as surprise at `min(800, n)` in section 4. Ask what a
-#   sparse vector stores beside its values.
+# - *"topk breaks ties by index."* You see this in 08.2. Ask for the documentation's
+#   sentence on ties, because it has no such sentence.
+# - *"Sparse is smaller."* Students are surprised at `min(800, n)` in section 4. Ask
+#   what a sparse vector stores beside its values.
 # - *"Recall 75 %, so a quarter of the accuracy is gone."* Ask what an anchor in place
 #   90 adds to a score with $p = 4$.
-# - *"Not significantly worse, so fine."* Seen in 08.7, as in 07.3. Ask what 60 pictures
-#   could show, even if no decision changed.
+# - *"Not significantly worse, so fine."* You see this in 08.7, as in 07.3. Ask what 60
+#   pictures could show, even if no decision changed.
 # - *"More workers, more speed."* Ask how many cores there are, and which programs use
 #   them.
 #
@@ -1014,34 +980,30 @@ show_progress("08")
 #
 # 1. Why is the exact search not simply done in double precision from the start?
 #
-# > **Answer.** It would be slower: processors do fewer such products at a
-# > time, and twice the memory moves. Double precision is used where it decides, on the
-# > few candidates.
+# > **Answer.** It would be slower, because processors do fewer such products at a time,
+# > and twice the memory moves. Double precision is used where it decides, on the few
+# > candidates.
 #
 # 2. Why does a killed worker not change the result, and when would it?
 #
 # > **Answer.** A task is a function of data that does not change, so doing it again
 # > gives the same result. The result would change if tasks added to something shared,
-# > if values depended on their block, or if ties went to the first shard to finish.
-#
-# 3. What does the curve of section 8 not tell about 1.6 million anchors?
-#
-# > **Answer.** It does not tell what happens beyond memory. The line holds as long as
-# > the file stays in the system's cache. Look at the last points with `fast = False`.
+# > or if values depended on their block. It would also change if ties went to the first
+# > shard to finish.
 #
 # ### Exit questions
 #
 # 1. The bank becomes twice as large, and k stays. What happens to the time of an exact
 #    search, and to the bytes of a sparse vector?
 #
-#    > **Answer.** The time doubles: every question is compared with every anchor. The
-#    > bytes stay: they depend on k only.
+#    > **Answer.** The time doubles, because every question is compared with every
+#    > anchor. The bytes stay, because they depend on k only.
 #
 # 2. A rounded product is wrong by at most E. The k-th largest rounded product is T.
 #    Which anchors need a second, exact look?
 #
-#    > **Answer.** Those with a rounded product of at least T − 2E. All others are
-#    > certainly not among the k largest.
+#    > **Answer.** The anchors with a rounded product of at least T − 2E need it. All
+#    > others are certainly not among the k largest.
 #
 # 3. Four machines search a quarter of the bank each. Why is the joint answer exactly
 #    that of one machine?
@@ -1053,23 +1015,26 @@ show_progress("08")
 # %% [markdown]
 # ## Summary
 #
-# - An edit writes its own rows only. Encoding is paid once for an anchor, the search
-#   for every question: $q \cdot n \cdot d$ multiplications.
-# - In blocks, memory stays near a limit that you state; the dense matrix never exists.
-# - Fast and exact: a rounded product, a bound on its error, every anchor kept that may
-#   belong ($T - 2E$), and a second look at the few.
+# - An edit writes its own rows only. Encoding is paid once for an anchor, but the
+#   search for every question, with $q \cdot n \cdot d$ multiplications.
+# - In blocks, memory stays near a limit that you state, because the dense matrix never
+#   exists.
+# - To be fast and exact, round the products, bound their error, keep every anchor that
+#   may belong ($T - 2E$), and look again at the few.
 # - Sparse vectors take $8 q k$ bytes, for any $n$, and an inverted index compares only
 #   shared entries.
-# - Half precision and approximate indexes are judged by decisions, with a margin named
+# - Judge half precision and approximate indexes by decisions, with a margin named
 #   beforehand.
-# - Shards, tasks without state and ties by index: so a cluster gives the same answer,
-#   also when a worker dies.
+# - A cluster gives the same answer, also when a worker dies, because tasks have no
+#   state and ties go by index.
 #
-# **What would prove us wrong.** One query for which the three methods disagree in a
-# single bit. Or a slope beside a fixed cost, in section 8, that is clearly above 1.
+# **What would prove us wrong.** If the three methods disagreed in a single bit for one
+# query, the search would not be exact. If its time grew faster than the bank, the
+# forecasts of section 1 would be too low. `benchmarks/scale.py` measures this growth,
+# and fails at a slope above 1.05.
 #
-# **Where next.** Take thousands of pictures: `asif bank build NAME --from FOLDER
-# --precision float16`, then `asif bank prepare NAME`, which keeps the rounded copy of
-# section 3.
+# **Where next.** Take thousands of pictures:
+# `asif bank build NAME --from FOLDER --precision float16`, then
+# `asif bank prepare NAME`, which keeps the rounded copy of section 3.
 #
 # [Sources](references.md): Jégou 2011, Douze 2024.

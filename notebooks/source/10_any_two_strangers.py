@@ -4,22 +4,22 @@
 # > **Question.** One encoder reads English, the other reads Hindi. They share no
 # > dictionary. Can an anchor bank translate between them?
 #
-# An **anchor** is anything that both sides can point at. The method never asked for a
-# picture: it asks each side only which items are alike.
+# An **anchor** is anything that both sides can point at. It need not be a picture,
+# because the method asks each side only which items are alike.
 #
 # <details><summary>Goals, minutes, path, what runs</summary>
 #
-# - translate between two text encoders through paired captions, without a dictionary;
+# - translate between two text encoders through paired captions;
 # - ask one set of pictures in fifteen languages;
-# - say what a shared encoder aligns already, and what pairs add to it;
-# - say whether the encoder, the bank or the method is to blame for a failure;
-# - cross two banks in a row, and count the losses at each.
+# - say what pairs add to a shared encoder;
+# - say whether the encoder, the bank or the method fails;
+# - cross two banks, and count the losses at each.
 #
 # **Minutes** {minutes} · **Before this** [04 · Sparsification](04_sparsification.ipynb)
 #
-# **What runs** The captions of the stamps in 18 languages, each embedded once by a
-# multilingual encoder. The first run takes about 2 minutes on 2 CPU cores, later runs
-# less than one. The chapter needs the extra `languages`.
+# **What runs** A multilingual encoder embeds the captions of the stamps in 18
+# languages. The first run takes about 2 minutes on 2 CPU cores, and later runs less
+# than one. The chapter needs the extra `languages`.
 #
 # </details>
 
@@ -69,12 +69,11 @@ e5 = load_multilingual(profile, device)
 names = ["Arabic", "French", "German", "Hindi", "Japanese"] if fast else [*LANGUAGES]
 languages = {name: spoken(LANGUAGES[name], e5, stamps) for name in names}
 pictures, english = everything.image, everything.text  # (793, 1280), (793, 384)
-print("captions:", ", ".join(f"{n} {len(s.captions)}" for n, s in languages.items()))
 
 # %% [markdown]
 # ## 1 · Translate without a dictionary
 #
-# Volunteers translated the captions of the stamps, some of them visibly with a machine.
+# Volunteers translated the captions of the stamps.
 
 # %% tags=["hide-input"]
 # Draw two held-out stamps with their captions in seven languages.
@@ -91,23 +90,24 @@ for language in ("German", "Arabic", "Hebrew", "Hindi", "Japanese", "Korean"):
 draw.words_of_scripts(head, rows)
 
 # %% [markdown]
-# Of 77 languages we took fifteen in nine scripts, and left none out for its numbers.
+# Some volunteers visibly used a machine. We took fifteen of 77 languages, and left none
+# out because of its results.
 #
-# **What you see.** Two stamps in many scripts. (Boxes mean that your computer has no
-# font for a script.) Arabic and Hebrew run from right to left. The Arabic bird is “in
-# Turkey”, the country. The Arabic and the Hebrew mine is one that explodes, and the
-# Hindi one means “my own”. A bank can be wrong, too.
+# **What you see.** Each row has the captions of two stamps in one language. If you see
+# boxes, your computer has no font for that script. Some translations are wrong: the
+# Arabic bird is “in Turkey”, the country, and the Hindi mine means “my own”. So a bank
+# can be wrong, too.
 #
 # A stamp without a translation is left out, so row $i$ of two languages need not be the
-# same stamp. Before we compare them, row $i$ of both must belong to the same stamp.
+# same stamp.
 #
 # ### Exercise 10.1 · The same stamp
 #
 # **Difficulty** ●○○○○ · **Minutes** 5
 #
-# Each caption carries the number of its stamp. Find the stamps that both languages
-# have. Return one row for each: its position in `mine`, and in `other`. Keep the order
-# of `mine`.
+# Each caption carries the number of its stamp. To compare two languages, find the
+# stamps that both have. Return one row for each: its position in `mine`, and its
+# position in `other`. Keep the order of `mine`.
 
 
 # %% tags=["exercise"]
@@ -128,22 +128,22 @@ check_same_stamps(my_same_stamps)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `mine[:, None] == other` compares all with all, (a, b). `nonzero()` lists the places.
+# `mine[:, None] == other` compares all with all, (a, b). `nonzero()` lists where they
+# are equal.
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict, also where no stamp is in both.
+# The verdict is ✔, also where no stamp is in both languages.
 #
 # </details>
 #
-# The English side has the text encoder of all chapters, MiniLM. The other side has E5,
-# which reads about a hundred languages. Here it gets no English. As always, the
-# validation stamps choose $k$ and $p$: one setting for words, one for pictures.
+# The English side has MiniLM, the text encoder of all chapters. The other side has E5,
+# which reads about a hundred languages, but here it gets no English.
 
 
 # %% tags=["hide-input"]
-# Choose k and p on the validation stamps, as a mean over all languages.
+# Ask the validation stamps, as a mean over all languages.
 def kept_on_validation(one, side):
     """Return the cosines of the validation stamps with the training stamps."""
     train, asked = (one.splits[name] for name in ("train", "validation"))
@@ -159,6 +159,8 @@ def recall_on_validation(kept, share, p):
     return np.mean(found)
 
 
+# %% tags=["hide-input"]
+# Choose k and p on the validation stamps.
 WORDS, PICTURES = {}, {}
 for chosen, side in ((WORDS, english), (PICTURES, pictures)):
     kept = {
@@ -169,17 +171,17 @@ for chosen, side in ((WORDS, english), (PICTURES, pictures)):
     table = sweep(of_side, [0.05, 0.1, 0.2, 0.4], [1, 2, 4], 100)
     best = table.loc[table.value.idxmax()]
     chosen.update(share=float(best.fraction), p=float(best.p))
-print(f"words: k = {WORDS['share']:g} of the anchors, p = {WORDS['p']:g}")
-print(f"pictures: k = {PICTURES['share']:g} of the anchors, p = {PICTURES['p']:g}")
+for of, best in (("words", WORDS), ("pictures", PICTURES)):
+    k = f"k = {best['share']:g} of the anchors"
+    print(f"The validation stamps choose {k} and p = {best['p']:g} for {of}.")
 
 # %% [markdown] tags=["number"]
-# A rule chooses the eight answers that you will see: all questions are sorted by the
-# score of their best answer, the list is cut into eight equal parts, and the middle of
-# each part is shown, the surest first.
+# You will see eight answers, chosen by a rule. We sort all questions by the score of
+# their best answer, the surest first, and show the middle of each eighth.
 #
-# **Before you run the next cell:** the bank holds English and Hindi captions of the
-# same stamps. The English caption of a test stamp is asked. How often is its Hindi
-# translation first among those of all test stamps?
+# **Before you run the next cell:** the bank holds English and Hindi captions, and we
+# ask with the English caption of a test stamp. How often does its Hindi translation
+# come first among those of all test stamps?
 
 # %%
 hindi = languages["Hindi"]
@@ -191,9 +193,9 @@ words = AnchorBank.from_embeddings(own[anchors], hindi.z[anchors], texts, **both
 model = ASIF(words, k=round(WORDS["share"] * len(words)), p=WORDS["p"])
 scores = model.similarity(own[test], hindi.z[test])  # (140, 140)
 right = first_is_right(scores, [hindi.captions[i] for i in test])
-print(f"R@1: {mean_with_interval(right, seed)}; chance {1 / len(test):.1%}")
+print(f"R@1 is {mean_with_interval(right, seed)}. Chance is {1 / len(test):.1%}.")
 is_new = ~np.isin([hindi.captions[i] for i in test], texts)  # (140,) bool
-print(f"captions that no anchor has: {mean_with_interval(right[is_new], seed)}")
+print(f"Without captions of anchors it is {mean_with_interval(right[is_new], seed)}.")
 
 # %% tags=["hide-input"]
 # Draw eight answers with the stamps that they belong to, by the announced rule.
@@ -209,15 +211,16 @@ draw.words_of_scripts(["asked", "best answer", "stamp of the answer", ""], rows)
 
 # %% [markdown]
 # **What you see.** You need no Hindi, because the stamp of each answer tells you its
-# meaning. Wrong answers often show a similar thing. Eight are few, so trust the printed
-# numbers. The second one leaves out the captions that stand among the anchors.
+# meaning. Wrong answers often show a similar thing. Eight answers are few, so trust the
+# printed numbers. The second number leaves out the captions that stand among the
+# anchors.
 #
-# **Before you run the next cell:** which language will be the hardest of the fifteen?
-# And what if the translations of the anchors are shuffled?
+# **Before you run the next cell:** which of the fifteen languages will be the hardest?
+# And what happens if we shuffle the translations of the anchors?
 
 
 # %% tags=["hide-input"]
-# Draw R@1 into each language, and with shuffled anchors as a control.
+# Shuffle the anchors as a control.
 def shuffled(one, side):
     """Return for each test caption the share of ten shuffles in which it is first."""
     rng, found = np.random.default_rng(seed), []
@@ -228,6 +231,8 @@ def shuffled(one, side):
     return np.mean(found, axis=0)
 
 
+# %% tags=["hide-input"]
+# Measure by way and language.
 def measured(ways):
     """Measure flags by way and language, in the order of the last way."""
     series, last = {}, [*ways.values()][-1]
@@ -237,6 +242,8 @@ def measured(ways):
     return series
 
 
+# %% tags=["hide-input"]
+# Draw R@1 into each language, and with shuffled anchors.
 flags, controls, translations_of = {}, {}, {}
 for name, one in languages.items():
     side = english[one.stamps]  # row by row of one stamp
@@ -246,22 +253,23 @@ series = measured({"shuffled": controls, "true pairs": flags})
 chance = np.mean([1 / len(right) for right in flags.values()])
 xlabel = "English → language, R@1; 95 % interval"
 draw.show(draw.interval_dots(series, xlabel=xlabel, chance=chance, joined=True))
-one, note = series["true pairs"]["Hindi"], f"chance {chance:.1%}"
-record("translation, English → Hindi, R@1", one, note=note)
-print(f"Hindi with shuffled anchors: {series['shuffled']['Hindi'].value:.1%}; {note}")
+one, control = series["true pairs"]["Hindi"], series["shuffled"]["Hindi"]
+record("translation, English → Hindi, R@1", one, note=f"chance {chance:.1%}")
+print(f"With shuffled anchors, R@1 into Hindi is {control.value:.1%}.")
 
 # %% [markdown]
-# **What you see.** Crosses: all languages are far above chance. Diamonds: with
-# shuffled anchors nothing is left. The two encoders never met; only the pairs carry the
-# meaning.
+# **What you see.** All languages (crosses) are far above chance, but with shuffled
+# anchors (diamonds) nothing is left. So only the pairs carry the meaning between two
+# encoders that never met.
 #
 # ### Exercise 10.2 · There and back
 #
 # **Difficulty** ●●○○○ · **Minutes** 6
 #
-# Can you trust a translation into a language that you cannot read? Translate it back.
-# For each row take the best column. For this column take the best row. Is it the row
-# that you began with? No truth is needed.
+# You can test a translation into a language that you cannot read, because you can
+# translate it back. For each row take the best column, and for this column the best
+# row. Return whether this is the row that you began with. The test needs no right
+# answers.
 
 
 # %% tags=["exercise"]
@@ -288,11 +296,11 @@ check_there_and_back(my_there_and_back)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. On the Hindi scores about two thirds of the rows come back.
+# The verdict is ✔. On the Hindi scores about two thirds of the rows come back.
 #
 # </details>
 #
-# **Before you run the next cell:** how much more often is an answer right, if it comes
+# **Before you run the next cell:** how much more often is an answer right if it comes
 # back?
 
 # %%
@@ -306,14 +314,14 @@ index = ["comes back", "does not come back"]
 pd.DataFrame(rows, index).T.rename_axis("share of right answers")
 
 # %% [markdown]
-# **What you see.** An answer that comes back is mostly right, and one that does not is
-# mostly wrong. That is a warning light for a reader without the language.
+# **What you see.** An answer that comes back is mostly right, but an answer that does
+# not come back is mostly wrong. So the way back can warn you if you cannot read the
+# language.
 
 # %% [markdown]
 # ## 2 · Pictures in fifteen languages
 #
-# Now a side of pictures again: for each language a bank of pictures and captions in
-# this language.
+# Now each language gets a bank of pictures and of captions in this language.
 #
 # **Before you run the next cell:** is picture → caption easier or harder than
 # translation? Will the order of the languages be the same?
@@ -328,23 +336,20 @@ xlabel = "R@1; 95 % interval"
 draw.show(draw.interval_dots(series, xlabel=xlabel, chance=chance, joined=True))
 
 # %% [markdown]
-# **What you see.** Pictures (crosses) are harder than translations (diamonds),
+# **What you see.** Pictures (crosses) are harder than translations (diamonds), perhaps
 # because a picture and a caption have less in common than two captions. The intervals
-# of the crosses overlap, so that their order proves little.
+# of the crosses overlap, so their order proves little.
 #
-# Ask these banks yourself, in your own language, with the article, as a caption has it.
-# The first table shows nine questions, and the second the captions of anchors that E5
-# puts nearest to the words. <span class="on-screen">The control takes other questions
-# (it needs a running kernel).</span>
+# Ask these banks yourself in your own language, and write the article as a caption
+# does. <span class="on-screen">With a running kernel, the control takes other
+# questions.</span>
 #
 # **Before you run the next cell:** “ein Pinguin” is a penguin, “ein Vogel” and “un
 # uccello” are a bird. The two Japanese words are one word, “hat”, in two scripts. Which
 # rows will fail?
 
 # %% tags=["hide-input"]
-# Draw the best pictures for words of several languages, and open the control.
-from asif_book.chapters.chapter_10.lessons import asked_in_language, language_knob
-
+# Make a bank of stamps for each language.
 models = {}
 for name, one in languages.items():
     bank = everything.subset([one.stamps[i] for i in one.anchors])
@@ -352,6 +357,11 @@ for name, one in languages.items():
     kept = round(PICTURES["share"] * len(bank))
     both = {"image_encoder": image_encoder, "text_encoder": e5}
     models[name] = ASIF(bank, kept, PICTURES["p"], **both, device=device)
+
+# %% tags=["hide-input"]
+# Draw the best pictures for words of several languages, and open the control.
+from asif_book.chapters.chapter_10.lessons import asked_in_language
+
 questions = [("German", "ein Pinguin"), ("German", "ein Vogel")]
 questions += [("Italian", "un uccello")]
 questions += [("French", "un chapeau"), ("Arabic", "سيارة"), ("Hindi", "फूल")]
@@ -361,7 +371,7 @@ of_stamps = stamps.splits["test"]
 searched = models, stamps, of_stamps, pictures[of_stamps]
 texts = [languages["Japanese"].captions[i] for i in languages["Japanese"].anchors]
 count = sum(any("一" <= sign <= "龥" for sign in text) for text in texts)
-print(f"Japanese anchors with a Chinese character: {count} of {len(texts)}")
+print(f"Chinese characters stand in {count} of the {len(texts)} Japanese anchors.")
 asked_in_language(*searched, asked)
 
 # %% tags=["hide-input"]
@@ -376,32 +386,41 @@ draw.words_of_scripts(["asked in", "words", "nearest", "2.", "3."], rows)
 
 # %% tags=["hide-input"]
 # The control: a language, and your words.
+from asif_book.chapters.chapter_10.lessons import language_knob
+
 language_knob(*searched, language="Arabic", text="سيارة")
 
 # %% [markdown]
-# **What you see.** Penguins, hats, cars and flowers come, and “ein Vogel” fails. In the
-# second table, E5 puts it near *Vogelscheuche*, a scarecrow, and near animals that are
-# no birds. The captions name the kind of bird, such as crow. Italian ones do so, too,
-# and “un uccello” finds mostly birds. The Japanese captions are in kana, hardly ever in
-# Chinese characters, and in these the hat is not found: one case, not a rule.
+# **What you see.** The banks find penguins, hats, cars and flowers, but “ein Vogel”
+# fails. In the second table, E5 puts it near *Vogelscheuche*, a scarecrow, and near
+# animals that are no birds. The German captions name the kind of bird, for example a
+# crow. Italian ones do so, too, but “un uccello” finds mostly birds. The Japanese
+# captions are hardly ever in Chinese characters, and in these the hat is not found. One
+# case is not a rule.
 
 # %% [markdown]
 # ## 3 · What a shared encoder knows already
 #
-# E5 reads English, too. So we can do without the bank: compare an English caption and
-# one in another language by their cosine in E5. Or use E5 on both sides of a bank.
-# Or subtract the mean of each language first: then the common part, “this is Greek”,
-# is gone. Or use both: add the scores of **kernel ridge** (chapter 09), which is fitted
-# on the same pairs, to this cosine.
+# E5 reads English, too, so it can stand on both sides. There are four ways:
+#
+# - *cosine*: compare two captions by their cosine in E5, without a bank;
+# - *cosine, own means*: first subtract the mean of each language, so that the common
+#   part, “this is Greek”, is gone;
+# - *bank*: put E5 on both sides of a bank;
+# - *own means and pairs*: add to this cosine the scores of **kernel ridge** (chapter
+#   09), fitted on the same pairs.
 #
 # **Before you run the next cell:** which of the four finds most translations?
 
 # %% tags=["hide-input"]
-# Draw R@1 of four ways to use E5 on both sides.
+# Embed the English captions by E5.
 from asif_lab import METHODS
 
 ridge = METHODS["kernel ridge, both ways"]
 home = spoken("en", e5, stamps)  # English captions by E5, (793, 384)
+
+# %% tags=["hide-input"]
+# Use E5 on both sides, in four ways.
 ways = {n: {} for n in ("cosine", "cosine, own means", "bank", "own means and pairs")}
 for name, one in languages.items():
     a, t = one.anchors, one.splits["test"]
@@ -415,67 +434,55 @@ for name, one in languages.items():
     of_pairs = ridge().fit(e[a], one.z[a]).similarity(e[t], one.z[t])  # (t, t)
     both = (centred + of_pairs) / 2
     ways["own means and pairs"][name] = first_is_right(both, captions)
+
+# %% tags=["hide-input"]
+# Draw R@1 of the four ways.
 series = measured(ways)
 xlabel = "English → language, both by E5, R@1; 95 %"
 draw.show(draw.interval_dots(series, xlabel=xlabel, chance=chance, joined=True))
+
+# %% tags=["hide-input"]
+# Compare the bank with the cosine, language by language.
 losses = {}
 for other in ("cosine", "cosine, own means"):
     gaps = {
         name: paired_difference(ways["bank"][name], ways[other][name], seed)
         for name in languages
     }
-    surely = [
-        sum(g.low > 0 for g in gaps.values()),
-        sum(g.high < 0 for g in gaps.values()),
-    ]
-    print(
-        f"bank minus {other}: above 0 in {surely[0]}, below 0 in {surely[1]} languages"
-    )
+    ahead = sum(gap.low > 0 for gap in gaps.values())
+    behind = sum(gap.high < 0 for gap in gaps.values())
+    print(f"“bank” is surely ahead of “{other}” in {ahead} languages,")
+    print(f"and surely behind in {behind}.")
     some = ("Arabic", "Japanese", "German", "Hindi")
     losses[f"bank minus {other}"] = {name: in_points(gaps[name]) for name in some}
+print("“Surely” means that the interval of the difference lies beside 0.")
 pd.DataFrame(losses)
 
 # %% [markdown]
-# **What you see.** Where E5 puts two languages apart, as Japanese and English, the bank
-# is ahead of the plain cosine. Where it aligns them well, the bank alone does not help.
-# But the pairs do, if they are *added* to the cosine. The next table says by how much,
-# over twenty draws (`python benchmarks/accuracy/languages.py` repeats them).
+# **What you see.** Where E5 puts two languages apart, for example Japanese and English,
+# the bank is ahead of the plain cosine. Where E5 aligns them well, the bank alone does
+# not help. But the pairs help if they are *added* to the cosine. The next table says by
+# how much, over twenty draws.
 
 # %% tags=["hide-input"]
 # Show the stored differences to E5's cosine with own means, by number of pairs.
-from asif_book.chapters.measuring import stored_table
-
-stored = stored_table("languages").query("measure == 'R@1, English → language'")
-
-
-def differences(encoders, methods, fewest=0):
-    """Return a row for each language and number of pairs, a column for each method."""
-    rows = stored[(stored.encoders == encoders) & (stored["size"] >= fewest)]
-    ends = "{difference:+.1f} [{difference_low:+.1f}, {difference_high:+.1f}]"
-    points = rows.filter(like="difference") * 100
-    said = [ends.format(**row) for row in points.to_dict("records")]
-    asked = rows.language + ", " + rows["size"].astype(str) + " pairs"
-    table = rows.assign(said=said, asked=asked).pivot(
-        index="asked", columns="method", values="said"
-    )
-    table = table.loc[asked.unique(), methods]
-    return table.rename_axis(index=None, columns="points of R@1, 95 %")
-
+# To make them again: python benchmarks/accuracy/languages.py
+from asif_book.chapters.chapter_10.lessons import differences
 
 together = ["own means + ASIF", "own means + kernel ridge, both ways"]
 differences("E5 on both sides", ["ASIF", "kernel ridge, both ways", *together])
 
 # %% [markdown]
 # **What you see.** With all pairs, ASIF alone is behind for German and Hindi, and ahead
-# for Japanese. *Shared and relative coordinates together* are ahead for all four, and
-# with 50 pairs nothing is gained. So take the aligned encoder, subtract own means, and
-# add what your pairs know.
+# for Japanese. The last two columns put shared and relative coordinates together. They
+# are ahead for all four languages, but with 50 pairs nothing is gained. So take the
+# aligned encoder, subtract own means, and add what your pairs know.
 #
 # ### Exercise 10.3 · A mean for each language
 #
 # **Difficulty** ●●○○○ · **Minutes** 6
 #
-# A bank of pictures has English captions, and the question is Greek. Centre the
+# A bank of pictures has English captions, but the question is Greek. Centre the
 # question with the mean of its language, and the anchors with their own mean. Return
 # the cosines.
 
@@ -499,31 +506,34 @@ check_own_mean(my_own_mean)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Subtract twice, then call `relative_representation`.
+# Subtract twice, and then call `relative_representation`.
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. The mean needs captions of the language, but no pairs.
+# The verdict is ✔. The mean needs captions of the language, but no pairs.
 #
 # </details>
 #
-# **Before you run the next cell:** a bank with English captions is asked in other
+# **Before you run the next cell:** we ask a bank with English captions in other
 # languages. How much is lost against captions in the own language?
 
 # %% tags=["hide-input"]
-# Ask a bank with English captions in all languages.
-ways = {"own language": own_flags, "English, its own mean": {}, "English": {}}
+# Ask a bank with English captions, in all languages.
+own_captions = "captions in the own language"
+ways = {own_captions: own_flags, "own means": {}, "English captions": {}}
 base = home.z[home.anchors]  # the captions of the anchors, in English
 for name, one in languages.items():
     t = one.splits["test"]
     seen_ones, captions = pictures[one.stamps][t], [one.captions[i] for i in t]
     shift = base.mean(dim=0) - one.z[one.anchors].mean(dim=0)  # own mean → the bank's
-    for way, z in (("English", one.z[t]), ("English, its own mean", one.z[t] + shift)):
+    for way, z in (("English captions", one.z[t]), ("own means", one.z[t] + shift)):
         sides = (pictures[home.anchors], base), (seen_ones, z)
         ways[way][name] = first_is_right(scores_between(*sides, **PICTURES), captions)
 
 
+# %% tags=["hide-input"]
+# Compare stamp by stamp.
 def by_stamp(found):
     """Return for each test stamp the mean over the languages that have it."""
     asked = {n: [o.stamps[i] for i in o.splits["test"]] for n, o in languages.items()}
@@ -531,72 +541,78 @@ def by_stamp(found):
     return pd.DataFrame(rows).mean(axis=1).sort_index().to_numpy()
 
 
-print(f"English captions, mean of languages: {by_stamp(ways['English']).mean():.1%}")
-for other in ("English, its own mean", "own language"):
-    gap = paired_difference(by_stamp(ways[other]), by_stamp(ways["English"]), seed)
-    print(f"{other} minus English, mean of languages: {in_points(gap)}")
+plain = by_stamp(ways["English captions"])
+print(f"With English captions, the mean R@1 of the languages is {plain.mean():.1%}.")
+for other in ("own means", own_captions):
+    gap = paired_difference(by_stamp(ways[other]), plain, seed)
+    print(f"With {other}, it changes by {in_points(gap)}.")
 
 # %% [markdown]
-# **What you see.** English captions already serve other languages, as far as E5 aligns
-# them. Captions in the own language are better, and the last line says by how much. The
-# mean of the language brings little here.
+# **What you see.** English captions already serve other languages. But captions in the
+# own language are better, and the last line says by how much. The mean of the language
+# helps little here.
 
 # %% [markdown]
 # ## 4 · Encoder, bank or method?
 #
-# A language fails. Are its pairs too few or too bad, does the encoder not know it, or
-# is it the method? Change one thing at a time. Take French, which has a caption for
-# every stamp, and the *same questions*, first with the *same anchors*, then with all
-# anchors. Then take another method, kernel ridge, with the language's own pairs.
+# If a language fails, change one thing at a time to find the cause. Ask the *same
+# questions* in French, which has a caption for every stamp. First keep the *same
+# anchors*, and then take all anchors. Last, take kernel ridge with the language's own
+# pairs.
 #
-# - Same anchors, French better: blame the encoder, or the translations.
-# - All anchors, French better still: the bank is too small.
+# - If French is better with the same anchors, blame the encoder or the translations.
+# - If French is better still with all anchors, the bank is too small.
 #
-# The first row is a case whose culprit we know: Hindi with only 50 of its anchors.
+# In the first row we know the cause, because Hindi gets only 50 of its anchors.
 #
-# **Before you run the next cell:** Swahili has 184 captions, Inuktitut 751. Which of
-# the two will be better?
+# **Before you run the next cell:** Swahili has 184 captions, and Inuktitut has 751.
+# Which of the two will be better?
 
 # %% tags=["hide-input"]
-# Draw R@1 of weak languages and of French on the same stamps.
+# Ask weak languages and French for the same stamps.
 few = np.random.default_rng(seed).permutation(hindi.anchors)[:50].tolist()
 weak = {"Hindi": hindi._replace(anchors=few), "Japanese": languages["Japanese"]}
 weak |= {name: spoken(OTHERS[name], e5, stamps) for name in ("Swahili", "Inuktitut")}
 french = languages["French"]
 row_of = {stamp: i for i, stamp in enumerate(french.stamps)}
-own, keys = english[french.stamps], ("own language", "French, same anchors", "French")
-series, losses = {key: {} for key in keys}, {}
+right = {}  # by row of the figure: flags in the own language, and twice in French
 for name, one in weak.items():
     parts_of = one.anchors, one.splits["test"]
     a, t = ([row_of[one.stamps[i]] for i in rows] for rows in parts_of)  # in French
     same = french._replace(anchors=a, splits={"test": t})
-    whole = same._replace(anchors=french.anchors)
-    right = [of_test(one, english[one.stamps], one.z, **WORDS)[0]]
-    right += [of_test(each, own, french.z, **WORDS)[0] for each in (same, whole)]
-    for key, flags_of in zip(keys, right, strict=True):
-        row = f"{name}, {len(a)} anchors, {len(t)} asked"
-        series[key][row] = mean_with_interval(flags_of, seed)
-    by_encoder = paired_difference(right[1], right[0], seed)
-    by_bank = paired_difference(right[2], right[1], seed)
-    tested = bool(np.any(right[2] != right[1]))  # with all anchors it is never
-    of_bank = in_points(by_bank) if tested else "not tested, all anchors are there"
-    z, t = english[one.stamps], one.splits["test"]
-    fitted = ridge().fit(z[one.anchors], one.z[one.anchors])
-    scores = fitted.similarity(z[t], one.z[t])
-    other = first_is_right(scores, [one.captions[i] for i in t])
-    by_method = in_points(paired_difference(other, right[0], seed))
-    losses[row] = {"encoder": in_points(by_encoder), "bank": of_bank}
-    losses[row] |= {"method": by_method}
+    three = one, same, same._replace(anchors=french.anchors)
+    flags = [of_test(x, english[x.stamps], x.z, **WORDS)[0] for x in three]
+    right[f"{name}, {len(a)} anchors, {len(t)} asked"] = flags
+
+# %% tags=["hide-input"]
+# Draw R@1 of weak languages and of French on the same stamps.
+keys = ("own language", "French, same anchors", "French")
+series = {
+    key: {row: mean_with_interval(flags[i], seed) for row, flags in right.items()}
+    for i, key in enumerate(keys)
+}
 xlabel = "English → language, R@1; 95 % interval"
 draw.show(draw.interval_dots(series, xlabel=xlabel))
+
+# %% tags=["hide-input"]
+# Show what is lost by the encoder, the bank and the method.
+losses = {}
+for (row, (own, same, whole)), one in zip(right.items(), weak.values(), strict=True):
+    z, t, a = english[one.stamps], one.splits["test"], one.anchors
+    scores = ridge().fit(z[a], one.z[a]).similarity(z[t], one.z[t])
+    other = first_is_right(scores, [one.captions[i] for i in t])
+    gaps = {"encoder": (same, own), "bank": (whole, same), "method": (other, own)}
+    losses[row] = {n: in_points(paired_difference(*g, seed)) for n, g in gaps.items()}
+    if not np.any(whole != same):
+        losses[row]["bank"] = "not tested, all anchors are there"
 pd.DataFrame(losses).T.rename_axis("lost by the …")
 
 # %% [markdown]
-# **What you see.** Hindi with 50 anchors: stars far to the right of the crosses, so the
-# bank is too small. Inuktitut has pairs enough, yet its diamond lies far to the left:
-# the encoder loses, or the captions do. Swahili has too few questions for a verdict,
-# and it searches 39 captions only: compare marks of one row. Japanese loses in the same
-# way as Inuktitut. Does E5 know the tokens of these captions?
+# **What you see.** For Hindi with 50 anchors the star lies far to the right of the
+# cross, so the bank is too small. Inuktitut has enough pairs, but its diamond lies far
+# to the left of its cross. So the encoder or the captions are to blame, and Japanese
+# loses in the same way. Swahili has too few questions for a verdict, and it searches 39
+# captions only. So compare marks of one row.
 
 # %% tags=["hide-input"]
 # Count E5's unknown tokens in the captions (the offline encoder only).
@@ -604,10 +620,11 @@ if hasattr(e5.model, "ids"):
     for name, one in weak.items():
         tokens = np.concatenate(e5.model.ids(one.captions))
         share = np.mean(tokens == e5.model.unknown)
-        print(f"{name}: {share:.0%} of the tokens are unknown")
+        print(f"{share:.0%} of the tokens of the {name} captions are unknown to E5.")
 
 # %% [markdown]
-# **What you see.** E5 does not know most tokens of Inuktitut: blame the encoder.
+# **What you see.** E5 does not know most tokens of Inuktitut, so blame the encoder
+# there. This does not explain the loss of Japanese.
 
 # %% tags=["hide-input"]
 # Show the stored differences of rivals to ASIF, with all pairs, over twenty draws.
@@ -617,24 +634,23 @@ differences("MiniLM and E5", rivals, fewest=500)
 
 # %% [markdown]
 # **The third culprit is the method.** Between two encoders that never met, kernel ridge
-# is surely ahead of ASIF for three of four languages (Holm's correction leaves Japanese
-# undecided). With both switches of chapter 09, ASIF gains for all four.
+# is surely ahead of ASIF for three of four languages. After Holm's correction, Japanese
+# is undecided. With both switches of chapter 09, ASIF gains for all four languages.
 
 # %% [markdown]
 # ## 5 · Two bridges in a row
 #
-# One bank leads from pictures to English, another from English to Hindi. The picture
-# chooses an English caption; this caption chooses a Hindi one. Or a single bank leads
-# from pictures to Hindi.
+# One bank leads from pictures to English, and another from English to Hindi. A picture
+# chooses an English caption, and this caption chooses a Hindi one. Or a single bank
+# leads from pictures to Hindi.
 #
 # ### Exercise 10.4 · Lost at which bridge
 #
 # **Difficulty** ●●●○○ · **Minutes** 10
 #
 # Item $i$ of each side is the same stamp. A stamp **arrives** if its way ends at its
-# own Hindi caption. Otherwise it is lost: at the first bridge if the English caption is
-# not its own, else at the second. Return the three shares. (An arrival by two errors is
-# an arrival.)
+# own Hindi caption, even after two errors. Otherwise it is lost: at the first bridge if
+# the English caption is not its own, and else at the second. Return the three shares.
 
 
 # %% tags=["exercise"]
@@ -662,7 +678,7 @@ check_two_bridges(my_two_bridges)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. The shares add up to 1.
+# The verdict is ✔. The shares add up to 1.
 #
 # </details>
 #
@@ -686,19 +702,22 @@ lost = {
 found = {name: mean_with_interval(share, seed) for name, share in lost.items()}
 gap = paired_difference(one_bank, arrived, seed)
 over = (middle == stamp).numpy()
-print(f"over the first bridge: {over.sum()}; lost later: {(over & ~arrived).sum()}")
-print(f"one bank minus two banks: {in_points(gap)}")
+print(f"{over.sum()} stamps come over the first bridge.")
+print(f"{(over & ~arrived).sum()} of these are lost at the second bridge.")
+print(f"The share with one bank minus that with two banks is {in_points(gap)}.")
 pd.DataFrame({"share": {name: str(share) for name, share in found.items()}})
 
 # %% [markdown]
 # **What you see.** Most losses happen at the first bridge, between picture and word.
-# Stamps that a picture finds are easy for words, too, so more arrive than one of three
-# times two of three. The interval of the difference holds 0: no proof for either.
+# More stamps arrive than one of three times two of three, because stamps that a picture
+# finds are easy for words, too. The interval of the difference holds 0, so neither way
+# is proven better.
 
 # %% [markdown]
 # ## 6 · An investigation: many tongues
 #
-# A caption in Japanese misses some of a picture. Its translations may know the rest.
+# A caption in Japanese misses some of a picture, but captions in other languages may
+# know the rest.
 
 # %% tags=["hide-input"]
 # Score the stamps that all languages have, split by split.
@@ -713,7 +732,7 @@ for a, asked in ((train, "validation"), (train | of_split["validation"], "test")
         sides = (pictures[a], z[a]), (pictures[t], z[t])
         scored[name] = scores_between(*sides, **PICTURES)
     by_split.append(scored)
-    print(f"{len(a)} anchors, {len(t)} {asked} stamps that all languages have")
+    print(f"All languages have {len(a)} anchors and {len(t)} {asked} stamps in common.")
 task = TonguesTask(*by_split)
 
 # %% [markdown]
@@ -721,11 +740,11 @@ task = TonguesTask(*by_split)
 #
 # **Difficulty** ●●●○○ · **Minutes** 20
 #
-# Ask in several languages at once: the scores of the chosen languages are averaged.
-# `measure(chosen)` gives for each validation stamp its mean recall (R@1 and R@10, both
-# directions). Measure at least two choices, and return the one that you trust most. The
-# check compares it with Japanese alone on the test stamps, which are opened for at most
-# three choices (chapter 05).
+# You can ask in several languages at once: their scores are averaged. `measure(chosen)`
+# gives for each validation stamp its mean recall (R@1 and R@10, both directions).
+# Measure at least two choices, and return the one that you trust most. The check
+# compares your choice with Japanese alone on the test stamps. It opens them for at most
+# three choices, as in chapter 05.
 
 
 # %% tags=["exercise"]
@@ -755,19 +774,19 @@ check_tongues(my_tongues, task)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Begin with all languages and with each alone. Then add one at a time, as long as it
-# helps.
+# Begin with all languages and with each alone. Then add one language at a time, as long
+# as it helps.
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A verdict with a difference on the test stamps. Did the number of languages help, or
-# only one that is better than Japanese? Measure each alone.
+# The verdict gives a difference on the test stamps. Did the number of languages help,
+# or only one that is better than Japanese? Measure each alone.
 #
 # </details>
 
 # %% [markdown] tags=["progress"]
-# The exercises of this chapter that you have solved so far:
+# The exercises that you have solved:
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.
@@ -778,16 +797,16 @@ show_progress("10")
 # %% [markdown]
 # ## Summary
 #
-# - An anchor is anything that both sides can point at. Captions in two languages make a
-#   bank.
-# - Two text encoders that never met translate far above chance. With shuffled pairs
+# - An anchor need not be a picture: captions in two languages make a bank.
+# - Two text encoders that never met translate far above chance, but with shuffled pairs
 #   nothing is left.
-# - A shared encoder aligns what it knows. Pairs add to it; ASIF in its place may lose.
+# - A shared encoder aligns what it knows. Pairs add to it, but ASIF in its place may
+#   lose.
 # - An answer that comes back is mostly right. The same questions in another language
 #   tell whether the bank is too small.
 #
-# **What would prove us wrong.** Translation above chance with shuffled pairs: then the
-# pairs would not carry the meaning.
+# **What would prove us wrong.** If translation stayed above chance with shuffled
+# pairs, the pairs would not carry the meaning.
 #
 # **Where next.** Bring two encoders of your own, of sounds or molecules, and a few
 # hundred pairs. [The library](library.md) shows the call.
@@ -797,45 +816,47 @@ show_progress("10")
 # %% [markdown] tags=["teacher"]
 # ### Timing
 #
-# **50 minutes.** Scripts (5), translation with a vote on the hardest language (10),
-# 10.2 in pairs (10), the control with the languages of the class (10), section 4 with
-# predictions on the board (10), summary (5). At home: 10.1, 10.3 to 10.5.
+# **50 minutes.** Show the scripts (5). Translate, and vote on the hardest language
+# (10). Solve 10.2 in pairs (10). Run the control in the languages of the class (10).
+# Read section 4 with predictions on the board (10), and the summary (5). At home: 10.1,
+# 10.3 to 10.5.
 #
-# **90 minutes.** The same, then section 3 with 10.3 (15), the bridges with 10.4 (15).
-# Let each student ask in a language of the family. At home: 10.5.
+# **90 minutes.** Do the same, then section 3 with 10.3 (15) and the bridges with 10.4
+# (15). Let each student ask in a language of the family. At home: 10.5.
 #
 # ### What students get wrong
 #
-# - *“Row i is row i.”* Ask for the counts of two languages.
+# - *“Row i is row i.”* Ask for `len(languages[name].captions)` in two languages.
 # - *“The model learnt Hindi.”* Nothing was trained. Ask which side ever compared an
 #   English caption with a Hindi one.
 # - *“It comes back, so it is right.”* Two captions of similar stamps can choose each
 #   other. Ask for the share in the table.
-# - *“751 pairs are more than 184, so Inuktitut is better.”* Pairs help an encoder that
-#   sees likeness.
+# - *“751 pairs are more than 184, so Inuktitut is better.”* Pairs help only if the
+#   encoder sees which captions are alike.
 #
 # ### Discussion
 #
 # - Could the same bank translate between whale songs and English?
 #
-# > **Answer.** It needs pairs that both sides can point at, an encoder for which
-# > similar songs are alike, and songs that say what captions say. Nobody has shown
-# > these yet.
+# > **Answer.** It needs pairs that both sides can point at, and an encoder for which
+# > similar songs are alike. And the songs must say what captions say. Nobody has shown
+# > these things yet.
 #
 # ### Exit questions
 #
 # 1. What must two encoders have in common, so that a bank can connect them?
 #
-#    > **Answer.** Items that both can describe, as pairs, and a similar idea of which
-#    > items are alike. Not the dimension, the training or the kind of item.
+#    > **Answer.** They need items that both can describe, as pairs, and a similar idea
+#    > of which items are alike. They need not share the dimension, the training or the
+#    > kind of item.
 #
 # 2. A translation comes back to its own sentence. What does that prove?
 #
-#    > **Answer.** Nothing for sure. It makes a right answer much more likely, and it
-#    > needs no one who reads the language.
+#    > **Answer.** It proves nothing for sure. But it makes a right answer much more
+#    > likely, and it needs no one who reads the language.
 #
 # 3. With the same anchors French is much better than Zulu, and with all anchors French
 #    hardly gains. What do you buy: more pairs, or another encoder?
 #
-#    > **Answer.** Try another encoder first, or better captions: with the same pairs
+#    > **Answer.** Try another encoder first, or better captions. With the same pairs
 #    > French was much better, and more pairs did not help it.

@@ -166,8 +166,8 @@ draw.show(draw.anchor_bars("decided by", rows, xlabel=xlabel))
 # ```
 #
 # A terminal needs one: `asif classify new.jpg --bank ./mine --labels "a bag,a dress"`.
-# At the end, put `everything` in the place of `mine` in the second cell, because then
-# no picture is wasted.
+# At the end, run the second cell once more with `everything` in the place of `mine`, so
+# that no picture is wasted, and save the new bank.
 
 # %% [markdown] tags=["open"]
 # ## 2 · How many pictures are enough?
@@ -177,9 +177,9 @@ draw.show(draw.anchor_bars("decided by", rows, xlabel=xlabel))
 # pictures of each class were drawn, and five ways learned from the same ones:
 #
 # - **ASIF, the stamps and yours**, with both switches, as in section 1;
-# - **ASIF, yours alone**, without the stamps;
-# - **class means**: it gets the class whose mean embedding is the most similar;
-# - **nearest picture**: it gets the class of the most similar picture;
+# - **ASIF, yours alone**, without the stamps; $k$ is the number of pictures of a class;
+# - **class means**: a picture gets the class whose mean embedding is the most similar;
+# - **nearest picture**: a picture gets the class of the most similar picture;
 # - a **linear probe**: a classifier that is trained on your embeddings (scikit-learn's
 #   logistic regression, whose strength C is chosen by cross-validation).
 #
@@ -264,8 +264,9 @@ leads, owners = {}, zip(mixed.pairs.id, mixed.pairs.group, own.image, strict=Tru
 for id, group, picture in owners:
     others = ASIF(suspect.remove(ids=[id]))  # all pictures but this one
     scores = others.similarity(picture[None], prompts)[0]  # (c,)
-    of_its_folder = scores[everything.classes.index(group)]
-    leads[id] = float(of_its_folder - scores.max())  # below 0: another is better
+    own_folder = everything.classes.index(group)
+    rest = [score for c, score in enumerate(scores.tolist()) if c != own_folder]
+    leads[id] = float(scores[own_folder]) - max(rest)  # below 0: another is better
 doubtful = sorted(leads, key=leads.get)[:5]
 print("moved:", moved, "· most doubtful:", doubtful)
 
@@ -279,9 +280,11 @@ draw.show(draw.show_pictures(large, titles, columns=5))
 
 # %% [markdown]
 # **What you see.** The number is the score of a picture's own folder, minus the best
-# score. Below 0, the other pictures would put it elsewhere. A picture in its right
-# folder may be doubted too, if it is unlike the others, so look before you decide.
-# `suspect.remove(ids=[moved])` takes the moved one out.
+# score of another folder. Below 0, the other pictures would put it elsewhere. A picture
+# in its right folder may be doubted too, if it is unlike the others, so look before you
+# decide. `suspect.remove(ids=[moved])` takes the moved one out. For your own folder put
+# `own` in the place of `mixed`, and `bank` in the place of `suspect`; then save what is
+# left.
 
 # %% [markdown] tags=["open"]
 # ## 4 · Why a house became less of a house

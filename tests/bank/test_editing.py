@@ -254,6 +254,7 @@ BAD_EDITS = {
     "add other widths": (lambda b: b.add(make(12, 15).replace(image=torch.ones(3, 5))), r"shape \(3, 5\).* \(3, 6\)"),
     "add no groups": (lambda b: b.replace(pairs=b.pairs.drop(columns="group")), "no column .group"),
     "add more columns": (lambda b: b.add((m := make(12, 15)).replace(pairs=m.pairs.assign(x=1))), "other columns"),
+    "add a picture alone": (lambda b: b.add("cat.png"), r"str .* say bank.add\(picture, caption\)"),
     "add bare pairs": (lambda b: b.add(Pairs("p", [], [], [], [], {})), "pass the bank's two encoders"),
 }  # fmt: skip
 

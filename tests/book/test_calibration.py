@@ -10,7 +10,9 @@ from asif_book.chapters.chapter_05.lessons import (
     coverage_curve,
     fit_temperature,
     reliability,
+    temperature_of_pairs,
 )
+from asif_lib import ASIF
 from asif_lib.errors import ParameterError
 from asif_lib.explain import leave_one_out
 
@@ -88,3 +90,9 @@ def test_silence_leaves_the_most_confident_answers():
     curve = coverage_curve([0.2, 0.9, 0.8, 0.1], [False, True, True, False])
     assert curve.n.tolist() == [1, 1, 1, 2, 2, 2, 3, 3, 4, 4] and curve.coverage.iloc[[0, -1]].tolist() == [0.1, 1]
     assert curve.accuracy.round(3).tolist() == [1] * 6 + [0.667] * 2 + [0.5] * 2
+
+
+def test_the_temperature_of_a_bank_is_that_of_its_own_choices(stamps_bank):
+    model = ASIF(stamps_bank.subset(range(60)), 10)
+    scores = calibration_scores(*leave_one_out(model.bank, 10), model.bank.pairs.caption, 4, seed=3)
+    assert temperature_of_pairs(model, 4, seed=3) == pytest.approx(fit_temperature(scores, torch.zeros(60)))

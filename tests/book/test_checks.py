@@ -280,12 +280,12 @@ def test_options_of_an_exercise():
     def praise(function, verdict):
         return right("well done") if verdict.status == "right" else verdict
 
-    options = {"hints": {"off by": "Count again."}, "view": lambda result, x: result.sum(dim=1), "after": praise}
+    options = {"hints": {"No entry": "Count again."}, "view": lambda result, x: result.sum(dim=1), "after": praise}
     named = {"negative": (but("2", "-1"), lambda x: -x)}
     check = Exercise("99.1", "Double", double, lambda: [(ROWS,)], named, **options)
     assert check(lambda x: (2 * x).flip(1)).message == "well done"  # the view does not see the order
     assert check(lambda x: -x).message == "negative"
-    assert check(lambda x: x**3 - x.flip(1)).message.endswith("(tolerance 1e-05). Count again.")
+    assert check(lambda x: x**3 - x.flip(1) - 1).message.endswith("is wanted. No entry is right. Count again.")
     assert "cannot judge" in judge(lambda function: function() + 1, lambda: "text").message
     assert "That is the library's own function" in SHARED(judging.first_line).message
 
@@ -390,12 +390,14 @@ DIFFERENT = {
     "Your results stay the same with another `k`: you do not use it": (lambda x, k: 3 * x, *TIMES),
     "20 of 20 values are NaN: what do you divide by": (lambda x, k: k * x * torch.nan, *TIMES),
     "values are infinite": (lambda x, k: k * x / 0, *TIMES),
-    "all rows of your result are the same": (lambda x, k: (k * x)[:1].expand(4, 5), *TIMES),
+    "all rows of your result are the same": (lambda x, k: (k * x)[:1].expand(4, 5) + 1, *TIMES),
+    "your result repeats the last row of the right one": (lambda x, k: (k * x)[-1:].expand(4, 5), *TIMES),
+    "right ones times 100: percent, and shares are wanted": (lambda x, k: 100 * k * x, *TIMES),
     "you took the sum of each row at the end": (lambda x, k: (k * x).sum(1), *TIMES),
     "the values are right, but in the shape (4, 5, 1)": (lambda x, k: (k * x)[:, :, None], *TIMES),
     "In a matrix product the inner sizes must agree": (lambda x, k: k * x @ x, *TIMES),
     "wrong only on the diagonal": (lambda x, k: k * x + torch.eye(4, 5), *TIMES),
-    "off by up to 1 ": (lambda x, k: k * x + x.flip(0).sign(), *TIMES),
+    "On input 1 (k = 2): row 0 of your result is [-4.051, -2.5, ": (lambda x, k: k * x + x.flip(0).sign(), *TIMES),
     "Your results are those with `amin` in the place of `mean`:": (
         lambda x, k: (torch.relu(x) ** 2).topk(k, dim=1).values.amin(1), *STEPS
     ),
@@ -404,8 +406,11 @@ DIFFERENT = {
     ),
     "Your results are those with no power:": (lambda x, k: torch.relu(x).topk(k, dim=1).values.mean(1), *STEPS),
     "shifted": (lambda x: 2 * x + 1, double, UNEVEN, SEVERAL),
-    "On input 2: the shape is right": (lambda x: 2 * x**3, double, UNEVEN, SEVERAL),
-    "off by up to": (lambda x: x + 5 if (x == 2 * ROWS).all() else 2 * x**2, double, UNEVEN, SEVERAL),
+    "On input 2, with x = [[0, 2, 4], [6, 8, 10]]: row 0 of your result is [0, 16, 128], and [0, 4, 8] is wanted. 1 of "
+    "6 values is right. On input 1 it is right.": (lambda x: 2 * x**3, double, UNEVEN, SEVERAL),
+    "[0, 4, 8] is wanted. The order of its values is right.": (
+        lambda x: x + 5 if (x == 2 * ROWS).all() else 2 * x**2, double, UNEVEN, SEVERAL
+    ),
     "first": (lambda x: 3 * x, *DOUBLE, {"mistakes": [(name, lambda x: 3 * x) for name in ("first", "second")]}),
     "must become 0": (lambda x: x, lambda x: x.clamp_min(0), TWO, {}),
     "must become positive": (lambda x: x, lambda x: x.abs(), TWO, {}),
@@ -421,16 +426,16 @@ DIFFERENT = {
         lambda x: x.abs() * (1 + 1e-7) / x.any(), lambda x: x.abs().clamp_min(0), ZEROS_LAST, {}
     ),
     # what no input before it had
-    "On input 2 (x has a row of zeros): the shape": (
+    "On input 2 (x has a row of zeros), with x = [[0, 1, 2], [3, 4, 5], [0, 0, 0]] and k = 2: row 0": (
         lambda x, k: k * x + (len(x) == 3) * (x**2 + 1), times, GROWING, {}
     ),
-    "On input 3 (x has one row and k = 1): the shape": (
+    "On input 3 (x has one row and k = 1), with x = [[0, 1, 2]] and k = 1: row 0": (
         lambda x, k: k * x + (len(x) == 1) * (x**2 + 1), times, GROWING, {}
     ),
     "On input 3 (nothing there): your function returned an int; a Tensor of shape (2, 3)": (
         lambda x: 2 * x if x.any() else 0, double, ZEROS_LAST, {"notes": {3: "nothing there"}}
     ),
-    "2 of 2 positions are not those wanted.": (
+    "your result is [10, 14], and [2, 2] is wanted. No entry is right.": (
         lambda x: x.argmax(1) * torch.tensor([5, 7]), lambda x: x.argmax(1), [(ROWS,)],
         {"word": "positions", "related": False},
     ),

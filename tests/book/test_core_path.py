@@ -13,9 +13,10 @@ from PIL import Image
 from asif_book import record
 from asif_book.chapters import results
 from asif_book.chapters.measuring import scoreboard
-from asif_book.chapters.opening import first_held_out, open_chapter
+from asif_book.chapters.opening import first_held_out, open_chapter, three_labels
 from asif_book.editions.building import SourceError, editions
 from asif_book.editions.outline import CORE, Chapter, core_path, heading, minutes, tags_of, words
+from asif_lib import ASIF
 from asif_lib.errors import ParameterError
 from asif_lib.files import ROOT
 
@@ -98,6 +99,11 @@ def test_a_classs_own_pairs_open_a_chapter_and_record_nothing(class_folder, monk
     opened = open_chapter(pairs=class_folder(23))
     assert opened.bank.pairs.caption.tolist() == opened.pairs.captions and len(opened.bank) == 23
     assert first_held_out(opened.pairs) == opened.pairs.splits["test"][0]
+    row = first_held_out(opened.pairs)
+    model = ASIF(opened.bank, image_encoder=opened.image_encoder, text_encoder=opened.text_encoder)
+    labels = three_labels(model, opened.pairs, row)
+    assert labels[0] == opened.pairs.captions[row] and len(set(labels)) == 3
+    assert model.classify([opened.pairs.pictures[row]], labels[1:]).predicted.tolist() == [0]  # the better one first
     found, chance = scoreboard(opened.bank, opened.pairs.splits)
     assert [name[:2] for name in found] == ["03", "03", "04", "04", "04"] and chance == pytest.approx(1 / 4)
     assert record("a class's number", 0.5) == 0.5

@@ -14,6 +14,13 @@ from asif_book.chapters.chapter_01.lessons import (
     word_pieces,
 )
 from asif_book.chapters.chapter_02.lessons import covered_by, effect_left, misplaced, mutual_neighbours, twins
+from asif_book.chapters.chapter_03.lessons import (
+    common_part,
+    greatest_hubs,
+    largest_changes,
+    pair_cosines,
+    random_rotation,
+)
 from asif_lab.benchmark.control_encoders import colour_histogram
 from asif_lib.datasets.pairs import Pairs
 from asif_lib.relative import unit_rows
@@ -124,3 +131,26 @@ def test_an_own_caption_wins_above_all_its_rivals_and_a_failure_names_the_one_th
     row = wins.tolist().index(False)
     won, lost = won_and_lost(model, asked, rivals, row)
     assert asked.pairs.caption[int(scores[row].argmax())] in won[1] and asked.pairs.caption[row] in lost[1]
+
+
+def test_vectors_around_a_common_direction_have_a_common_part_and_less_it_none():
+    z = torch.tensor([[3.0, 4.0], [30.0, -40.0]])  # of length 1: (0.6, 0.8) and (0.6, -0.8)
+    assert common_part(z) == pytest.approx(0.36)
+    assert pair_cosines(z) == pytest.approx([0.36 - 0.64])
+    assert pair_cosines(z, z.mean(dim=0)) == pytest.approx([-1])
+    assert pair_cosines(torch.eye(4)).shape == (6,)
+
+
+def test_the_greatest_hub_is_the_vector_in_the_middle():
+    z = torch.eye(30) + 0.1 * torch.randn(30, 30, generator=generator()).abs()
+    z[7] = 1.0  # near each other vector
+    rows, times = greatest_hubs(z)
+    assert int(rows[0]) == 7 and int(times[0]) == 29 and int(times.sum()) == 30 * 10
+
+
+def test_neither_rotation_nor_scale_changes_a_representation_but_a_stretch_does():
+    z, anchors = torch.randn(9, 6, generator=generator()), torch.randn(20, 6, generator=generator())
+    rotations = [random_rotation(6, generator()) for _ in range(3)]
+    torch.testing.assert_close(rotations[0] @ rotations[0].T, torch.eye(6))
+    rotation, scale, centred, stretch = largest_changes(z, anchors, rotations, generator()).values()
+    assert max(rotation, scale) < 1e-5 < 0.1 < min(centred, stretch)  # the mean of scaled vectors is another

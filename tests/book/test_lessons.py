@@ -8,10 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from asif_book.chapters.chapter_07.lessons import files_hold, learning_sweep, mean_contributions
+from asif_book.chapters.chapter_07.lessons import files_hold, learning_sweep, mean_contributions, to_teach
 from asif_book.chapters.chapter_11.lessons import measured_before, your_folder
 from asif_book.chapters.classes import captioned, class_names, classes_of, with_classes
-from asif_lab.few_pictures import BANK, PROBE, by_repeated_splits
+from asif_lab.few_pictures import ALONE, BANK, PROBE, by_repeated_splits
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.labelled import Labelled, load_labelled
 from asif_lib.datasets.pairs import Pairs
@@ -119,6 +119,7 @@ def test_ways_to_learn_from_a_few_pictures_are_asked_the_pictures_that_they_were
     found, gaps = by_repeated_splits(stamps, own, labels, prompts, (0, 1, 4), {"whiten": 0.8}, draws=3)
     sizes = {way: [0, 1, 4] if way == BANK else [1, 4] for way in gaps}
     assert {way: [*curve] for way, curve in found.items()} == sizes
+    assert found[ALONE][4][0].value == 1  # of four equal captions, none is cut off
     assert found[PROBE][4][0].value == 1 and len(found[PROBE][4][1]) == 3  # the classes lie apart
     assert found[BANK][0][0].value < 0.9 < found[BANK][4][0].value  # the stamps alone know nothing of them
     assert gaps[PROBE][4].value == pytest.approx(found[PROBE][4][0].value - found[BANK][4][0].value)
@@ -129,3 +130,11 @@ def test_the_measured_curves_of_chapter_11_have_every_way_and_size():
         found = measured_before(name)
         assert list(found[BANK]) == [0, 1, 2, 4, 10, 20] and len(found) == 5
         assert all(len(draws) == 8 for size, (_, draws) in found[BANK].items() if size)
+
+
+def test_a_lesson_teaches_the_kangaroo_and_of_other_pictures_their_own_caption(stamps):
+    caption, template, labels = to_teach(stamps, stamps.captions.index("A red kangaroo."))
+    assert (caption, template, labels[0], len(labels)) == ("A kangaroo.", "a photo of a {}.", "kangaroo", 6)
+    row = stamps.splits["test"][0]
+    caption, template, labels = to_teach(stamps, row)
+    assert caption == labels[0] == stamps.captions[row] and template == "{}" and len(set(labels)) == 6

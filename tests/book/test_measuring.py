@@ -1,4 +1,4 @@
-"""What the chapters measure: seconds, memory, differences in points, the cost of growing banks."""
+"""What the chapters measure: seconds, memory, differences in points."""
 
 import time
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from asif_book.chapters.made_up import World
-from asif_book.chapters.measuring import PeakMemory, fixed_and_per_anchor, growth, recall_of_pairs
+from asif_book.chapters.measuring import PeakMemory, recall_of_pairs
 
 
 def test_peak_memory_counts_what_a_block_takes_and_gives_back():
@@ -28,14 +28,6 @@ def test_mean_recall_averages_first_and_first_ten_over_both_directions():
     recall = recall_of_pairs(scores, torch.eye(20, dtype=torch.bool))
     assert recall[0] == pytest.approx(3 / 4)
     assert recall[5] == 1
-
-
-def test_the_fit_finds_the_fixed_cost_and_the_cost_of_an_anchor():
-    sizes = np.array([1_000, 10_000, 100_000])
-    assert fixed_and_per_anchor(sizes, 0.2 + 1e-5 * sizes) == pytest.approx((0.2, 1e-5))
-    assert fixed_and_per_anchor(sizes, 1e-5 * sizes)[0] == pytest.approx(0, abs=1e-9)
-    fixed, slope = growth(np.array([1_000, 2_000, 5_000, 10_000]), [0.9, 0.2, 0.8, 0.3])  # another program disturbed it
-    assert 0 <= fixed < 1 and 0.1 <= slope <= 3
 
 
 # Made-up embeddings: reproducible, and with neighbours that mean something

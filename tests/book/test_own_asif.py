@@ -140,7 +140,7 @@ def my_sparsify(relative, k, p):
     text = bank.text.clone()
     text[1:30:3] = text[:30:3]  # ten captions that two anchors share
     verdict = check(bank.replace(text=text))
-    assert verdict.status == "right" and "lists with a tie at the k-th place are left out" in verdict.message
+    assert verdict.status == "right" and "4 pictures and captions are left out" in verdict.message
 
 
 def test_a_missing_function_is_named_and_marked_and_the_answers_stay_equal(folder, bank, capsys):
@@ -198,6 +198,16 @@ def test_a_file_that_was_edited_by_hand_runs_as_it_stands(folder, bank, capsys):
     assert file.read_text() == edited
     file.unlink()
     assert "not all of it is yours" in check(bank).message and file.exists()
+
+
+def test_a_file_without_its_clamp_is_not_the_readers_model_and_the_function_is_named(folder, bank, capsys):
+    solve()
+    own.make_my_asif()
+    text = (folder / own.FILE).read_text()
+    (folder / own.FILE).write_text(text.replace("relative.clamp_min(0) ** p", "relative**p"))
+    verdict = check(bank)
+    assert verdict.status == "wrong" and "the library with k = n" in verdict.message
+    assert "`my_clamp_and_power` does not pass its check: " in verdict.message
 
 
 @pytest.mark.parametrize("text, sentence", [

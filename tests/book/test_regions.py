@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from asif_book.chapters.chapter_06.lessons import MOST_PIXELS, hidden, occlusion, shared_regions
+from asif_book.chapters.chapter_06.lessons import MOST_PIXELS, hidden, occlusion, shared_regions, without_a_quarter
 from asif_lib import ASIF, AnchorBank
 from asif_lib.encoders.identity import external_identity
 from asif_lib.errors import ParameterError
@@ -80,3 +80,16 @@ def test_what_has_no_regions_is_refused_in_one_sentence(tmp_path):
     ):
         with pytest.raises(ParameterError, match=words):
             call()
+
+
+def test_without_the_quarter_that_counts_the_value_falls_further_than_without_others():
+    random = np.random.default_rng(0)
+    picture = picture_of(random.integers(1, 255, (6, 12)), (240, 120))  # no region is blank
+    falls = without_a_quarter(Blocks(), picture, lambda z: z.sum(dim=1), random)
+    assert falls["most important"] > max(0, falls["random"], falls["random, not blank"])
+    cells = np.zeros((6, 12))
+    cells[2, 4:6] = 250  # one region of 36 is not blank, so that far less than a quarter counts
+    lonely = without_a_quarter(Blocks(), picture_of(cells, (240, 120)), lambda z: z.sum(dim=1), random)
+    assert lonely["most important"] == lonely["random, not blank"] > lonely["random"]
+    blank = without_a_quarter(Blocks(), Image.new("RGB", (240, 120), "red"), lambda z: z.sum(dim=1), random)
+    assert list(blank.values())[:2] == pytest.approx([0, 0], abs=1e-6)

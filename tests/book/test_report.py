@@ -383,6 +383,9 @@ def test_the_page_of_results_is_that_of_one_run_of_all_chapters(notebooks, build
     written = page.read_bytes()
     write(notebooks / "02_anchors.ipynb", "# Anchors", PARAMETERS_CELL, 'record("R@1", 0.5)')
     kernel.silent.add("02_anchors")
+    with pytest.raises(SystemExit):  # what would have no effect is said
+        main(["--results", str(page), "--notebooks", str(notebooks), "--seed", "3"])
+    assert "leave out: seed" in capsys.readouterr().err
     assert main(["--results", str(page), "--notebooks", str(notebooks)]) == 1
     assert "The run has no number of 02_anchors, so rows would be lost" in capsys.readouterr().err
     kernel.broken.add("01_encoders")

@@ -6,11 +6,13 @@ import re
 import threading
 from unittest import mock
 
+import pandas as pd
 import pytest
 from tolerance import MOVES, moved
 
 from asif_book.chapters import results
-from asif_book.chapters.chapter_09.lessons import verdict_of
+from asif_book.chapters.chapter_09.lessons import against_asif, verdict_of, who_wins_when
+from asif_book.chapters.chapter_10.lessons import differences
 from asif_book.chapters.measuring import over_draws
 from asif_book.chapters.results import load_results, record, results_table
 from asif_book.editions.contents import MarkersError, put_between
@@ -122,6 +124,32 @@ def test_a_claim_holds_if_many_draws_of_the_splits_bear_it_out(low, high, method
     assert verdict_of(gap, method, draws) == verdict
     assert "holds" not in verdict_of(gap, method, draws.assign(verdict="undecided"))
     assert len(over_draws("hub", "stamps")) == len(over_draws("offline", "my/pictures")) == 0
+
+
+def test_rivals_are_compared_with_asif_where_all_have_all_pairs():
+    rows = [("ASIF", 50, 0.3, 0.0), ("CSA", 50, 0.4, 0.1), ("ASIF", 643, 0.6, 0.0), ("CSA", 643, 0.5, -0.1)]
+    curves = pd.DataFrame(rows, columns=["method", "size", "value", "difference"])
+    curves = curves.assign(
+        low=curves.value - 0.05, high=curves.value + 0.05,
+        difference_low=curves.difference - 0.05, difference_high=curves.difference + 0.05,
+    )  # fmt: skip
+    asif, rivals, verdicts = against_asif(curves, over_draws("offline", "stamps"), 150)
+    assert asif == Measure(0.6, pytest.approx(0.55), pytest.approx(0.65), 150)
+    assert rivals.gap["CSA"].value == -0.1 and verdicts == {"CSA": "holds over 20 draws"}
+
+
+def test_a_language_has_a_row_for_each_number_of_pairs_and_a_method_its_column():
+    table = differences("E5 on both sides", ["ASIF", "own means + ASIF"])
+    assert list(table.columns) == ["ASIF", "own means + ASIF"] and table.index[0] == "Arabic, 50 pairs"
+    assert table.iloc[0].tolist() == ["-39.4 [-43.5, -35.3]", "-0.8 [-2.9, +1.0]"]
+    many = differences("E5 on both sides", ["ASIF"], fewest=500)
+    assert 0 < len(many) < len(table) and all(int(row.split()[-2]) >= 500 for row in many.index)
+
+
+def test_the_benchmark_of_a_small_bank_has_the_sizes_that_it_can_have():
+    assert who_wins_when("offline", "stamps", 643, fast=False).sizes == [50, 100, 200, "all"]
+    quick = who_wins_when("offline", "stamps", 60, fast=True)
+    assert quick.sizes == [50, "all"] and len(quick.methods) == 4 and quick.seeds == 2
 
 
 def test_the_table_of_many_draws_is_that_of_its_page():

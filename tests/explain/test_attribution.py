@@ -3,6 +3,7 @@
 import functools
 import itertools
 import math
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 from asif_lib import ASIF, method
 from asif_lib.errors import ParameterError
-from asif_lib.explain import fall_without, removal_effects, shapley_values
+from asif_lib.explain import contributions, credit, fall_without, removal_effects, shapley_values
 from tests.made_banks import make
 
 N, K = 7, 3
@@ -55,6 +56,25 @@ def test_the_closed_form_is_the_removal_of_one_anchor_or_a_group_if_none_enters_
             torch.testing.assert_close(found[:, group], (x * y).sum(dim=1) - after, atol=1e-6, rtol=0)
 
 
+def test_credit_says_who_is_named_and_who_would_be_missed():
+    """Missed is what a bank without the group lacks; named are shares of the contributions, which add up to 1."""
+    bank, rising = make(0, 30), 0
+    whole = ASIF(bank, 9, 2, device="cpu")
+    for i in range(len(ASKED)):
+        picture, prompts = ASKED.image[[i]], ASKED.text  # three prompts of one label
+        table, score = credit(whole, picture, prompts), whole.similarity(picture, prompts).mean()
+        assert table.named.sum() == pytest.approx(1) and table.missed.is_monotonic_decreasing
+        parts = contributions(whole.images(picture), whole.texts(prompts), bank.pairs, reduce="mean")
+        for group, row in table.iterrows():
+            left = ASIF(bank.subset(np.flatnonzero(bank.pairs.group != group)), 9, 2, device="cpu")
+            assert row.missed == pytest.approx(float(score - left.similarity(picture, prompts).mean()), abs=1e-6)
+            assert row.named == pytest.approx(parts[parts.group == group].contribution.sum() / float(score), abs=1e-6)
+        rising += (table.missed < 0).sum()
+    assert rising  # a group may be named although the score rises without it
+    by_id = credit(whole, picture, prompts, by="id")
+    assert len(by_id) == len(parts)  # an anchor that gave nothing is not there
+
+
 @pytest.mark.parametrize("p", [2, 64, 1_000])
 def test_shapley_values_are_those_of_all_subsets_and_add_up_to_the_score(p):
     """Also of a sharp power, which may underflow for one cosine: the list's largest entry is still 1."""
@@ -89,6 +109,12 @@ def test_errors_shrink_with_the_root_of_the_permutations():
         (lambda: shapley_values(ASIF(make(0, 40), 3, 2, hubs=0.5, device="cpu"), ASKED.image, ASKED.text),
          "hubs depend on who has joined"),
         (lambda: removal_effects(ASIF(BANK, N, 2, device="cpu"), ASKED.image, ASKED.text), "fewer than the k"),
+        *((lambda by=by: credit(model(), ASKED.image[[0]], ASKED.text, by), f"by = {re.escape(repr(by))} is not one col"
+           f"umn of the bank; the columns are 'id'") for by in ("owner", ["group", "id"])),
+        (lambda: credit(ASIF(BANK.replace(pairs=BANK.pairs.assign(owner=[None, "a"] + 5 * ["b"])), K, 2, device="cpu"),
+                        ASKED.image[[0]], ASKED.text, "owner"), "is empty for 1 of 7 anchors, the first is anchor 0"),
+        (lambda: credit(model(), ASKED.image[:2], ASKED.text), "one picture and one text at a time"),
+        (lambda: credit(model(center=False), torch.zeros(1, 6), ASKED.text), "nothing contributed to this score"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(call, words):

@@ -1,13 +1,11 @@
 """An explanation adds up to the score that it explains."""
 
-import re
-
 import pandas as pd
 import pytest
 import torch
 
 from asif_lib.errors import ParameterError
-from asif_lib.explain.contribution import contrast, contributions, credit
+from asif_lib.explain.contribution import contrast, contributions
 from asif_lib.settings import Settings
 from asif_lib.sparse import represent
 
@@ -54,25 +52,6 @@ def test_what_cannot_be_compared_is_refused(call, words):
         call()
 
 
-def test_credit_is_shared_exactly_by_a_column_of_the_bank():
-    pairs = pd.DataFrame({"group": [f"group {i % 4}" for i in range(60)]})
-    table = contributions(sparse(1, 30, 1), sparse(1, 30, 2), pairs)
-    shares = credit(table)
-    assert shares.sum() == pytest.approx(1) and shares.is_monotonic_decreasing
-    first = table[table.group == shares.index[0]].contribution.sum()
-    assert shares.iloc[0] == pytest.approx(first / table.contribution.sum())
-    assert "group 9" not in credit(table.assign(group="group 8"))  # a group that gave nothing is not there
-    for by in ("owner", ["group", "anchor"], "contribution"):
-        words = f"by = {by!r} is not one column of the contributions; the columns are 'anchor'"
-        with pytest.raises(ParameterError, match=re.escape(words)):
-            credit(table, by)
-    with pytest.raises(ParameterError, match="nothing contributed to this score"):
-        credit(table[:0])
-    table.loc[1, "group"] = None
-    with pytest.raises(ParameterError, match=f"empty for 1 of {len(table)} contributing anchors, the first is anchor"):
-        credit(table)
-
-
 def test_what_would_be_a_wrong_table_is_refused_in_one_sentence():
     image, text = sparse(1, 60, 0), sparse(1, 60, 100)
     pairs = pd.DataFrame({"group": ["x"] * 60})
@@ -81,8 +60,6 @@ def test_what_would_be_a_wrong_table_is_refused_in_one_sentence():
     for call, words in (
         (lambda: contributions(image, text, pairs.assign(text="x")), "has a column 'text', as the answer has"),
         (lambda: contributions(image.to_dense().numpy(), text, pairs), "and not of ndarray"),
-        (lambda: credit(own.assign(contribution=float("nan"))), "nothing contributed to this score"),
-        (lambda: credit(own.assign(contribution=0.0)), "nothing contributed to this score"),
     ):
         with pytest.raises(ParameterError, match=words):
             call()

@@ -4,7 +4,10 @@ import itertools
 import json
 import re
 import runpy
+import sys
 from dataclasses import replace
+from importlib.machinery import PathFinder
+from sysconfig import get_path
 
 import numpy as np
 import pandas as pd
@@ -487,3 +490,10 @@ def test_random_weights_are_another_encoder_and_always_the_same(text_encoder):
     texts = ["a cat", "a ship"]
     torch.testing.assert_close(one.encode(texts, progress=False), two.encode(texts, progress=False))
     assert not torch.allclose(one.encode(texts, progress=False), text_encoder.encode(texts, progress=False), atol=0.1)
+
+
+def test_no_benchmark_hides_a_package_from_the_others():
+    """A script's folder comes first on Python's path: a file `coverage.py` there once broke five of the benchmarks."""
+    stems, packages = {path.stem for path in (ROOT / "benchmarks" / "accuracy").glob("*.py")}, [get_path("purelib")]
+    assert stems and not stems & sys.stdlib_module_names
+    assert not [stem for stem in stems if PathFinder.find_spec(stem, packages)]

@@ -65,16 +65,3 @@ def save_bank(folder, image, text) -> AnchorBank:
     )
     table = pd.DataFrame({"id": map(str, range(len(image))), "caption": "made up", "picture": "", "group": ""})
     return AnchorBank.load(AnchorBank(folder.name, image.half(), text.half(), table, *identities).save(folder))
-
-
-def mapped_anchors(file, world, count) -> torch.Tensor:
-    """Write made-up pictures of a world into a file, in half precision, and map it: (count, d_image) float16.
-
-    No more than 50,000 anchors are in memory at once.
-    """
-    with file.open("wb") as out:
-        for number, first in enumerate(range(0, count, 50_000)):
-            block, _, _ = world.pairs(min(50_000, count - first), number=10 + number)
-            out.write(block.half().numpy().tobytes())
-    width = block.shape[1]
-    return torch.from_file(str(file), size=count * width, dtype=torch.float16).view(-1, width)

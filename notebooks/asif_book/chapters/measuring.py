@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import minimize_scalar, nnls
 
 from asif_lib import method
 from asif_lib.evaluation.measures import Measure, ranks, recall_at, same_text
@@ -66,36 +65,6 @@ def recall_of_pairs(scores, same) -> np.ndarray:
     scores: (q, q), pictures against captions; same: (q, q) bool, the right ones.
     """
     return np.mean([ranks(s, same) < top for s in (scores, scores.T) for top in (1, 10)], axis=0)
-
-
-def fixed_and_per_anchor(sizes, seconds):
-    """Fit seconds = fixed + per anchor · n, neither below 0, by least squares of the relative errors."""
-    fixed, rate, _ = _fit(np.asarray(sizes), np.asarray(seconds), slope=1)
-    return fixed, rate
-
-
-def growth(sizes, seconds):
-    """Fit seconds = fixed + rate · n ** slope, by relative errors; return ``fixed, slope``.
-
-    Fixed is the time for any number of anchors. The slope is that of a plot of log(seconds - fixed) over log(n).
-
-    Examples
-    --------
-    >>> fixed, slope = growth([1, 2, 4, 8, 16], [4.0, 5.0, 7.0, 11.0, 19.0])
-    >>> round(fixed, 3), round(slope, 3)
-    (3.0, 1.0)
-    """
-    n, t = np.asarray(sizes) / sizes[-1], np.asarray(seconds)
-    options = {"bounds": (0.1, 3), "method": "bounded", "options": {"xatol": 1e-6}}
-    slope = minimize_scalar(lambda slope: _fit(n, t, slope)[2], **options).x
-    return float(_fit(n, t, slope)[0]), float(slope)
-
-
-def _fit(n, seconds, slope):
-    """Return ``fixed, rate``, neither below 0, and the length of the relative errors."""
-    columns = np.stack([1 / seconds, n**slope / seconds], axis=1)  # (m, 2)
-    (fixed, rate), error = nnls(columns, np.ones(len(seconds)))
-    return fixed, rate, error
 
 
 def scoreboard(bank, splits, seed=0):

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from asif_book.chapters import in_browser, results
+from asif_book.chapters.classes import class_names
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import Pairs, load_pairs
 from asif_lib.defaults import DEFAULT_BANK, PROFILES
@@ -61,3 +62,18 @@ SILHOUETTE = "animals/marsupials/cartoon/kangaroo-silo.png"
 def first_held_out(pairs, id=STRANGER) -> int:
     """Return the position of a pair, or of the first test pair where the pairs lack this one."""
     return pairs.ids.index(id) if id in pairs.ids else pairs.splits["test"][0]
+
+
+def three_labels(model, pairs, row) -> list:
+    """Return the right label of a held-out picture first, then two wrong ones: those of chapter 00 for its stamp.
+
+    Of other pictures, the wrong ones are the best two of the names of all pairs that are not for the test.
+    """
+    if pairs.ids[row] == STRANGER:
+        return ["kangaroo", "dog", "deer"]
+    names = class_names(pairs)
+    own, *others = dict.fromkeys(names[i] for i in [row, *pairs.splits["train"], *pairs.splits["validation"]])
+    best = model.classify([pairs.pictures[row]], others).scores[0].topk(2).indices.tolist()
+    labels = [own, *(others[i] for i in best)]
+    print(f"your pictures: for “kangaroo” read “{own}”, for “deer” “{labels[1]}”")
+    return labels

@@ -242,8 +242,8 @@ def compare(
 
     A wrong result is explained by the first of these: a mistake that has the function's results on every input; a
     `relation`; what the results plainly are, NaN for example; a mistake that has them where the function is wrong, or
-    on most of these inputs; an argument that does not matter; a step of the reference that is another; the largest
-    difference.
+    on most of these inputs; an argument that does not matter; a step of the reference that is another; the smallest
+    input on which they differ, with one entry of both.
 
     Parameters
     ----------
@@ -270,9 +270,7 @@ def compare(
                 named = ""
                 with warnings.catch_warnings(action="ignore"), contextlib.suppress(Exception):  # a hint is no duty
                     named = attempt.explanation()
-                only = "" if len(attempt.differ) > 1 or len(cases) < 2 else " On all other inputs it is right."
-                found = _difference(_as_row(result, expected), expected, atol, word, parts)
-                refuse(named or f"{where}: {found}{only}")
+                refuse(named or attempt.shown(word) or f"{where}: {_difference(result, expected, atol, word, parts)}")
             if problem := dtype_problem(result, expected, str(inspect.unwrap(function).__doc__)):
                 refuse(f"{where}: the values are right, but {problem}")
     except Ended as end:
@@ -405,13 +403,29 @@ class Attempt:
 
     def step(self):
         """Which step of the reference must be another to have these results, or an empty string."""
+        ways = changed_steps(self.reference, self.cases[0])
         numbers = sum(a.numel() for a in self.cases[0] if isinstance(a, torch.Tensor))
-        if numbers > 4_000 or self.atol > 1e-2:  # where the reference takes its time
-            return ""
-        for words, way in changed_steps(self.reference, self.cases[0]):
+        if numbers > 4_000 or self.atol > 1e-2:  # where the reference takes its time, only a number off by one
+            ways = itertools.takewhile(lambda way: " 1` in the place of" in way[0], ways)
+        for words, way in ways:
             if self.is_like(self.view(way) if self.view else way):
                 return f"Your results are those with {words}: is that what the card asks for?"
         return ""
+
+    def shown(self, word):
+        """Show the smallest input that differs, one entry of both results, and what is right."""
+        known = [i for i in self.differ if self.found[i] is not None]
+        if not known:
+            return ""
+        at = min(known, key=lambda i: _count(self.cases[i]))
+        given = [f"{name} = {_told(value)}" for name, value in zip(self.names, self.cases[at], strict=False)]
+        with_these = f", with {' and '.join(given)}" if _count(self.cases[at]) <= MOST_SHOWN else ""
+        found = _difference(self.found[at], self.wanted[at], self.atol, word, self.parts)
+        right = [str(i + 1) for i in range(len(self.cases)) if i not in self.differ]
+        others = f" On input{'s' * (len(right) > 1)} {', '.join(right)} it is right." if right else ""
+        if len(right) == len(self.cases) - 1 and right:
+            others = " On all other inputs it is right."
+        return f"{self.places[at]}{with_these}: {found}{others}"
 
     @property
     def sound(self):
@@ -430,7 +444,7 @@ class Attempt:
         for at, name in enumerate(self.names):
             same_ones = []
             for case, found, wanted in zip(self.cases, self.found, self.wanted, strict=True):
-                other = [*case[:at], another(case[at]), *case[at + 1 :]]
+                other = [*case[:at], another(case[at], (-1) ** len(same_ones)), *case[at + 1 :]]
                 expected = self._parts_of([_try(self.reference, other)])[0]
                 if other[at] is None or expected is None or same(expected, wanted, self.atol):
                     continue
@@ -447,7 +461,7 @@ def _sorted(values):
     return values.flatten().sort().values if isinstance(values, torch.Tensor) else values
 
 
-def another(argument):
+def another(argument, sign=1):
     """Make an argument of the same kind that asks for something else; None where that is not known."""
     if isinstance(argument, bool) or not isinstance(argument, int | float | torch.Tensor):
         return None
@@ -458,7 +472,7 @@ def another(argument):
     if not argument.numel() or not argument.ndim:
         return None
     if argument.is_floating_point():
-        return argument.roll(1, 0) * 1.5 + 0.1
+        return argument.roll(1, 0) * 1.5 * sign + 0.1  # the other order for -1
     return (~argument if argument.dtype == torch.bool else argument.max() + argument.min() - argument).roll(1, 0)
 
 
@@ -592,15 +606,67 @@ def _difference(result, expected, atol, word, parts=()):
     at, plain = fact([result], [expected])
     if not at:
         return plain
-    gap = (result.double() - expected.double()).abs().max()
     if wanted == ():
-        return f"your function gives {float(result):.6g}, which is off by {gap:.3g} (tolerance {atol:g})."
-    if not expected.is_floating_point():
-        differ = result != expected
-        return f"the shape is right, but {int(differ.sum())} of {differ.numel()} {word} are not those wanted."
-    if word != "values":
-        return f"the shape is right, but some {word} are not those wanted."
-    return f"the shape is right, but the values are off by up to {gap:.3g} (tolerance {atol:g})."
+        return f"your function gives {_told(result)}, and {_told(expected)} is wanted."
+    wrong = ~torch.isclose(result.double(), expected.double(), rtol=0, atol=atol, equal_nan=True)
+    if shape[-1] <= MOST_ENTRIES:
+        at = tuple(wrong.nonzero()[0, :-1].tolist())
+        what = f"row {', '.join(map(str, at))} of your result" if at else "your result"
+    else:
+        at = tuple(wrong.nonzero()[0].tolist())
+        what = f"entry [{', '.join(map(str, at))}] of your result"
+    shared = _agreeing(result, expected, wrong, word)
+    return f"{what} is {_told(result[at])}, and {_told(expected[at])} is wanted. {shared}"
+
+
+MOST_SHOWN, MOST_ENTRIES = 12, 6
+"""An input of so many numbers is shown whole, and a row of so many entries."""
+AGREEING = {
+    "The order of its values is right.": lambda x: x.argsort(dim=-1, stable=True),
+    "Its zeros are in the right places.": lambda x: x == 0,
+    "Each row has the right length.": lambda x: x.norm(dim=-1),
+    "Each row has the right sum.": lambda x: x.sum(dim=-1),
+}
+"""What a wrong result may share with the right one, and what must be equal."""
+
+
+def _agreeing(result, expected, wrong, word) -> str:
+    """Say which rows, columns or entries of a wrong result are right; where none is, what it shares with the right."""
+    for dim, name in ((0, "row"), (1, "column")) if wrong.ndim == 2 else ():
+        right = (~wrong.any(dim=1 - dim)).nonzero().ravel().tolist()
+        if len(right) > MOST_ENTRIES:
+            return f"{len(right)} of {wrong.shape[dim]} {name}s are right."
+        if right:
+            rows = f"{name.title()}{'s' * bool(right[1:])} {', '.join(map(str, right))}"
+            return f"{rows} {'are' if right[1:] else 'is'} right."
+    if n := int((~wrong).sum()):
+        return f"{n} of {wrong.numel()} {word} {'are' if n > 1 else 'is'} right."
+    if not expected.is_floating_point() or expected.shape[-1] < 3:
+        return "No entry is right."
+    shared = (words for words, of in AGREEING.items() if _shares(of(result.double()), of(expected.double())))
+    return next(shared, "No entry is right.")
+
+
+def _shares(mine, wanted):
+    return mine.unique().numel() > 1 and torch.allclose(mine.double(), wanted.double(), rtol=1e-5, atol=1e-5)
+
+
+def _count(case):
+    """How many numbers a case holds; many where it holds something else."""
+    sizes = {torch.Tensor: lambda x: x.numel(), list: len, tuple: len, str: lambda x: 1, int: lambda x: 1}
+    return sum(
+        next((size(x) for kind, size in sizes.items() if isinstance(x, kind)), isinstance(x, float) or 1e6)
+        for x in case
+    )
+
+
+def _told(value) -> str:
+    """Write a number, or a tensor or list of them, with four digits."""
+    if isinstance(value, torch.Tensor):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_told, value))}]"
+    return f"{value:.4g}" if isinstance(value, float) else repr(value)
 
 
 def random_tensor(*shape, seed=0) -> torch.Tensor:

@@ -1,6 +1,9 @@
 """Prove a gain on held-out items, which are opened for a number of choices that is announced first."""
 
+import sys
+
 import numpy as np
+from tqdm.auto import tqdm
 
 from asif_book.checks.progress import RESULT
 
@@ -26,6 +29,9 @@ class HeldOutTask:
 
     def measure(self, choice):
         """Return for each validation picture whether it gets its class, (q,) bool."""
+        if not self.measured:
+            self._bar = tqdm(desc="choices measured", unit="", delay=2, file=sys.__stderr__)
+        self._bar.update()
         found = self._right(choice, "validation")
         self.measured[self._key(choice)] = float(found.float().mean())
         return found

@@ -37,6 +37,7 @@ RELATIONS = {
     "the right ones, sorted: keep their places": lambda r: r.sort(-1).values,
     "the right ones, sorted from large to small: keep their places": lambda r: r.sort(-1, descending=True).values,
     "the ranks of the right ones; give the values themselves": lambda r: r.argsort(-1).argsort(-1).double(),
+    "the positions that sort the right ones: where are the ranks taken?": lambda r: r.argsort(dim=-1).double(),
     "running sums of the right ones: give each value itself": lambda r: r.cumsum(-1) if r.ndim else r,
 }
 """What the values of a wrong result are, and how they come from the right one."""
@@ -97,6 +98,9 @@ NOT_FINITE = {
 }
 
 
+STALE = {"the last row": (0, True), "the first row": (0, False), "the last entry of each row": (-1, True)}
+
+
 def fact(found, wanted) -> tuple[int, str]:
     """Say what a result is that is NaN, infinite, zero or the same everywhere, and on which input (from 0, or -1)."""
     pairs = [_doubles(*pair) for pair in zip(found, wanted, strict=True)]
@@ -109,6 +113,10 @@ def fact(found, wanted) -> tuple[int, str]:
     right = [w.unique().numel() > 1 for _, w in pairs] if pairs[0][1].ndim else []
     if not any(f.any() for f, _ in pairs) and any(w.any() for _, w in pairs):
         return -1, "On every input your values are all 0."
+    for words, (dim, last) in STALE.items():
+        wide = [(f, w, w.shape[dim] - 1 if last else 0) for f, w in pairs if f.ndim and f.shape[dim] > 1]
+        if len(wide) > 1 and all(_close(f, w.narrow(dim, at, 1).expand_as(w), 1e-6) for f, w, at in wide):
+            return -1, f"On every input your result repeats {words} of the right one: does a name keep it from a loop?"
     if any(right) and all(f.unique().numel() == 1 for f, _ in pairs):
         return -1, f"On every input your values are all the same: on input 1 they are {pairs[0][0].flatten()[0]:.4g}."
     for dim, words in ((0, "rows"), (1, "columns")):
@@ -147,8 +155,9 @@ def relation(found, wanted, arguments, atol) -> str:
         return ""
     if any(f.shape != w.shape for f, w in pairs):
         return _of_another_shape(pairs, atol) or _other_size(pairs, arguments)
+    several = torch.cat([f.flatten() for f, _ in pairs]).unique().numel() > 2  # 0 and 1 are many things, rounded
     for words, change in RELATIONS.items():
-        if all(_close(f, change(w), atol) for f, w in pairs):
+        if (several or change not in (torch.round, torch.trunc)) and all(_close(f, change(w), atol) for f, w in pairs):
             return f"your values are {words}."
     for words, change in LACKING.items():
         if all(_close(change(f), w, atol) for f, w in pairs):
@@ -220,6 +229,9 @@ def _close(found, wanted, atol):
     return found.shape == wanted.shape and torch.allclose(found, wanted, rtol=1e-5, atol=atol)
 
 
+PERCENT = {"100": ": percent, and shares are wanted", "0.01": ": shares, and percent are wanted"}
+
+
 def _constant(pairs, atol):
     """One factor or one difference for all values of all inputs."""
     found, wanted = (torch.cat([pair[side].flatten() for pair in pairs]) for side in (0, 1))
@@ -228,7 +240,7 @@ def _constant(pairs, atol):
     largest = wanted.abs().argmax()
     factor, difference = found[largest] / wanted[largest], found[largest] - wanted[largest]
     if _close(found, factor * wanted, atol):
-        return f"your values are the right ones times {factor:.6g}."
+        return f"your values are the right ones times {factor:.6g}{PERCENT.get(f'{factor:.6g}', '')}."
     if _close(found, wanted + difference, atol):
         return f"each of your values is {abs(difference):.3g} too {'large' if difference > 0 else 'small'}."
     return ""
@@ -368,6 +380,8 @@ REWRITTEN = [
     (r"\blen\(", "1 + len(", "one more than `len`"),
     (r"\blen\(", "-1 + len(", "one less than `len`"),
     (r"\.(sum|mean|amax|max|norm)\(dim=\d(?:, keepdim=True)?\)", r".\1()", r"one `\1` over everything"),
+    (r"\.(sum|mean)\(dim=0\)", "[-1]", r"only the last row in the place of the `\1`"),
+    (r"\.(sum|mean)\(dim=0\)", "[0]", r"only the first row in the place of the `\1`"),
     (r", descending=True", "", "the opposite order in a sort"),
     (r"~", "", "a mask that is turned round"),
 ]  # fmt: skip

@@ -93,7 +93,9 @@ def in_thousands(v, _=None) -> str:
     return f"{v / 1e6:g}M" if v >= 1e6 else f"{v / 1e3:g}k" if v >= 1e3 else f"{v:g}"
 
 
-def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, marks=None, theory=None) -> Figure:
+def line_chart(
+    series, *, xlabel, ylabel, logx=None, logy=False, percent=False, marks=None, theory=None, title=None
+) -> Figure:
     """Draw curves by name, each with a marker and a line style of its own.
 
     Parameters
@@ -108,9 +110,11 @@ def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, 
         The x of vertical dotted lines.
     theory : dict of str to (x, y), optional
         Lines without markers. The series are then markers on them, the first ones rings.
+    title : str, optional
     """
     theory = theory or {}
     figure, axis = subplots(figsize=(7, 4))
+    axis.set_title(title)
     for (name, (x, y)), line in zip(theory.items(), LINES, strict=False):
         axis.plot(x, y, color=INK, linestyle=line, linewidth=1.2, label=name)
     for i, (name, (x, y)) in enumerate(series.items()):

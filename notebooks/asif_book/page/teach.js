@@ -102,6 +102,7 @@ const teach = () => inTurn(async () => {
     image, text: prompts[word].map((value) => value / scales[1]),
   };
   Object.assign(state, await learn([pair]));
+  find("scales").scrollIntoView({ block: "nearest", behavior: calm.matches ? "instant" : "smooth" });  // on a phone it is below
   const refused = await keep("put", pair), other = (words) => words.find((each) => each !== word);
   await update({ words: [word, other(state.alone && !lacking() ? await labels(state) : []) ?? other(state.words)] }, { again: true });
   find("own-says").textContent = "";  // it told of the answer before

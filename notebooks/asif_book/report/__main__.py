@@ -27,6 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--notebooks", type=Path, help="folder of the notebooks, if not the checkout's")
     parser.add_argument("chapters", nargs="*", help="numbers or names; without any, all")
     options = parser.parse_args(arguments)
+    given = {name for name, value in vars(options).items() if value not in (parser.get_default(name), [])}
+    if options.results and (others := sorted(given - {"results", "notebooks"})):
+        parser.error(f"--results runs all chapters with their own settings; leave out: {', '.join(others)}")
     parameters = {name: getattr(options, name) for name in PARAMETERS}
     if options.fast is not None:
         parameters["fast"] = options.fast

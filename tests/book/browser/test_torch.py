@@ -20,11 +20,8 @@ ROOT = HERE.parents[2]
 SOURCES = [
     path for number in ("00", "03", "04", "06", "07", "90") for path in ROOT.glob(f"notebooks/source/{number}_*.py")
 ]
-KNOWN = {"04.2, chapter_04, wrong 2", "04.5, chapter_04, wrong 0"}
-"""Wrong solutions whose messages differ on the two roads: one quotes NumPy's words for shapes that do not fit.
-
-The other tells how many numbers a solution held at one moment: NumPy's temporary arrays count, PyTorch's own do not.
-"""
+KNOWN = {"04.2, chapter_04, wrong 2"}
+"""The wrong solution whose messages differ on the two roads: it quotes NumPy's words for shapes that do not fit."""
 
 
 def python(*arguments) -> str:
@@ -55,7 +52,7 @@ def test_what_a_chapter_imports_is_there_without_the_packages_that_no_browser_ha
 
 def test_verdicts_and_messages_are_those_of_pytorch(roads):
     real, browser = (roads[road]["verdicts"] for road in ("torch", "stand-in"))
-    assert len(real) > 380 and {*real} == {*browser}
+    assert len(real) > 350 and {*real} == {*browser}
     differ = {name for name, verdict in real.items() if browser[name] != verdict}
     assert differ == KNOWN, {name: (real[name], browser[name]) for name in differ - KNOWN}
     assert len(KNOWN) <= 0.01 * len(real)

@@ -136,6 +136,7 @@ WRONG = {
         (lambda z, t, za, ta: best_caption(z, t, anchors.image, anchors.text), "not the `anchors` of the notebook"),
         (lambda z, t, za, ta: RelativeRepresentation().fit(za, ta).similarity(z, t).argmax(1), "library's method"),
     ],
+    "03.4": [(lambda s, k: (s >= s.topk(k, dim=1).values[:, -1:]).sum(dim=0), "with k = 2 you counted 4 for one item")],
     "03.6": [
         (without("a turn"), "at least two of each"),
         (without("stretch", clamp=OTHERS["no negative numbers"]), "Find a matrix"),

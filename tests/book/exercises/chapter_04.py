@@ -3,8 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from asif_book.chapters.chapter_04.checks import choice, top_k
-from asif_book.checks.catalogue import but
+from asif_book.chapters.chapter_04.checks import choice
 
 
 def masked_power(relative, p):
@@ -77,27 +76,8 @@ def trap_with(image, first, second):
     return build
 
 
-def running_top_k(queries, blocks, k):
-    values = torch.full((len(queries), k), -torch.inf)
-    indices = torch.zeros((len(queries), k), dtype=torch.int64)
-    start = 0
-    for block in blocks:
-        tile = queries @ block.T
-        here = torch.arange(start, start + len(block)).expand(len(queries), -1)
-        joined, places = torch.cat([values, tile], 1), torch.cat([indices, here], 1)
-        values, order = joined.topk(k, dim=1)
-        indices = places.gather(1, order)
-        start += len(block)
-    return values, indices
-
-
-def joins_the_tiles(queries, blocks, k):
-    return tuple(torch.cat([queries @ block.T for block in blocks], dim=1).topk(k, dim=1))
-
-
 RIGHT = {
     "04.1": [masked_power], "04.2": [row_by_row], "04.3": [one_standard_error_in_loops], "04.4": [trap],
-    "04.5": [running_top_k],
 }  # fmt: skip
 
 WRONG = {
@@ -118,9 +98,5 @@ WRONG = {
         (trap_with([5.0, -8.0, 0.0], [5.0, 0.0, 0.0], [0.0, -8.0, 0.0]), "between -1 and 1"),
         (lambda n: trap(3), "shapes (3,)"),
         (lambda n: trap(n)[0], "Return two tensors"),
-    ],
-    "04.5": [
-        (joins_the_tiles, "the dense matrix has 96,000"),
-        (but("min(k, len(block))", "k").of(top_k), "fewer anchors than k"),
     ],
 }

@@ -29,6 +29,7 @@ def opened_page(browser, file, viewport=DESKTOP, ending="", **options):
     """Open the page of a bank, and wait until it has decided."""
     tab = opened(browser, file, viewport, reduced_motion="reduce", **options)
     if ending:
+        tab.goto("about:blank")  # another ending is no new page, and what was shown before would be read
         tab.goto(file.as_uri() + ending)
     if options.get("java_script_enabled", True):
         tab.wait_for_function("typeof now !== 'undefined' && now !== null", polling=20)

@@ -80,6 +80,8 @@ def test_one_drawing_is_learned_found_again_and_forgotten_without_a_trace(
     tab.locator("#teach-word").press("Enter")
     tab.wait_for_function("find('teach-says').textContent.includes('from one drawing')", timeout=120_000)
     assert "It learned “a zorp” from one drawing. Nothing was trained" in tab.locator("#teach-says").text_content()
+    beam = "[find('says').getBoundingClientRect().top, innerHeight - find('first').getBoundingClientRect().bottom]"
+    assert min(tab.evaluate(beam)) >= 0  # it swings in sight
     if viewport is PHONE:
         tab.locator("#sheets canvas").nth(1).click()  # a tap makes it large
     creature(tab, 1, "green", 4)

@@ -24,9 +24,13 @@ cases = [
     (torch.tensor([1.0, -2.0, 3.0]), torch.tensor([2.0, -2.0, -2.0])),
     (torch.tensor([1.0, -1.0]), torch.tensor([3.0, -4.0])),
     (torch.tensor([3.0, -2.0]), torch.tensor([2.0, -2.0])),
+    (torch.tensor([0.0, 1.0]), torch.tensor([1.0, 1.0])),
 ]
 mistakes = {
     "A zero vector has no direction (0/0); its cosine is 0 here.": but(" if lengths > 0 else torch.tensor(0.0)", ""),
+    "A vector is zero only if all of its entries are 0; you looked for any 0.": but(
+        "lengths > 0", "a.all() and b.all()"
+    ),
     "You tested the sum for 0, where 1 and −1 cancel; test the length.": but("lengths > 0", "a.sum() and b.sum()"),
     "This is the dot product: it grows with the lengths; divide by both lengths.": lambda a, b: a @ b,
     "You divided by the squared lengths; a length is the square root.": lambda a, b: a @ b / (a @ a * (b @ b)),

@@ -37,6 +37,9 @@ mistakes = {
     "You multiplied by 255; all values go from 0 to 1 here.": but("(pictures", "(255 * pictures"),
     "Each channel has its own mean and standard deviation.": but("[:, None, None]", ".mean()"),
     "Your channels stand in the opposite order.": but("[:, None, None]", ".flip(0)[:, None, None]"),
+    "A reshape moves no axis, so channels and pixels are mixed; use permute, or make the mean (3, 1, 1).": (
+        lambda x, m, s: ((x.reshape(len(x), -1, 3) - m) / s).reshape(x.shape),
+    ),
     "You exchanged the mean and the standard deviation.": but("mean[", "old[", "std[", "mean[", "old[", "std["),
     "You divided first; subtract the mean before you divide.": lambda x, m, s: x / s[:, None, None] - m[:, None, None],
 }

@@ -204,7 +204,19 @@ mistakes = {
     "You counted only the nearest one; all of the k nearest count.": but("(k,", "(1,"),
     "You give shares; give how many, as whole numbers.": lambda s, k: times_nearest(s, k) / len(s),
 }
-check_times_nearest = Exercise("03.4", "Who is everybody's neighbour?", times_nearest, cases, mistakes)
+
+
+def refuse_more_than_k(function):
+    counts = ask(function, (torch.tensor([[0.5, 0.2, 0.9, 0.5, 0.5]]), 2), "On an item with ties")
+    if (n := int(counts.sum())) != 2:
+        refuse(
+            f"Anchors that tie at the k-th place: with k = 2 you counted {n} for one item. Count k, any of the equal."
+        )
+
+
+check_times_nearest = Exercise(
+    "03.4", "Who is everybody's neighbour?", times_nearest, cases, mistakes, also=refuse_more_than_k
+)
 
 
 def largest_change(z, anchors, matrix) -> float:

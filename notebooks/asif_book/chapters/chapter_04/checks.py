@@ -1,18 +1,13 @@
 """Checks of chapter 04, sparsification."""
 
-import functools
 import itertools
-import tracemalloc
-import weakref
 
 import torch
 import torch.nn.functional as F
-from torch.overrides import TorchFunctionMode
 
 from asif_book.checks.catalogue import but, unsafe_rows
 from asif_book.checks.exercise import Exercise, investigation
 from asif_book.checks.judging import Verdict, ask, random_tensor, refuse, right
-from asif_lib.relative import unit_rows
 
 
 def clamp_and_power(relative, p):
@@ -129,7 +124,8 @@ class Table:
 
 def made_up_results():
     tables = [([5, 20, 50, 100], [1, 2, 4, 8], (VALUES, ERRORS)), ([10, 20, 30], [1, 2], EDGE)]
-    for seed, ks, ps in ((1, [80, 20, 5], [8, 2, 1]), (8, [10, 50], [8, 4, 2, 1]), (4, [3, 9, 27, 81], [1, 3])):
+    small, wide, long = ([80, 20, 5], [8, 2, 1]), ([10, 50], [8, 4, 2, 1]), ([3, 9, 27, 81], [1, 3])
+    for seed, (ks, ps) in ((1, small), (8, wide), (4, long), (28, small), (12, long)):
         values, errors = torch.rand(2, len(ks), len(ps), generator=torch.Generator().manual_seed(seed))
         # The errors are half points, so that no value lies on the limit.
         tables.append((ks, ps, ((30 + 20 * values).round(), 2.5 + (3 * errors).round())))
@@ -177,6 +173,9 @@ mistakes = {
     "The last number is a standard error; return the test value.": but("value, _ = eva", "_, value = eva"),
     "The standard error of the best setting decides, not each setting's own.": but(
         "(value, _) in", "(value, error) in"
+    ),
+    "You subtracted the standard error of the last setting that you tried, not that of the best one.": but(
+        "max(found.values())", "max(found.values())[0], found[ks[-1], ps[-1]][1]"
     ),
 }
 check_choice = Exercise(
@@ -231,133 +230,3 @@ def lead(image, captions):
     """Return the score of the first caption minus the score of the second; everything is kept, p = 2."""
     first, second = (F.normalize(captions**2, dim=-1) @ F.normalize(image**2, dim=-1)).tolist()
     return first - second
-
-
-# 04.5: the top k of blocks have the right values, and no dense matrix is made on the way
-
-HELD = 0.4
-"""Share of the dense matrix that may be held at one moment: well above a tile, well below the whole."""
-
-
-class Stream:
-    """Anchors in blocks of `size` rows, as they would come from a disk."""
-
-    def __init__(self, anchors, size):
-        self.blocks = anchors.split(size)
-
-    def __iter__(self):
-        return (block.clone() for block in self.blocks)
-
-
-class OfAStream(Exercise):
-    """An exercise that gives the student's function each stream only once."""
-
-    def verdict(self, function):
-        @functools.wraps(function)
-        def once(queries, stream, k):
-            return function(queries, iter(stream), k)
-
-        return super().verdict(once)
-
-
-SMALL = 100
-"""Entries of a tensor that is not watched, so that a solution which reads entry by entry is not slowed down."""
-
-
-class Watch(TorchFunctionMode):
-    """Notes the most bytes that tensors made inside held at one moment; views of one storage count once."""
-
-    def __init__(self):
-        super().__init__()
-        self.alive, self.peak = weakref.WeakValueDictionary(), 0
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        if isinstance(result, torch.Tensor) and result.numel() < SMALL:
-            return result
-        made = result if isinstance(result, tuple | list) else [result]
-        self.alive.update({id(tensor): tensor for tensor in made if isinstance(tensor, torch.Tensor)})
-        storages = [tensor.untyped_storage() for tensor in self.alive.values()]
-        self.peak = max(self.peak, sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values()))
-        return result
-
-
-def refuse_a_dense_matrix(function):
-    queries, anchors, size = unit(16, 8, seed=45), unit(6_000, 8, seed=46), 100
-
-    @functools.wraps(function)
-    def peak(*arguments):
-        """Return how many bytes the function holds at most, in tensors or in arrays and lists."""
-        tracemalloc.start()
-        try:
-            with Watch() as watch:
-                function(*arguments)
-            return max(watch.peak, tracemalloc.get_traced_memory()[1])
-        finally:
-            tracemalloc.stop()
-
-    peak = ask(peak, (queries, Stream(anchors, size), 10), f"With {len(anchors):,} anchors")
-    held, dense = peak // 4, len(queries) * len(anchors)
-    if held >= HELD * dense:
-        refuse(
-            f"The values are right, but with {len(queries)} pictures and {len(anchors):,} anchors in blocks of {size} "
-            f"your function held {held:,} numbers at one moment; the dense matrix has {dense:,}. Keep only the k best "
-            "so far, merge each block into them, and let the block go."
-        )
-
-
-def top_k(queries, blocks, k):
-    values = torch.full((len(queries), k), -torch.inf)  # every cosine beats this
-    indices = torch.zeros((len(queries), k), dtype=torch.int64)
-    start = 0
-    for block in blocks:
-        best, where = (queries @ block.T).topk(min(k, len(block)), dim=1)
-        values, order = torch.cat([values, best], dim=1).topk(k, dim=1)
-        indices = torch.cat([indices, where + start], dim=1).gather(1, order)
-        start += len(block)
-    return values, indices
-
-
-def unit(*shape, seed):
-    return unit_rows(random_tensor(*shape, seed=seed))
-
-
-QUERIES, ANCHORS = unit(3, 6, seed=43), unit(23, 6, seed=44)
-ONE_WAY = unit_rows(ANCHORS.abs())  # all cosines with its opposite are negative
-
-cases = [
-    (QUERIES, Stream(ANCHORS[:20], 10), 3),
-    (QUERIES, Stream(ANCHORS, 6), 4),
-    (QUERIES, Stream(ANCHORS[:20], 6), 4),  # the last block holds 2, fewer than k
-    (QUERIES, Stream(ANCHORS[:12], 4), 5),  # every block holds fewer than k
-    (QUERIES, Stream(ANCHORS, 5), 1),
-    (QUERIES, Stream(ANCHORS, 23), 23),
-    (-ONE_WAY[:3], Stream(ONE_WAY, 6), 4),
-]
-GATHERED = "torch.cat([indices, where + start], dim=1).gather(1, order)"
-
-mistakes = {
-    "The values are right, but your indices are positions in the joined table of your last topk. Take the anchors that "
-    "stand at these positions with `gather`.": (but(GATHERED, "order"), but(GATHERED, "order + start")),
-    "The values are right, but your indices count from 0 in each block. Add the number of anchors that came before the "
-    "block.": but(" + start", ""),
-    "The indices of the last block are off. It is shorter than the others, so its number times its own length is not "
-    "where it starts. Count the anchors that came before.": but(
-        "for block in blocks:", "for i, block in enumerate(blocks):", "where + start", "where + i * len(block)"
-    ),
-    "Count all anchors that came before, kept or not.": but("start += len(block)", "start += min(k, len(block))"),
-    "You added the number of the block; add the number of anchors that came before it.": but("+= len(block)", "+= 1"),
-    "You left out the last block; its anchors count, too.": but("in blocks", "in list(blocks)[:-1] or blocks"),
-    "You began with zeros as the k best. They stay where fewer than k cosines are positive: begin with a value that "
-    "every cosine beats.": but("-torch.inf", "0.0"),
-    "You merged the values, but not the indices in the same order. The topk over the joined values tells the order in "
-    "which to take the joined indices.": but("gather(1, order)", "narrow(1, k, len(where[0]))"),
-    "Keep the k largest cosines.": but("-torch.inf", "torch.inf", "dim=1)\n", "dim=1, largest=False)\n"),
-    "You kept only the best of the last block; merge it.": but("in blocks", "in list(blocks)[-1:]"),
-    "You kept only the best of the first block; go on.": but("in blocks", "in list(blocks)[:1]"),
-}
-hints = {"index k out of range": "A block may hold fewer anchors than k, above all the last."}
-check_top_k = OfAStream(
-    "04.5", "The k largest of a stream", top_k, cases, mistakes,
-    hints=hints, also=refuse_a_dense_matrix, parts=("values", "indices"),
-)  # fmt: skip

@@ -17,6 +17,7 @@ from sklearn.model_selection import KFold
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import DataError, ParameterError
 from asif_lib.evaluation.measures import RESAMPLES, Measure, share_with_interval
+from asif_lib.explain import leave_one_out
 from asif_lib.machine import for_small_matrices
 from asif_lib.zeroshot import ASIF
 
@@ -97,6 +98,14 @@ def fit_temperature(scores, labels) -> float:
 
     bounds = np.log(0.001), np.log(10)
     return float(np.exp(scipy.optimize.minimize_scalar(surprise, bounds=bounds, method="bounded").x))
+
+
+def temperature_of_pairs(model, c, seed=0) -> float:
+    """Return the temperature that fits choices among c captions by the pairs of a model's bank, each by the others."""
+    images, texts = leave_one_out(model.bank, model.k, model.p)
+    captions = model.bank.pairs.caption
+    scores = calibration_scores(images, texts, captions, min(c, captions.nunique()), seed)  # (n, c)
+    return fit_temperature(scores, torch.zeros(len(scores)))  # column 0 is right
 
 
 def reliability(confidence, right, bins=BINS) -> pd.DataFrame:

@@ -41,29 +41,30 @@ cases.append((half_empty(30, seed=64), half_empty(3, 30, seed=74)[[0, 0, 1, 0, 2
 check_contributions = Exercise("06.1", "Prove that it adds up", contribution, cases, mistakes)
 
 
-def contrast(image, one, other, top):
-    difference = image * (one - other)
-    return difference.topk(top).indices, (-difference).topk(top).indices
+def falls(image, text):
+    contributions = image * text
+    score = contributions.sum()
+    lengths = ((1 - image**2) * (1 - text**2)).sqrt()
+    return score - (score - contributions) / lengths
 
-
-LABELS = [torch.rand(4, n, generator=torch.Generator().manual_seed(80 + n))[:3] for n in (20, 40, 25)]
-
-BY_SIZE = "difference.abs().topk(top"
 
 mistakes = {
-    "You ranked the contributions to each label by themselves. An anchor that gives the same to both decides nothing: "
-    "rank the differences.": but("difference.topk", "(image * one).topk", "(-difference)", "(image * other)"),
-    "You ranked the differences by size; their sign says for which label an anchor speaks.": (
-        but("(one - other)", "(one - other).abs()", "-difference", "difference"),
-        but("difference.topk(top", BY_SIZE, "(-difference).topk(top)", f"{BY_SIZE}, largest=False)"),
-        but("difference.topk(top", BY_SIZE),
+    "You subtracted the contribution only. Both lists get length 1 again, so the other entries grow.": (
+        but(" / lengths", ""),
     ),
-    "Both results are the first; one is for `other`.": but("(-difference)", "difference"),
+    "That is the score without each anchor; return the score minus it.": but("return score - ", "return "),
+    "You made only one of the two lists shorter and scaled it again; the anchor leaves both.": (
+        but(" * (1 - text**2)", ""),
+        but("(1 - image**2) * ", ""),
+    ),
+    "You divided by the product of the squared lengths; take the root.": but(".sqrt()", ""),
+    "A squared length loses the square of the entry, not the entry.": but("image**2", "image", "text**2", "text"),
+    "You divided the whole score by the new lengths, but the contribution has left it.": but(
+        "(score - contributions)", "score"
+    ),
 }
-cases = [(*rows, top) for rows, top in zip(LABELS, (3, 5, 1), strict=True)]
-check_contrast = Exercise(
-    "06.2", "Why this one and not the other?", contrast, cases, mistakes, parts=("for one", "for other")
-)
+cases = [(half_empty(n, seed=80 + n), half_empty(n, seed=90 + n)) for n in (20, 40, 8)]
+check_falls = Exercise("06.2", "What would the score lose?", falls, cases, mistakes)
 
 
 def auc(scores, wrong):
@@ -272,42 +273,6 @@ mistakes = {
     "Your lead is turned round: without this anchor the winner leads most.": but("lead < lowest", "lead > lowest"),
 }
 check_flip = Exercise("06.4", "The one that flips it", flip, cases, mistakes, form=no_position, explain=explained)
-
-
-def foretelling(values, stays, scores):
-    ranks = torch.stack([stays.float() @ values, scores]).argsort(dim=1).argsort(dim=1).float()
-    x, y = ranks - ranks.mean(dim=1, keepdim=True)
-    return float((x @ y) / (x.norm() * y.norm()))
-
-
-def parts_of_a_bank(m, n, seed, noise):
-    """Draw values of n anchors, m parts of different sizes, and scores that the sums foretell in part."""
-    random = torch.Generator().manual_seed(seed)
-    values = torch.rand(n, generator=random) ** 3
-    stays = torch.rand(m, n, generator=random) < 0.2 + 0.6 * torch.rand(m, 1, generator=random)
-    share = (stays.float() @ values) / values.sum() + noise * torch.randn(m, generator=random)
-    return values, stays, share.sigmoid() ** 6
-
-
-cases = [parts_of_a_bank(30, 20, 101, 0.1), parts_of_a_bank(25, 40, 102, 0.3), parts_of_a_bank(40, 15, 103, 0.02)]
-RANKED = ".argsort(dim=1).argsort(dim=1).float()"
-mistakes = {
-    "That is Pearson's correlation of the numbers; Spearman's is that of their ranks.": but(RANKED, ""),
-    "`argsort` once says which part stands at each rank; apply it twice for the rank of each part.": but(
-        RANKED, ".argsort(dim=1).float()"
-    ),
-    "You added up the anchors that are gone; add up those that stay.": but("stays.float()", "(~stays).float()"),
-    "You took the mean over the anchors that stay; a large part then counts no more than a small one. Take the sum.": (
-        but("stays.float() @ values", "(stays.float() @ values) / stays.sum(dim=1)")
-    ),
-    "Subtract the mean rank first; without this step all correlations are too large.": but(
-        "ranks - ranks.mean(dim=1, keepdim=True)", "ranks"
-    ),
-    "You counted the anchors that stay; add up their values.": but(
-        "stays.float() @ values", "stays.sum(dim=1) + 0.001 * values.sum()"
-    ),
-}
-check_foretelling = Exercise("06.7", "Does it foretell?", foretelling, cases, mistakes)
 
 
 # 06.6, the open investigation: a wrong decision of the model, explained with evidence that can be checked

@@ -154,6 +154,25 @@ def occlusion(encoder, picture, value, *, grid=GRID, progress=True) -> torch.Ten
     return (values[0] - values[1:]).view(rows, cols)
 
 
+def without_a_quarter(encoder, picture, value, random) -> dict:
+    """Return by how much the value of `occlusion` drops without a quarter of the regions, by how they were chosen.
+
+    They are the most important ones; random ones, and random ones of those that are not blank, as means of three draws.
+    """
+    drops = occlusion(encoder, picture, value, grid=6, progress=False).numpy()  # (rows, cols)
+    counts, places = abs(drops) > 1e-4, np.arange(drops.size)
+    most, full = counts & (drops >= np.quantile(drops, 0.75)), np.flatnonzero(counts)  # a blank region is no top one
+    drawn = [random.permutation(regions)[: most.sum()] for regions in (places, full) for _ in range(3)]
+    sets = [most & False, most, *(np.isin(places, some).reshape(most.shape) for some in drawn)]
+    values = value(embed(encoder, [hidden(picture, regions) for regions in sets], progress=False))  # (8,)
+    falls = (values[0] - values[1:]).tolist()
+    return {
+        "most important": falls[0],
+        "random": np.mean(falls[1:4]),
+        "random, not blank": np.mean(falls[4:]),
+    }
+
+
 class SharedRegions(NamedTuple):
     """The `cosine` of a picture with the `picture` of an anchor, and its drops if a region of either is hidden."""
 

@@ -26,6 +26,18 @@ def enlarged(picture):
     return picture.resize((96, 96))
 
 
+def to_teach(pairs, row):
+    """Return the caption that is taught with the mirror image of a pair, a template, and six labels, the right first.
+
+    They are those of chapter 00 for its red kangaroo, and captions of training pairs for any other pair.
+    """
+    if pairs.captions[row] == "A red kangaroo.":
+        labels = ["kangaroo", "dog", "deer", "marsupial", "Australia", "something that jumps"]
+        return "A kangaroo.", "a photo of a {}.", labels
+    captions = [pairs.captions[i] for i in [row, *pairs.splits["train"]]]
+    return captions[0], "{}", list(dict.fromkeys(captions))[:6]
+
+
 def answers_of(banks, pictures, z, prompts, labels):
     """Let growing banks answer for one picture: by the number of added pairs, the answer and its contributions.
 

@@ -93,11 +93,13 @@ def check_my_asif(mine, missing, bank, questions) -> Verdict:
     image, text = (method.sparsify(side, k, DEFAULT_P) for side in cosines)  # (q, n), (q, n)
     asked = questions.image[rows], questions.text[columns], bank.image, bank.text, k, DEFAULT_P
     library = ASIF(bank, device="cpu").similarity(*asked[:2])
+    dense = ASIF(bank, len(bank), DEFAULT_P, device="cpu").similarity(*asked[:2])  # here a missing clamp shows
     want = {"method.py": method.scores(image[rows], text[columns]), "the library": library}
     captions = questions.pairs["caption"].to_numpy()[columns]  # a repeated one is the same answer
     try:
         got = mine.asif(*asked).float()
         gaps = {name: float((got - scores).abs().max()) for name, scores in want.items()}
+        gaps["the library with k = n"] = float((mine.asif(*asked[:4], len(bank), DEFAULT_P) - dense).abs().max())
         same = all((captions[got.argmax(dim=1)] == captions[s.argmax(dim=1)]).all() for s in want.values())
     except Exception as error:
         status, message = "wrong", f"{FILE} raises {type(error).__name__}: {first_line(error)}."
@@ -108,18 +110,27 @@ def check_my_asif(mine, missing, bank, questions) -> Verdict:
         message += f" Largest difference: {found}."
         if ties := int((~rows).sum() + (~columns).sum()):
             message += (
-                f" ({ties} lists with a tie at the k-th place are left out. Anchors with the same caption tie, and"
+                f" ({ties} pictures and captions are left out, because two anchors tie for their k-th place, and two"
             )
-            message += " two right functions may keep different ones.)"
+            message += " right functions may keep different ones.)"
         if not same or not max(gaps.values()) <= TOLERANCE:
             status = "wrong"
             message += f" Answers must be equal, and scores up to {TOLERANCE:.0e}: what did you change?"
+            message += next(filter(None, (_problem(mine, name) for name in NUMBERS)), "")
         elif missing:
             status = "not attempted"
             message += f" But not all of it is yours: solve {', '.join(sorted(NUMBERS[name] for name in missing))}."
         else:
             status, message = "right", f"{message} All answers are equal: this model is yours."
     return Verdict("Your own ASIF", status, message, note=note(OWN_ASIF, status, message))
+
+
+def _problem(mine, name) -> str:
+    """Return what the check of a function of the file says, where the function is there and wrong."""
+    if not hasattr(mine, name):
+        return ""
+    verdict = judge(EXERCISES[NUMBERS[name]].verdict, getattr(mine, name))
+    return f" `{name}` does not pass its check: {verdict.message}" if verdict.status == "wrong" else ""
 
 
 def _solutions():

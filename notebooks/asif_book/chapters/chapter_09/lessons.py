@@ -1,4 +1,47 @@
-"""Helper of chapter 09: what may be claimed of a difference."""
+"""Helpers of chapter 09: the benchmark of section 1, and what may be claimed of a difference."""
+
+from asif_lab.benchmark import Configuration
+from asif_lib.defaults import PROFILES
+from asif_lib.evaluation import Measure
+
+RIVALS = ["label transfer", "ridge", "CSA", "kernel ridge, both ways", "CLIP heads"]
+
+
+def who_wins_when(profile: str, pairs, most: int, fast: bool) -> Configuration:
+    """The benchmark of section 1: ASIF and its rivals, with fewer than the `most` training pairs, and with all.
+
+    `fast`: three rivals instead of five, two draws of the smaller sizes instead of three, and one smaller size.
+    """
+    sizes = [size for size in (50, 100, 200) if size < most]
+    return Configuration(
+        title="Who wins when",
+        banks={"stamps": [str(pairs)]},
+        tasks={"captions": {"kind": "retrieval", "pairs": str(pairs)}},
+        methods=["ASIF", *(RIVALS[:3] if fast else RIVALS)],
+        sizes=[*(sizes[:1] if fast else sizes), "all"],
+        seeds=2 if fast else 3,
+        validation=str(pairs),
+        image_encoders=[PROFILES[profile].image_encoder],
+        text_encoders=[PROFILES[profile].text_encoder],
+    )
+
+
+def gap_of(row, n: int) -> Measure:
+    """The paired difference to the reference, over `n` questions, in a row of a comparison."""
+    return Measure(row.difference, row.difference_low, row.difference_high, n)
+
+
+def against_asif(curves, draws, n: int):
+    """ASIF's `Measure` with all pairs, the rivals' rows with their `gap` to it, and the first words of each verdict.
+
+    curves: a row for each method and size, of `n` questions each; draws: what `over_draws` returns.
+    """
+    full = curves[curves["size"] == curves["size"].max()].set_index("method")
+    asif, rivals = full.loc["ASIF"], full.drop("ASIF")
+    rivals["gap"] = [gap_of(row, n) for row in rivals.itertuples()]
+    claims = {name: verdict_of(gap, name, draws) for name, gap in rivals.gap.items()}
+    verdicts = {name: claim.partition("; over")[0].partition(":")[0] for name, claim in claims.items()}
+    return Measure(asif.value, asif.low, asif.high, n), rivals, verdicts
 
 
 def verdict_of(gap, method: str, draws) -> str:

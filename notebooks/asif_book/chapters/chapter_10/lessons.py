@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import ipywidgets
 import numpy as np
+import pandas as pd
 import torch
 from markupsafe import Markup
 
+from asif_book.chapters.measuring import stored_table
 from asif_book.figures import image_tag, words_of_scripts
 from asif_book.widgets.parts import Answer, wide
 from asif_lib.datasets.pairs import Pairs, load_pairs
@@ -129,3 +131,18 @@ def asked_in_language(models, stamps, rows, z, questions, top=4):
         tags = (image_tag(stamps.pictures[rows[i]], stamps.captions[rows[i]], 64) for i in found)
         table.append([language, (text, language), *tags])
     return words_of_scripts(["asked in", "words", "best picture", *(f"{n}." for n in range(2, top + 1))], table)
+
+
+def differences(encoders, methods, fewest=0) -> pd.DataFrame:
+    """Return the stored differences of ``languages.csv`` in points of R@1, English → language, with their intervals.
+
+    A row is a language and a number of pairs, at least `fewest`; a column is one of the methods.
+    """
+    stored = stored_table("languages").query("measure == 'R@1, English → language'")
+    rows = stored[(stored.encoders == encoders) & (stored["size"] >= fewest)]
+    ends = "{difference:+.1f} [{difference_low:+.1f}, {difference_high:+.1f}]"
+    points = rows.filter(like="difference") * 100
+    said = [ends.format(**row) for row in points.to_dict("records")]
+    asked = rows.language + ", " + rows["size"].astype(str) + " pairs"
+    table = rows.assign(said=said, asked=asked).pivot(index="asked", columns="method", values="said")
+    return table.loc[asked.unique(), methods].rename_axis(index=None, columns="points of R@1, 95 %")

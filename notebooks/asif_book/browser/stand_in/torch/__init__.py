@@ -52,4 +52,4 @@ class no_grad(contextlib.ContextDecorator):
 enable_grad = inference_mode = no_grad
 random = SimpleNamespace(fork_rng=_making.fork_rng, manual_seed=_making.manual_seed)
 
-from . import linalg, nn, overrides  # noqa: E402
+from . import linalg, nn  # noqa: E402

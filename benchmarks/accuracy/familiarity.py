@@ -1,6 +1,6 @@
 """Ask banks about their own kind of picture and two others, and count how well coverage tells the right answers.
 
-    python benchmarks/accuracy/coverage.py
+    python benchmarks/accuracy/familiarity.py
 
 Draw d has the seed d: at most 700 pairs are the bank, 150 others find their caption among theirs, and 500 clothes and
 photographs of CIFAR-10 get one of ten labels. The coverage of a picture is its cosine with the nearest anchor. Needs
@@ -40,7 +40,7 @@ def main():
     photographs, clothes = (load_labelled(name).split("test").sample(SAMPLE) for name in ("cifar10", "fashion_mnist"))
     photographs = replace(captioned(photographs), pictures=photographs.pictures)
     others = {pairs.name: AnchorBank.build(pairs, *encoders) for pairs in (captioned(clothes), photographs)}
-    print("<!-- Printed by: python benchmarks/accuracy/coverage.py -->")
+    print("<!-- Printed by: python benchmarks/accuracy/familiarity.py -->")
     print("| bank → pictures | right | AUC of the coverage | AUC of the largest score |\n|---|---:|---:|---:|")
     for name in ("stamps", "emoji"):
         pairs = load_pairs(name)
